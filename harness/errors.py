@@ -1,0 +1,59 @@
+"""Every error that the harness raises on purpose.
+
+    HarnessError                  exit code 4: could not measure
+    |-- UsageError                exit code 2: the command, a name or a file cannot be read as meant
+    |   |-- ScenarioError         a scenario, with file, line and key path
+    |   `-- RunFileError          a run folder that is missing, torn or of an unknown schema
+    `-- MeasureError              exit code 4
+        |-- WorkerError           a worker process ended, hung or reported an error
+        `-- NothingMeasuredError  no contrast can be formed from what was measured
+
+`cli.main` turns each into its message on stderr and its exit code; anything else that escapes is exit code 4 as well.
+"""
+
+from __future__ import annotations
+
+
+class HarnessError(Exception):
+    """Base of all errors raised on purpose; `exit_code` is what the command line answers."""
+
+    exit_code = 4
+
+
+class UsageError(HarnessError):
+    """The command line, a name or a file cannot be read as meant."""
+
+    exit_code = 2
+
+
+class ScenarioError(UsageError):
+    """A scenario that cannot be used: `file`, `line` (1-based, or None) and `key` (dotted path, or "") say where."""
+
+    def __init__(self, message: str, *, file: str, line: int | None = None, key: str = "") -> None:
+        self.message = message
+        self.file = file
+        self.line = line
+        self.key = key
+        place = file if line is None else f"{file}:{line}"
+        super().__init__(f"{place}: {key}: {message}" if key else f"{place}: {message}")
+
+
+class RunFileError(UsageError):
+    """A run folder that is missing, torn beyond its last line, or of an unknown schema version."""
+
+
+class MeasureError(HarnessError):
+    """Something was started and could not be measured."""
+
+
+class WorkerError(MeasureError):
+    """A worker process ended, hung or reported an error. `kind` is one of results.FAILURE_KINDS; `arm` may be None."""
+
+    def __init__(self, message: str, *, kind: str, arm: str | None) -> None:
+        self.kind = kind
+        self.arm = arm
+        super().__init__(message)
+
+
+class NothingMeasuredError(MeasureError):
+    """No contrast can be formed from what was measured."""

@@ -1,0 +1,65 @@
+"""The metrics of the contract: name, unit, what it says, which pass measures it. One place for each fact."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+Unit = Literal["s", "bytes", "ratio", "1/s", "count", "J/s"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Metric:
+    """A measured quantity. `better` says which direction is a gain; `title` is for tables, `doc` for readers."""
+
+    name: str
+    title: str
+    unit: Unit
+    better: Literal["lower", "higher"]
+    pass_: Literal["latency", "memory"]
+    doc: str
+
+    @property
+    def is_memory(self) -> bool:
+        """Memory metrics say `less`/`more` where the others say `faster`/`slower`."""
+        return self.unit == "bytes"
+
+
+_METRICS = (
+    Metric(name="latency", title="Latency", unit="s", better="lower", pass_="latency",
+           doc="Host time of one request, device work included: from the call to the last audio sample on the host."),
+    Metric(name="ttfa", title="Time to first audio", unit="s", better="lower", pass_="latency",
+           doc="From the call of a streaming request to its first audio chunk on the host."),
+    Metric(name="rtf", title="Real-time factor", unit="ratio", better="lower", pass_="latency",
+           doc="Latency over the duration of the audio made: below 1 is faster than it plays."),
+    Metric(name="audio_rate", title="Audio seconds per second", unit="ratio", better="higher", pass_="latency",
+           doc="Seconds of audio made in one second of latency: the inverse of the real-time factor."),
+    Metric(name="init", title="Init", unit="s", better="lower", pass_="latency",
+           doc="Building the pipeline over weights that are already loaded, with the toggles bound."),
+    Metric(name="cpu_time", title="CPU time", unit="s", better="lower", pass_="latency",
+           doc="Processor time that all threads of the worker used during one request."),
+    Metric(name="peak_allocated", title="Peak allocated", unit="bytes", better="lower", pass_="memory",
+           doc="Most bytes that tensors held on the device at once during one request."),
+    Metric(name="peak_reserved", title="Peak reserved", unit="bytes", better="lower", pass_="memory",
+           doc="Most bytes that the caching allocator held on the device at once."),
+    Metric(name="driver_used", title="Driver used", unit="bytes", better="lower", pass_="memory",
+           doc="Device memory in use as the driver sees it after the requests, by all processes on the card."),
+    Metric(name="rss_peak", title="Peak resident", unit="bytes", better="lower", pass_="memory",
+           doc="Most host memory that the worker process held resident."),
+)  # fmt: skip
+
+METRICS = {metric.name: metric for metric in _METRICS}
+
+
+def metric(name: str) -> Metric:
+    """The metric called `name`; `stage.X` and `device.X` are made from their prefix. Raises KeyError if unknown."""
+    if name in METRICS:
+        return METRICS[name]
+    prefix, _, rest = name.partition(".")
+    if prefix == "stage" and rest:
+        return Metric(name=name, title=f"Stage {rest}", unit="s", better="lower", pass_="latency",
+                      doc=f"Host time spent in stage {rest} of one request.")  # fmt: skip
+    if prefix == "device" and rest:
+        return Metric(name=name, title=f"Device {rest}", unit="s", better="lower", pass_="latency",
+                      doc=f"Time between CUDA events around {rest}, on the stream that did the work.")  # fmt: skip
+    raise KeyError(name)

@@ -1,0 +1,21 @@
+"""The optimizations that can be toggled: a registry, and one file per toggle beside this one.
+
+A toggle is a pair of *builders*, before and after. Each is called when a pipeline is bound (`bind`, part of `init`) with
+a `BindContext` and the parameters that the scenario gives, and returns what goes into the toggle's sites: places of the
+pipeline where the code asks instead of deciding (`sites.SITES`). No toggle changes global state.
+
+    from harness.optimizations import registry, bind
+    registry()["resample_cache"].witness.unit         # "Resample kernels built"
+    sites = bind({"resample_cache": True}, context)   # site name -> implementation, for every site
+"""
+
+from __future__ import annotations
+
+from harness.optimizations.registry import Optimization, bind, named, optimization, registry
+from harness.optimizations.sites import SITES, BindContext
+from harness.optimizations.witness import Probe, Witness, calls, counter
+
+__all__ = [
+    "SITES", "BindContext", "Optimization", "Probe", "Witness",
+    "bind", "calls", "counter", "named", "optimization", "registry",
+]  # fmt: skip

@@ -1,0 +1,74 @@
+"""The places of a speech pipeline that a toggle can change, and the context in which it does.
+
+A site is a name and a signature. The pipeline takes a mapping site -> implementation and calls it where the code that
+was optimized stood; the toggle's file holds the implementation. Tensors are torch tensors; nothing here imports torch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BindContext:
+    """What a builder may know: the device ("cpu", "cuda:0"), the rates in Hz, and where a speaker store may live.
+
+    `model_fingerprint` changes with the weights, so that stored features are never used with another model.
+    """
+
+    device: str
+    prompt_rate_hz: int
+    model_rate_hz: int
+    store_dir: Path
+    model_fingerprint: str
+
+
+class Resampler(Protocol):
+    """`frontend.resample`: float32 audio [1, samples] at `orig_hz` -> the same at `new_hz`, on the same device."""
+
+    def __call__(self, audio: Any, orig_hz: int, new_hz: int, /) -> Any: ...
+
+
+class Patterns(Protocol):
+    """`text.patterns` makes one from {name: regular expression}: the pipeline then searches by name."""
+
+    def search(self, name: str, text: str, /) -> Any: ...
+
+    def sub(self, name: str, repl: Any, text: str, /) -> str: ...
+
+    def split(self, name: str, text: str, /) -> list[str]: ...
+
+
+class SpeakerFeatures(Protocol):
+    """`frontend.speaker`: where the features of a speaker prompt come from.
+
+    `register` is called once, when the pipeline is built, with the prompts known then; `features` in each request.
+    `extract(prompt)` computes them: a mapping of names to tensors. A prompt has `id: str` and `digest: str`.
+    """
+
+    def register(self, prompts: Sequence[Any], extract: Callable[[Any], Mapping[str, Any]], /) -> None: ...
+
+    def features(self, prompt: Any, extract: Callable[[Any], Mapping[str, Any]], /) -> Mapping[str, Any]: ...
+
+
+class Cleanup(Protocol):
+    """`engine.cleanup`: called after each segment of a text and at the end of each request."""
+
+    def after_segment(self) -> None: ...
+
+    def after_request(self) -> None: ...
+
+
+SITES: Mapping[str, str] = {
+    "model.cuda_available": "() -> bool: is there a GPU? Asked while the model is built and at the end of each segment",
+    "frontend.device": "() -> torch.device: where the front end puts its tensors; asked for each tensor it moves",
+    "facade.device": "() -> torch.device: where the engine's public methods put their inputs; asked in each request",
+    "frontend.resample": Resampler.__doc__ or "",
+    "text.patterns": "({name: regex}) -> Patterns: how text normalisation and splitting match",
+    "frontend.speaker": SpeakerFeatures.__doc__ or "",
+    "engine.cleanup": Cleanup.__doc__ or "",
+}
+"""Every site by name, with its signature in words."""
