@@ -75,7 +75,7 @@ class Equivalence:
     """The output of `arm` against that of the arm without toggles, on one request and seed.
 
     `grade` is the best grade that holds, `bound` its figure (largest absolute difference of samples for tolerance,
-    log-mel distance in dB for spectral), `accepted` whether the check that the toggle declares is met.
+    log-mel distance in dB for spectral; None where lengths differ), `accepted` whether the check that the toggle declares is met.
     `audio_before`/`audio_after` are paths relative to the run's folder, or None.
     """
 
@@ -83,7 +83,7 @@ class Equivalence:
     arm: str
     request: str
     grade: Grade
-    bound: float
+    bound: float | None
     accepted: bool
     required: str
     tokens_equal: bool

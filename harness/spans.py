@@ -1,8 +1,8 @@
 """Stage spans and event counters that run through an instrumented model, near-free when nobody listens.
 
-A model writes `with span("llm"): ...` and `count("speaker.extracted")`. Outside `recording` both do nothing but look at
-one module variable. Inside, each span costs one clock reading at either end, and on a GPU one CUDA event as well
-(`Recorder.mark`), which is read after the request, never inside it.
+A model writes `with span("llm"): ...` and `count("speaker.extracted")`. Outside `recording` and `counting` they do
+nothing but look at one module variable. Inside, a span costs one clock reading at either end, and on a GPU one CUDA
+event as well (`Recorder.mark`), which is read after the request, never inside it.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import Any
 
 
 class Recorder:
-    """Collects the spans and counts of one request.
+    """Collects the spans of one request.
 
     `mark`, if given, is called at both ends of a span and must return at once; what it returned is kept beside the
     host times (for CUDA: a recorded event). `spans` holds (name, start_ns, end_ns, start_mark, end_mark).
@@ -26,7 +26,6 @@ class Recorder:
         self.mark = mark
         self.clock_ns = clock_ns
         self.spans: list[tuple[str, int, int, Any, Any]] = []
-        self.counts: Counter[str] = Counter()
 
     def totals_s(self) -> dict[str, float]:
         """Host seconds per span name, summed over the spans of that name."""
@@ -36,7 +35,17 @@ class Recorder:
         return totals
 
 
-_recorder: Recorder | None = None
+class _State:
+    """Who listens in this process."""
+
+    __slots__ = ("counts", "recorder")
+
+    def __init__(self) -> None:
+        self.recorder: Recorder | None = None
+        self.counts: tuple[Counter[str], ...] = ()
+
+
+_state = _State()
 _NOTHING: AbstractContextManager[None] = nullcontext()
 
 
@@ -63,24 +72,35 @@ class _Span:
 
 def span(name: str) -> AbstractContextManager[None]:
     """Time the enclosed block as stage `name`, if somebody records. Stages at the same depth must not overlap."""
-    return _NOTHING if _recorder is None else _Span(_recorder, name)
-
-
-def count(name: str, amount: int = 1) -> None:
-    """Add `amount` to the event counter `name`, if somebody records."""
-    if _recorder is not None:
-        _recorder.counts[name] += amount
+    recorder = _state.recorder
+    return _NOTHING if recorder is None else _Span(recorder, name)
 
 
 @contextmanager
 def recording(recorder: Recorder) -> Iterator[Recorder]:
     """Make `recorder` the listener of this process for the enclosed block. Recordings do not nest."""
-    global _recorder
-    if _recorder is not None:
+    if _state.recorder is not None:
         message = "spans.recording is already active in this process"
         raise RuntimeError(message)
-    _recorder = recorder
+    _state.recorder = recorder
     try:
         yield recorder
     finally:
-        _recorder = None
+        _state.recorder = None
+
+
+def count(name: str, amount: int = 1) -> None:
+    """Add `amount` to the event counter `name` of everybody who counts."""
+    for counts in _state.counts:
+        counts[name] += amount
+
+
+@contextmanager
+def counting() -> Iterator[Counter[str]]:
+    """Count events for the enclosed block: event name -> count. Countings nest."""
+    counts: Counter[str] = Counter()
+    _state.counts = (*_state.counts, counts)
+    try:
+        yield counts
+    finally:
+        _state.counts = tuple(other for other in _state.counts if other is not counts)

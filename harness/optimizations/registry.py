@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import ast
 import importlib
 import inspect
 import pkgutil
+import textwrap
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
-from typing import Any
+from typing import Any, Literal
 
 from harness.errors import UsageError
 from harness.optimizations.sites import SITES, BindContext
@@ -67,9 +69,23 @@ class Optimization:
         signature = inspect.signature(self.after).parameters.values()
         return {p.name: p.default for p in signature if p.kind is inspect.Parameter.KEYWORD_ONLY}
 
-    def source(self, side: str) -> str:
-        """The code of side "before" or "after", as text, with what it builds."""
-        return inspect.getsource(self.before if side == "before" else self.after)
+    def source(self, side: Literal["before", "after"]) -> str:
+        """The code of one side as text: its builder, and what the builder uses from the same file."""
+        builder = self.before if side == "before" else self.after
+        used = [builder.__globals__.get(name) for name in builder.__code__.co_names]
+        local = [item for item in used if getattr(item, "__module__", None) == builder.__module__]
+        return "\n\n".join(_code_of(item) for item in [builder, *local])
+
+
+def _code_of(item: Any) -> str:
+    """Source text without decorators and docstring, which the report shows elsewhere."""
+    tree = ast.parse(textwrap.dedent(inspect.getsource(item)))
+    definition = tree.body[0]
+    if isinstance(definition, ast.FunctionDef | ast.ClassDef):
+        definition.decorator_list = []
+        if ast.get_docstring(definition) is not None:
+            definition.body = definition.body[1:]
+    return ast.unparse(tree) + "\n"
 
 
 def optimization(
@@ -136,18 +152,15 @@ def bind(states: Mapping[str, State], context: BindContext) -> dict[str, Any]:
 
     Toggles that `states` does not name are before. A builder is called once and serves all sites of its toggle.
     """
-    known = registry()
+    toggles = registry().values()
     sites: dict[str, Any] = {}
-    for toggle in known.values():
+    for toggle in toggles:
         state = states.get(toggle.name, False)
         if state is not False:
             parameters = {} if state is True else dict(state)
-            implementation = toggle.after(context, **parameters)
-        elif all(site in sites for site in toggle.sites):
-            continue
-        else:
-            implementation = toggle.before(context)
-        for site in toggle.sites:
-            if state is not False or site not in sites:
-                sites[site] = implementation
+            sites |= dict.fromkeys(toggle.sites, toggle.after(context, **parameters))
+    for toggle in toggles:
+        missing = [site for site in toggle.sites if site not in sites]
+        if missing:
+            sites |= dict.fromkeys(missing, toggle.before(context))
     return sites

@@ -8,7 +8,7 @@ named function, put in place for untimed requests only and taken away again) or 
 from __future__ import annotations
 
 import importlib
-import sys
+import inspect
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
@@ -39,12 +39,12 @@ class _Calls:
 
 
 def calls(
-    *symbols: str, caller: str | None = None, depth: int = 1, only: Callable[[Sequence[Any]], bool] | None = None
+    *symbols: str, caller: str | None = None, depth: int = 1
 ) -> Probe:
     """A probe that counts calls of functions named "module:attribute.path".
 
-    `caller` restricts it to calls from that module, seen `depth` frames above the function; `only` to calls whose
-    positional arguments it accepts. Each symbol is what it was when the region ends.
+    `caller` restricts it to calls from that module, `depth` frames above the function. Probes of one function nest.
+    Each symbol is what it was when the region ends.
     """
 
     @contextmanager
@@ -55,7 +55,7 @@ def calls(
             for symbol in symbols:
                 owner, name, original = _resolve(symbol)
                 restore.append((owner, name, original))
-                setattr(owner, name, _counting(original, tally, caller, depth, only))
+                setattr(owner, name, _counting(original, tally, caller, depth))
             yield tally
         finally:
             for owner, name, original in reversed(restore):
@@ -73,17 +73,26 @@ def _resolve(symbol: str) -> tuple[Any, str, Any]:
     return owner, name, owner.__dict__[name]
 
 
-def _counting(
-    original: Any, tally: _Calls, caller: str | None, depth: int, only: Callable[[Sequence[Any]], bool] | None
-) -> Any:
+def _counting(original: Any, tally: _Calls, caller: str | None, depth: int) -> Any:
     @wraps(original)
     def counted(*args: Any, **kwargs: Any) -> Any:
-        from_there = caller is None or sys._getframe(depth).f_globals.get("__name__") == caller
-        if from_there and (only is None or only(args)):
+        if caller is None or _module_above(depth) == caller:
             tally.count += 1
         return original(*args, **kwargs)
 
     return counted
+
+
+def _module_above(depth: int) -> str | None:
+    """The module of the frame `depth` above the counted function, wrappers of this module not counted as frames."""
+    frame = inspect.currentframe()
+    while frame is not None and depth >= 0:
+        if frame.f_globals.get("__name__") != __name__:
+            depth -= 1
+            if depth == 0:
+                return frame.f_globals.get("__name__")
+        frame = frame.f_back
+    return None
 
 
 def counter(name: str) -> Probe:
@@ -91,22 +100,22 @@ def counter(name: str) -> Probe:
 
     @contextmanager
     def probe() -> Iterator[_EventView]:
-        with spans.recording(spans.Recorder()) as recorder:
-            yield _EventView(recorder, name)
+        with spans.counting() as counts:
+            yield _EventView(counts, name)
 
     return probe
 
 
 class _EventView:
-    """A recorder's count of one event, seen as a tally."""
+    """The count of one event, seen as a tally."""
 
-    def __init__(self, recorder: spans.Recorder, name: str) -> None:
-        self._recorder = recorder
+    def __init__(self, counts: Mapping[str, int], name: str) -> None:
+        self._counts = counts
         self._name = name
 
     @property
     def count(self) -> int:
-        return self._recorder.counts[self._name]
+        return self._counts[self._name]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -139,12 +148,15 @@ class Counts:
         return sum(self.per_request)
 
 
-def judge(before: Counts, after: Counts, expected_before: Expected, expected_after: Expected) -> str:
-    """Why the toggle does not count as engaged, in words; the empty string when it does."""
+def judge(before: Counts, after: Counts, expected_before: Expected | None, expected_after: Expected) -> str:
+    """Why the toggle does not count as engaged, in words; the empty string when it does.
+
+    `expected_before` is None where the side before has the toggle on as well, with other parameters.
+    """
     if before == after:
         return f"the witness did not move: {_say(before)} before and after"
     for side, counts, expected in (("before", before, expected_before), ("after", after, expected_after)):
-        if not _holds(expected, counts, before):
+        if expected is not None and not _holds(expected, counts, before):
             return f"the witness counted {_say(counts)} {side}; declared is \"{expected}\""
     return ""
 

@@ -89,11 +89,16 @@ class SpeechTokenizerConfig:
     levels: int = 3
     code_dims: int = 8
     fsmn_kernel: int = 31
+    rope_theta: float = 1e4
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SpeakerEncoderConfig:
-    """A speaker embedding from fbank features (CAM++: densely connected TDNN with context-aware masking)."""
+    """A speaker embedding from fbank features (CAM++: densely connected TDNN with context-aware masking).
+
+    `bottleneck` is in units of `growth`; `context_frames` is the length of the stretches whose means a mask sees beside
+    the mean of the whole recording.
+    """
 
     mels: int
     embedding: int
@@ -102,6 +107,23 @@ class SpeakerEncoderConfig:
     block_layers: tuple[int, ...]
     block_dilations: tuple[int, ...] = (1, 2, 2)
     head_channels: int = 32
+    head_blocks: tuple[int, ...] = (2, 2)
+    bottleneck: int = 4
+    context_frames: int = 100
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TextConfig:
+    """How a text is split, in characters (Chinese) or tokens (English).
+
+    Sentences are joined while the segment stays within `target`, or is no longer than `shortest`; a last segment below
+    `merge_below` joins the one before; a sentence above `longest` is broken.
+    """
+
+    target: int
+    shortest: int
+    merge_below: int
+    longest: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,6 +136,7 @@ class CosyVoice2Config:
     vocoder: VocoderConfig
     speech_tokenizer: SpeechTokenizerConfig
     speaker_encoder: SpeakerEncoderConfig
+    text: TextConfig
     sample_rate_hz: int = 24_000
     prompt_rate_hz: int = 16_000
     mels: int = 80
@@ -132,19 +155,26 @@ FULL = CosyVoice2Config(
     speaker_encoder=SpeakerEncoderConfig(
         mels=80, embedding=192, growth=32, init_channels=128, block_layers=(12, 24, 16)
     ),
+    text=TextConfig(target=80, shortest=60, merge_below=20, longest=160),
 )  # fmt: skip
 
 NANO = CosyVoice2Config(
     size="nano",
-    llm=LlmConfig(hidden=64, layers=2, heads=4, kv_heads=2, ffn=128, text_vocab=4096, speech_vocab=6561,
+    llm=LlmConfig(hidden=64, layers=1, heads=4, kv_heads=2, ffn=128, text_vocab=4096, speech_vocab=6561,
                   tokens_per_text_token=2.0),
     flow=FlowConfig(
         width=32, heads=2, ffn=64, blocks=1, upsample_blocks=1,
-        estimator_channels=32, estimator_blocks=1, estimator_mid_blocks=1, estimator_heads=2, estimator_head_dim=16,
+        estimator_channels=16, estimator_blocks=1, estimator_mid_blocks=1, estimator_heads=2, estimator_head_dim=8,
     ),
-    vocoder=VocoderConfig(base_channels=32, f0_channels=32),
+    vocoder=VocoderConfig(
+        base_channels=32, f0_channels=32, resblock_kernels=(3, 7), resblock_dilations=((1, 3), (1, 3)),
+        source_resblock_dilations=((1,), (1,), (1,)),
+    ),
     speech_tokenizer=SpeechTokenizerConfig(mels=128, width=64, heads=4, layers=2),
-    speaker_encoder=SpeakerEncoderConfig(mels=80, embedding=192, growth=8, init_channels=16, block_layers=(2, 4, 2)),
+    speaker_encoder=SpeakerEncoderConfig(
+        mels=80, embedding=192, growth=8, init_channels=16, block_layers=(1, 2, 1), head_channels=2, head_blocks=(1, 1)
+    ),
+    text=TextConfig(target=8, shortest=3, merge_below=4, longest=60),
 )  # fmt: skip
 
 SIZES = {config.size: config for config in (NANO, FULL)}

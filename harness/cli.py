@@ -1,0 +1,226 @@
+"""The command line: argv -> steps -> exit code. Each command reads as the list of its steps.
+
+Heavy imports stand inside the commands, so that `harness --help` answers at once. Exit codes (contract.md): 0 a valid
+run, 2 usage, 4 could not measure, 130 interrupted.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import traceback
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from harness import __version__
+from harness.errors import HarnessError, UsageError
+
+INTERRUPTED = 130
+_HELP = """Measure what each optimization of a text-to-speech model is worth, and how sure that is.
+
+A scenario (YAML) names a model, a workload, and the optimizations to toggle. `harness run` measures them in fresh
+processes, with controls whose true effect is known, and checks that each toggle was engaged and that the output holds.
+
+  harness run seed-optimizations        measure the shipped scenario; ends with the page's path\n
+  harness run smoke --budget 5s         a quick look\n
+  harness report results/RUN --html page.html --markdown table.md\n
+  harness list optimizations            what can be toggled
+"""
+
+app = typer.Typer(help=_HELP, no_args_is_help=True, add_completion=False, rich_markup_mode=None,
+                  pretty_exceptions_enable=False)  # fmt: skip
+
+JsonFlag = Annotated[bool, typer.Option("--json", help="Print JSON, and nothing else, on stdout.")]
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"tts-harness {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and exit.")
+    ] = False,
+) -> None:
+    pass
+
+
+@app.command()
+def run(
+    scenario: Annotated[
+        str | None, typer.Argument(help="Name of a shipped scenario (`harness list scenarios`), or path of a YAML file.")
+    ] = None,
+    out: Annotated[Path, typer.Option(help="Folder in which the run's folder is made.")] = Path("results"),
+    device: Annotated[
+        str | None, typer.Option(help="cpu, cuda, cuda:N, or all: instead of the scenario's devices.", show_default="the scenario's")
+    ] = None,
+    budget: Annotated[
+        str | None, typer.Option(help="Measuring time per device, such as 90s or 2m.", show_default="the scenario's")
+    ] = None,
+    settings: Annotated[
+        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Set a key of the scenario: measure.workers=8. May be repeated.")
+    ] = None,
+    resume: Annotated[Path | None, typer.Option(help="Go on with this run's folder, after a kill or Ctrl-C.")] = None,
+    json_: JsonFlag = False,
+) -> None:
+    """Measure a scenario, save the run, and write its report beside it.
+
+    Latency, memory and output are measured in separate fresh processes. Ctrl-C keeps what was measured; `--resume`
+    goes on. A device that this machine lacks is skipped, and said so.
+    """
+    from rich.console import Console
+
+    from harness import runner, store
+    from harness.terminal import ProgressBar, show
+
+    with ProgressBar() as progress:
+        if resume is not None:
+            if scenario is not None or settings or budget or device:
+                message = "--resume takes everything from the run: give no scenario, --set, --budget or --device with it"
+                raise UsageError(message)
+            folder, action = resume, lambda: runner.resume(resume, progress)
+        else:
+            chosen = _load(scenario, settings or [], budget)
+            devices = _devices(chosen.devices, device)
+            folder = out / store.new_run_id(chosen.name)
+            action = lambda: runner.run(chosen, folder, devices=devices, progress=progress)  # noqa: E731  as above
+        try:
+            result = action()
+        except KeyboardInterrupt:
+            typer.echo(f"interrupted; what was measured is kept: harness run --resume {folder}", err=True)
+            raise typer.Exit(INTERRUPTED) from None
+    page = _write_reports(folder, html=folder / "report.html", markdown=folder / "report.md")
+    if json_:
+        typer.echo((folder / store.RUN_FILE).read_text(encoding="utf-8"))
+    else:
+        show(result, Console())
+        typer.echo(f"\nrun   {folder}\npage  {page.resolve().as_uri()}")
+
+
+@app.command()
+def report(
+    folder: Annotated[Path, typer.Argument(metavar="RUN", help="Folder of a run.")],
+    html: Annotated[Path | None, typer.Option(help="Write the page here.", show_default="RUN/report.html")] = None,
+    markdown: Annotated[Path | None, typer.Option(help="Write Markdown here; - for stdout.")] = None,
+) -> None:
+    """Write the HTML page, and Markdown for a pull request, of a run. Also for a run in progress or interrupted."""
+    if html is None and markdown is None:
+        html = folder / "report.html"
+    page = _write_reports(folder, html=html, markdown=markdown)
+    if html is not None:
+        typer.echo(f"page  {page.resolve().as_uri()}", err=markdown == Path("-"))
+
+
+@app.command("list")
+def list_(
+    what: Annotated[str, typer.Argument(metavar="optimizations|scenarios|models", help="What to list.")],
+    json_: JsonFlag = False,
+) -> None:
+    """List the optimizations that can be toggled, the shipped scenarios, or the models that can be measured."""
+    from harness import catalogue
+
+    listings = {
+        "optimizations": catalogue.optimizations,
+        "scenarios": catalogue.scenarios,
+        "models": catalogue.models,
+    }
+    if what not in listings:
+        message = f"there is no list of {what!r}: known are {', '.join(listings)}"
+        raise UsageError(message)
+    items = listings[what]()
+    typer.echo(json.dumps(items, ensure_ascii=False, indent=1) if json_ else catalogue.table(items))
+
+
+@app.command()
+def validate(
+    scenarios: Annotated[list[str], typer.Argument(metavar="SCENARIO...", help="Names or paths.")],
+    json_: JsonFlag = False,
+) -> None:
+    """Check scenarios: file, line and key of what is wrong, what is allowed, and the nearest spelling."""
+    from harness import scenario as scenario_module
+
+    results: list[dict[str, Any]] = []
+    for name in scenarios:
+        try:
+            scenario_module.load(name)
+            results.append({"scenario": name, "valid": True, "error": None})
+        except UsageError as error:
+            results.append({"scenario": name, "valid": False, "error": str(error)})
+    if json_:
+        typer.echo(json.dumps(results, ensure_ascii=False, indent=1))
+    else:
+        for result in results:
+            typer.echo(f"{result['scenario']}: valid" if result["valid"] else result["error"], err=not result["valid"])
+    if not all(result["valid"] for result in results):
+        raise typer.Exit(UsageError.exit_code)
+
+
+@app.command()
+def schema() -> None:
+    """Print the JSON Schema of scenarios, for editors."""
+    from harness import scenario as scenario_module
+
+    typer.echo(json.dumps(scenario_module.schema(), ensure_ascii=False, indent=2))
+
+
+def _load(name: str | None, settings: list[str], budget: str | None) -> Any:
+    from harness import scenario as scenario_module
+
+    if name is None:
+        message = "name a scenario (`harness list scenarios`), or give --resume RUN"
+        raise UsageError(message)
+    if budget is not None:
+        settings = [*settings, f"measure.budget={budget}"]
+    return scenario_module.load(name, settings)
+
+
+def _devices(listed: tuple[str, ...], wanted: str | None) -> tuple[str, ...]:
+    if wanted is None:
+        return listed
+    if wanted == "all":
+        return ("cpu", "cuda")
+    kind, _, index = wanted.partition(":")
+    if wanted != "cpu" and (kind != "cuda" or (index and not index.isdigit())):
+        message = f"--device {wanted}: allowed are cpu, cuda, cuda:N and all"
+        raise UsageError(message)
+    return (wanted,)
+
+
+def _write_reports(folder: Path, *, html: Path | None, markdown: Path | None) -> Path:
+    from harness import compare, report, store
+
+    result = store.load(folder)
+    if not result.contrasts:
+        result = compare.evaluate(result)
+    if html is not None:
+        page = report.html(result, lambda path: (folder / path).read_bytes())
+        html.parent.mkdir(parents=True, exist_ok=True)
+        html.write_text(page, encoding="utf-8")
+    if markdown == Path("-"):
+        typer.echo(report.markdown(result))
+    elif markdown is not None:
+        markdown.write_text(report.markdown(result), encoding="utf-8")
+    return html or folder
+
+
+def main() -> None:
+    """Run the command line; every error ends in one message on stderr and its exit code."""
+    try:
+        code = app(standalone_mode=False)
+    except typer.TyperException as error:
+        error.show()
+        code = error.exit_code
+    except HarnessError as error:
+        typer.echo(f"harness: {error}", err=True)
+        code = error.exit_code
+    except KeyboardInterrupt:
+        code = INTERRUPTED
+    except Exception:  # noqa: BLE001  contract.md: whatever else happens is "could not measure", never a regression
+        traceback.print_exc()
+        code = HarnessError.exit_code
+    sys.exit(code)

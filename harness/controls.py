@@ -1,0 +1,125 @@
+"""Controls: arms whose true effect is known, measured in every run to see whether the run can be believed."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+from statistics import median
+
+from harness.designs import DEVICE_DOSE, HOST_DOSE, PLACEBO
+from harness.evidence import EXACT, Evidence, difference
+from harness.machine import DOSE_BYTES
+from harness.metrics import metric
+from harness.results import Control
+from harness.statistics import Effect
+
+FAMILY_ERROR = 0.01
+"""Chance that any control of a device fails in a run without fault, shared equally among its controls."""
+MEMORY_DOSE_TOLERANCE = 0.02
+"""Share by which a known allocation may be off: pages and allocator blocks are not cut to the byte."""
+
+
+def controls(evidence: Evidence) -> list[Control]:
+    """The outcome of every control that this device's measurements allow, the placebo of latency first."""
+    found = {(trial.pass_, trial.kind) for trial in evidence.trials}
+    planned: list[tuple[str, str]] = []
+    if ("latency", "request") in found:
+        planned += [(PLACEBO, "latency"), (HOST_DOSE, "latency")]
+        planned += [(DEVICE_DOSE, "device.latency")] if DEVICE_DOSE in evidence.arms else []
+    if ("latency", "init") in found:
+        planned.append((PLACEBO, "init"))
+    level = 1 - FAMILY_ERROR / max(1, len(planned))
+    outcomes = [
+        _placebo(evidence, name, level) if control == PLACEBO else _dose(evidence, control, name, level)
+        for control, name in planned
+    ]
+    return outcomes + list(_memory_dose(evidence))
+
+
+def calibrated(outcomes: list[Control]) -> Mapping[str, bool]:
+    """Per family of metrics (see `family`): whether its controls were measured and all passed."""
+    by_family: dict[str, list[bool]] = {"latency": [], "device": [], "init": [], "memory": []}
+    for control in outcomes:
+        by_family[family(control.metric)].append(control.passed)
+    by_family["device"] += by_family["latency"]
+    return {name: bool(passed) and all(passed) for name, passed in by_family.items()}
+
+
+def family(name: str) -> str:
+    """Which controls vouch for a metric: "latency", "device", "init" or "memory"."""
+    if metric(name).is_memory:
+        return "memory"
+    if name == "init":
+        return "init"
+    return "device" if name.startswith("device.") else "latency"
+
+
+def _placebo(evidence: Evidence, name: str, level: float) -> Control:
+    bound = margin_of(evidence, name) / 2
+    effect = evidence.effect(name, evidence.reference, PLACEBO, level=level)
+    low, high = _ends(effect)
+    if low is None or high is None:
+        passed, reason = False, _no_interval(effect)
+    else:
+        passed = math.log1p(-bound) <= low and high <= math.log1p(bound)
+        reason = _placebo_reason(low, high, bound, passed=passed)
+    return Control(
+        name=PLACEBO, device=evidence.device, metric=name, unit="log-ratio", expected=0.0, low=low, high=high,
+        level=level, bound=bound, passed=passed, reason=reason,
+    )  # fmt: skip
+
+
+def _placebo_reason(low: float, high: float, bound: float, *, passed: bool) -> str:
+    interval = f"{100 * math.expm1(low):+.2f} to {100 * math.expm1(high):+.2f} %"
+    if passed:
+        return f"identical code measured {interval}, within half the margin (±{100 * bound:g} %)"
+    if low > 0 or high < 0:
+        return f"identical code was told apart: {interval}; something other than the code differs between arms"
+    return f"too noisy: identical code measured {interval}, more than half the margin (±{100 * bound:g} %)"
+
+
+def _dose(evidence: Evidence, control: str, name: str, level: float) -> Control:
+    effect = evidence.effect(name, evidence.reference, control, level=level, form=difference)
+    doses = [dose for trial in evidence.trials if trial.arm == control and (dose := trial.values.get("dose"))]
+    expected = median(doses) if doses else 0.0
+    low, high = _ends(effect)
+    if low is None or high is None:
+        passed, reason = False, _no_interval(effect)
+    else:
+        passed = low <= expected <= high and low > 0
+        interval = f"{1e3 * low:.3f} to {1e3 * high:.3f} ms"
+        reason = f"an added delay of {1e3 * expected:.3f} ms was measured as {interval}"
+    return Control(
+        name=control, device=evidence.device, metric=name, unit="s", expected=expected, low=low, high=high,
+        level=level, bound=None, passed=passed, reason=reason,
+    )  # fmt: skip
+
+
+def _memory_dose(evidence: Evidence) -> Iterator[Control]:
+    if not any(trial.pass_ == "memory" for trial in evidence.trials):
+        return
+    name = "rss_peak" if evidence.device == "cpu" else EXACT
+    effect = evidence.effect(name, evidence.reference, HOST_DOSE, form=difference)
+    found = None if effect is None else effect.location
+    passed = found is not None and abs(found - DOSE_BYTES) <= MEMORY_DOSE_TOLERANCE * DOSE_BYTES
+    measured = "nothing" if found is None else f"{found / 2**20:.2f} MiB"
+    low, high = _ends(effect)
+    yield Control(
+        name="memory_dose", device=evidence.device, metric=name, unit="bytes", expected=float(DOSE_BYTES),
+        low=low, high=high, level=0.95, bound=MEMORY_DOSE_TOLERANCE, passed=passed,
+        reason=f"a known allocation of {DOSE_BYTES / 2**20:g} MiB was measured as {measured}",
+    )  # fmt: skip
+
+
+def margin_of(evidence: Evidence, name: str) -> float:
+    """The margin of a metric: its own, or that of latency for stages and device times."""
+    margins = evidence.run.plan.margin
+    return margins.get(name, margins["latency"])
+
+
+def _ends(effect: Effect | None) -> tuple[float | None, float | None]:
+    return (None, None) if effect is None else (effect.low, effect.high)
+
+
+def _no_interval(effect: Effect | None) -> str:
+    return "it was not measured" if effect is None else f"no interval from {effect.workers} worker(s)"

@@ -1,0 +1,95 @@
+"""Which arms a design has, which share a block, and which pairs are compared."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from harness.optimizations import registry
+from harness.results import Arm, State
+
+PLACEBO, HOST_DOSE, DEVICE_DOSE = "placebo", "host_dose", "device_dose"
+CONTROLS = (PLACEBO, HOST_DOSE, DEVICE_DOSE)
+"""Names of the arms whose true effect is known."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Toggle:
+    """A toggle of the scenario and its states on the two sides."""
+
+    name: str
+    before: State
+    after: State
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Design:
+    """Arms in table order, groups of arms that share a block, and pairs (optimization, reference arm, arm).
+
+    `groups` maps an isolation to its arms: in group "settled" each timed request follows an untimed one of its own arm.
+    """
+
+    arms: tuple[Arm, ...]
+    groups: Mapping[str, tuple[str, ...]]
+    pairs: tuple[tuple[str, str, str], ...]
+    reference: str
+
+
+def design(name: str, toggles: Sequence[Toggle], *, device: str) -> Design:
+    """Lay out design `name` ("one_at_a_time" or "leave_one_out") for one device. Raises KeyError for another name."""
+    return {"one_at_a_time": _one_at_a_time, "leave_one_out": _leave_one_out}[name](toggles, device)
+
+
+def _one_at_a_time(toggles: Sequence[Toggle], device: str) -> Design:
+    none = {toggle.name: toggle.before for toggle in toggles}
+    arms = [Arm(name="none", role="none", states=none)]
+    arms += [
+        Arm(name=toggle.name, role="toggle", toggle=toggle.name, states={**none, toggle.name: toggle.after})
+        for toggle in toggles
+    ]
+    pairs = [(toggle.name, "none", toggle.name) for toggle in toggles]
+    if len(toggles) > 1:
+        arms.append(Arm(name="all", role="all", states={toggle.name: toggle.after for toggle in toggles}))
+        pairs.append(("all", "none", "all"))
+    return _with_controls(arms, pairs, reference="none", device=device)
+
+
+def _leave_one_out(toggles: Sequence[Toggle], device: str) -> Design:
+    every = {toggle.name: toggle.after for toggle in toggles}
+    arms = [Arm(name="all", role="all", states=every)]
+    arms += [
+        Arm(name=f"all-but-{toggle.name}", role="toggle", toggle=toggle.name,
+            states={**every, toggle.name: toggle.before})
+        for toggle in toggles
+    ]  # fmt: skip
+    pairs = [(toggle.name, f"all-but-{toggle.name}", "all") for toggle in toggles]
+    return _with_controls(arms, pairs, reference="all", device=device)
+
+
+def _with_controls(arms: list[Arm], pairs: list[tuple[str, str, str]], *, reference: str, device: str) -> Design:
+    states = next(arm.states for arm in arms if arm.name == reference)
+    doses = [HOST_DOSE] if device == "cpu" else [HOST_DOSE, DEVICE_DOSE]
+    controls = [Arm(name=PLACEBO, role="placebo", states=states)]
+    controls += [Arm(name=dose, role="dose", states=states) for dose in doses]
+    settled = _settled_arms(arms, pairs, reference)
+    plain = [arm.name for arm in arms if arm.name not in settled or arm.name == reference]
+    groups: dict[str, tuple[str, ...]] = {"request": (*plain, PLACEBO, *doses)}
+    if settled:
+        groups["settled"] = (*settled, PLACEBO)
+    return Design(arms=(*arms, *controls), groups=groups, pairs=tuple(pairs), reference=reference)
+
+
+def _settled_arms(arms: Sequence[Arm], pairs: Sequence[tuple[str, str, str]], reference: str) -> list[str]:
+    """Arms that must be settled: both sides of each pair in which a toggle that leaves a mark changes its state."""
+    known = registry()
+    states = {arm.name: arm.states for arm in arms}
+    settled = {
+        arm
+        for _, before, after in pairs
+        for arm in (before, after)
+        if any(
+            known[toggle].isolation == "settled" and states[before][toggle] != states[after][toggle]
+            for toggle in states[before]
+        )
+    }
+    return [arm.name for arm in arms if arm.name in settled or (settled and arm.name == reference)]

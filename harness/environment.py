@@ -1,0 +1,116 @@
+"""Where a run was made: processor, GPUs, system, versions, revision. Imports no torch; the workers add what only they know."""
+
+from __future__ import annotations
+
+import os
+import platform
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import harness
+from harness.processes import worker_environment
+
+_PACKAGES = ("torch", "torchaudio", "transformers", "numpy", "tts-harness")
+
+
+def environment(*, threads: int, seed: int) -> dict[str, Any]:
+    """Everything of this machine that can move a figure, as plain data; None where the system does not say."""
+    import psutil
+
+    fixed = worker_environment(threads)
+    return {
+        "cpu": {
+            "model": _cpu_model(),
+            "cores": psutil.cpu_count(logical=False),
+            "threads": psutil.cpu_count(),
+            "usable": len(psutil.Process().cpu_affinity()) if hasattr(psutil.Process, "cpu_affinity") else None,
+            "load_1min": round(os.getloadavg()[0], 2) if hasattr(os, "getloadavg") else None,
+        },
+        "memory_bytes": psutil.virtual_memory().total,
+        "gpus": gpus(),
+        "system": {"platform": platform.platform(), "machine": platform.machine()},
+        "python": sys.version.split()[0],
+        "versions": {name: _version(name) for name in _PACKAGES},
+        "git": git_revision(Path(harness.__file__).parent),
+        "worker": {
+            "threads": threads,
+            "seed": seed,
+            **{name: fixed[name] for name in ("OMP_NUM_THREADS", "OMP_WAIT_POLICY", "PYTHONHASHSEED")},
+        },
+    }
+
+
+def gpus() -> list[dict[str, Any]]:
+    """The NVIDIA GPUs that the driver reports; empty where there is no driver."""
+    import pynvml
+
+    try:
+        pynvml.nvmlInit()
+    except pynvml.NVMLError:
+        return []
+    try:
+        driver = pynvml.nvmlSystemGetDriverVersion()
+        return [_gpu(pynvml, index, driver) for index in range(pynvml.nvmlDeviceGetCount())]
+    finally:
+        pynvml.nvmlShutdown()
+
+
+def _gpu(pynvml: Any, index: int, driver: str) -> dict[str, Any]:
+    handle = pynvml.nvmlDeviceGetHandleByIndex(index)
+    readings: Mapping[str, Any] = {
+        "name": lambda: pynvml.nvmlDeviceGetName(handle),
+        "memory_bytes": lambda: pynvml.nvmlDeviceGetMemoryInfo(handle).total,
+        "other_processes": lambda: len(pynvml.nvmlDeviceGetComputeRunningProcesses(handle)),
+        "sm_clock_mhz": lambda: pynvml.nvmlDeviceGetClockInfo(handle, pynvml.NVML_CLOCK_SM),
+        "max_sm_clock_mhz": lambda: pynvml.nvmlDeviceGetMaxClockInfo(handle, pynvml.NVML_CLOCK_SM),
+        "power_limit_w": lambda: pynvml.nvmlDeviceGetEnforcedPowerLimit(handle) / 1000,
+        "temperature_c": lambda: pynvml.nvmlDeviceGetTemperature(handle, pynvml.NVML_TEMPERATURE_GPU),
+    }
+    found: dict[str, Any] = {"index": index, "driver": driver}
+    for name, read in readings.items():
+        try:
+            found[name] = read()
+        except pynvml.NVMLError as error:
+            found[name] = None
+            found[f"{name}_unavailable"] = str(error)
+    return found
+
+
+def git_revision(folder: Path) -> dict[str, Any] | None:
+    """Commit and dirtiness of the checkout around `folder`; None where it is not in one, or git is not installed."""
+    commit = _git(folder, ["rev-parse", "HEAD"])
+    if commit is None:
+        return None
+    status = _git(folder, ["status", "--porcelain", "--untracked-files=no"])
+    return {"commit": commit, "dirty": bool(status)}
+
+
+def _git(folder: Path, arguments: Sequence[str]) -> str | None:
+    try:
+        done = subprocess.run(
+            ["git", "-C", str(folder), *arguments],  # noqa: S607  git is found on PATH, as everywhere
+            capture_output=True, text=True, timeout=10, check=True,
+        )  # fmt: skip
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return done.stdout.strip()
+
+
+def _cpu_model() -> str | None:
+    info = Path("/proc/cpuinfo")
+    if info.exists():
+        for line in info.read_text().splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    return platform.processor() or None
+
+
+def _version(name: str) -> str | None:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return None

@@ -1,0 +1,92 @@
+"""What a reader must know to believe the figures: carry-over between arms, noise, caps, spreads that should not be."""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+from collections.abc import Iterator
+from statistics import median
+
+from harness.evidence import EXACT, Evidence
+from harness.results import Finding, Trial
+
+MIN_SUCCESSORS = 5
+
+
+def findings(evidence: Evidence) -> Iterator[Finding]:
+    """Everything that stands out in one device's measurements."""
+    for kind, message in (
+        ("carry-over", _carry_over(evidence)),
+        ("noise", _noise(evidence)),
+        ("drift", _drift(evidence)),
+        ("cap", _cap(evidence)),
+        ("memory spread", _memory_spread(evidence)),
+    ):
+        if message:
+            yield Finding(kind=kind, device=evidence.device, message=message)
+
+
+def _requests(evidence: Evidence) -> list[tuple[Trial, float]]:
+    return [
+        (trial, latency)
+        for trial in evidence.trials
+        if trial.pass_ == "latency" and trial.kind == "request" and (latency := trial.values.get("latency"))
+    ]
+
+
+def _relative(trials: list[tuple[Trial, float]]) -> list[tuple[Trial, float]]:
+    """Each latency as a log-ratio to the median of its arm and stratum."""
+    groups: dict[tuple[str, str], list[float]] = defaultdict(list)
+    for trial, latency in trials:
+        groups[trial.arm, trial.stratum].append(latency)
+    centres = {key: median(values) for key, values in groups.items()}
+    return [(trial, math.log(latency / centres[trial.arm, trial.stratum])) for trial, latency in trials]
+
+
+def _carry_over(evidence: Evidence) -> str:
+    off: dict[str, list[float]] = defaultdict(list)
+    for trial, shift in _relative(_requests(evidence)):
+        if trial.predecessor is not None:
+            off[trial.predecessor].append(shift)
+    shifts = {arm: median(values) for arm, values in off.items() if len(values) >= MIN_SUCCESSORS}
+    if not shifts:
+        return ""
+    worst = max(shifts, key=lambda arm: abs(shifts[arm]))
+    return (
+        f"The largest shift of an arm's latency by the arm before it: {100 * math.expm1(shifts[worst]):+.2f} % after "
+        f"{worst} (median of {len(off[worst])} trials)."
+    )
+
+
+def _noise(evidence: Evidence) -> str:
+    shifts = [shift for trial, shift in _relative(_requests(evidence)) if trial.arm == evidence.reference]
+    if len(shifts) < MIN_SUCCESSORS:
+        return ""
+    spread = 1.4826 * median(abs(shift) for shift in shifts)
+    return f"One request of the reference arm varies by {100 * spread:.2f} % (robust standard deviation)."
+
+
+def _drift(evidence: Evidence) -> str:
+    by_worker: dict[int, list[float]] = defaultdict(list)
+    for trial, shift in _relative(_requests(evidence)):
+        by_worker[trial.worker].append(shift)
+    centres = [median(values) for values in by_worker.values()]
+    if len(centres) < 2:
+        return ""
+    spread = 100 * (math.exp(max(centres) - min(centres)) - 1)
+    return f"The slowest worker process was {spread:.2f} % slower than the fastest; pairing within a process removes this."
+
+
+def _cap(evidence: Evidence) -> str:
+    capped = sorted({item.request for item in evidence.run.equivalences if item.device == evidence.device and item.hit_cap})
+    return f"Generation ran to its cap in {', '.join(capped)}: the length is the cap's, not the text's." if capped else ""
+
+
+def _memory_spread(evidence: Evidence) -> str:
+    values: dict[str, set[float]] = defaultdict(set)
+    for trial in evidence.trials:
+        peak = trial.values.get(EXACT)
+        if trial.pass_ == "memory" and peak is not None:
+            values[trial.arm].add(peak)
+    spread = sorted(arm for arm, peaks in values.items() if len(peaks) > 1)
+    return f"Peak allocated differed between repeats of the same request in {', '.join(spread)}." if spread else ""

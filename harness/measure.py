@@ -1,0 +1,199 @@
+"""Inside a worker process: load the model once, bind arms, and time requests.
+
+A `Bench` belongs to one process, one device and one pass. Nothing in a timed region allocates for the harness beyond
+the span recorder's list, and nothing is counted or profiled there; garbage is collected between blocks only, because a
+collection that falls into one arm's request would be charged to that arm.
+"""
+
+from __future__ import annotations
+
+import gc
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
+from itertools import pairwise
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from harness import spans
+from harness.adapters.base import Model, Output, Request, Speaker, Target
+from harness.designs import DEVICE_DOSE, HOST_DOSE
+from harness.machine import Machine
+from harness.results import Arm
+
+if TYPE_CHECKING:
+    from harness.optimizations import Probe
+
+WARM_ROUNDS = 12
+"""Warm-up gives up after this many requests of the reference arm, level or not."""
+LEVEL = 0.95
+"""Warm-up has ended when the last two requests of each kind are no faster than this share of the best before them."""
+
+
+class Bench:
+    """Holds the model and the bound arms, and times one thing at a time. Times are seconds, sizes bytes."""
+
+    def __init__(self, model: Model, machine: Machine, arms: Sequence[Arm], speakers: Sequence[Speaker]) -> None:
+        self.model = model
+        self.machine = machine
+        self._arms = {arm.name: arm for arm in arms}
+        self._speakers = speakers
+        self._targets: dict[str, Target] = {}
+
+    def bind(self, arm: str) -> dict[str, float | None]:
+        """Build the pipeline of `arm` and keep it. Returns {"init": seconds}."""
+        values, target = self._timed_bind(arm)
+        self._targets[arm] = target
+        return values
+
+    def init(self, arm: str) -> dict[str, float | None]:
+        """Build the pipeline of `arm` once more, time it, and drop it."""
+        return self._timed_bind(arm)[0]
+
+    def _timed_bind(self, arm: str) -> tuple[dict[str, float | None], Target]:
+        machine = self.machine
+        machine.synchronize()
+        cpu_start, start = machine.cpu_time_ns(), machine.clock_ns()
+        target = self.model.bind(self._arms[arm].states, self._speakers)
+        machine.synchronize()
+        end, cpu_end = machine.clock_ns(), machine.cpu_time_ns()
+        return {"init": (end - start) / 1e9, "cpu_time": (cpu_end - cpu_start) / 1e9}, target
+
+    def settle(self, arm: str, request: Request) -> None:
+        """Run `request` untimed, so that what comes next finds the arm's own marks and no other's."""
+        self._targets[arm].run(request, _ignore)
+        self.machine.synchronize()
+
+    def time(self, arm: str, request: Request, dose_s: float = 0.0) -> dict[str, float | None]:
+        """Time one request: the values of all latency metrics that it has. `dose_s` is the delay of a dose arm."""
+        machine, target = self.machine, self._targets[arm]
+        dose = self._dose(arm, dose_s)
+        recorder = spans.Recorder(machine.mark, machine.clock_ns)
+        chunks_ns: list[int] = []
+        machine.synchronize()
+        with spans.recording(recorder):
+            cpu_start, start = machine.cpu_time_ns(), machine.clock_ns()
+            with spans.span("request"):
+                waited = dose()
+                output = target.run(request, lambda: chunks_ns.append(machine.clock_ns()))
+            machine.synchronize()
+            end, cpu_end = machine.clock_ns(), machine.cpu_time_ns()
+        values = _request_values(output, (end - start) / 1e9)
+        values["cpu_time"] = (cpu_end - cpu_start) / 1e9
+        if request.stream:
+            values["ttfa"] = (chunks_ns[0] - start) / 1e9
+        values |= self._stage_values(recorder)
+        if dose_s:
+            values["dose"] = waited if waited else values.get("device.dose")
+        return values
+
+    def _dose(self, arm: str, dose_s: float) -> Callable[[], float]:
+        if arm == HOST_DOSE and dose_s:
+            return lambda: self.machine.busy_wait_s(dose_s)
+        if arm == DEVICE_DOSE and dose_s:
+            return lambda: self._device_dose(dose_s)
+        return _no_dose
+
+    def _device_dose(self, dose_s: float) -> float:
+        with spans.span("dose"):
+            self.machine.device_wait(dose_s)
+        return 0.0
+
+    def _stage_values(self, recorder: spans.Recorder) -> dict[str, float | None]:
+        values: dict[str, float | None] = {
+            f"stage.{name}": seconds for name, seconds in recorder.totals_s().items() if name not in ("request", "dose")
+        }
+        if self.machine.mark is None:
+            return values
+        for name, _, _, start, end in recorder.spans:
+            metric = "device.latency" if name == "request" else f"device.{name}"
+            values[metric] = (values.get(metric) or 0.0) + self.machine.elapsed_s(start, end)
+        return values
+
+    def warm_up(self, arm: str, requests: Sequence[Request]) -> list[tuple[Request, dict[str, float | None]]]:
+        """Run requests of `arm` in turn until their times are level. Returns every sample, in order."""
+        samples = []
+        best: dict[str, float] = {}
+        level_in_a_row = 0
+        for index in range(max(WARM_ROUNDS, 2 * len(requests))):
+            request = requests[index % len(requests)]
+            values = self.time(arm, request)
+            samples.append((request, values))
+            latency = values["latency"] or 0.0
+            level = request.id in best and latency >= LEVEL * best[request.id]
+            best[request.id] = min(latency, best.get(request.id, latency))
+            level_in_a_row = level_in_a_row + 1 if level else 0
+            if level_in_a_row >= min(2, len(requests)):
+                break
+        return samples
+
+    def block(
+        self, order: Sequence[str], request: Request, *, settle: bool, dose_s: float, begin: Callable[[str], None]
+    ) -> list[tuple[str, dict[str, float | None]]]:
+        """Every arm of `order` once on `request`. `begin(arm)` is called before each, so that a death has a name."""
+        gc.collect()
+        self.settle(order[0], request)
+        trials = []
+        for arm in order:
+            begin(arm)
+            if settle:
+                self.settle(arm, request)
+            trials.append((arm, self.time(arm, request, dose_s)))
+        return trials
+
+    def witness(
+        self, arm: str, probes: Mapping[str, Probe], requests: Sequence[Request]
+    ) -> dict[str, tuple[int, list[int]]]:
+        """Bind `arm` anew and run `requests` untimed, with all probes open: name -> (count at bind, in each request)."""
+        with ExitStack() as stack:
+            tallies = {name: stack.enter_context(probe()) for name, probe in probes.items()}
+            target = self.model.bind(self._arms[arm].states, self._speakers)
+            readings = [{name: tally.count for name, tally in tallies.items()}]
+            for request in requests:
+                target.run(request, _ignore)
+                readings.append({name: tally.count for name, tally in tallies.items()})
+        self.machine.synchronize()
+        return {
+            name: (readings[0][name], [after[name] - before[name] for before, after in pairwise(readings)])
+            for name in probes
+        }
+
+    def memory(self, arm: str, requests: Sequence[Request], *, dose: bool) -> dict[str, float | None]:
+        """Peaks of the requests in turn, after one untimed request. With `dose`, a known allocation is held meanwhile."""
+        self.settle(arm, requests[0])
+        gc.collect()
+        self.machine.reset_peaks()
+        held: Any = self.machine.hold_dose() if dose else None
+        for request in requests:
+            self.settle(arm, request)
+        peaks = dict(self.machine.peaks())
+        del held
+        return peaks
+
+    def output(self, arm: str, request: Request, audio: Path) -> dict[str, Any]:
+        """Run `request` untimed and write its audio (WAV, 32-bit float) to `audio`. Returns tokens and flags."""
+        import soundfile
+
+        output = self._targets[arm].run(request, _ignore)
+        audio.parent.mkdir(parents=True, exist_ok=True)
+        soundfile.write(audio, output.audio, output.sample_rate_hz, format="WAV", subtype="FLOAT")
+        return {"tokens": list(map(int, output.tokens)), "hit_cap": output.hit_cap}
+
+
+def _request_values(output: Output, latency_s: float) -> dict[str, float | None]:
+    audio_s = len(output.audio) / output.sample_rate_hz
+    return {
+        "latency": latency_s,
+        "rtf": latency_s / audio_s if audio_s else None,
+        "audio_rate": audio_s / latency_s if latency_s else None,
+        "audio": audio_s,
+        "tokens": float(len(output.tokens)),
+    }
+
+
+def _no_dose() -> float:
+    return 0.0
+
+
+def _ignore() -> None:
+    pass
+

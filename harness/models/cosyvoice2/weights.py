@@ -1,0 +1,158 @@
+"""Random weights from a seed, the same on every machine, without touching torch's global random state.
+
+Modules are built on the meta device, where construction draws nothing, and filled on the CPU from one generator each.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TypeVar, cast
+
+import torch
+from torch import nn
+from torch.nn.utils import parametrize
+
+from harness.models.cosyvoice2.config import CosyVoice2Config
+from harness.models.cosyvoice2.flow import Flow
+from harness.models.cosyvoice2.llm import SpeechLM
+from harness.models.cosyvoice2.vocoder import HiFT
+
+SCHEME = 1
+"""Counts changes of what a seed means; part of the fingerprint."""
+
+BIAS_STD = 0.02
+PITCH_SCALE_HZ = 300.0
+LOG_MAGNITUDE = -2.3
+LOG_MAGNITUDE_SPREAD = 0.3
+
+ModuleT = TypeVar("ModuleT", bound=nn.Module)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AcousticModel:
+    """The three networks from text tokens to audio, in eval mode, on one device."""
+
+    llm: SpeechLM
+    flow: Flow
+    vocoder: HiFT
+
+
+def fingerprint(config: CosyVoice2Config, seed: int) -> str:
+    """16 hexadecimal digits that change with the dimensions, the seed and the way weights are drawn."""
+    return hashlib.sha256(f"{SCHEME}|{seed}|{config!r}".encode()).hexdigest()[:16]
+
+
+def random_model(config: CosyVoice2Config, device: torch.device | str, seed: int) -> AcousticModel:
+    """The acoustic model with weights from `seed`, float32 on `device`."""
+    return AcousticModel(
+        llm=build(lambda: SpeechLM(config.llm), generator_for(seed, "llm")).to(device),
+        flow=build(
+            lambda: Flow(config.flow, config.llm.speech_vocab, config.speaker_encoder.embedding, config.mels),
+            generator_for(seed, "flow"),
+        ).to(device),
+        vocoder=_random_vocoder(config, generator_for(seed, "vocoder")).to(device),
+    )
+
+
+@torch.no_grad()
+def _random_vocoder(config: CosyVoice2Config, generator: torch.Generator) -> HiFT:
+    """A vocoder whose pitches and levels lie where speech's do.
+
+    Plain weights would predict pitches below 1 Hz, all unvoiced, and exponentiate their spectrum into clipping.
+    """
+    vocoder = build(lambda: HiFT(config.vocoder, config.sample_rate_hz, config.mels), generator)
+    vocoder.f0_predictor.classifier.weight.mul_(PITCH_SCALE_HZ)
+    spectrum = vocoder.conv_post
+    spectrum.weight = spectrum.weight * LOG_MAGNITUDE_SPREAD
+    spectrum.bias[: config.vocoder.istft_n_fft // 2 + 1] += LOG_MAGNITUDE
+    return vocoder
+
+
+def generator_for(seed: int, part: str) -> torch.Generator:
+    """A CPU generator for one part of the model, so that a change of one part leaves the others' weights alone."""
+    digest = hashlib.sha256(f"{seed}|{part}".encode()).digest()
+    return torch.Generator().manual_seed(int.from_bytes(digest[:7], "big"))
+
+
+def build(construct: Callable[[], ModuleT], generator: torch.Generator) -> ModuleT:
+    """Construct a module, fill it from `generator`, and put it in eval mode, float32 on the CPU."""
+    with torch.device("meta"):
+        module = construct()
+    materialise(module)
+    initialise(module, generator)
+    return module.eval().requires_grad_(requires_grad=False)
+
+
+def materialise(module: nn.Module) -> None:
+    """Give every parameter on the meta device memory on the CPU, uninitialised; tied ones stay tied.
+
+    A batch norm's statistics start as 0 and 1. Other buffers must have been built on a real device: what was computed
+    for them on the meta device is lost.
+    """
+    made: dict[nn.Parameter, nn.Parameter] = {}
+    for part in module.modules():
+        for name, parameter in part._parameters.items():  # noqa: SLF001 (named_parameters leaves tied ones out)
+            if parameter is not None and parameter.is_meta:
+                if parameter not in made:
+                    made[parameter] = nn.Parameter(torch.empty_like(parameter, device="cpu"))
+                part._parameters[name] = made[parameter]  # noqa: SLF001
+        if isinstance(part, nn.modules.batchnorm._BatchNorm):  # noqa: SLF001 (their common base has no public name)
+            for name, buffer in part.named_buffers(recurse=False):
+                setattr(part, name, torch.empty_like(buffer, device="cpu"))
+            part.reset_running_stats()
+    lost = [name for name, buffer in module.named_buffers() if buffer.is_meta]
+    if lost:
+        message = f"{type(module).__name__}: buffers {lost} were built on the meta device; compute them on use instead"
+        raise ValueError(message)
+
+
+@torch.no_grad()
+def initialise(module: nn.Module, generator: torch.Generator) -> None:
+    """Draw all weights of `module` from `generator`, at scales that keep signals near unit variance through it.
+
+    Linear layers and convolutions (weight norm or not) get variance 1/inputs and small biases, embeddings unit
+    variance, norms ones and zeros. Other parameters of at least two dimensions get variance 1/(size of the last);
+    of one dimension, ones. Visits modules in their order of registration, a tied parameter once.
+    """
+    done: set[nn.Parameter] = set()
+    for part in module.modules():
+        if isinstance(part, parametrize.ParametrizationList):
+            continue
+        if parametrize.is_parametrized(part, "weight"):
+            drawn = torch.empty_like(cast("torch.Tensor", part.weight))
+            drawn.normal_(0.0, 1.0 / math.sqrt(_inputs(part, drawn)), generator=generator)
+            part.weight = drawn
+        for name, parameter in part.named_parameters(recurse=False):
+            if parameter not in done:
+                done.add(parameter)
+                _fill(part, name, parameter, generator)
+
+
+def _fill(part: nn.Module, name: str, parameter: nn.Parameter, generator: torch.Generator) -> None:
+    if name.endswith("bias"):
+        if _is_norm(part):
+            parameter.zero_()
+        else:
+            parameter.normal_(0.0, BIAS_STD, generator=generator)
+    elif parameter.dim() == 1:
+        parameter.fill_(1.0)
+    elif isinstance(part, nn.Embedding):
+        parameter.normal_(0.0, 1.0, generator=generator)
+    else:
+        parameter.normal_(0.0, 1.0 / math.sqrt(_inputs(part, parameter)), generator=generator)
+
+
+def _is_norm(part: nn.Module) -> bool:
+    return "norm" in type(part).__name__.lower()
+
+
+def _inputs(part: nn.Module, weight: torch.Tensor) -> int:
+    """How many numbers each output of `part` sums."""
+    if isinstance(part, nn.ConvTranspose1d | nn.ConvTranspose2d):
+        return max(1, weight.shape[0] // part.groups * math.prod(weight.shape[2:]) // math.prod(part.stride))
+    if isinstance(part, nn.Conv1d | nn.Conv2d):
+        return math.prod(weight.shape[1:])
+    return weight.shape[-1]

@@ -1,0 +1,87 @@
+"""Compile patterns once (seed document: `utils/frontend_utils.py` and `TTS.py`; the rest under "optional")."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Literal
+
+from harness.optimizations.registry import optimization
+from harness.optimizations.sites import BindContext, Patterns
+from harness.optimizations.witness import Expected, Probe, Witness, calls
+
+SEED_PATTERNS = ("chinese_character", "clause_boundary")
+"""The patterns that the seed document says are precompiled, by their names in the front end."""
+
+
+class PatternsByText:
+    """Hands each pattern to `re` as text, so that `re` looks it up in its cache of compiled patterns every time."""
+
+    def __init__(self, sources: Mapping[str, str]) -> None:
+        self._sources = sources
+
+    def search(self, name: str, text: str) -> re.Match[str] | None:
+        return re.search(self._sources[name], text)
+
+    def sub(self, name: str, repl: Any, text: str) -> str:
+        return re.sub(self._sources[name], repl, text)
+
+    def split(self, name: str, text: str) -> list[str]:
+        return re.split(self._sources[name], text)
+
+
+class CompiledPatterns(PatternsByText):
+    """Holds the named patterns compiled, and leaves the others to `re`'s cache."""
+
+    def __init__(self, sources: Mapping[str, str], names: Sequence[str]) -> None:
+        super().__init__(sources)
+        self._compiled = {name: re.compile(sources[name]) for name in names}
+
+    def search(self, name: str, text: str) -> re.Match[str] | None:
+        compiled = self._compiled.get(name)
+        return super().search(name, text) if compiled is None else compiled.search(text)
+
+    def sub(self, name: str, repl: Any, text: str) -> str:
+        compiled = self._compiled.get(name)
+        return super().sub(name, repl, text) if compiled is None else compiled.sub(repl, text)
+
+    def split(self, name: str, text: str) -> list[str]:
+        compiled = self._compiled.get(name)
+        return super().split(name, text) if compiled is None else compiled.split(text)
+
+
+def look_up_each_time(context: BindContext) -> Callable[[Mapping[str, str]], Patterns]:
+    """Pass patterns to `re` as text."""
+    return PatternsByText
+
+
+def _look_ups(patterns: str = "seed") -> Probe:
+    """Look-ups in `re`'s cache of compiled patterns by the front end: `re.search` and its like call `re._compile`."""
+    return calls("re:_compile", caller=__name__, depth=2)
+
+
+def _expected(patterns: str = "seed") -> Expected:
+    return "none" if patterns == "all" else "fewer"
+
+
+@optimization(
+    title="Precompile regular expressions",
+    sites=("text.patterns",),
+    before=look_up_each_time,
+    witness=Witness(unit="look-ups in re's pattern cache", probe=_look_ups, before="every request", after=_expected),
+    seed_section="other 2",
+)
+def precompiled_regex(
+    context: BindContext, *, patterns: Literal["seed", "all"] = "seed"
+) -> Callable[[Mapping[str, str]], Patterns]:
+    """Compile regular expressions when the front end is built.
+
+    `patterns: seed` compiles the two that the document names (Chinese characters, clause boundaries); `patterns: all`
+    compiles every pattern of the front end, which the document lists as optional. Python's `re` keeps compiled patterns
+    in a cache of its own, so that what is saved is the look-up, not the compilation.
+    """
+
+    def build(sources: Mapping[str, str]) -> Patterns:
+        return CompiledPatterns(sources, tuple(sources) if patterns == "all" else SEED_PATTERNS)
+
+    return build

@@ -1,0 +1,87 @@
+"""Compute speaker features once, at registration (seed document: `TTS.py` and `app.py`)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from harness.optimizations.registry import optimization
+from harness.optimizations.sites import BindContext, SpeakerFeatures
+from harness.optimizations.witness import Witness, counter
+
+Extract = Callable[[Any], Mapping[str, Any]]
+
+
+class ExtractedEachTime:
+    """Runs the speech tokenizer and the speaker encoder over the prompt in every request."""
+
+    def register(self, prompts: Sequence[Any], extract: Extract) -> None:
+        pass
+
+    def features(self, prompt: Any, extract: Extract) -> Mapping[str, Any]:
+        return extract(prompt)
+
+
+class Registered:
+    """Keeps features in memory and in a folder that survives a restart: one safetensors file per speaker and model."""
+
+    def __init__(self, store_dir: Path, model_fingerprint: str, device: str) -> None:
+        self._dir = store_dir
+        self._model = model_fingerprint
+        self._device = device
+        self._known: dict[str, Mapping[str, Any]] = {}
+
+    def register(self, prompts: Sequence[Any], extract: Extract) -> None:
+        for prompt in prompts:
+            self.features(prompt, extract)
+
+    def features(self, prompt: Any, extract: Extract) -> Mapping[str, Any]:
+        if prompt.digest not in self._known:
+            self._known[prompt.digest] = self._stored(prompt) or self._extracted(prompt, extract)
+        return self._known[prompt.digest]
+
+    def _stored(self, prompt: Any) -> Mapping[str, Any] | None:
+        from safetensors.torch import load_file
+
+        path = self._path(prompt)
+        return load_file(path, device=self._device) if path.exists() else None
+
+    def _extracted(self, prompt: Any, extract: Extract) -> Mapping[str, Any]:
+        from safetensors.torch import save_file
+
+        features = extract(prompt)
+        self._dir.mkdir(parents=True, exist_ok=True)
+        partial = self._path(prompt).with_suffix(".partial")
+        save_file({name: tensor.contiguous() for name, tensor in features.items()}, partial)
+        partial.replace(self._path(prompt))
+        return features
+
+    def _path(self, prompt: Any) -> Path:
+        return self._dir / f"{self._model}-{prompt.digest}.safetensors"
+
+
+def extract_each_time(context: BindContext) -> SpeakerFeatures:
+    """Extract the speaker's features anew in every request."""
+    return ExtractedEachTime()
+
+
+@optimization(
+    title="Preregister speaker features",
+    sites=("frontend.speaker",),
+    before=extract_each_time,
+    witness=Witness(
+        unit="speaker extractions",
+        probe=lambda: counter("speaker.extracted"),
+        before="every request",
+        after="none",
+    ),
+    seed_section="other 3",
+)
+def speaker_preregistration(context: BindContext) -> SpeakerFeatures:
+    """Compute a speaker's features (speech tokens, mel frames, embedding) when the speaker is registered.
+
+    Requests then take them from memory. They are kept in a folder as well, so that a restart reads them instead of
+    computing them. A speaker that was not registered is extracted in its first request and kept.
+    """
+    return Registered(context.store_dir, context.model_fingerprint, context.device)

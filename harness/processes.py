@@ -1,0 +1,137 @@
+"""Worker processes seen from the runner: start one, give it commands, know how it ended."""
+
+from __future__ import annotations
+
+import json
+import os
+import queue
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from harness.errors import WorkerError
+
+START_LIMIT_S = 600.0
+"""A worker may take this long to import, and to load its weights."""
+
+
+def worker_environment(threads: int) -> dict[str, str]:
+    """The environment of a worker: the caller's, with what would make processes differ fixed."""
+    fixed = {
+        "OMP_NUM_THREADS": str(threads),
+        "MKL_NUM_THREADS": str(threads),
+        "OPENBLAS_NUM_THREADS": str(threads),
+        "OMP_WAIT_POLICY": "PASSIVE",
+        "PYTHONHASHSEED": "0",
+        "TOKENIZERS_PARALLELISM": "false",
+        "HF_HUB_OFFLINE": "1",
+    }
+    return {**os.environ, **fixed}
+
+
+class WorkerProcess:
+    """A running worker. Use it as a context: it is ended when the context is left, however that happens."""
+
+    def __init__(self, job: Mapping[str, Any], *, log: Path) -> None:
+        log.parent.mkdir(parents=True, exist_ok=True)
+        self._log = log
+        self._arm: str | None = None
+        with log.open("ab") as stderr:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "harness.worker"],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=stderr,
+                env=worker_environment(job["threads"]),
+                encoding="utf-8",
+                start_new_session=True,  # Ctrl-C is for the runner, which then ends its workers
+            )
+        self._events: queue.SimpleQueue[str | None] = queue.SimpleQueue()
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
+        try:
+            (self.ready,) = self.ask(job, limit_s=START_LIMIT_S)
+        except BaseException:
+            self.end()
+            raise
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    def ask(self, message: Mapping[str, Any], *, limit_s: float) -> list[dict[str, Any]]:
+        """Send a command and return its events. Raises WorkerError if it fails, ends, or is silent for `limit_s`."""
+        return list(self.stream(message, limit_s=limit_s))
+
+    def stream(self, message: Mapping[str, Any], *, limit_s: float) -> Iterator[dict[str, Any]]:
+        """As `ask`, event by event."""
+        assert self._process.stdin is not None
+        self._arm = None
+        try:
+            self._process.stdin.write(json.dumps(message) + "\n")
+            self._process.stdin.flush()
+        except OSError:
+            raise self._died() from None
+        while True:
+            event = self._next(limit_s)
+            match event["event"]:
+                case "done":
+                    return
+                case "begin":
+                    self._arm = event["arm"]
+                case "failed":
+                    raise WorkerError(event["message"], kind=event["kind"], arm=event["arm"])
+                case _:
+                    yield event
+
+    def _next(self, limit_s: float) -> dict[str, Any]:
+        try:
+            line = self._events.get(timeout=limit_s)
+        except queue.Empty:
+            self.end()
+            message = f"no answer within the time limit of {limit_s:g} s"
+            raise WorkerError(message, kind="hang", arm=self._arm) from None
+        if line is None:
+            raise self._died()
+        event: dict[str, Any] = json.loads(line)
+        return event
+
+    def _died(self) -> WorkerError:
+        code = self._process.wait()
+        if code < 0:
+            name = signal.Signals(-code).name
+            how = f"was ended by {name}" + (" (the system ends processes so when memory runs out)" * (code == -9))
+        else:
+            how = f"ended with exit code {code}"
+        return WorkerError(f"the worker process {how}; its output is in {self._log}", kind="crash", arm=self._arm)
+
+    def _read(self) -> None:
+        assert self._process.stdout is not None
+        for line in self._process.stdout:
+            if line.endswith("\n"):
+                self._events.put(line)
+        self._events.put(None)
+
+    def end(self) -> None:
+        """End the process now; it has nothing left to save."""
+        self._process.kill()
+        self._process.wait()
+        self._reader.join()
+        for pipe in (self._process.stdin, self._process.stdout):
+            if pipe is not None:
+                with suppress(OSError):
+                    pipe.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.end()

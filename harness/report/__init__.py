@@ -1,0 +1,15 @@
+"""Reports: a `Run` as one HTML page, as Markdown for a pull request, and as SVG plots.
+
+    reading   looking things up in a Run
+    rows, toggles, sentences   contrasts in words
+    page      Run -> model.Page, all that a report says
+    markdown, plots, html      Page -> text
+
+Nothing here writes files: callers do.
+"""
+
+from harness.report.html import html
+from harness.report.markdown import markdown
+from harness.report.plots import svgs
+
+__all__ = ["html", "markdown", "svgs"]

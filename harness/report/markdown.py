@@ -1,0 +1,164 @@
+"""A run as GitHub-flavoured Markdown for a pull request: the answer first, the rest folded away."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+
+from harness import units
+from harness.report import page
+from harness.report.model import Badge, Device, Incident, InvalidRow, MetricTable, Page, Row
+from harness.results import Run
+
+_SPECIAL = re.compile(r"([\\`*_\[\]|~#])")
+_MARKS = {"good": "\u2714", "bad": "\u2718", "level": "=", "open": "?", "invalid": "\u2013"}
+
+
+def markdown(run: Run) -> str:
+    """The report of `run` as Markdown. Text from the run is escaped: it cannot add markup, links or mentions."""
+    return "\n".join(_lines(page.build(run))).rstrip() + "\n"
+
+
+def _lines(report: Page) -> Iterator[str]:
+    yield f"## {_text(report.title)}"
+    yield ""
+    for device in report.devices:
+        yield f"- **{_text(device.name)}**: {_text(device.answer)}"
+    yield ""
+    for notice in report.notices:
+        yield f"> {_text(notice)}"
+        yield ""
+    yield from _controls(report.devices)
+    for device in report.devices:
+        yield from _device(device)
+    yield from _incidents("Failures", report.failures)
+    yield from _incidents("Findings", report.findings)
+    yield from _folded("Environment", _environment(report))
+    yield "To run it again:"
+    yield ""
+    yield f"    {' '.join(report.command.split())}"
+
+
+def _controls(devices: Sequence[Device]) -> Iterator[str]:
+    cells = [
+        (device.name, control.name, control.metric, control.expected, control.measured,
+         "passed" if control.passed else f"**failed**: {_text(control.reason)}")
+        for device in devices
+        for control in device.controls
+    ]  # fmt: skip
+    yield "### Controls"
+    yield ""
+    if not cells:
+        yield "The run holds no controls, so it is not calibrated."
+        yield ""
+        return
+    yield from _table(
+        ("Device", "Control", "Metric", "Expected", "Measured (interval)", "Outcome"),
+        [(*map(_text, cell[:5]), cell[5]) for cell in cells],
+    )
+
+
+def _device(device: Device) -> Iterator[str]:
+    state = "" if device.calibrated else " (not calibrated)"
+    yield f"### {_text(device.headline.title)} on {_text(device.name)}{state}"
+    yield ""
+    if device.headline.rows:
+        yield from _table(
+            ("Optimization", "Before", "After", "Change", "95 % interval", "Verdict", "Witness", "Output"),
+            [_headline(row) for row in device.headline.rows],
+        )
+    else:
+        yield "No optimization can be compared."
+        yield ""
+    if device.invalid:
+        yield "Not comparable, and so not among the rows above:"
+        yield ""
+        yield from _table(
+            ("Optimization", "State", "Why", "Witness", "Output"), [_invalid(entry) for entry in device.invalid]
+        )
+    for table in device.tables:
+        if table.rows:
+            yield from _folded(f"{table.title} on {device.name}: quantiles and intervals", _quantiles(table))
+    if device.stages:
+        yield from _folded(f"Stages on {device.name}", _stages(device))
+    for title, reason in device.unavailable:
+        yield f"{_text(title)} on {_text(device.name)}: {units.NOT_MEASURED} ({_text(reason)})."
+        yield ""
+
+
+def _headline(row: Row) -> tuple[str, ...]:
+    return (_name(row), _text(row.before), _text(row.after), _text(row.change), _text(row.interval), _badge(row.verdict),
+            _text(row.witness), _text(row.equivalence))  # fmt: skip
+
+
+def _invalid(entry: InvalidRow) -> tuple[str, ...]:
+    return tuple(map(_text, (entry.name, entry.verdict.text, entry.reason, entry.witness, entry.equivalence)))
+
+
+def _quantiles(table: MetricTable) -> Iterator[str]:
+    names = list(dict.fromkeys(quantile.name for row in table.rows for quantile in row.quantiles))
+    lines = []
+    for row in table.rows:
+        found = {quantile.name: quantile for quantile in row.quantiles}
+        cells = [f"{found[n].before} \u2192 {found[n].after}" if n in found else units.DASH for n in names]
+        lines.append(
+            (_name(row), *map(_text, (*cells, row.change, row.interval)), _badge(row.verdict), _text(row.evidence))
+        )
+    yield from _table(("Optimization", *names, "Change", "95 % interval", "Verdict", "Evidence"), lines)
+
+
+def _stages(device: Device) -> Iterator[str]:
+    yield from _table(
+        ("Stage", "Before", "Share", "After", "Share", "Change"),
+        [
+            tuple(map(_text, (s.name, s.before, s.share_before, s.after, s.share_after, s.change)))
+            for s in device.stages
+        ],
+    )
+
+
+def _incidents(title: str, entries: Sequence[Incident]) -> Iterator[str]:
+    if entries:
+        yield f"### {title}"
+        yield ""
+        for entry in entries:
+            about = f" {_text(entry.about)}:" if entry.about else ""
+            yield f"- {_text(entry.device)}, {_text(entry.kind)}:{about} {_text(entry.message)}"
+        yield ""
+
+
+def _environment(report: Page) -> Iterator[str]:
+    lines = [(_text(group), _text(key), _text(value)) for group, facts in report.environment for key, value in facts]
+    yield from _table(("Part", "Fact", "Value"), lines)
+
+
+def _folded(title: str, lines: Iterable[str]) -> Iterator[str]:
+    yield f"<details><summary>{_text(title)}</summary>"
+    yield ""
+    yield from lines
+    yield "</details>"
+    yield ""
+
+
+def _table(head: Sequence[str], lines: Iterable[Sequence[str]]) -> Iterator[str]:
+    yield f"| {' | '.join(head)} |"
+    yield f"|{'---|' * len(head)}"
+    for line in lines:
+        yield f"| {' | '.join(line)} |"
+    yield ""
+
+
+def _name(row: Row) -> str:
+    name = "**all together**" if row.name == "all" else _text(row.name)
+    return f"{name} (from {_text(row.against)})" if row.against else name
+
+
+def _badge(verdict: Badge) -> str:
+    return f"{_MARKS[verdict.tone]} {_text(verdict.text)}"
+
+
+def _text(text: str) -> str:
+    """Text that Markdown and HTML leave alone, on one line; an at-sign calls nobody."""
+    plain = " ".join(text.split()) if "\n" in text or "\r" in text else text
+    escaped = plain.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;").replace("@", "@\u200b")
+    return _SPECIAL.sub(r"\\\1", escaped)

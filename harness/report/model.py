@@ -1,0 +1,245 @@
+"""What a report says, before it is Markdown or HTML: rows of finished text, and raw numbers only where a plot needs them.
+
+`page.build` makes a `Page` from a `Run`; `markdown`, `html` and `plots` lay it out and decide nothing.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+Tone = Literal["good", "bad", "level", "open", "invalid"]
+"""The mood of a verdict, always shown beside its word: gain, loss, no difference, undecided, not to be judged."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Badge:
+    """A verdict: its word, and the mood that colours it."""
+
+    text: str
+    tone: Tone
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Quantile:
+    """One quantile of both arms, as text."""
+
+    name: str
+    before: str
+    after: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    """One arm against its reference in one metric. `low`, `ratio` and `high` are for plots, None where there are none.
+
+    `against` names the reference where it is not the arm without toggles; `name` is the toggle, or "all".
+    """
+
+    name: str
+    title: str
+    against: str
+    metric: str
+    metric_title: str
+    before: str
+    after: str
+    quantiles: tuple[Quantile, ...]
+    change: str
+    interval: str
+    verdict: Badge
+    reason: str
+    witness: str
+    equivalence: str
+    evidence: str
+    ratio: float | None
+    low: float | None
+    high: float | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MetricTable:
+    """All rows of one metric on one device. `left_out` names arms that may not be compared, `note` says what to know."""
+
+    metric: str
+    title: str
+    doc: str
+    rows: tuple[Row, ...]
+    left_out: tuple[str, ...] = ()
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InvalidRow:
+    """A toggle that has no place among gains, and why."""
+
+    name: str
+    title: str
+    verdict: Badge
+    reason: str
+    witness: str
+    equivalence: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ControlRow:
+    """A control and its outcome in words."""
+
+    name: str
+    metric: str
+    expected: str
+    measured: str
+    requirement: str
+    passed: bool
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stage:
+    """A stage of the pipeline before and after: seconds for the plot, text for the table."""
+
+    name: str
+    before_s: float
+    after_s: float
+    before: str
+    after: str
+    share_before: str
+    share_after: str
+    change: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MemoryBar:
+    """One memory metric of the arms none and all: bytes for the plot, text for its labels."""
+
+    title: str
+    before_bytes: float
+    after_bytes: float
+    before: str
+    after: str
+    change: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Level:
+    """The latency of one request in the order in which it was measured."""
+
+    arm: str
+    order: int
+    worker: int
+    warmup: bool
+    latency_s: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Device:
+    """Everything about one device. `placebo` holds the log-ratios between which the baseline differs from its twin."""
+
+    name: str
+    anchor: str
+    answer: str
+    calibrated: bool
+    controls: tuple[ControlRow, ...]
+    headline: MetricTable
+    invalid: tuple[InvalidRow, ...]
+    together: tuple[Row, ...]
+    tables: tuple[MetricTable, ...]
+    unavailable: tuple[tuple[str, str], ...]
+    stages: tuple[Stage, ...]
+    memory: tuple[MemoryBar, ...]
+    levels: tuple[Level, ...]
+    placebo: tuple[float, float] | None
+    margin: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WitnessRow:
+    """What a witness counted with one arm bound."""
+
+    arm: str
+    at_bind: str
+    per_request: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EquivalenceRow:
+    """The output on one request against that of the arm without toggles."""
+
+    request: str
+    grade: str
+    bound: str
+    required: str
+    accepted: Badge
+    tokens: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ToggleOnDevice:
+    """What was measured of one toggle on one device."""
+
+    device: str
+    rows: tuple[Row, ...]
+    witnesses: tuple[WitnessRow, ...]
+    equivalences: tuple[EquivalenceRow, ...]
+    remark: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Toggle:
+    """One optimization: what it is, its code on both sides, and what was measured of it."""
+
+    name: str
+    anchor: str
+    title: str
+    doc: tuple[str, ...]
+    facts: tuple[tuple[str, str], ...]
+    before_source: str
+    after_source: str
+    witness_unit: str
+    devices: tuple[ToggleOnDevice, ...]
+    again: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Player:
+    """One piece of audio: its label and its path relative to the run's folder."""
+
+    label: str
+    path: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Listening:
+    """The audio of one request on one device, before first."""
+
+    device: str
+    request: str
+    players: tuple[Player, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Incident:
+    """A failure or a finding."""
+
+    device: str
+    kind: str
+    about: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Page:
+    """A whole report."""
+
+    title: str
+    run_id: str
+    facts: tuple[tuple[str, str], ...]
+    notices: tuple[str, ...]
+    devices: tuple[Device, ...]
+    toggles: tuple[Toggle, ...]
+    listening: tuple[Listening, ...]
+    failures: tuple[Incident, ...]
+    findings: tuple[Incident, ...]
+    environment: tuple[tuple[str, tuple[tuple[str, str], ...]], ...]
+    command: str
+    headline_metric: str
+    glossary: tuple[tuple[str, str], ...]

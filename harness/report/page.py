@@ -1,0 +1,183 @@
+"""Run -> Page: which parts a report has and in which order."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from harness import units
+from harness.report import rows, sentences
+from harness.report.model import Device, Incident, Listening, Page, Player
+from harness.report.reading import TOGETHER, Reading, anchor
+from harness.report.toggles import toggle_sections
+from harness.results import Run
+
+Facts = tuple[tuple[str, str], ...]
+
+_GLOSSARY: Facts = (
+    ("ratio", "After over before. \u201c12 % faster\u201d says that it takes 12 % less time; a factor is given from twice on."),
+    ("95 % interval", "Where the true change lies, at this certainty. Verdicts rest on the interval, not on the estimate."),
+    ("margin", "The smallest change that matters, set by the scenario. Verdicts compare the whole interval with it."),
+    ("faster, slower (less, more)", "The whole interval lies beyond the margin."),
+    ("no material difference", "The whole interval lies within the margin: whatever the change is, it is too small to matter."),
+    ("inconclusive", "The interval is too wide to say either. It still bounds the change."),
+    ("inert", "The witness did not move: the optimization was switched on and nothing happened."),
+    ("witness", "A count of the thing that the optimization avoids. It proves that the optimization was engaged."),
+    ("equivalence", "How far the output is the same: bitwise, within a tolerance, spectrally, in its words, or changed."),
+    ("placebo", "A twin of the baseline, measured like any other arm. It must show no change."),
+    ("dose", "The baseline with a known delay added. The harness must find that delay."),
+    ("block", "Every arm once on the same request, in random order; differences are taken within a block."),
+    ("p50, p95, p99", "Half, 95 % and 99 % of the requests took no longer than this. Verdicts do not rest on these."),
+)  # fmt: skip
+
+
+def build(run: Run) -> Page:
+    """Everything that a report of `run` says, in the order in which it is said."""
+    reading = Reading(run)
+    metric = reading.headline_metric()
+    return Page(
+        title=str(run.scenario.get("name") or run.id),
+        run_id=run.id,
+        facts=_facts(run),
+        notices=_notices(run),
+        devices=tuple(_device(reading, name, metric) for name in reading.devices()),
+        toggles=toggle_sections(reading),
+        listening=tuple(_listening(reading)),
+        failures=tuple(
+            Incident(device=f.device, kind=f.kind.replace("_", " "), about=f.arm or f"{f.pass_} pass",
+                     message=f.message if f.final else f"{f.message} (tried again)")
+            for f in run.failures
+        ),
+        findings=tuple(Incident(device=f.device, kind=f.kind, about="", message=f.message) for f in run.findings),
+        environment=tuple(_environment(run.environment)),
+        command=str(run.timing.get("command") or f"harness run {run.scenario.get('name', 'SCENARIO')}"),
+        headline_metric=metric,
+        glossary=_GLOSSARY,
+    )  # fmt: skip
+
+
+def _device(reading: Reading, name: str, metric: str) -> Device:
+    headline = rows.metric_table(reading, name, metric)
+    invalid = rows.invalid_rows(reading, name, metric)
+    controls = rows.control_rows(reading, name)
+    metrics = [known for known in reading.metrics(name) if not rows.is_stage(known)]
+    together = [rows.row(reading, contrast) for contrast in reading.contrasts(name, optimization=reading.whole)]
+    unavailable = reading.run.unavailable.get(name, {})
+    return Device(
+        name=name,
+        anchor=anchor("device", name),
+        answer=sentences.answer(reading, name, headline, invalid, controls),
+        calibrated=reading.calibrated(name),
+        controls=controls,
+        headline=headline,
+        invalid=invalid,
+        together=tuple(row for row in together if not rows.is_stage(row.metric) and row.verdict.tone != "invalid"),
+        tables=tuple(rows.metric_table(reading, name, known) for known in metrics),
+        unavailable=tuple((rows.describe(known).title, reason) for known, reason in unavailable.items()),
+        stages=rows.stages(reading, name),
+        memory=rows.memory_bars(reading, name),
+        levels=rows.levels(reading, name),
+        placebo=rows.placebo_band(reading, name, metric),
+        margin=_margin(reading, name, metric),
+    )
+
+
+def _margin(reading: Reading, device: str, metric: str) -> float:
+    found = [contrast.margin for contrast in reading.contrasts(device, metric)]
+    return found[0] if found else reading.run.plan.margin.get(metric, 0.0)
+
+
+def _facts(run: Run) -> Facts:
+    model = run.scenario.get("model")
+    described = ", ".join(str(value) for value in model.values()) if isinstance(model, Mapping) else str(model or "")
+    measured = run.timing.get("measured_s")
+    total = sum(measured.values()) if isinstance(measured, Mapping) else measured
+    facts = (
+        ("Run", run.id),
+        ("Started", str(run.timing.get("started", ""))),
+        ("Model", described),
+        ("Devices", ", ".join(run.plan.devices)),
+        ("Design", str(run.scenario.get("design", "")).replace("_", " ")),
+        ("Measured for", units.seconds(total) if isinstance(total, int | float) else ""),
+        ("Start-up", _startup(run.timing.get("startup_s"))),
+    )
+    return tuple((name, text) for name, text in facts if text)
+
+
+def _startup(value: Any) -> str:
+    total = sum(value.values()) if isinstance(value, Mapping) else value
+    return f"{units.seconds(total)} (not counted)" if isinstance(total, int | float) else ""
+
+
+def _notices(run: Run) -> tuple[str, ...]:
+    notices = []
+    if not run.complete:
+        notices.append("This run was not finished. What was measured until then is shown.")
+    if any(row.hit_cap for row in run.equivalences):
+        requests = sorted({row.request for row in run.equivalences if row.hit_cap})
+        notices.append(f"Generation ran to its longest allowed length in: {', '.join(requests)}.")
+    return tuple(notices)
+
+
+def _listening(reading: Reading) -> Iterator[Listening]:
+    """Players by device and request: before, all together, then each toggle whose output is not the same bits."""
+    whole = reading.ends()[1]
+    for device in reading.devices():
+        for request, here in reading.audible(device).items():
+            before = next((row.audio_before for row in here if row.audio_before), None)
+            players = [Player(label="Before", path=before)] if before else []
+            for row in here:
+                if row.audio_after and (row.arm == whole or row.grade != "bitwise"):
+                    name = "all together" if row.arm == TOGETHER else row.arm
+                    label = f"After: {name} ({rows.grade(row.grade, row.bound)})"
+                    players.append(Player(label=label, path=row.audio_after))
+            if players:
+                yield Listening(device=device, request=request, players=tuple(players))
+
+
+def _environment(environment: Mapping[str, Any]) -> Iterator[tuple[str, Facts]]:
+    plain = tuple(
+        (_label(key), _value(key, value)) for key, value in environment.items() if not isinstance(value, Mapping)
+    )
+    if plain:
+        yield "General", plain
+    for key, value in environment.items():
+        if isinstance(value, Mapping):
+            yield _label(key), tuple(_flat(value))
+
+
+def _flat(mapping: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:
+    for key, value in mapping.items():
+        name = f"{prefix}{_label(str(key))}"
+        if isinstance(value, Mapping):
+            yield from _flat(value, f"{name} / ")
+        else:
+            yield name, _value(str(key), value)
+
+
+def _label(key: str) -> str:
+    for suffix in ("_bytes", "_s", "_hz"):
+        key = key.removesuffix(suffix)
+    return key.replace("_", " ")
+
+
+def _value(key: str, value: Any) -> str:
+    if value is None or value == "":
+        return "not known"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, int | float):
+        return _quantity(key, value)
+    if isinstance(value, list | tuple):
+        return ", ".join(_value(key, item) for item in value) or "none"
+    return str(value)
+
+
+def _quantity(key: str, value: float) -> str:
+    if key.endswith("_bytes"):
+        return units.size(value)
+    if key.endswith("_s"):
+        return units.seconds(value)
+    if key.endswith("_hz"):
+        return f"{units.count(value)}{units.SPACE}Hz"
+    return str(value)

@@ -1,0 +1,140 @@
+"""Looking things up in a `Run`: which arm is which, whose contrast, what was recorded. Decides nothing, words nothing."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from statistics import median
+
+from harness.metrics import METRICS
+from harness.results import Arm, Contrast, Equivalence, Failure, Run, Trial, Verdict
+
+TOGETHER = "all"
+"""What `Contrast.optimization` is for all toggles of the scenario at once."""
+
+JUDGED: frozenset[Verdict] = frozenset({"faster", "slower", "less", "more", "no material difference"})
+INVALID: frozenset[Verdict] = frozenset({"inert", "not applicable", "already present", "output changed", "failed"})
+"""Verdicts of arms that may not be compared: none of them enters a table of gains."""
+
+_NOT_STAGES = ("latency", "dose")
+_CONTROL_ROLES = ("placebo", "dose")
+
+
+def anchor(*parts: str) -> str:
+    """An HTML id, or the stem of a file name, made of any names."""
+    return "-".join(re.sub(r"[^A-Za-z0-9_]+", "-", part).strip("-") for part in parts)
+
+
+class Reading:
+    """A run with its rows at hand, by device."""
+
+    def __init__(self, run: Run) -> None:
+        self.run = run
+        self.arms: dict[str, Arm] = {arm.name: arm for arm in run.plan.arms}
+        self._controls = {arm.name for arm in run.plan.arms if arm.role in _CONTROL_ROLES}
+
+    def devices(self) -> tuple[str, ...]:
+        """The planned devices, then any that only the results name."""
+        named = [contrast.device for contrast in self.run.contrasts]
+        return tuple(dict.fromkeys([*self.run.plan.devices, *named]))
+
+    def calibrated(self, device: str) -> bool:
+        """Whether the device has controls and all of them passed. Without controls nothing is known, so: no."""
+        controls = [control for control in self.run.controls if control.device == device]
+        return bool(controls) and all(control.passed for control in controls)
+
+    def contrasts(self, device: str, metric: str | None = None, optimization: str | None = None) -> list[Contrast]:
+        """The contrasts of a device that are about toggles, in stored order; controls have a table of their own."""
+        return [
+            contrast
+            for contrast in self.run.contrasts
+            if contrast.device == device
+            and contrast.arm not in self._controls
+            and metric in (None, contrast.metric)
+            and optimization in (None, contrast.optimization)
+        ]
+
+    def metrics(self, device: str) -> list[str]:
+        """The metrics that were compared on a device: those of the contract in its order, then stages and devices."""
+        found = dict.fromkeys(contrast.metric for contrast in self.contrasts(device))
+        known = [name for name in METRICS if name in found]
+        return [*known, *(name for name in found if name not in METRICS)]
+
+    def headline_metric(self) -> str:
+        """Latency, or the first metric there is in a run that does not measure it."""
+        found = [name for device in self.devices() for name in self.metrics(device)]
+        return "latency" if "latency" in found or not found else found[0]
+
+    def arm_of(self, role: str) -> str | None:
+        """The name of the first arm of a role."""
+        return next((arm.name for arm in self.run.plan.arms if arm.role == role), None)
+
+    def toggles(self, device: str) -> list[str]:
+        """The toggles of the scenario, then any that only the device's contrasts name."""
+        named = [contrast.optimization for contrast in self.contrasts(device) if contrast.optimization != TOGETHER]
+        return list(dict.fromkeys([*self.run.optimizations, *named]))
+
+    @property
+    def whole(self) -> str:
+        """What stands for everything at once: "all", or the toggle's name in a run of a single toggle."""
+        return next(iter(self.run.optimizations)) if len(self.run.optimizations) == 1 else TOGETHER
+
+    def ends(self) -> tuple[str | None, str | None]:
+        """The arms with nothing and with everything turned on; None where the design has no such arm."""
+        toggles = [arm.name for arm in self.run.plan.arms if arm.role == "toggle"]
+        single = toggles[0] if len(toggles) == 1 else None
+        return self.arm_of("none"), self.arm_of(TOGETHER) or single
+
+    def together_count(self) -> int:
+        """How many toggles the arm `all` turns on."""
+        arm = self.arms.get(self.arm_of(TOGETHER) or "")
+        on = [state for state in arm.states.values() if state is not False] if arm else []
+        return len(on) or len(self.run.optimizations)
+
+    def equivalences(self, device: str, arm: str) -> list[Equivalence]:
+        """The comparisons of outputs of one arm, by request."""
+        return [row for row in self.run.equivalences if row.device == device and row.arm == arm]
+
+    def audible(self, device: str) -> dict[str, list[Equivalence]]:
+        """The comparisons of a device by request, that of all together first."""
+        found: dict[str, list[Equivalence]] = {}
+        for row in self.run.equivalences:
+            if row.device == device:
+                found.setdefault(row.request, []).append(row)
+        whole = self.ends()[1]
+        return {request: sorted(rows, key=lambda row: row.arm != whole) for request, rows in found.items()}
+
+    def failure(self, device: str, toggle: str) -> Failure | None:
+        """The last failure of the arm that differs in `toggle`."""
+        arms = {arm.name for arm in self.run.plan.arms if arm.toggle == toggle or arm.name == toggle}
+        failures = [row for row in self.run.failures if row.device == device and row.arm in arms]
+        return failures[-1] if failures else None
+
+    def trials(self, device: str, arm: str | None) -> Iterator[Trial]:
+        """The requests of one arm in the latency pass, warm-up included, in the order in which they were stored."""
+        for trial in self.run.trials:
+            if trial.device == device and trial.arm == arm and (trial.pass_, trial.kind) == ("latency", "request"):
+                yield trial
+
+    def median(self, device: str, arm: str | None, metric: str) -> float | None:
+        """The median over timed requests; None where nothing was recorded."""
+        timed = [trial.values.get(metric) for trial in self.trials(device, arm) if trial.phase == "timed"]
+        values = [value for value in timed if value is not None]
+        return median(values) if values else None
+
+    def stages(self, device: str) -> tuple[str, list[str]]:
+        """The prefix of stage metrics, and the names of the stages that lie in no other one, in a request's order.
+
+        Device times are preferred: the host only queues the work of a GPU, so that its stage times say little.
+        """
+        found: dict[str, None] = {}
+        for trial in self.run.trials:
+            if trial.device == device and trial.pass_ == "latency":
+                found.update(dict.fromkeys(trial.values))
+        found.update(dict.fromkeys(self.metrics(device)))
+        for prefix in ("device.", "stage."):
+            names = [name.removeprefix(prefix) for name in found if name.startswith(prefix)]
+            names = [name for name in names if name not in _NOT_STAGES]
+            if names:
+                return prefix, [name for name in names if name.rpartition(".")[0] not in names]
+        return "stage.", []

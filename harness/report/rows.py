@@ -1,0 +1,324 @@
+"""Contrasts, controls, stages and memory of one device as rows of finished text."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+
+from harness import units
+from harness.metrics import Metric, metric
+from harness.report.model import (
+    Badge,
+    ControlRow,
+    InvalidRow,
+    Level,
+    MemoryBar,
+    MetricTable,
+    Quantile,
+    Row,
+    Stage,
+    Tone,
+)
+from harness.report.reading import INVALID, JUDGED, TOGETHER, Reading
+from harness.results import Contrast, Control, Verdict
+
+_TONES: Mapping[Verdict, Tone] = {
+    "faster": "good", "less": "good",
+    "slower": "bad", "more": "bad", "output changed": "bad", "failed": "bad",
+    "no material difference": "level",
+    "inconclusive": "open",
+    "inert": "invalid", "not applicable": "invalid", "already present": "invalid",
+}  # fmt: skip
+_ORDER: tuple[Tone, ...] = ("good", "bad", "level", "open", "invalid")
+_QUANTILES = ("p50", "p95", "p99")
+_MEMORY_BARS = ("peak_allocated", "peak_reserved", "driver_used", "rss_peak")
+_NOT_CALIBRATED = "not calibrated: the controls of this device did not pass"
+
+
+def is_stage(name: str) -> bool:
+    """Whether a metric is about a part of a request."""
+    return name.startswith(("stage.", "device.")) and name != "device.latency"
+
+
+def describe(name: str) -> Metric:
+    """The metric called `name`; one that a newer version measured keeps its bare name."""
+    try:
+        return metric(name)
+    except KeyError:
+        return Metric(name=name, title=name, unit="count", better="lower", pass_="latency", doc="")
+
+
+def direction(measured: Metric) -> units.Direction:
+    """The words for a change of a metric: faster and slower for times, less and more for memory, else lower, higher."""
+    if measured.is_memory:
+        return units.MEMORY
+    return units.TIME if measured.unit == "s" or measured.name == "rtf" else units.RATE
+
+
+def verdict_of(reading: Reading, contrast: Contrast) -> Verdict:
+    """The verdict that may be shown: nothing is concluded on a device whose controls did not pass."""
+    uncertain = contrast.verdict in JUDGED and not reading.calibrated(contrast.device)
+    return "inconclusive" if uncertain else contrast.verdict
+
+
+def badge(verdict: Verdict) -> Badge:
+    """A verdict with its mood."""
+    return Badge(text=verdict, tone=_TONES[verdict])
+
+
+def title_of(reading: Reading, optimization: str) -> str:
+    """What a toggle is called for people."""
+    if optimization == TOGETHER:
+        return "All together"
+    return str(reading.run.optimizations.get(optimization, {}).get("title") or optimization)
+
+
+def row(reading: Reading, contrast: Contrast) -> Row:
+    """One contrast as a row of a before/after table."""
+    measured = describe(contrast.metric)
+    words = direction(measured)
+    decimals = units.interval_decimals(contrast.ratio_low, contrast.ratio_high)
+    verdict = verdict_of(reading, contrast)
+    return Row(
+        name=contrast.optimization,
+        title=title_of(reading, contrast.optimization),
+        against="" if _from_nothing(reading, contrast) else contrast.reference_arm,
+        metric=contrast.metric,
+        metric_title=measured.title,
+        before=units.quantity(contrast.before, contrast.unit),
+        after=units.quantity(contrast.after, contrast.unit),
+        quantiles=_quantiles(contrast),
+        change=units.change(contrast.ratio, words, decimals),
+        interval=units.interval(contrast.ratio_low, contrast.ratio_high, words),
+        verdict=badge(verdict),
+        reason=contrast.reason or (_NOT_CALIBRATED if verdict != contrast.verdict else ""),
+        witness=_witness(reading, contrast),
+        equivalence=_equivalence(reading, contrast),
+        evidence=_evidence(contrast),
+        ratio=contrast.ratio,
+        low=contrast.ratio_low,
+        high=contrast.ratio_high,
+    )
+
+
+def metric_table(reading: Reading, device: str, name: str) -> MetricTable:
+    """All arms of a device in one metric: all together first, then the gains, the losses and the rest."""
+    contrasts = reading.contrasts(device, name)
+    measured = describe(name)
+    rows = [row(reading, contrast) for contrast in contrasts if contrast.verdict not in INVALID]
+    return MetricTable(
+        metric=name,
+        title=measured.title,
+        doc=measured.doc,
+        rows=tuple(sorted(rows, key=_rank)),
+        left_out=tuple(f"{c.optimization} ({c.verdict})" for c in contrasts if c.verdict in INVALID),
+        note=reading.run.unavailable.get(device, {}).get(name, ""),
+    )
+
+
+def invalid_rows(reading: Reading, device: str, name: str) -> tuple[InvalidRow, ...]:
+    """Toggles that may not be compared in metric `name`, and those of which nothing was measured at all."""
+    found = [contrast for contrast in reading.contrasts(device, name) if contrast.verdict in INVALID]
+    rows = [
+        InvalidRow(
+            name=contrast.optimization,
+            title=title_of(reading, contrast.optimization),
+            verdict=badge(contrast.verdict),
+            reason=contrast.reason or _failure(reading, device, contrast.optimization),
+            witness=_witness(reading, contrast),
+            equivalence=_equivalence(reading, contrast),
+        )
+        for contrast in found
+    ]
+    present = {contrast.optimization for contrast in reading.contrasts(device, name)}
+    return (*rows, *(_absent(reading, device, name) for name in reading.toggles(device) if name not in present))
+
+
+def _absent(reading: Reading, device: str, toggle: str) -> InvalidRow:
+    reason = reading.run.plan.not_applicable.get(toggle)
+    failure = _failure(reading, device, toggle)
+    verdict = badge("not applicable" if reason else "failed") if reason or failure else Badge(
+        text=units.NOT_MEASURED, tone="invalid"
+    )  # fmt: skip
+    return InvalidRow(
+        name=toggle,
+        title=title_of(reading, toggle),
+        verdict=verdict,
+        reason=reason or failure or "the run holds no comparison of it",
+        witness=units.DASH,
+        equivalence=units.DASH,
+    )
+
+
+def control_rows(reading: Reading, device: str) -> tuple[ControlRow, ...]:
+    """The controls of a device in stored order."""
+    return tuple(_control(control) for control in reading.run.controls if control.device == device)
+
+
+def _control(control: Control) -> ControlRow:
+    placebo = control.name.startswith("placebo")
+    if control.low is None or control.high is None:
+        measured = units.NOT_MEASURED
+    elif placebo:
+        low, high = math.exp(control.low), math.exp(control.high)
+        measured = units.interval(low, high, direction(describe(control.metric)))
+    else:
+        measured = f"{units.quantity(control.low, control.unit)} to {units.quantity(control.high, control.unit)}"
+    bound = "" if control.bound is None else units.percent(control.bound)
+    return ControlRow(
+        name=control.name,
+        metric=describe(control.metric).title,
+        expected="no change" if placebo else units.quantity(control.expected, control.unit),
+        measured=measured,
+        requirement=f"the whole interval within \u00b1{bound}" if placebo and bound else _dose_requirement(placebo),
+        passed=control.passed,
+        reason=control.reason,
+    )
+
+
+def _dose_requirement(placebo: bool) -> str:  # noqa: FBT001  # private, one caller
+    return "no change" if placebo else "the interval holds the known amount and not zero"
+
+
+def stages(reading: Reading, device: str) -> tuple[Stage, ...]:
+    """The stages of a request before (none) and after (all); what no stage covers comes last, as "other"."""
+    prefix, names = reading.stages(device)
+    pairs = [(name, *_before_after(reading, device, f"{prefix}{name}")) for name in names]
+    timed = [(name, b, a) for name, b, a in pairs if b is not None and a is not None]
+    if not timed:
+        return ()
+    before, after = _before_after(reading, device, "device.latency" if prefix == "device." else "latency")
+    rest_before = (before or 0.0) - sum(b for _, b, _ in timed)
+    rest_after = (after or 0.0) - sum(a for _, _, a in timed)
+    if rest_before > 0 and rest_after > 0:
+        timed.append(("other", rest_before, rest_after))
+    totals = sum(b for _, b, _ in timed), sum(a for _, _, a in timed)
+    return tuple(_stage(name, b, a, totals) for name, b, a in timed)
+
+
+def _stage(name: str, before: float, after: float, totals: tuple[float, float]) -> Stage:
+    saved = before - after
+    return Stage(
+        name=name,
+        before_s=before,
+        after_s=after,
+        before=units.seconds(before),
+        after=units.seconds(after),
+        share_before=units.percent(before / totals[0]),
+        share_after=units.percent(after / totals[1]),
+        change="no change" if saved == 0 else f"{units.seconds(abs(saved), 3)} {'less' if saved > 0 else 'more'}",
+    )
+
+
+def memory_bars(reading: Reading, device: str) -> tuple[MemoryBar, ...]:
+    """Memory of the arms none and all. A metric that could not be read has no bar (see `Device.unavailable`)."""
+    bars = []
+    for name in _MEMORY_BARS:
+        for contrast in reading.contrasts(device, name, reading.whole):
+            if contrast.before is not None and contrast.after is not None and contrast.verdict not in INVALID:
+                bars.append(
+                    MemoryBar(
+                        title=describe(name).title,
+                        before_bytes=contrast.before,
+                        after_bytes=contrast.after,
+                        before=units.size(contrast.before),
+                        after=units.size(contrast.after),
+                        change=units.change(contrast.ratio, units.MEMORY),
+                    )
+                )
+    return tuple(bars)
+
+
+def levels(reading: Reading, device: str) -> tuple[Level, ...]:
+    """The latency of each request of the arms none and all, in the order measured, warm-up included."""
+    return tuple(
+        Level(arm=arm, order=order, worker=trial.worker, warmup=trial.phase == "warmup", latency_s=latency)
+        for arm, name in zip(("before", "after"), reading.ends(), strict=True)
+        for order, trial in enumerate(reading.trials(device, name))
+        if (latency := trial.values.get("latency")) is not None
+    )
+
+
+def placebo_band(reading: Reading, device: str, name: str) -> tuple[float, float] | None:
+    """The log-ratios between which the baseline differs from its own twin in metric `name`."""
+    for control in reading.run.controls:
+        if control.device == device and control.metric == name and control.name.startswith("placebo"):
+            return None if control.low is None or control.high is None else (control.low, control.high)
+    return None
+
+
+def _before_after(reading: Reading, device: str, name: str) -> tuple[float | None, float | None]:
+    for contrast in reading.contrasts(device, name, reading.whole):
+        if contrast.before is not None and contrast.after is not None:
+            return contrast.before, contrast.after
+    before, after = reading.ends()
+    return reading.median(device, before, name), reading.median(device, after, name)
+
+
+def _rank(entry: Row) -> tuple[bool, int, float]:
+    return (
+        entry.name != TOGETHER,
+        _ORDER.index(entry.verdict.tone),
+        -abs(math.log(entry.ratio)) if entry.ratio else math.inf,
+    )
+
+
+def _from_nothing(reading: Reading, contrast: Contrast) -> bool:
+    arm = reading.arms.get(contrast.reference_arm)
+    return contrast.reference_arm == "none" or (arm is not None and arm.role == "none")
+
+
+def _quantiles(contrast: Contrast) -> tuple[Quantile, ...]:
+    before, after = contrast.quantiles.get("before", {}), contrast.quantiles.get("after", {})
+    return tuple(
+        Quantile(
+            name=name,
+            before=units.quantity(before.get(name), contrast.unit),
+            after=units.quantity(after.get(name), contrast.unit),
+        )
+        for name in _QUANTILES
+        if name in before or name in after
+    )
+
+
+def _witness(reading: Reading, contrast: Contrast) -> str:
+    if contrast.witness_before is None and contrast.witness_after is None:
+        return units.DASH
+    unit = reading.run.optimizations.get(contrast.optimization, {}).get("witness_unit", "")
+    return f"{units.count(contrast.witness_before)} \u2192 {units.count(contrast.witness_after)} {unit}".strip()
+
+
+def _equivalence(reading: Reading, contrast: Contrast) -> str:
+    bounds = [
+        row.bound for row in reading.equivalences(contrast.device, contrast.arm) if row.grade == contrast.equivalence
+    ]
+    return grade(contrast.equivalence, max(bounds, default=None))
+
+
+def grade(name: str | None, bound: float | None) -> str:
+    """An equivalence grade with its bound, in words."""
+    if name is None:
+        return "not checked"
+    if name == "tolerance" and bound is not None:
+        return f"within {units.scientific(bound)}"
+    if name == "spectral" and bound is not None:
+        return f"spectral, {units.significant(bound, 2)}{units.SPACE}dB"
+    return "output changed" if name == "changed" else name
+
+
+def _evidence(contrast: Contrast) -> str:
+    def counted(number: int, noun: str) -> str:
+        return f"{units.count(number)} {noun}{'' if number == 1 else 's'}"
+
+    return f"{counted(contrast.blocks, 'block')}, {counted(contrast.workers, 'worker')}"
+
+
+def _failure(reading: Reading, device: str, toggle: str) -> str:
+    failure = reading.failure(device, toggle)
+    return f"{failure.kind.replace('_', ' ')}: {failure.message}" if failure else ""
+
+
+def worst_bound(rows: Iterable[Row]) -> float | None:
+    """The largest change that any of the intervals still allows, as a share; None where there is no interval."""
+    ends = [abs(end - 1) for entry in rows for end in (entry.low, entry.high) if end is not None]
+    return max(ends, default=None)

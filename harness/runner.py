@@ -1,0 +1,158 @@
+"""From a scenario to a Run: plan, measure every device, save as you go, compare."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from harness import compare, store, workload
+from harness.designs import Design, Toggle, design
+from harness.environment import environment, gpus
+from harness.errors import NothingMeasuredError, UsageError
+from harness.ledger import Ledger
+from harness.optimizations import named
+from harness.passes import equivalence_pass, first_cycle, latency_pass, memory_pass, witness_pass
+from harness.results import Arm, Finding, Plan, Run
+from harness.scenario import Scenario
+from harness.session import DeviceFailedError, Progress, Session
+
+PASSES = (equivalence_pass, witness_pass, latency_pass, memory_pass)
+
+
+def run(scenario: Scenario, folder: Path, *, devices: Sequence[str], progress: Progress) -> Run:
+    """Measure `scenario` on `devices` into the new folder `folder`. What was measured is kept whatever happens.
+
+    Raises NothingMeasuredError where no device could be measured at all, and KeyboardInterrupt after saving.
+    """
+    usable, skipped = usable_devices(devices, fake=scenario.model.adapter == "fake")
+    journal = store.Journal(folder)
+    plan = _plan(scenario, usable)
+    run_event = {
+        "id": folder.name,
+        "scenario": scenario.as_data(),
+        "environment": environment(threads=scenario.measure.threads, seed=_seed(scenario)),
+        "plan": asdict(plan),
+        "optimizations": {name: _card(name) for name in scenario.optimizations},
+        "timing": {"started": _now(), "command": shlex.join(["harness", *sys.argv[1:]])},
+    }
+    journal.append("run", run_event)
+    for finding in skipped:
+        journal.append("finding", asdict(finding))
+        progress.note(finding.message)
+    return _measure(scenario, plan, journal, progress)
+
+
+def resume(folder: Path, progress: Progress) -> Run:
+    """Go on with a run that was killed or interrupted. Raises UsageError for one that is complete."""
+    if not (folder / store.JOURNAL).exists():
+        known = store.load(folder)
+        message = f"{folder} is complete ({len(known.contrasts)} contrasts); there is nothing to resume"
+        raise UsageError(message)
+    stored = store.run_from_journal(folder)
+    return _measure(Scenario.from_data(stored.scenario), stored.plan, store.Journal(folder), progress)
+
+
+def usable_devices(wanted: Sequence[str], *, fake: bool) -> tuple[tuple[str, ...], list[Finding]]:
+    """Those of the wanted devices that this machine has, and a finding for each that it lacks."""
+    cards = len(gpus())
+    usable, skipped = [], []
+    for device in wanted:
+        name = "cuda:0" if device == "cuda" else device
+        if name == "cpu" or fake or int(name.partition(":")[2]) < cards:
+            usable.append(name)
+        else:
+            message = f"{device} was skipped: the driver of this machine reports {cards or 'no'} NVIDIA GPU(s)"
+            skipped.append(Finding(kind="skipped", device=name, message=message))
+    if not usable:
+        message = f"none of the devices is here: {', '.join(wanted)}"
+        raise UsageError(message)
+    return tuple(dict.fromkeys(usable)), skipped
+
+
+def _measure(scenario: Scenario, plan: Plan, journal: store.Journal, progress: Progress) -> Run:
+    past = list(store.read_journal(journal.folder))
+    failed = []
+    try:
+        for device in plan.devices:
+            session = _session(device, scenario, plan, journal, past, progress)
+            try:
+                for measure in PASSES:
+                    measure(session)
+            except DeviceFailedError as error:
+                failed.append(device)
+                progress.note(f"{device}: nothing more can be measured: {error}")
+            except BaseException:
+                session.stop()
+                raise
+        journal.append("complete", {"finished": _now()})
+    finally:
+        journal.close()
+        result = compare.evaluate(store.run_from_journal(journal.folder))
+        store.save(result, journal.folder)
+    if not any(contrast.ratio is not None for contrast in result.contrasts):
+        why = "; ".join(dict.fromkeys(failure.message for failure in result.failures)) or "no block was completed"
+        message = f"nothing could be compared: {why}"
+        raise NothingMeasuredError(message)
+    return result
+
+
+def _session(
+    device: str, scenario: Scenario, plan: Plan, journal: store.Journal, past: Sequence[Mapping[str, Any]],
+    progress: Progress,
+) -> Session:  # fmt: skip
+    ledger = Ledger(device)
+    for event in past:
+        ledger.note(event["is"], event)
+    return Session(device, scenario, _design(scenario, device), journal, ledger, progress)
+
+
+def _design(scenario: Scenario, device: str) -> Design:
+    toggles = [
+        Toggle(name=name, before=toggle.before, after=toggle.after) for name, toggle in scenario.optimizations.items()
+    ]
+    return design(scenario.design, toggles, device=device)
+
+
+def _plan(scenario: Scenario, devices: Sequence[str]) -> Plan:
+    widest = _design(scenario, next((device for device in devices if device != "cpu"), "cpu"))
+    measure = scenario.measure
+    return Plan(
+        devices=tuple(devices),
+        arms=tuple(Arm(name=a.name, role=a.role, toggle=a.toggle, states=dict(a.states)) for a in widest.arms),
+        groups=widest.groups,
+        pairs=widest.pairs,
+        requests=tuple(workload.request(scenario, index).id for index in range(first_cycle(scenario))),
+        workers=measure.workers,
+        budget_s=measure.budget_s,
+        margin={name: measure.margin_of(name) for name in dict.fromkeys(("latency", *measure.metrics))},
+    )
+
+
+def _card(name: str) -> dict[str, Any]:
+    """What the report says of a toggle, taken from its file."""
+    toggle = named(name)
+    return {
+        "title": toggle.title,
+        "doc": toggle.doc,
+        "sites": list(toggle.sites),
+        "before_source": toggle.source("before"),
+        "after_source": toggle.source("after"),
+        "witness_unit": toggle.witness.unit,
+        "check": {"grade": toggle.check.grade, "bound": toggle.check.bound, "reason": toggle.check.reason},
+        "isolation": toggle.isolation,
+        "seed_section": toggle.seed_section,
+        "parameters": toggle.parameters,
+    }
+
+
+def _seed(scenario: Scenario) -> int:
+    return int(scenario.options().get("seed", 0))
+
+
+def _now() -> str:
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())

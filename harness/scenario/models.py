@@ -1,0 +1,191 @@
+"""What a scenario is once it has been read: frozen pydantic models. Times are seconds, percentages fractions.
+
+Field names carry the unit, aliases are the YAML keys. The descriptions here and in `target` and `requests` are the text
+of `docs/scenarios.md` and of the JSON Schema. Which toggles there are, and what they take, is the registry's to say.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Self
+
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Field,
+    PrivateAttr,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
+
+from harness.errors import ScenarioError
+from harness.scenario.keys import Keys
+from harness.scenario.problems import refuse, scenario_error
+from harness.scenario.quantities import Fraction, Seconds
+from harness.scenario.requests import Workload
+from harness.scenario.scalars import DesignName, Device, MarginOrMargins, MetricName, Name, Whole, distinct
+from harness.scenario.source import KeyPath, Place, Source, dotted, found, read
+from harness.scenario.target import Model, ToggleName
+from harness.scenario.toggles import check_pair, check_together
+
+DEFAULT_MARGIN = 0.01
+
+
+def _state(value: Any) -> Any:
+    if not isinstance(value, bool | Mapping):
+        refuse(f"found {found(value)}; allowed: true, false, or a mapping of parameters")
+    return value
+
+
+def _short_toggle(value: Any) -> Any:
+    """`true` stands for {before: false, after: true}."""
+    if value is False:
+        refuse("found false; leave the toggle out, or give its states as {before: , after: }")
+    return {} if value is True else value
+
+
+State = Annotated[bool | dict[str, Any], BeforeValidator(_state)]
+
+
+class Toggle(Keys):
+    """The two states of an optimization that are compared: false, true, or true with parameters."""
+
+    before: State = Field(default=False, description="State on the side before.")
+    after: State = Field(default=True, description="State on the side after.")
+
+
+class Measure(Keys):
+    """What is measured, how finely, and for how long."""
+
+    metrics: Annotated[tuple[MetricName, ...], Field(min_length=1), AfterValidator(distinct)] = Field(
+        default=("latency", "ttfa", "rtf", "init", "peak_allocated", "peak_reserved", "driver_used", "rss_peak"),
+        description="Metrics to compare. `stage.NAME` is the time of a stage on the host, `device.NAME` on the GPU.",
+    )
+    margin: MarginOrMargins = Field(
+        default=DEFAULT_MARGIN,
+        description="The smallest change that matters: one for all metrics, or a mapping from metrics to percentages "
+        "(1% for those it leaves out).",
+    )
+    budget_s: Seconds = Field(
+        default=60.0,
+        alias="budget",
+        description="Measuring time per device, start-up not counted; less when all is decided.",
+    )
+    workers: Annotated[Whole, Field(ge=1, le=64)] = Field(
+        default=6, description="Fresh processes that measure latency in turn."
+    )
+    threads: Annotated[Whole, Field(ge=1, le=256)] = Field(default=1, description="Threads of a worker.")
+    memory_repeats: Annotated[Whole, Field(ge=1, le=100)] = Field(
+        default=3, description="Fresh processes per arm in which memory is measured."
+    )
+    time_limit_s: Seconds = Field(
+        default=60.0, alias="time_limit", description="Longest time of one request before it has hung."
+    )
+
+    def margin_of(self, metric: str) -> float:
+        """The margin of `metric` as a fraction."""
+        return self.margin.get(metric, DEFAULT_MARGIN) if isinstance(self.margin, dict) else self.margin
+
+    @model_validator(mode="after")
+    def _margins_of_measured(self) -> Self:
+        for metric in self.margin if isinstance(self.margin, dict) else ():
+            if metric not in self.metrics:
+                refuse("this metric is not in measure.metrics, so that its margin has no use", "margin", metric)
+        return self
+
+
+class Scenario(Keys):
+    """Which optimizations are compared, on what, and how."""
+
+    name: Name = Field(description="A short name, for reports and result folders.")
+    description: Annotated[str, Field(max_length=5000)] = Field(
+        default="", description="What the scenario shows, for readers."
+    )
+    model: Model = Field(description="What is measured; `adapter` says which of the following it is.")
+    devices: Annotated[tuple[Device, ...], Field(min_length=1), AfterValidator(distinct)] = Field(
+        default=("cpu", "cuda"),
+        description="`cpu`, `cuda` (the first GPU), `cuda:1`. A device that is absent is skipped, and said so.",
+    )
+    workload: Workload = Field(default=Workload(), description="The requests that are run.")
+    optimizations: dict[ToggleName, Annotated[Toggle, BeforeValidator(_short_toggle)]] = Field(
+        min_length=1,
+        description="The toggles to compare, each with its states; `true` is short for off before, on after.",
+    )
+    design: DesignName = Field(
+        default="one_at_a_time",
+        description="`one_at_a_time`: each toggle alone against none, and all against none. `leave_one_out`: all "
+        "against all but each.",
+    )
+    measure: Measure = Field(default=Measure(), description="How it is measured.")
+    gate: dict[MetricName, Fraction] = Field(
+        default={}, description="For `harness gate`: the largest loss in each metric that still passes."
+    )
+    _file: str = PrivateAttr(default="")
+
+    def __hash__(self) -> int:
+        return hash((self.name, self.file))
+
+    @property
+    def file(self) -> str:
+        """The file that the scenario came from; relative paths in it start at its folder."""
+        return self._file
+
+    def resolve(self, path: str) -> Path:
+        """A path as the scenario writes it, made absolute from the folder of the scenario's file."""
+        return (Path(self.file).parent / Path(path).expanduser()).absolute()
+
+    def options(self) -> dict[str, Any]:
+        """The adapter's own keys of `model:`, times in seconds, paths absolute: what `Adapter.load` takes."""
+        options = {
+            field.alias or name: getattr(self.model, name)
+            for name, field in type(self.model).model_fields.items()
+            if name != "adapter"
+        }
+        if options.get("weights", "random") != "random":
+            options["weights"] = str(self.resolve(options["weights"]))
+        return options
+
+    def as_data(self) -> dict[str, Any]:
+        """Plain JSON data, for run.json: the YAML keys with every default written out, and `file`."""
+        return {"file": self.file, **self.model_dump(mode="json", by_alias=True, exclude_none=True)}
+
+    @classmethod
+    def from_data(cls, data: Mapping[str, Any]) -> Self:
+        """The scenario of `as_data`. Raises ScenarioError."""
+        keys = dict(data)
+        file = str(keys.pop("file", ""))
+        return cls.from_source(Source(data=keys, places={(): Place(file=file, line=None)}), file)
+
+    @classmethod
+    def from_source(cls, source: Source, file: str) -> Self:
+        """The scenario of YAML that was read. Raises ScenarioError about the first thing that is wrong."""
+        try:
+            scenario = cls.model_validate(source.data)
+        except ValidationError as error:
+            raise scenario_error(error, source) from None
+        scenario._file = file  # noqa: SLF001  its own private attribute, before anyone else sees it
+        return scenario
+
+    def error(self, message: str, path: KeyPath) -> ScenarioError:
+        """An error about the value at `path` that shows only when it is used, with its line if the file still has it."""
+        try:
+            return read(Path(self.file).read_bytes(), self.file).error(message, path)
+        except (OSError, ScenarioError):
+            return ScenarioError(message, file=self.file, key=dotted(path))
+
+    @field_validator("optimizations")
+    @classmethod
+    def _states_make_sense(cls, value: dict[str, Toggle]) -> dict[str, Toggle]:
+        for name, toggle in value.items():
+            check_pair(name, toggle.before, toggle.after)
+        check_together(list(value))
+        return value
+
+    @model_validator(mode="after")
+    def _gate_is_measured(self) -> Self:
+        for metric in self.gate:
+            if metric not in self.measure.metrics:
+                refuse("this metric is not in measure.metrics, so that it cannot be gated", "gate", metric)
+        return self

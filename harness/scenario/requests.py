@@ -1,0 +1,100 @@
+"""`workload:` in a scenario: texts, prompts, speakers, seeds. `harness.workload` makes requests of them."""
+
+from __future__ import annotations
+
+from typing import Annotated, Self
+
+from pydantic import AfterValidator, Discriminator, Field, Tag, field_validator, model_validator
+from pydantic.json_schema import SkipJsonSchema
+
+from harness.scenario.keys import Keys
+from harness.scenario.problems import refuse
+from harness.scenario.scalars import (
+    BUILTIN,
+    BUILTIN_PROMPTS,
+    BuiltinPrompt,
+    Label,
+    Modes,
+    Number,
+    Seeds,
+    Stream,
+    Text,
+    Whole,
+    check_text,
+    distinct,
+    mapping_or_not,
+)
+
+MAX_REQUESTS = 10_000
+
+
+class Recording(Keys):
+    """A recording of your own and its words."""
+
+    audio: Text = Field(description="Path of a mono recording of 1 to 30 seconds, relative to the scenario's file.")
+    text: Text = Field(description="What it says.")
+
+
+Prompt = Annotated[
+    Annotated[BuiltinPrompt, Tag("plain")] | Annotated[Recording, Tag("mapping")], Discriminator(mapping_or_not)
+]
+
+
+class Speakers(Keys):
+    """How many speakers the requests have, and how often one comes back."""
+
+    count: Annotated[Whole, Field(ge=1, le=1000)] | SkipJsonSchema[None] = Field(
+        default=None,
+        description="Number of speakers; without it, one for each prompt. More speakers than prompts are made from "
+        "excerpts of the prompts: the same recording less half a second, cut at different places.",
+    )
+    repeat: Annotated[Number, Field(ge=0, le=1)] = Field(
+        default=1.0,
+        description="Share of requests whose speaker was heard before; the others bring a speaker (an excerpt) that "
+        "no request had. A cache of speakers is worth what it saves at this rate.",
+    )
+
+
+class Workload(Keys):
+    """The requests: every text in every mode, by every speaker, with every seed."""
+
+    modes: Modes = Field(default=("zero_shot",), alias="mode", description="One mode of inference, or a list of them.")
+    stream: Stream = Field(
+        default=False, description="Whether audio is asked for in chunks; `both` has requests of both kinds."
+    )
+    texts: dict[Label, Text] = Field(
+        default={"zh": "builtin:zh-short", "en": "builtin:en-short"},
+        min_length=1,
+        description="Texts by label: your own words, or `builtin:NAME` for one that comes with the harness. A label "
+        "that is `zh` or `en`, or starts with it (`zh-news`), chooses the language of NAME.",
+    )
+    prompts: Annotated[tuple[Prompt, ...], Field(min_length=1), AfterValidator(distinct)] = Field(
+        default=(BUILTIN,),
+        description="Recordings whose voice is used: `builtin` (two in Mandarin, from the package s3tokenizer), "
+        f"`builtin:NAME` for one of them ({', '.join(BUILTIN_PROMPTS)}), or a recording of your own with its words.",
+    )
+    speakers: Speakers = Field(default=Speakers(), description="Speakers and how often they return.")
+    seeds: Seeds = Field(default=(0,), description="Seeds of the sampling: how many, or a list of them.")
+
+    @field_validator("texts")
+    @classmethod
+    def _builtin_texts_exist(cls, value: dict[str, str]) -> dict[str, str]:
+        return {label: check_text(label, text) for label, text in value.items()}
+
+    @model_validator(mode="after")
+    def _not_too_many(self) -> Self:
+        requests = len(self.texts) * len(self.modes) * len(self.streams) * len(self.seeds) * self.speaker_count
+        if requests > MAX_REQUESTS:
+            refuse(f"this makes {requests:,} different requests; at most {MAX_REQUESTS:,} are planned")
+        return self
+
+    @property
+    def streams(self) -> tuple[bool, ...]:
+        """The kinds of requests: whole, in chunks, or both."""
+        return (False, True) if self.stream == "both" else (self.stream,)
+
+    @property
+    def speaker_count(self) -> int:
+        """Speakers that requests return to."""
+        recordings = sum(len(BUILTIN_PROMPTS) if prompt == BUILTIN else 1 for prompt in self.prompts)
+        return self.speakers.count or recordings

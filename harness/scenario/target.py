@@ -1,0 +1,70 @@
+"""`model:` in a scenario: what is measured, one class for each adapter."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
+
+from harness.scenario.keys import Keys
+from harness.scenario.problems import refuse, unknown
+from harness.scenario.quantities import Seconds
+from harness.scenario.scalars import Fault, Number, Seed, Text, Whole
+from harness.scenario.source import found
+from harness.scenario.toggles import check_toggle_name
+
+ToggleName = Annotated[str, AfterValidator(check_toggle_name)]
+
+
+class CosyVoice2(Keys):
+    """The CosyVoice2 model that comes with the harness."""
+
+    adapter: Literal["cosyvoice2"] = Field(description="What is measured.")
+    size: Literal["nano", "full"] = Field(
+        default="nano",
+        description="`full` has the dimensions of CosyVoice2-0.5B; `nano` has every part of it in small, for a quick run.",
+    )
+    weights: Text = Field(
+        default="random",
+        description="`random` (the time of a request does not depend on the weights), or the path of a folder with "
+        "CosyVoice2-0.5B, relative to the scenario's file.",
+    )
+    seed: Seed = Field(default=0, description="Seed of random weights.")
+
+    @model_validator(mode="after")
+    def _weights_fit_size(self) -> Self:
+        if self.weights != "random" and self.size == "nano":
+            refuse("weights that are read from a folder have the full size; set `size: full`", "weights")
+        return self
+
+
+class Fake(Keys):
+    """A model of planted costs and faults on a clock of its own, for testing the harness."""
+
+    adapter: Literal["fake"] = Field(description="What is measured.")
+    base_s: Seconds = Field(default=0.05, alias="base", description="Time of a request with no toggle on.")
+    noise: Annotated[Number, Field(ge=0, le=1)] = Field(
+        default=0.0, description="Standard deviation of the log of times."
+    )
+    effects: dict[ToggleName, Annotated[Number, Field(gt=-1, le=100)]] = Field(
+        default={}, description="Relative change of the time by each toggle: -0.1 is 10 % faster."
+    )
+    faults: dict[ToggleName, Fault] = Field(default={}, description="What goes wrong while a toggle is on.")
+    memory: dict[ToggleName, Whole] = Field(default={}, description="Bytes that each toggle saves.")
+    seed: Seed = Field(default=0, description="Seed of the noise.")
+
+
+def _known_adapter(value: Any) -> Any:
+    adapters = ("cosyvoice2", "fake")
+    if isinstance(value, CosyVoice2 | Fake):
+        return value
+    if not isinstance(value, dict):
+        refuse(f"found {found(value)}; allowed: a mapping such as {{adapter: cosyvoice2, size: nano}}")
+    if "adapter" not in value:
+        refuse(f"this key is required; allowed: {', '.join(adapters)}", "adapter")
+    if value["adapter"] not in adapters:
+        refuse(unknown("adapter", str(value["adapter"]), adapters), "adapter")
+    return value
+
+
+Model = Annotated[CosyVoice2 | Fake, Field(discriminator="adapter"), BeforeValidator(_known_adapter)]

@@ -1,0 +1,118 @@
+"""Toggles as a scenario names them: their states checked against the registry, and their part of the JSON Schema."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, ValidationError, create_model
+
+from harness.optimizations import Optimization, registry
+from harness.results import State
+from harness.scenario.problems import nearest, refuse, unknown
+from harness.scenario.source import found
+
+_WORDS = {"integer": "a whole number", "number": "a number", "string": "text", "boolean": "true or false"}
+_LIMITS = {"minimum": "of at least", "exclusiveMinimum": "above", "maximum": "at most", "exclusiveMaximum": "below"}
+
+
+def check_toggle_name(name: str) -> str:
+    """Refuse a name that the registry does not have."""
+    known = sorted(registry())
+    if name not in known:
+        refuse(unknown("optimization", name, known))
+    return name
+
+
+def check_pair(name: str, before: State, after: State) -> None:
+    """Refuse states that the toggle `name` cannot take, and two that are the same."""
+    for side, state in (("before", before), ("after", after)):
+        if isinstance(state, Mapping):
+            _check_parameters(registry()[name], state, side)
+    if _complete(name, before) == _complete(name, after):
+        refuse(f"before and after are the same ({found(after)}), so that there is nothing to compare", name)
+
+
+def check_together(names: list[str]) -> None:
+    """Refuse toggles that exclude each other: some arm would turn both on."""
+    for name in names:
+        for other in registry()[name].excludes:
+            if other in names:
+                first, second = sorted((name, other), key=names.index)
+                refuse(f"{second} cannot stand together with {first}; compare them in two scenarios", second)
+
+
+def parameters_schema(optimization: Optimization) -> dict[str, Any]:
+    """JSON Schema of the toggle's parameters."""
+    schema = _model(optimization).model_json_schema()
+    schema.pop("title")
+    schema.setdefault("properties", {})
+    for field in schema["properties"].values():
+        field.pop("title", None)
+    return schema
+
+
+def say_parameters(optimization: Optimization) -> str:
+    """The parameters with what each allows and its default, in words."""
+    properties = parameters_schema(optimization)["properties"]
+    told = [f"{name} ({say_schema(field)}; default {say(field.get('default'))})" for name, field in properties.items()]
+    return f"{optimization.name} takes {', '.join(told) or 'no parameters'}"
+
+
+def say_schema(schema: Mapping[str, Any]) -> str:
+    """A small JSON Schema in words: `a whole number or request or never`."""
+    if "anyOf" in schema or "oneOf" in schema:
+        every = [*schema.get("anyOf", ()), *schema.get("oneOf", ())]
+        branches = [say_schema(branch) for branch in every if branch != {"type": "null"}]
+        return " or ".join(dict.fromkeys(branches))
+    if "enum" in schema or "const" in schema:
+        return ", ".join(say(value) for value in schema.get("enum", [schema.get("const")]))
+    if schema.get("type") == "array":
+        return f"list of {say_schema(schema['items'])}"
+    if "examples" in schema:
+        return f"text such as {', '.join(schema['examples'])}"
+    return _WORDS.get(schema.get("type", ""), "a mapping") + _limits(schema)
+
+
+def _limits(schema: Mapping[str, Any]) -> str:
+    told = [f" {word} {schema[key]}" for key, word in _LIMITS.items() if key in schema]
+    return ",".join(told)
+
+
+def say(value: Any) -> str:
+    """A YAML value in words."""
+    return "none" if value is None else str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def _check_parameters(optimization: Optimization, state: Mapping[str, Any], side: str) -> None:
+    name = optimization.name
+    for key in state:
+        if key not in optimization.parameters:
+            hint = nearest(str(key), optimization.parameters)
+            refuse(f"unknown parameter; {say_parameters(optimization)}{hint}", name, side, key)
+    wrong = _ill_typed(optimization, state)
+    if wrong is not None:
+        refuse(f"found {found(state[wrong])}; {say_parameters(optimization)}", name, side, wrong)
+
+
+def _ill_typed(optimization: Optimization, state: Mapping[str, Any]) -> str | None:
+    try:
+        _model(optimization).model_validate(state)
+    except ValidationError as error:
+        return str(error.errors()[0]["loc"][0])
+    return None
+
+
+def _model(optimization: Optimization) -> type[BaseModel]:
+    """A model of the keyword parameters of the toggle's code after: annotations are resolved in the toggle's module."""
+    annotations = optimization.after.__annotations__
+    fields: Any = {name: (annotations[name], default) for name, default in optimization.parameters.items()}
+    config = ConfigDict(extra="forbid", strict=True)
+    return create_model(optimization.name, __config__=config, __module__=optimization.after.__module__, **fields)
+
+
+def _complete(name: str, state: State) -> dict[str, Any] | None:
+    """All parameters of a toggle that is on, None for one that is off."""
+    if state is False:
+        return None
+    return {**registry()[name].parameters, **({} if state is True else state)}

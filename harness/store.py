@@ -1,0 +1,202 @@
+"""Runs on disk: a journal while measuring, then run.json and samples.parquet (contract.md, "Storage").
+
+A run is a folder. `journal.jsonl` grows by one line per block, each flushed, so that a kill loses the block in progress
+and no more. When the run is complete it is compacted: samples.parquet and run.json are written under a temporary name
+and renamed, then the journal goes. Reading runs nothing: JSON and Parquet only.
+"""
+
+from __future__ import annotations
+
+import json
+import secrets
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from itertools import groupby
+from operator import itemgetter
+from pathlib import Path
+from typing import Any
+
+from pydantic import TypeAdapter, ValidationError
+
+from harness.errors import RunFileError
+from harness.metrics import metric
+from harness.results import SCHEMA_VERSION, Equivalence, Failure, Finding, Run, Trial, WitnessCount
+
+JOURNAL, RUN_FILE, SAMPLES = "journal.jsonl", "run.json", "samples.parquet"
+_NOT_IN_RUN_FILE = {"trials"}
+_TRIAL_COLUMNS = (
+    "device", "pass_", "kind", "phase", "worker", "block", "position", "arm", "predecessor", "request", "stratum",
+)  # fmt: skip
+
+
+def new_run_id(scenario: str) -> str:
+    """A name for a run: the scenario, the UTC time, and four letters against two at once."""
+    slug = "".join(letter if letter.isalnum() else "-" for letter in scenario.lower()).strip("-") or "run"
+    return f"{slug[:60]}-{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime())}-{secrets.token_hex(2)}"
+
+
+class Journal:
+    """The append-only record of a run in progress: one JSON object a line, `{"is": kind, ...}`."""
+
+    def __init__(self, folder: Path) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        self.folder = folder
+        path = folder / JOURNAL
+        _drop_torn_line(path)
+        self._file = path.open("a", encoding="utf-8")
+
+    def append(self, kind: str, data: Mapping[str, Any]) -> None:
+        """Write one event and flush it, so that it survives the end of this process."""
+        self._file.write(json.dumps({"is": kind, **data}, ensure_ascii=False) + "\n")
+        self._file.flush()
+
+    def close(self) -> None:
+        self._file.close()
+
+
+def _drop_torn_line(path: Path) -> None:
+    if path.exists():
+        data = path.read_bytes()
+        whole = data[: data.rfind(b"\n") + 1]
+        if whole != data:
+            path.write_bytes(whole)
+
+
+def read_journal(folder: Path) -> Iterator[dict[str, Any]]:
+    """The events of a journal, oldest first; a torn last line is left out. Raises RunFileError for a torn earlier one."""
+    path = folder / JOURNAL
+    with path.open("rb") as file:
+        for number, line in enumerate(file, start=1):
+            if not line.endswith(b"\n"):
+                return
+            try:
+                yield json.loads(line)
+            except ValueError:
+                message = f"{path}:{number}: not a line of JSON; the file was damaged after it was written"
+                raise RunFileError(message) from None
+
+
+def run_from_journal(folder: Path) -> Run:
+    """The Run that a journal describes, without contrasts and controls (see `compare.evaluate`)."""
+    run: Run | None = None
+    lists: dict[str, list[Any]] = {"trials": [], "witnesses": [], "equivalences": [], "failures": [], "findings": []}
+    unavailable: dict[str, Any] = {}
+    environment: dict[str, Any] = {}
+    not_applicable: dict[str, str] = {}
+    timing: dict[str, Any] = {}
+    complete = False
+    for event in read_journal(folder):
+        match event.pop("is"):
+            case "run":
+                run = _RUN.validate_python({**event, "complete": False, "timing": {}})
+                timing |= event.get("timing", {})
+            case "block":
+                lists["trials"] += _trials(event)
+                timing.setdefault("measured_s", {}).setdefault(event["device"], 0.0)
+                timing["measured_s"][event["device"]] += event.get("wall_s", 0.0)
+            case "worker":
+                unavailable[event["device"]] = event["unavailable"]
+                environment.setdefault("devices", {})[event["device"]] = event["machine"]
+                environment["model"] = event["description"]
+                not_applicable |= event["not_applicable"]
+                timing["startup_s"] = timing.get("startup_s", 0.0) + event["startup_s"]
+            case "witness":
+                lists["witnesses"].append(_WITNESS.validate_python(event))
+            case "equivalence":
+                lists["equivalences"].append(_EQUIVALENCE.validate_python(event))
+            case "failure":
+                lists["failures"].append(_FAILURE.validate_python(event))
+            case "finding":
+                lists["findings"].append(_FINDING.validate_python(event))
+            case "complete":
+                complete = True
+                timing["finished"] = event["finished"]
+    if run is None:
+        message = f"{folder / JOURNAL} has no run in it; nothing was measured yet"
+        raise RunFileError(message)
+    return replace(
+        run, complete=complete, plan=replace(run.plan, not_applicable=not_applicable), unavailable=unavailable, environment={**run.environment, **environment},
+        timing=timing, **{name: tuple(items) for name, items in lists.items()},
+    )  # fmt: skip
+
+
+def _trials(block: Mapping[str, Any]) -> Iterator[Trial]:
+    common = {name: block[name] for name in ("device", "pass_", "kind", "phase", "worker", "block")}
+    predecessor: str | None = None
+    for position, trial in enumerate(block["trials"]):
+        yield Trial(
+            **common, position=position, arm=trial["arm"], predecessor=predecessor,
+            request=trial.get("request", block["request"]), stratum=trial.get("stratum", block["stratum"]),
+            values=trial["values"],
+        )  # fmt: skip
+        predecessor = trial["arm"]
+
+
+def save(run: Run, folder: Path) -> None:
+    """Write samples.parquet and run.json, each whole or not at all; a complete run then loses its journal."""
+    _write_samples(run, folder / SAMPLES)
+    data = _RUN.dump_python(run, mode="json", exclude=_NOT_IN_RUN_FILE)
+    text = json.dumps({"schema_version": SCHEMA_VERSION, **data}, ensure_ascii=False, indent=1, allow_nan=False)
+    partial = folder / (RUN_FILE + ".partial")
+    partial.write_text(text + "\n", encoding="utf-8")
+    partial.replace(folder / RUN_FILE)
+    if run.complete:
+        (folder / JOURNAL).unlink(missing_ok=True)
+
+
+def load(folder: Path) -> Run:
+    """Read a run. A run in progress, or one that was killed, is read from its journal.
+
+    Raises RunFileError for a folder that holds no run, a damaged file, or a schema newer than this version knows.
+    """
+    if (folder / JOURNAL).exists():
+        return run_from_journal(folder)
+    path = folder / RUN_FILE
+    if not path.exists():
+        message = f"{folder} holds no run (neither {RUN_FILE} nor {JOURNAL})"
+        raise RunFileError(message)
+    try:
+        data = json.loads(path.read_bytes())
+        version = data.pop("schema_version")
+        if version > SCHEMA_VERSION:
+            message = f"{path} has schema version {version}; this harness reads up to {SCHEMA_VERSION}: update it"
+            raise RunFileError(message)
+        return replace(_RUN.validate_python(data), trials=tuple(_read_samples(folder / SAMPLES)))
+    except (ValueError, KeyError, TypeError, AttributeError, ValidationError, OSError) as error:
+        message = f"{path} cannot be read as a run: {error}"
+        raise RunFileError(message) from error
+
+
+def _write_samples(run: Run, path: Path) -> None:
+    import pandas as pd
+
+    rows = [
+        (*(getattr(trial, name) for name in _TRIAL_COLUMNS), index, name, metric(name).unit, value)
+        for index, trial in enumerate(run.trials)
+        for name, value in trial.values.items()
+    ]
+    frame = pd.DataFrame(rows, columns=[*_TRIAL_COLUMNS, "trial", "metric", "unit", "value"])
+    frame = frame.astype({"value": "float64"})
+    partial = path.with_suffix(".partial")
+    frame.to_parquet(partial, index=False)
+    partial.replace(path)
+
+
+def _read_samples(path: Path) -> Iterator[Trial]:
+    import pandas as pd
+
+    frame = pd.read_parquet(path)
+    names = [*_TRIAL_COLUMNS, "metric", "value"]
+    columns = [frame[name].astype(object).where(frame[name].notna(), None).tolist() for name in names]
+    for _, group in groupby(zip(frame["trial"].tolist(), *columns, strict=True), key=itemgetter(0)):
+        rows = list(group)
+        fields = dict(zip(_TRIAL_COLUMNS, rows[0][1:-2], strict=True))
+        yield Trial(**fields, values={row[-2]: row[-1] for row in rows})
+
+
+_RUN = TypeAdapter(Run)
+_WITNESS = TypeAdapter(WitnessCount)
+_EQUIVALENCE = TypeAdapter(Equivalence)
+_FAILURE = TypeAdapter(Failure)
+_FINDING = TypeAdapter(Finding)

@@ -1,0 +1,89 @@
+"""What a run shows in a terminal: a progress line while it measures, a summary when it has."""
+
+from __future__ import annotations
+
+from types import TracebackType
+from typing import Self
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
+from rich.markup import escape
+from rich.progress import TaskID
+from rich.table import Table
+
+from harness.report import page
+from harness.results import Run
+
+
+class ProgressBar:
+    """One bar per device on stderr; plain lines where stderr is not a terminal."""
+
+    def __init__(self) -> None:
+        self._console = Console(stderr=True)
+        self._bars = Progress(
+            TextColumn("{task.fields[device]:<7}"),
+            BarColumn(bar_width=30),
+            TextColumn("{task.percentage:>3.0f} %"),
+            TimeElapsedColumn(),
+            TextColumn("{task.fields[left]}"),
+            TextColumn("{task.description}"),
+            console=self._console,
+            disable=not self._console.is_terminal,
+        )
+        self._tasks: dict[str, TaskID] = {}
+        self._last = ""
+
+    def update(self, device: str, doing: str, share: float, left_s: float | None) -> None:
+        left = "" if left_s is None else f"about {_clock(left_s)} left"
+        if self._bars.disable:
+            stage = f"{device}: {doing.partition(':')[0]}"
+            if stage != self._last:
+                self._console.print(stage, markup=False, highlight=False)
+                self._last = stage
+            return
+        if device not in self._tasks:
+            self._tasks[device] = self._bars.add_task(doing, total=1.0, device=device, left=left)
+        self._bars.update(self._tasks[device], completed=share, description=doing, left=left)
+
+    def note(self, message: str) -> None:
+        self._console.print(message, style="yellow", markup=False, highlight=False)
+
+    def __enter__(self) -> Self:
+        self._bars.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._bars.stop()
+
+
+def _clock(seconds: float) -> str:
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes}:{rest:02d}"
+
+
+_TONES = {"good": "green", "bad": "red", "level": "default", "open": "yellow", "invalid": "magenta"}
+
+
+def show(run: Run, console: Console) -> None:
+    """Print what a reader wants first: the answer per device, its controls, and the table of the headline metric."""
+    report = page.build(run)
+    for device in report.devices:
+        console.print(f"\n[bold]{escape(device.name)}[/]  {escape(device.answer)}", highlight=False)
+        for control in device.controls:
+            word = "[green]passed[/]" if control.passed else "[red]failed[/]"
+            console.print(f"  control {escape(control.name)} ({escape(control.metric)}): {word}, {escape(control.reason)}",
+                          highlight=False)  # fmt: skip
+        table = Table(title=device.headline.title, title_justify="left", box=None, pad_edge=False)
+        for heading in ("optimization", "before", "after", "change", "95 % interval", "verdict", "witness", "output"):
+            table.add_column(heading, justify="right" if heading in ("before", "after") else "left")
+        for row in device.headline.rows:
+            verdict = f"[{_TONES[row.verdict.tone]}]{escape(row.verdict.text)}[/]"
+            cells = (row.name, row.before, row.after, row.change, row.interval)
+            table.add_row(*map(escape, cells), verdict, escape(row.witness), escape(row.equivalence))
+        for entry in device.invalid:
+            verdict = f"[{_TONES[entry.verdict.tone]}]{escape(entry.verdict.text)}[/]"
+            table.add_row(escape(entry.name), "", "", "", "", verdict, escape(entry.witness), escape(entry.equivalence))
+        console.print(table)

@@ -1,0 +1,205 @@
+"""Numbers as people read them, and back: the only module that formats seconds, bytes, ratios and counts.
+
+Numbers and units are joined by a narrow no-break space, so that no line breaks between them. A missing number is
+`NOT_MEASURED`, never zero.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from dataclasses import dataclass
+
+from harness.errors import UsageError
+
+NOT_MEASURED = "not measured"
+DASH = "\u2013"
+SPACE = "\u202f"
+MINUS = "\u2212"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Direction:
+    """The two words of a change: what a ratio below 1 and one above 1 are called.
+
+    `factors` says whether large changes read as "8.0 times faster"; "8 times less memory" helps nobody.
+    """
+
+    below: str
+    above: str
+    factors: bool = False
+
+
+TIME = Direction(below="faster", above="slower", factors=True)
+MEMORY = Direction(below="less", above="more")
+RATE = Direction(below="lower", above="higher", factors=True)
+
+_TIMES = ((1.0, "s"), (1e-3, "ms"), (1e-6, "\u00b5s"), (1e-9, "ns"))
+_SUPERSCRIPT = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
+_SIZES = ((2**40, "TiB"), (2**30, "GiB"), (2**20, "MiB"), (2**10, "KiB"))
+
+
+def seconds(value: float | None, digits: int = 4) -> str:
+    """A duration with `digits` significant digits: "1.234 s", "45.60 ms", "12.00 µs"; two minutes and more: "2 min 5 s"."""
+    if value is None:
+        return NOT_MEASURED
+    if value == 0:
+        return f"0{SPACE}s"
+    if abs(value) >= 120:  # noqa: PLR2004  # below two minutes, seconds alone read faster
+        minutes, rest = divmod(round(value), 60)
+        return f"{minutes}{SPACE}min {rest}{SPACE}s" if rest else f"{minutes}{SPACE}min"
+    scale, unit = next((pair for pair in _TIMES if abs(value) >= pair[0] * (1 - 0.5 * 10**-digits)), _TIMES[-1])
+    return f"{significant(value / scale, digits)}{SPACE}{unit}"
+
+
+def size(value: float | None, digits: int = 4) -> str:
+    """A number of bytes: "512 B", "12.00 KiB", "2.813 GiB"."""
+    if value is None:
+        return NOT_MEASURED
+    scale, unit = next((pair for pair in _SIZES if abs(value) >= pair[0]), (1, "B"))
+    return f"{count(value)}{SPACE}B" if scale == 1 else f"{significant(value / scale, digits)}{SPACE}{unit}"
+
+
+def significant(value: float, digits: int = 4) -> str:
+    """A plain decimal with `digits` significant digits, and never fewer before the point than it has: "1234", "0.01200"."""
+    if value == 0:
+        return "0"
+    before = math.floor(math.log10(abs(value))) + 1
+    text = f"{abs(value):.{max(digits - before, 0)}f}"
+    return f"{MINUS if value < 0 else ''}{text}"
+
+
+def scientific(value: float) -> str:
+    """A very small or large number with two digits: "2.1 × 10⁻⁶"; plain where that is short."""
+    if value == 0 or 1e-3 <= abs(value) < 1e4:  # noqa: PLR2004  # these are short
+        return significant(value, 2)
+    mantissa, _, exponent = f"{value:.1e}".partition("e")
+    return f"{mantissa}{SPACE}×{SPACE}10{str(int(exponent)).translate(_SUPERSCRIPT)}"
+
+
+def count(value: float | None) -> str:
+    """A count in groups of three: "12 345"; a mean of counts keeps two decimals at most: "2.5"."""
+    if value is None:
+        return DASH
+    text = f"{abs(value):,.0f}" if float(value).is_integer() else f"{abs(value):,.2f}".rstrip("0").rstrip(".")
+    return f"{MINUS if value < 0 else ''}{text.replace(',', SPACE)}"
+
+
+def quantity(value: float | None, unit: str) -> str:
+    """A number in the unit of its metric (`metrics.Unit`)."""
+    if value is None:
+        return NOT_MEASURED
+    match unit:
+        case "s":
+            return seconds(value)
+        case "bytes":
+            return size(value)
+        case "ratio":
+            return significant(value, 4)
+        case "count":
+            return count(value)
+        case _:
+            return f"{significant(value, 4)}{SPACE}{unit}"
+
+
+def percent(fraction: float | None, decimals: int | None = None) -> str:
+    """A share: 0.123 -> "12.3 %". Small ones keep their first digit: 0.000002 -> "0.0002 %"."""
+    if fraction is None:
+        return DASH
+    return f"{_percent_digits(fraction * 100, decimals)}{SPACE}%"
+
+
+def percent_at_most(fraction: float) -> str:
+    """A bound as a percentage, rounded up, so that the text is never a stronger claim than the number."""
+    value = abs(fraction) * 100
+    decimals = _decimals(value)
+    # The small allowance keeps 0.6 from becoming 0.7 because it is stored as 0.60000000000000009.
+    return f"{math.ceil(value * 10**decimals - 1e-9) / 10**decimals:.{decimals}f}{SPACE}%"
+
+
+def signed_percent(fraction: float, decimals: int | None = None) -> str:
+    """A change with its sign: "+0.3 %", "−11.1 %", "0 %"."""
+    text = percent(abs(fraction), decimals)
+    if fraction == 0:
+        return f"0{SPACE}%"
+    return f"{MINUS if fraction < 0 else '+'}{text}"
+
+
+def change(ratio: float | None, direction: Direction, decimals: int | None = None) -> str:
+    """A ratio after / before in words: 0.889 -> "11.1 % faster", 0.125 -> "8.0 times faster", 1 -> "no change"."""
+    if ratio is None:
+        return NOT_MEASURED
+    if ratio == 1:
+        return "no change"
+    magnitude = _magnitude(ratio, direction, decimals)
+    if not magnitude.strip(f"0.%{SPACE}"):
+        magnitude = f"under {_percent_digits(10.0 ** -(decimals or 0), decimals)}{SPACE}%"
+    return f"{magnitude} {_word(ratio, direction)}"
+
+
+def interval(low: float | None, high: float | None, direction: Direction, *, word: bool = True) -> str:
+    """An interval of ratios in words, the smaller change first: "11.6 to 13.0 % faster".
+
+    One that contains 1 names both sides: "0.4 % faster to 0.6 % slower". `word=False` leaves the word out where both
+    ends lie on one side. An interval without width is "exact".
+    """
+    if low is None or high is None:
+        return DASH
+    if low == high:
+        return "exact"
+    decimals = interval_decimals(low, high)
+    one_side = (low < 1) == (high < 1) and 1 not in (low, high)
+    if not one_side:
+        return f"{change(low, direction, decimals)} to {change(high, direction, decimals)}"
+    small, large = (high, low) if high < 1 else (low, high)
+    first, last = _magnitude(small, direction, decimals), _magnitude(large, direction, decimals)
+    unit = last.partition(SPACE)[2]
+    if first.partition(SPACE)[2] == unit:
+        first = first.partition(SPACE)[0]
+    suffix = f" {_word(small, direction)}" if word else ""
+    return f"{first} to {last}{suffix}"
+
+
+def interval_decimals(low: float | None, high: float | None) -> int | None:
+    """Decimals of a percentage that an interval of ratios deserves: one, or two significant digits of its width."""
+    if low is None or high is None or low == high:
+        return None
+    width = abs(high - low) * 100
+    return 1 if width >= 0.2 else min(6, 1 - math.floor(math.log10(width)))  # noqa: PLR2004  # two digits of 0.2 are 0.20
+
+
+def _word(ratio: float, direction: Direction) -> str:
+    return direction.below if ratio < 1 else direction.above
+
+
+def _magnitude(ratio: float, direction: Direction, decimals: int | None) -> str:
+    factor = max(ratio, 1 / ratio) if ratio > 0 else math.inf
+    if direction.factors and 2 <= factor < math.inf:  # noqa: PLR2004  # from twice on, a factor reads better than per cent
+        return f"{factor:.1f}{SPACE}times"
+    return percent(abs(ratio - 1), decimals)
+
+
+def _percent_digits(value: float, decimals: int | None) -> str:
+    places = _decimals(abs(value)) if decimals is None else decimals
+    return f"{MINUS if value < 0 else ''}{abs(value):.{places}f}"
+
+
+def _decimals(value: float) -> int:
+    if value == 0 or value >= 0.1:  # noqa: PLR2004  # one decimal shows it
+        return 1
+    return min(9, -math.floor(math.log10(value)))
+
+
+_SIZE = re.compile(r"\s*(\d+(?:\.\d+)?)\s*(B|[KMGT]i?B)?\s*", re.IGNORECASE | re.ASCII)
+_POWERS = {"": 0, "k": 1, "m": 2, "g": 3, "t": 4}
+
+
+def parse_bytes(text: str) -> int:
+    """Bytes of "1GiB", "512 MiB", "4GB" (powers of 1000 without the i) or "4096". Raises UsageError."""
+    match = _SIZE.fullmatch(text)
+    if match is None:
+        message = f"found {text!r}; a size is written 512MiB, 4GiB, 4GB or as a plain number of bytes"
+        raise UsageError(message)
+    number, unit = match.group(1), (match.group(2) or "B").lower()
+    base = 1024 if "i" in unit else 1000
+    return round(float(number) * base ** _POWERS[unit.removesuffix("b").removesuffix("i")])

@@ -1,0 +1,174 @@
+"""Requests of a scenario: which text, in which mode, by which speaker, with which seed, and in which block.
+
+    requests(scenario)        every request to a known speaker, in an order whose every prefix is balanced
+    speakers(scenario)        the speakers that a pipeline may be told of when it is built
+    request(scenario, block)  the request of a block: a pure function of its arguments, the same in every process
+    strata(scenario)          the share of blocks that each stratum gets
+
+With `speakers: {repeat: 0.75}` every fourth block brings a speaker that no block had before, an excerpt of one of the
+prompts that is not among `speakers`; its stratum ends in "new speaker". Both kinds of blocks go through the texts,
+modes, speakers and seeds each in their own turn, so that neither misses any.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from math import floor
+
+from harness.adapters.base import Mode, Request, Speaker
+from harness.recordings import BUILTIN_RECORDINGS, builtin_speaker, excerpt, fault_of, speaker
+from harness.scenario import Recording, Scenario
+from harness.scenario.scalars import BUILTIN
+from harness.scenario.texts import TEXTS
+
+NEW_SPEAKER = "new speaker"
+"""Ends the stratum of requests whose speaker was not heard before."""
+
+
+def requests(scenario: Scenario) -> tuple[Request, ...]:
+    """Every request to one of `speakers`. Raises ScenarioError for a recording that cannot be used, or UsageError."""
+    return _plan(scenario).requests
+
+
+def speakers(scenario: Scenario) -> tuple[Speaker, ...]:
+    """The speakers that requests return to: the prompts, then excerpts of them up to `speakers.count`."""
+    return _plan(scenario).speakers
+
+
+def request(scenario: Scenario, block: int) -> Request:
+    """The request that every arm runs in block number `block`, counted from 0."""
+    plan = _plan(scenario)
+    new_before = plan.new_speakers_before(block)
+    if plan.new_speakers_before(block + 1) == new_before:
+        return plan.requests[(block - new_before) % len(plan.requests)]
+    return plan.to_new_speaker(plan.requests[new_before % len(plan.requests)], new_before)
+
+
+def strata(scenario: Scenario) -> dict[str, float]:
+    """The share of blocks of each stratum in the long run; shares add up to 1."""
+    plan = _plan(scenario)
+    shares: dict[str, float] = {}
+    for known in plan.requests:
+        each = 1 / len(plan.requests)
+        for stratum, share in ((known.stratum, plan.repeat), (_new(known.stratum), 1 - plan.repeat)):
+            if share:
+                shares[stratum] = shares.get(stratum, 0.0) + each * share
+    return shares
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Plan:
+    """`prompts` are the recordings that were given, `speakers` those and the excerpts that requests return to."""
+
+    prompts: tuple[Speaker, ...]
+    speakers: tuple[Speaker, ...]
+    requests: tuple[Request, ...]
+    repeat: float
+
+    def new_speakers_before(self, block: int) -> int:
+        """How many of the blocks before `block` brought a new speaker. Rounded, so that 1 - 0.9 is a tenth."""
+        return floor(round(block * (1 - self.repeat), 6))
+
+    def to_new_speaker(self, known: Request, number: int) -> Request:
+        """`known`, but by the `number`th speaker that is not among `speakers`."""
+        extra = max(0, len(self.speakers) - len(self.prompts))
+        new = _excerpt(self.prompts, extra + number)
+        return replace(known, id=f"{known.id}-by-{new.id}", speaker=new, stratum=_new(known.stratum))
+
+
+@lru_cache(maxsize=8)
+def _plan(scenario: Scenario) -> _Plan:
+    prompts = tuple(_prompts(scenario))
+    count = scenario.workload.speaker_count
+    extra = [_excerpt(prompts, number) for number in range(count - len(prompts))]
+    known = (*prompts[:count], *extra)
+    made = tuple(_requests(scenario, known))
+    return _Plan(prompts=prompts, speakers=known, requests=made, repeat=scenario.workload.speakers.repeat)
+
+
+def _prompts(scenario: Scenario) -> list[Speaker]:
+    found: dict[str, Speaker] = {}
+    for index, prompt in enumerate(scenario.workload.prompts):
+        if isinstance(prompt, Recording):
+            own = _own_speaker(scenario, prompt, index)
+            found[own.id] = own
+        else:
+            _, _, name = prompt.partition(":")
+            for builtin in [name] if name else BUILTIN_RECORDINGS:
+                found[builtin] = builtin_speaker(builtin)
+    return list(found.values())
+
+
+def _own_speaker(scenario: Scenario, prompt: Recording, index: int) -> Speaker:
+    audio = scenario.resolve(prompt.audio)
+    if fault := fault_of(audio):
+        raise scenario.error(fault, ("workload", "prompts", index, "audio"))
+    stem = re.sub(r"[^A-Za-z0-9_-]+", "-", audio.stem).strip("-")[:40]
+    return speaker(f"{index}-{stem}" if stem else str(index), audio, prompt.text)
+
+
+def _excerpt(prompts: Sequence[Speaker], number: int) -> Speaker:
+    """Excerpts take turns among the prompts."""
+    turn, which = divmod(number, len(prompts))
+    return excerpt(prompts[which], turn)
+
+
+def _requests(scenario: Scenario, known: Sequence[Speaker]) -> list[Request]:
+    """Strata in turn, and each time round the next speaker; a new seed when every stratum had every speaker.
+
+    The speaker is shifted by the stratum's place, so that one time round already hears several.
+    """
+    kinds = _kinds(scenario)
+    return [
+        _request(kind, known, (turn + place) % len(known), seed)
+        for seed in scenario.workload.seeds
+        for turn in range(len(known))
+        for place, kind in enumerate(kinds)
+    ]
+
+
+@dataclass(frozen=True, slots=True)
+class _Kind:
+    """What a stratum's requests share."""
+
+    mode: Mode
+    stream: bool
+    label: str
+    text: str
+
+    @property
+    def stratum(self) -> str:
+        return " ".join(filter(None, (self.label, self.mode, "stream" if self.stream else "")))
+
+
+def _kinds(scenario: Scenario) -> list[_Kind]:
+    """Voice conversion speaks a recording instead of a text, so it comes once and not for each text."""
+    workload = scenario.workload
+    return [
+        _Kind(mode, stream, label, _words(text))
+        for stream in workload.streams
+        for mode in workload.modes
+        for label, text in ([("", "")] if mode == "voice_conversion" else workload.texts.items())
+    ]
+
+
+def _words(text: str) -> str:
+    return TEXTS[text.removeprefix(f"{BUILTIN}:")] if text.startswith(f"{BUILTIN}:") else text
+
+
+def _request(kind: _Kind, known: Sequence[Speaker], index: int, seed: int) -> Request:
+    """Voice conversion speaks the next speaker's recording; its own, where there is but one speaker."""
+    by = known[index]
+    source = known[(index + 1) % len(known)].audio if kind.mode == "voice_conversion" else None
+    name = f"{kind.stratum.replace(' ', '-')}-{by.id}-s{seed}"
+    return Request(
+        id=name, mode=kind.mode, text=kind.text, speaker=by, seed=seed, stream=kind.stream, source=source,
+        stratum=kind.stratum,
+    )  # fmt: skip
+
+
+def _new(stratum: str) -> str:
+    return f"{stratum}, {NEW_SPEAKER}"

@@ -1,0 +1,92 @@
+"""What can be done with this checkout: `nox --list`. All sessions share one environment, because torch is 5.5 GB.
+
+The session `env` builds it in `.nox/env`; the others require that session and use its Python. On a machine that already
+has an environment with torch, `HARNESS_PYTHON=/path/to/python nox -s ...` uses that one and installs nothing.
+"""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from pathlib import Path
+
+import nox
+
+nox.needs_version = ">=2025.2.9"
+nox.options.default_venv_backend = "venv"
+nox.options.reuse_existing_virtualenvs = True
+nox.options.sessions = ["lint", "types", "tests"]
+
+ROOT = Path(__file__).parent
+SPEAKER_PROMPTS = "s3tokenizer==0.3.0"
+"""Ships two real recordings, which are read as files; its own requirements are not needed and not installed."""
+
+
+def python_of_env() -> Path:
+    """The Python of the shared environment."""
+    given = os.environ.get("HARNESS_PYTHON")
+    if given:
+        return Path(given)
+    folder = ROOT / ".nox" / "env"
+    return folder / "Scripts" / "python.exe" if os.name == "nt" else folder / "bin" / "python"
+
+
+def run(session: nox.Session, *arguments: str) -> None:
+    """Run Python of the shared environment with `arguments`."""
+    session.run(str(python_of_env()), *arguments, external=True)
+
+
+@nox.session(python=False)
+def env(session: nox.Session) -> None:
+    """Build the shared environment: this package, editable, with everything it and its tests need."""
+    if os.environ.get("HARNESS_PYTHON"):
+        session.log(f"using {python_of_env()} as it is")
+        return
+    python = python_of_env()
+    if not python.exists():
+        session.run("python", "-m", "venv", str(ROOT / ".nox" / "env"), external=True)
+    stamp = ROOT / ".nox" / "env" / "installed-for"
+    wanted = (ROOT / "pyproject.toml").read_text(encoding="utf-8") + SPEAKER_PROMPTS
+    if stamp.exists() and stamp.read_text(encoding="utf-8") == wanted:
+        return
+    groups = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["dependency-groups"]
+    run(session, "-m", "pip", "install", "--quiet", "--editable", str(ROOT), *groups["dev"])
+    run(session, "-m", "pip", "install", "--quiet", "--no-deps", SPEAKER_PROMPTS)
+    stamp.write_text(wanted, encoding="utf-8")
+
+
+@nox.session(python=False, requires=["env"])
+def bench(session: nox.Session) -> None:
+    """The main job: measure the six optimizations on this machine, and print where the page is."""
+    run(session, "-m", "harness", "run", *(session.posargs or ["seed-optimizations"]))
+
+
+@nox.session(python=False, requires=["env"])
+def smoke(session: nox.Session) -> None:
+    """A short bench, to see that measuring works here."""
+    run(session, "-m", "harness", "run", "smoke", *session.posargs)
+
+
+@nox.session(python=False, requires=["env"])
+def tests(session: nox.Session) -> None:
+    """The tests. Those in a browser need Chromium on PATH, and are skipped, and said so, without it."""
+    run(session, "-m", "pytest", *session.posargs)
+
+
+@nox.session(python=False, requires=["env"])
+def lint(session: nox.Session) -> None:
+    """Ruff: rules and format."""
+    run(session, "-m", "ruff", "check", ".")
+    run(session, "-m", "ruff", "format", "--check", ".")
+
+
+@nox.session(python=False, requires=["env"])
+def types(session: nox.Session) -> None:
+    """Mypy, strict."""
+    run(session, "-m", "mypy")
+
+
+@nox.session(python=False, requires=["env"])
+def docs(session: nox.Session) -> None:
+    """Write the generated pages again: the scenario reference and the JSON Schema."""
+    run(session, "-m", "harness.scenario.docs")
