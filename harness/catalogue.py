@@ -46,7 +46,9 @@ def models() -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = []
     for adapter in ADAPTERS:
         if adapter == "cosyvoice2":
-            found += [{"name": f"cosyvoice2 {size}", "adapter": adapter, **asdict(config)} for size, config in SIZES.items()]
+            found += [
+                {"name": f"cosyvoice2 {size}", "adapter": adapter, **asdict(config)} for size, config in SIZES.items()
+            ]
         else:
             found.append({"name": adapter, "adapter": adapter})
     return found

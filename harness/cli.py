@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import sys
 import traceback
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -53,17 +54,24 @@ def _root(
 @app.command()
 def run(
     scenario: Annotated[
-        str | None, typer.Argument(help="Name of a shipped scenario (`harness list scenarios`), or path of a YAML file.")
+        str | None,
+        typer.Argument(help="Name of a shipped scenario (`harness list scenarios`), or path of a YAML file."),
     ] = None,
     out: Annotated[Path, typer.Option(help="Folder in which the run's folder is made.")] = Path("results"),
     device: Annotated[
-        str | None, typer.Option(help="cpu, cuda, cuda:N, or all: instead of the scenario's devices.", show_default="the scenario's")
+        str | None,
+        typer.Option(
+            help="cpu, cuda, cuda:N, or all: instead of the scenario's devices.", show_default="the scenario's"
+        ),
     ] = None,
     budget: Annotated[
         str | None, typer.Option(help="Measuring time per device, such as 90s or 2m.", show_default="the scenario's")
     ] = None,
     settings: Annotated[
-        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Set a key of the scenario: measure.workers=8. May be repeated.")
+        list[str] | None,
+        typer.Option(
+            "--set", metavar="KEY=VALUE", help="Set a key of the scenario: measure.workers=8. May be repeated."
+        ),
     ] = None,
     resume: Annotated[Path | None, typer.Option(help="Go on with this run's folder, after a kill or Ctrl-C.")] = None,
     json_: JsonFlag = False,
@@ -81,14 +89,16 @@ def run(
     with ProgressBar() as progress:
         if resume is not None:
             if scenario is not None or settings or budget or device:
-                message = "--resume takes everything from the run: give no scenario, --set, --budget or --device with it"
+                message = (
+                    "--resume takes everything from the run: give no scenario, --set, --budget or --device with it"
+                )
                 raise UsageError(message)
-            folder, action = resume, lambda: runner.resume(resume, progress)
+            folder, action = resume, partial(runner.resume, resume, progress)
         else:
             chosen = _load(scenario, settings or [], budget)
             devices = _devices(chosen.devices, device)
             folder = out / store.new_run_id(chosen.name)
-            action = lambda: runner.run(chosen, folder, devices=devices, progress=progress)  # noqa: E731  as above
+            action = partial(runner.run, chosen, folder, devices=devices, progress=progress)
         try:
             result = action()
         except KeyboardInterrupt:
@@ -211,16 +221,10 @@ def _write_reports(folder: Path, *, html: Path | None, markdown: Path | None) ->
 def main() -> None:
     """Run the command line; every error ends in one message on stderr and its exit code."""
     try:
-        code = app(standalone_mode=False)
-    except typer.TyperException as error:
-        error.show()
-        code = error.exit_code
+        app()
     except HarnessError as error:
         typer.echo(f"harness: {error}", err=True)
-        code = error.exit_code
-    except KeyboardInterrupt:
-        code = INTERRUPTED
+        sys.exit(error.exit_code)
     except Exception:  # noqa: BLE001  contract.md: whatever else happens is "could not measure", never a regression
         traceback.print_exc()
-        code = HarnessError.exit_code
-    sys.exit(code)
+        sys.exit(HarnessError.exit_code)

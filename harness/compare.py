@@ -13,7 +13,7 @@ from harness.findings import findings
 from harness.metrics import Metric, metric
 from harness.optimizations import named
 from harness.optimizations.witness import Counts, judge
-from harness.results import Contrast, Control, Finding, Run, Verdict, WitnessCount
+from harness.results import ArmSummary, Contrast, Control, Finding, Run, Verdict, WitnessCount
 from harness.statistics import Effect, quantiles
 
 
@@ -22,14 +22,35 @@ def evaluate(run: Run) -> Run:
     outcomes: list[Control] = []
     contrasts: list[Contrast] = []
     found: list[Finding] = []
+    arms: list[ArmSummary] = []
     for device in run.plan.devices:
         evidence = Evidence(run, device)
         outcome = controls(evidence)
         outcomes += outcome
         contrasts += _contrasts(evidence, calibrated(outcome))
         found += findings(evidence)
+        arms += _arms(evidence)
     recorded = [finding for finding in run.findings if finding not in found]
-    return replace(run, controls=tuple(outcomes), contrasts=tuple(contrasts), findings=(*recorded, *found))
+    return replace(
+        run,
+        controls=tuple(outcomes),
+        contrasts=tuple(contrasts),
+        arms=tuple(arms),
+        findings=(*recorded, *found),
+    )
+
+
+def _arms(evidence: Evidence) -> Iterator[ArmSummary]:
+    for arm in evidence.arms.values():
+        values = {name: evidence.values(name, arm.name) for name in evidence.metric_names}
+        yield ArmSummary(
+            device=evidence.device,
+            arm=arm.name,
+            role=arm.role,
+            states=arm.states,
+            failed=evidence.failure(arm.name) is not None,
+            metrics={name: {**quantiles(found), "count": len(found)} for name, found in values.items() if found},
+        )
 
 
 def _contrasts(evidence: Evidence, is_calibrated: Mapping[str, bool]) -> Iterator[Contrast]:
@@ -86,17 +107,21 @@ def _verdict(
         return "inconclusive", f"no interval from {effect.workers} worker(s)"
     if not calibrated:
         return "inconclusive", "not calibrated: the controls of this run did not pass"
-    below, above = math.log1p(-margin), math.log1p(margin)
-    if below <= effect.low and effect.high <= above:
-        return "no material difference", ""
-    gain, loss = ("less", "more") if facts.is_memory else ("faster", "slower")
+    return _by_interval(effect.low, effect.high, facts, margin)
+
+
+def _by_interval(low: float, high: float, facts: Metric, margin: float) -> tuple[Verdict, str]:
+    lower: Verdict = "less" if facts.is_memory else "faster"
+    higher: Verdict = "more" if facts.is_memory else "slower"
     if facts.better == "higher":
-        gain, loss = loss, gain
-    verdicts: Mapping[str, Verdict] = {name: name for name in ("less", "more", "faster", "slower")}  # type: ignore[misc]
-    if effect.high < below:
-        return verdicts[gain], ""
-    if effect.low > above:
-        return verdicts[loss], ""
+        lower, higher = higher, lower
+    below, above = math.log1p(-margin), math.log1p(margin)
+    if below <= low and high <= above:
+        return "no material difference", ""
+    if high < below:
+        return lower, ""
+    if low > above:
+        return higher, ""
     return "inconclusive", "the interval reaches across the margin"
 
 
@@ -114,7 +139,9 @@ def _state(evidence: Evidence, optimization: str, reference: str, arm: str) -> t
         return "output changed", (
             f"the output of {worst.arm} on {worst.request} is graded {worst.grade}; {worst.required} is required"
         )
-    idle = [reason for toggle in _toggles(evidence, optimization) if (reason := _idle(evidence, toggle, reference, arm))]
+    idle = [
+        reason for toggle in _toggles(evidence, optimization) if (reason := _idle(evidence, toggle, reference, arm))
+    ]
     if idle and len(idle) == len(_toggles(evidence, optimization)):
         return "inert", "; ".join(idle)
     return None, ""
@@ -132,9 +159,7 @@ def _idle(evidence: Evidence, toggle: str, reference: str, arm: str) -> str:
     witness = named(toggle).witness
     state_before, state_after = evidence.arms[reference].states[toggle], evidence.arms[arm].states[toggle]
     expected_after = witness.expected_after(state_after if isinstance(state_after, Mapping) else {})
-    reason = judge(
-        _counts(before), _counts(after), witness.before if state_before is False else None, expected_after
-    )
+    reason = judge(_counts(before), _counts(after), witness.before if state_before is False else None, expected_after)
     return f"{toggle}: {reason}" if reason else ""
 
 

@@ -21,19 +21,26 @@ MEMORY_DOSE_TOLERANCE = 0.02
 
 def controls(evidence: Evidence) -> list[Control]:
     """The outcome of every control that this device's measurements allow, the placebo of latency first."""
-    found = {(trial.pass_, trial.kind) for trial in evidence.trials}
-    planned: list[tuple[str, str]] = []
-    if ("latency", "request") in found:
-        planned += [(PLACEBO, "latency"), (HOST_DOSE, "latency")]
-        planned += [(DEVICE_DOSE, "device.latency")] if DEVICE_DOSE in evidence.arms else []
-    if ("latency", "init") in found:
-        planned.append((PLACEBO, "init"))
+    planned = list(_planned(evidence))
     level = 1 - FAMILY_ERROR / max(1, len(planned))
     outcomes = [
-        _placebo(evidence, name, level) if control == PLACEBO else _dose(evidence, control, name, level)
-        for control, name in planned
+        _placebo(evidence, name, group, level) if control == PLACEBO else _dose(evidence, control, name, level)
+        for control, name, group in planned
     ]
     return outcomes + list(_memory_dose(evidence))
+
+
+def _planned(evidence: Evidence) -> Iterator[tuple[str, str, str]]:
+    """Controls of the latency pass as (arm, metric, group): a placebo in each group, a dose of each kind."""
+    found = {trial.kind for trial in evidence.trials if trial.pass_ == "latency"}
+    for kind, name in (("request", "latency"), ("init", "init")):
+        if kind in found:
+            for group in evidence.run.plan.groups:
+                yield PLACEBO, name, group
+    if "request" in found:
+        yield HOST_DOSE, "latency", ""
+        if DEVICE_DOSE in evidence.arms:
+            yield DEVICE_DOSE, "device.latency", ""
 
 
 def calibrated(outcomes: list[Control]) -> Mapping[str, bool]:
@@ -54,9 +61,9 @@ def family(name: str) -> str:
     return "device" if name.startswith("device.") else "latency"
 
 
-def _placebo(evidence: Evidence, name: str, level: float) -> Control:
+def _placebo(evidence: Evidence, name: str, group: str, level: float) -> Control:
     bound = margin_of(evidence, name) / 2
-    effect = evidence.effect(name, evidence.reference, PLACEBO, level=level)
+    effect = evidence.effect(name, evidence.reference, PLACEBO, level=level, group=group)
     low, high = _ends(effect)
     if low is None or high is None:
         passed, reason = False, _no_interval(effect)
@@ -64,7 +71,8 @@ def _placebo(evidence: Evidence, name: str, level: float) -> Control:
         passed = math.log1p(-bound) <= low and high <= math.log1p(bound)
         reason = _placebo_reason(low, high, bound, passed=passed)
     return Control(
-        name=PLACEBO, device=evidence.device, metric=name, unit="log-ratio", expected=0.0, low=low, high=high,
+        name=PLACEBO if group == "request" else f"{PLACEBO}_{group}",
+        device=evidence.device, metric=name, unit="log-ratio", expected=0.0, low=low, high=high,
         level=level, bound=bound, passed=passed, reason=reason,
     )  # fmt: skip
 

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import math
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from functools import cached_property
 
 from harness.designs import CONTROLS
-from harness.metrics import METRICS, metric
+from harness.metrics import FACTS_OF_WORK, METRICS, metric
 from harness.results import Arm, Equivalence, Run, Trial, WitnessCount
-from harness.statistics import Effect, exact_effect, paired_effect
+from harness.statistics import Effect, joint_effects, repeat_effect
 
 EXACT = "peak_allocated"
 """The metric that is the same to the byte whenever the same request is repeated."""
 
-_FACTS_OF_WORK = {"audio", "tokens", "dose"}
+Form = Callable[[float, float], float]
+"""How a pair (before, after) becomes one figure: `log_ratio` or `difference`."""
 
 
 def log_ratio(before: float, after: float) -> float:
@@ -24,8 +26,19 @@ def log_ratio(before: float, after: float) -> float:
 
 
 def difference(before: float, after: float) -> float:
-    """after - before, in the metric's unit."""
+    """Difference after - before, in the metric's unit."""
     return after - before
+
+
+@dataclass(frozen=True, slots=True)
+class _Key:
+    """What a set of joint effects depends on."""
+
+    metric: str
+    reference: str
+    group: str
+    form: Form
+    level: float
 
 
 class Evidence:
@@ -38,62 +51,76 @@ class Evidence:
             arm.name: arm for arm in run.plan.arms if device != "cpu" or arm.name != "device_dose"
         }
         self.trials = [trial for trial in run.trials if trial.device == device and trial.phase == "timed"]
+        self._effects: dict[_Key, Mapping[str, Effect]] = {}
         self.reference = next(arm.name for arm in run.plan.arms if arm.role in ("none", "all"))
 
     @cached_property
-    def _blocks(self) -> Mapping[tuple[str, str, int], Mapping[str, Trial]]:
-        blocks: dict[tuple[str, str, int], dict[str, Trial]] = defaultdict(dict)
+    def _blocks(self) -> Mapping[tuple[str, str, str, int], Mapping[str, Trial]]:
+        blocks: dict[tuple[str, str, str, int], dict[str, Trial]] = defaultdict(dict)
         for trial in self.trials:
-            blocks[trial.pass_, trial.kind, trial.block][trial.arm] = trial
+            blocks[trial.pass_, trial.kind, trial.group, trial.block][trial.arm] = trial
         return blocks
 
     @cached_property
     def metric_names(self) -> list[str]:
         """Metrics to compare: those the scenario asks for where they exist, then stages and device times."""
-        seen = {name for trial in self.trials for name in trial.values} - _FACTS_OF_WORK
+        seen = {name for trial in self.trials for name in trial.values} - set(FACTS_OF_WORK)
         wanted = self.run.scenario.get("measure", {}).get("metrics") or list(METRICS)
         named = [name for name in METRICS if name in wanted and name in seen]
         return named + sorted(name for name in seen if name not in METRICS)
 
-    def pairs(self, name: str, reference: str, arm: str) -> list[tuple[Trial, Trial]]:
-        """Trials of both arms that share a block and have a value of the metric."""
-        where = metric(name).pass_, "init" if name == "init" else "request"
+    def group_of(self, reference: str, arm: str) -> str:
+        """The group of arms in whose blocks the pair is compared: the first that holds both."""
+        groups = self.run.plan.groups
+        return next((name for name, arms in groups.items() if reference in arms and arm in arms), "")
+
+    def pairs(self, name: str, reference: str, arm: str, group: str) -> list[tuple[Trial, Trial]]:
+        """Trials of both arms that share a block of `group` and have a value of the metric."""
+        where = metric(name).pass_, "init" if name == "init" else "request", group
         return [
             (block[reference], block[arm])
             for key, block in self._blocks.items()
-            if key[:2] == where
-            and reference in block
-            and arm in block
-            and block[reference].values.get(name) is not None
-            and block[arm].values.get(name) is not None
+            if key[:3] == where
+            and all(side in block and block[side].values.get(name) is not None for side in (reference, arm))
         ]
+
+    def values(self, name: str, arm: str) -> list[float]:
+        """The metric's values in all timed trials of an arm."""
+        return [value for trial in self.trials if trial.arm == arm and (value := trial.values.get(name)) is not None]
 
     def paired_values(self, name: str, reference: str, arm: str) -> tuple[list[float], list[float]]:
         """The metric's values before and after, over the blocks that both arms share."""
-        pairs = self.pairs(name, reference, arm)
+        group = "" if metric(name).pass_ == "memory" else self.group_of(reference, arm)
+        pairs = self.pairs(name, reference, arm, group)
         return [_value(before, name) for before, _ in pairs], [_value(after, name) for _, after in pairs]
 
     def effect(
-        self,
-        name: str,
-        reference: str,
-        arm: str,
-        *,
-        level: float = 0.95,
-        form: Callable[[float, float], float] = log_ratio,
-    ) -> Effect | None:
+        self, name: str, reference: str, arm: str, *, level: float = 0.95, form: Form = log_ratio,
+        group: str | None = None,
+    ) -> Effect | None:  # fmt: skip
         """The paired effect of `arm` against `reference`, by default as a log-ratio; None where nothing is paired."""
-        differences: dict[int, dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
-        strata: Counter[str] = Counter()
-        for before, after in self.pairs(name, reference, arm):
-            figure = form(_value(before, name), _value(after, name))
-            if not math.isnan(figure):
-                differences[before.worker][before.stratum].append(figure)
-                strata[before.stratum] += 1
         if metric(name).pass_ == "memory":
-            repeats = [figure for by_stratum in differences.values() for items in by_stratum.values() for figure in items]
-            return exact_effect(repeats, level=level)
-        return paired_effect(differences, level=level, weights=strata) if strata else None
+            pairs = self.pairs(name, reference, arm, "")
+            return repeat_effect([form(_value(a, name), _value(b, name)) for a, b in pairs], level=level)
+        key = _Key(name, reference, self.group_of(reference, arm) if group is None else group, form, level)
+        if key not in self._effects:
+            self._effects[key] = self._joint(key)
+        return self._effects[key].get(arm)
+
+    def _joint(self, key: _Key) -> Mapping[str, Effect]:
+        """Effects of all arms of a group at once: their common noise is estimated from all of them."""
+        differences: dict[str, dict[int, dict[str, list[float]]]] = {}
+        seen: set[str] = set()
+        for arm in self.run.plan.groups.get(key.group, ()):
+            by_worker: dict[int, dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
+            for before, after in self.pairs(key.metric, key.reference, arm, key.group) if arm != key.reference else ():
+                figure = key.form(_value(before, key.metric), _value(after, key.metric))
+                if not math.isnan(figure):
+                    by_worker[before.worker][before.stratum].append(figure)
+                    seen.add(before.stratum)
+            differences[arm] = by_worker
+        weights = {stratum: self.run.plan.strata.get(stratum, 1.0) for stratum in seen}
+        return joint_effects(differences, weights, level=key.level)
 
     def witness(self, toggle: str, arm: str) -> WitnessCount | None:
         """What the witness of `toggle` counted on `arm`, if it was counted."""

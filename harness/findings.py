@@ -11,6 +11,7 @@ from harness.evidence import EXACT, Evidence
 from harness.results import Finding, Trial
 
 MIN_SUCCESSORS = 5
+MIN_WORKERS_FOR_DRIFT = 2
 
 
 def findings(evidence: Evidence) -> Iterator[Finding]:
@@ -71,15 +72,21 @@ def _drift(evidence: Evidence) -> str:
     for trial, shift in _relative(_requests(evidence)):
         by_worker[trial.worker].append(shift)
     centres = [median(values) for values in by_worker.values()]
-    if len(centres) < 2:
+    if len(centres) < MIN_WORKERS_FOR_DRIFT:
         return ""
     spread = 100 * (math.exp(max(centres) - min(centres)) - 1)
-    return f"The slowest worker process was {spread:.2f} % slower than the fastest; pairing within a process removes this."
+    return (
+        f"The slowest worker process was {spread:.2f} % slower than the fastest; pairing within a process removes this."
+    )
 
 
 def _cap(evidence: Evidence) -> str:
-    capped = sorted({item.request for item in evidence.run.equivalences if item.device == evidence.device and item.hit_cap})
-    return f"Generation ran to its cap in {', '.join(capped)}: the length is the cap's, not the text's." if capped else ""
+    capped = sorted(
+        {item.request for item in evidence.run.equivalences if item.device == evidence.device and item.hit_cap}
+    )
+    return (
+        f"Generation ran to its cap in {', '.join(capped)}: the length is the cap's, not the text's." if capped else ""
+    )
 
 
 def _memory_spread(evidence: Evidence) -> str:

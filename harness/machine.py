@@ -141,13 +141,16 @@ class CudaMachine(CpuMachine):
         """Queue a spin kernel of about `seconds` on the current stream; returns at once."""
         if self._spin_hz is None:
             self._spin_hz = self._calibrate_spin()
-        self._torch.cuda._sleep(round(seconds * self._spin_hz))
+        self._spin(round(seconds * self._spin_hz))
+
+    def _spin(self, cycles: int) -> None:
+        self._torch.cuda._sleep(cycles)  # noqa: SLF001  torch's only spin kernel; its own tests rest on it
 
     def _calibrate_spin(self) -> float:
         cycles = 20_000_000
         for _ in range(2):
             start = self._mark()
-            self._torch.cuda._sleep(cycles)
+            self._spin(cycles)
             end = self._mark()
             self.synchronize()
         return cycles / self.elapsed_s(start, end)

@@ -83,7 +83,7 @@ class Bench:
             values["ttfa"] = (chunks_ns[0] - start) / 1e9
         values |= self._stage_values(recorder)
         if dose_s:
-            values["dose"] = waited if waited else values.get("device.dose")
+            values["dose"] = waited or values.get("device.dose")
         return values
 
     def _dose(self, arm: str, dose_s: float) -> Callable[[], float]:
@@ -127,16 +127,26 @@ class Bench:
         return samples
 
     def block(
-        self, order: Sequence[str], request: Request, *, settle: bool, dose_s: float, begin: Callable[[str], None]
+        self,
+        order: Sequence[str],
+        request: Request,
+        *,
+        rehearsal: Request,
+        settle: bool,
+        dose_s: float,
+        begin: Callable[[str], None],
     ) -> list[tuple[str, dict[str, float | None]]]:
-        """Every arm of `order` once on `request`. `begin(arm)` is called before each, so that a death has a name."""
+        """Every arm of `order` once on `request`. `begin(arm)` is called before each, so that a death has a name.
+
+        `rehearsal` runs untimed before the first arm, so that none is timed right after a garbage collection, and with
+        `settle` before every arm.
+        """
         gc.collect()
-        self.settle(order[0], request)
         trials = []
-        for arm in order:
+        for position, arm in enumerate(order):
             begin(arm)
-            if settle:
-                self.settle(arm, request)
+            if settle or position == 0:
+                self.settle(arm, rehearsal)
             trials.append((arm, self.time(arm, request, dose_s)))
         return trials
 
@@ -196,4 +206,3 @@ def _no_dose() -> float:
 
 def _ignore() -> None:
     pass
-

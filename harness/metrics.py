@@ -38,12 +38,6 @@ _METRICS = (
            doc="Building the pipeline over weights that are already loaded, with the toggles bound."),
     Metric(name="cpu_time", title="CPU time", unit="s", better="lower", pass_="latency",
            doc="Processor time that all threads of the worker used during one request."),
-    Metric(name="audio", title="Audio made", unit="s", better="higher", pass_="latency",
-           doc="Duration of the audio that one request made."),
-    Metric(name="tokens", title="Speech tokens", unit="count", better="lower", pass_="latency",
-           doc="Speech tokens that one request made: the work that both sides of a comparison must share."),
-    Metric(name="dose", title="Dose", unit="s", better="lower", pass_="latency",
-           doc="The delay that a dose arm really added to its request."),
     Metric(name="peak_allocated", title="Peak allocated", unit="bytes", better="lower", pass_="memory",
            doc="Most bytes that tensors held on the device at once during one request."),
     Metric(name="peak_reserved", title="Peak reserved", unit="bytes", better="lower", pass_="memory",
@@ -54,13 +48,25 @@ _METRICS = (
            doc="Most host memory that the worker process held resident."),
 )  # fmt: skip
 
+_FACTS_OF_WORK = (
+    Metric(name="audio", title="Audio made", unit="s", better="higher", pass_="latency",
+           doc="Duration of the audio that one request made."),
+    Metric(name="tokens", title="Speech tokens", unit="count", better="lower", pass_="latency",
+           doc="Speech tokens that one request made: the work that both sides of a comparison must share."),
+    Metric(name="dose", title="Dose", unit="s", better="lower", pass_="latency",
+           doc="The delay that a dose arm really added to its request."),
+)  # fmt: skip
+
 METRICS = {metric.name: metric for metric in _METRICS}
+"""The metrics that can be compared, by name, in the order of tables."""
+FACTS_OF_WORK = {metric.name: metric for metric in _FACTS_OF_WORK}
+"""What a trial says about the work it did; recorded, never compared."""
 
 
 def metric(name: str) -> Metric:
     """The metric called `name`; `stage.X` and `device.X` are made from their prefix. Raises KeyError if unknown."""
-    if name in METRICS:
-        return METRICS[name]
+    if name in METRICS or name in FACTS_OF_WORK:
+        return METRICS.get(name) or FACTS_OF_WORK[name]
     prefix, _, rest = name.partition(".")
     if prefix == "stage" and rest:
         return Metric(name=name, title=f"Stage {rest}", unit="s", better="lower", pass_="latency",

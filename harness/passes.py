@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from harness import workload
 from harness.designs import CONTROLS, HOST_DOSE, PLACEBO
 from harness.equivalence import accepted, grade
+from harness.metrics import metric
 from harness.optimizations import named
 from harness.optimizations.registry import BITWISE, Check
 from harness.processes import WorkerProcess
@@ -24,7 +25,9 @@ from harness.scenario import Scenario
 from harness.session import Session
 
 MAX_OUTPUT_REQUESTS = 4
-"""Requests, of one cycle of the workload, whose outputs are compared and in which witnesses are counted."""
+"""Requests, of one cycle of the workload, whose outputs are compared."""
+WITNESS_REQUESTS = 4
+"""Requests in which witnesses are counted: more than one, so that "once" and "every request" can be told apart."""
 DOSE_IN_MARGINS = 2.0
 """Length of a dose: this many times the margin of the median latency."""
 
@@ -47,28 +50,58 @@ def first_cycle(scenario: Scenario) -> int:
 
 # ----- equivalence and witnesses
 
+Outputs = dict[tuple[int, str], dict[str, Any]]
+"""What arms made of requests: (request's index, arm) -> tokens, flags, and where the audio is."""
+
 
 def equivalence_pass(session: Session) -> None:
-    """Compare every arm's output with the reference's, and the reference's with itself in another process."""
-    for index in requests_of(session)[:MAX_OUTPUT_REQUESTS]:
-        name = workload.request(session.scenario, index).id
-        while name not in session.ledger.outputs:
-            outputs = session.guarded("equivalence", lambda _, worker, index=index: _outputs(session, worker, index))
-            twin = outputs and session.guarded(
-                "equivalence", lambda _, worker, index=index: _output(session, worker, PLACEBO, index)
-            )
-            if outputs and twin:
-                _grade_outputs(session, name, {**outputs, PLACEBO: twin})
-                session.record("equivalence_done", request=name)
+    """Compare every arm's output with the reference's, and the reference's with its twin's in another process.
+
+    Witnesses are counted in the same worker. Nothing is timed here, so that on the CPU both processes run at once.
+    """
+    todo = {
+        index: name
+        for index in requests_of(session)[:MAX_OUTPUT_REQUESTS]
+        if (name := workload.request(session.scenario, index).id) not in session.ledger.outputs
+    }
+    outputs: Outputs = {}
+    _at_once(
+        session,
+        [
+            partial(_collect, session, outputs, list(todo), lambda: session.arms(controls=False)),
+            partial(_collect, session, outputs, list(todo), lambda: session.alive([PLACEBO])),
+        ],
+    )
+    for index, name in todo.items():
+        made = {arm: output for (request, arm), output in outputs.items() if request == index}
+        _grade_outputs(session, name, {arm: made[arm] for arm in session.alive(list(made))})
+        session.record("equivalence_done", request=name)
 
 
-def _outputs(session: Session, worker: WorkerProcess, index: int) -> dict[str, dict[str, Any]]:
-    arms = session.arms(controls=False)
-    outputs = {}
-    for done, arm in enumerate(arms):
-        session.progress.update(session.device, f"comparing outputs: {arm}", 0.05 * done / len(arms), None)
-        outputs[arm] = _output(session, worker, arm, index)
-    return outputs
+def _collect(session: Session, outputs: Outputs, requests: Sequence[int], arms: Callable[[], list[str]]) -> None:
+    """Fill `outputs` with what the arms that stay alive make of the requests, and count the witnesses of each."""
+    while True:
+        missing = [(index, arm) for arm in arms() for index in requests if (index, arm) not in outputs]
+        uncounted = [arm for arm in arms() if arm != PLACEBO and arm not in session.ledger.witnesses]
+        if not missing and not uncounted:
+            return
+        session.guarded("equivalence", partial(_outputs_and_witnesses, session, outputs, missing, uncounted))
+
+
+def _outputs_and_witnesses(
+    session: Session,
+    outputs: Outputs,
+    missing: Sequence[tuple[int, str]],
+    uncounted: Sequence[str],
+    _: int,
+    worker: WorkerProcess,
+) -> None:
+    for done, (index, arm) in enumerate(missing):
+        session.progress.update(session.device, f"comparing outputs: {arm}", 0.05 * done / len(missing), None)
+        outputs[index, arm] = _output(session, worker, arm, index)
+    for done, arm in enumerate(uncounted):
+        session.progress.update(session.device, f"counting witnesses: {arm}", 0.05 + 0.05 * done / len(uncounted), None)
+        _count_witnesses(session, worker, arm)
 
 
 def _output(session: Session, worker: WorkerProcess, arm: str, index: int) -> dict[str, Any]:
@@ -78,6 +111,32 @@ def _output(session: Session, worker: WorkerProcess, arm: str, index: int) -> di
     message = {"do": "output", "arm": arm, "request": index, "audio": str(session.journal.folder / path)}
     (output,) = worker.ask(message, limit_s=session.limit_s)
     return {**output, "audio": str(path)}
+
+
+def _count_witnesses(session: Session, worker: WorkerProcess, arm: str) -> None:
+    """Count the witnesses of all toggles on `arm`, in untimed requests."""
+    parameters = {
+        name: dict(toggle.after) if isinstance(toggle.after, Mapping) else {}
+        for name, toggle in session.scenario.optimizations.items()
+    }
+    message = {"do": "witness", "arm": arm, "toggles": parameters, "requests": list(range(WITNESS_REQUESTS))}
+    events = worker.ask(message, limit_s=(1 + WITNESS_REQUESTS) * session.limit_s)
+    for event in events:
+        counts = {key: event[key] for key in ("optimization", "at_bind", "per_request")}
+        session.record("witness", arm=arm, **counts)
+
+
+def _at_once(session: Session, jobs: Sequence[Callable[[], None]]) -> None:
+    """Run jobs that time nothing: two at a time on the CPU, where none disturbs another; one by one on a GPU."""
+    with ThreadPoolExecutor(2 if session.device == "cpu" else 1) as pool:
+        futures = [pool.submit(job) for job in jobs]
+        try:
+            for future in futures:
+                future.result()
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            session.stop()
+            raise
 
 
 def _grade_outputs(session: Session, request: str, outputs: Mapping[str, Mapping[str, Any]]) -> None:
@@ -113,27 +172,6 @@ def read_audio(path: Path) -> NDArray[np.float32]:
     return np.asarray(audio)
 
 
-def witness_pass(session: Session) -> None:
-    """Count the witnesses of all toggles on every arm that is compared, in untimed requests."""
-    parameters = {
-        name: dict(toggle.after) if isinstance(toggle.after, Mapping) else {}
-        for name, toggle in session.scenario.optimizations.items()
-    }
-    requests = requests_of(session)[:MAX_OUTPUT_REQUESTS]
-
-    def count(_: int, worker: WorkerProcess) -> None:
-        for arm in session.arms(controls=False):
-            if arm not in session.ledger.witnesses:
-                session.progress.update(session.device, f"counting witnesses: {arm}", 0.05, None)
-                message = {"do": "witness", "arm": arm, "toggles": parameters, "requests": requests}
-                for event in worker.ask(message, limit_s=(1 + len(requests)) * session.limit_s):
-                    counts = {key: event[key] for key in ("optimization", "at_bind", "per_request")}
-                    session.record("witness", arm=arm, **counts)
-
-    while not set(session.arms(controls=False)) <= session.ledger.witnesses:
-        session.guarded("equivalence", count)
-
-
 # ----- latency
 
 
@@ -141,7 +179,7 @@ def latency_pass(session: Session) -> None:
     """Blocks in fresh workers, one after the other, until the budget is spent."""
     measure = session.scenario.measure
     while session.ledger.latency_workers < measure.workers:
-        session.guarded("latency", lambda number, worker: _measure(session, number, worker))
+        session.guarded("latency", partial(_measure, session))
 
 
 def _measure(session: Session, number: int, worker: WorkerProcess) -> None:
@@ -166,18 +204,20 @@ def _latency_block(session: Session, number: int, worker: WorkerProcess, turn: i
     random.Random(f"{session.scenario.name} {session.device} {turn}").shuffle(order)  # noqa: S311  order, not secrets
     index = turn // len(groups)
     message = {"do": "block", "order": order, "request": index, "settle": group == "settled", "dose_s": dose_s}
-    _record_block(session, number, "request", worker.ask(message, limit_s=session.limit_s), index)
+    _record_block(session, number, group, "request", worker.ask(message, limit_s=session.limit_s), index)
     init = [arm for arm in order if arm in (*session.arms(controls=False), PLACEBO)]
-    _record_block(session, number, "init", worker.ask({"do": "init", "order": init}, limit_s=session.limit_s), None)
+    _record_block(
+        session, number, group, "init", worker.ask({"do": "init", "order": init}, limit_s=session.limit_s), None
+    )
 
 
 def _record_block(
-    session: Session, number: int, kind: str, events: Sequence[Mapping[str, Any]], index: int | None
+    session: Session, number: int, group: str, kind: str, events: Sequence[Mapping[str, Any]], index: int | None
 ) -> None:
     (block,) = events
     request = None if index is None else workload.request(session.scenario, index)
     session.record(
-        "block", pass_="latency", kind=kind, phase="timed", worker=number, block=session.ledger.blocks,
+        "block", pass_="latency", kind=kind, phase="timed", worker=number, block=session.ledger.blocks, group=group,
         request=request.id if request else "init", stratum=request.stratum if request else "init",
         trials=block["trials"], wall_s=block["wall_s"],
     )  # fmt: skip
@@ -193,14 +233,14 @@ def _warm_up(session: Session, number: int, worker: WorkerProcess) -> float:
     message = {"do": "warm_up", "arms": order, "requests": requests_of(session)}
     warm = worker.ask(message, limit_s=session.limit_s)
     _record_warm(session, number, "request", warm)
-    latencies = [event["values"]["latency"] for event in warm if event["arm"] == first]
+    latencies: list[float] = [event["values"]["latency"] for event in warm if event["arm"] == first]
     return median(latencies[len(latencies) // 2 :])
 
 
 def _record_warm(session: Session, number: int, kind: str, events: Sequence[Mapping[str, Any]]) -> None:
     trials = [{key: event[key] for key in ("arm", "request", "stratum", "values")} for event in events]
     session.record(
-        "block", pass_="latency", kind=kind, phase="warmup", worker=number, block=session.ledger.blocks,
+        "block", pass_="latency", kind=kind, phase="warmup", worker=number, block=session.ledger.blocks, group="",
         request="", stratum="", trials=trials, wall_s=0.0,
     )  # fmt: skip
 
@@ -218,40 +258,32 @@ def _show_progress(session: Session) -> None:
 
 
 def memory_pass(session: Session) -> None:
-    """Peaks of every arm, each in a fresh process, repeated; two processes at a time on the CPU, where none disturbs."""
+    """Peaks of every arm, each in a fresh process, repeated; two processes at a time on the CPU, where none disturbs.
+
+    Left out where the scenario asks for no memory metric.
+    """
+    if not any(metric(name).is_memory for name in session.scenario.measure.metrics):
+        return
     repeats = range(session.scenario.measure.memory_repeats)
     arms = [*session.arms(controls=False), *session.alive([HOST_DOSE])]
     todo = [(arm, repeat) for repeat in repeats for arm in arms if (arm, repeat) not in session.ledger.memory]
-    done = 0
-
-    def measure(arm: str, repeat: int) -> None:
-        nonlocal done
-        while (arm, repeat) not in session.ledger.memory and arm in session.alive([arm]):
-            session.guarded("memory", lambda number, worker: _peaks(session, number, worker, arm, repeat))
-        done += 1
-        left_s = (len(todo) - done) * session.startup_s / threads
-        session.progress.update(session.device, f"memory: {arm}", 0.8 + 0.2 * done / len(todo), left_s)
-
-    threads = 2 if session.device == "cpu" else 1
-    with ThreadPoolExecutor(threads) as pool:
-        for future in [pool.submit(measure, arm, repeat) for arm, repeat in todo]:
-            _wait(future.result, session)
+    _at_once(session, [partial(_measure_peaks, session, arm, repeat) for arm, repeat in todo])
 
 
-def _wait(result: Callable[[], None], session: Session) -> None:
-    try:
-        result()
-    except BaseException:
-        session.stop()
-        raise
+def _measure_peaks(session: Session, arm: str, repeat: int) -> None:
+    while (arm, repeat) not in session.ledger.memory and session.alive([arm]):
+        session.guarded("memory", partial(_peaks, session, arm, repeat))
+    repeats = session.scenario.measure.memory_repeats
+    share = len(session.ledger.memory) / (repeats * (len(session.arms(controls=False)) + 1))
+    session.progress.update(session.device, f"memory: {arm}, repeat {repeat + 1} of {repeats}", 0.8 + 0.2 * share, None)
 
 
-def _peaks(session: Session, number: int, worker: WorkerProcess, arm: str, repeat: int) -> None:
+def _peaks(session: Session, arm: str, repeat: int, number: int, worker: WorkerProcess) -> None:
     requests = requests_of(session)
     message = {"do": "memory", "arm": arm, "requests": requests, "dose": arm in CONTROLS}
     (event,) = worker.ask(message, limit_s=(2 + len(requests)) * session.limit_s)
     pass_: Pass = "memory"
     session.record(
-        "block", pass_=pass_, kind="request", phase="timed", worker=number, block=repeat, request="cycle",
+        "block", pass_=pass_, kind="request", phase="timed", worker=number, block=repeat, group="", request="cycle",
         stratum="cycle", trials=[{"arm": arm, "values": event["values"]}], wall_s=0.0,
     )  # fmt: skip

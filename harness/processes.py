@@ -52,6 +52,10 @@ class WorkerProcess:
                 encoding="utf-8",
                 start_new_session=True,  # Ctrl-C is for the runner, which then ends its workers
             )
+        if self._process.stdin is None or self._process.stdout is None:
+            message = "a process started with pipes has none"
+            raise RuntimeError(message)
+        self._stdin, self._stdout = self._process.stdin, self._process.stdout
         self._events: queue.SimpleQueue[str | None] = queue.SimpleQueue()
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
@@ -71,11 +75,10 @@ class WorkerProcess:
 
     def stream(self, message: Mapping[str, Any], *, limit_s: float) -> Iterator[dict[str, Any]]:
         """As `ask`, event by event."""
-        assert self._process.stdin is not None
         self._arm = None
         try:
-            self._process.stdin.write(json.dumps(message) + "\n")
-            self._process.stdin.flush()
+            self._stdin.write(json.dumps(message) + "\n")
+            self._stdin.flush()
         except OSError:
             raise self._died() from None
         while True:
@@ -105,15 +108,15 @@ class WorkerProcess:
     def _died(self) -> WorkerError:
         code = self._process.wait()
         if code < 0:
-            name = signal.Signals(-code).name
-            how = f"was ended by {name}" + (" (the system ends processes so when memory runs out)" * (code == -9))
+            how = f"was ended by {signal.Signals(-code).name}"
+            if code == -signal.SIGKILL:
+                how += " (the system ends processes so when memory runs out)"
         else:
             how = f"ended with exit code {code}"
         return WorkerError(f"the worker process {how}; its output is in {self._log}", kind="crash", arm=self._arm)
 
     def _read(self) -> None:
-        assert self._process.stdout is not None
-        for line in self._process.stdout:
+        for line in self._stdout:
             if line.endswith("\n"):
                 self._events.put(line)
         self._events.put(None)
@@ -123,10 +126,9 @@ class WorkerProcess:
         self._process.kill()
         self._process.wait()
         self._reader.join()
-        for pipe in (self._process.stdin, self._process.stdout):
-            if pipe is not None:
-                with suppress(OSError):
-                    pipe.close()
+        for pipe in (self._stdin, self._stdout):
+            with suppress(OSError):
+                pipe.close()
 
     def __enter__(self) -> Self:
         return self

@@ -42,7 +42,8 @@ class Trial:
     """One execution of one request (or of `bind`, for kind "init") by one arm.
 
     `values` maps metric names to numbers in the metric's unit, None where a reading could not be had
-    (`Run.unavailable` says why). `block` counts per device across workers; `position` is the place in the block.
+    (`Run.unavailable` says why). `block` counts per device across workers; `group` names the group of arms that shared
+    it (`Plan.groups`, "" outside the latency pass) and `position` the place in it.
     """
 
     device: str
@@ -51,6 +52,7 @@ class Trial:
     phase: Literal["warmup", "timed"]
     worker: int
     block: int
+    group: str
     position: int
     arm: str
     predecessor: str | None
@@ -135,7 +137,7 @@ class Control:
 class Contrast:
     """One arm against its reference in one metric: the row of a before/after table. Fields as in contract.md.
 
-    `reason` says in words why the verdict is what it is where the numbers alone do not; `quantiles` holds
+    `level` is that of the interval; `reason` says in words why the verdict is what it is where the numbers alone do not; `quantiles` holds
     p50, p95 and p99 of both arms as `{"before": {...}, "after": {...}}`.
     """
 
@@ -158,19 +160,37 @@ class Contrast:
     witness_before: float | None
     witness_after: float | None
     equivalence: str | None
+    level: float = 0.95
     reason: str = ""
     quantiles: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ArmSummary:
+    """One arm on one device: its toggles, and per metric p50, p95, p99 and `count` of its own trials."""
+
+    device: str
+    arm: str
+    role: ArmRole
+    states: Mapping[str, State]
+    failed: bool
+    metrics: Mapping[str, Mapping[str, float]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """What was planned for each device: the arms, which of them share a block, and the pairs to compare."""
+    """What was planned for each device: the arms, which of them share a block, and the pairs to compare.
+
+    `pairs` are (optimization, reference arm, arm); `strata` gives each kind of request its share of the workload, which
+    is its weight in an effect.
+    """
 
     devices: tuple[str, ...]
     arms: tuple[Arm, ...]
     groups: Mapping[str, tuple[str, ...]]
     pairs: tuple[tuple[str, str, str], ...]
     requests: tuple[str, ...]
+    strata: Mapping[str, float]
     workers: int
     budget_s: float
     margin: Mapping[str, float]
@@ -194,5 +214,6 @@ class Run:
     findings: tuple[Finding, ...] = ()
     controls: tuple[Control, ...] = ()
     contrasts: tuple[Contrast, ...] = ()
+    arms: tuple[ArmSummary, ...] = ()
     unavailable: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     timing: Mapping[str, Any] = field(default_factory=dict)

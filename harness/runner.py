@@ -16,12 +16,12 @@ from harness.environment import environment, gpus
 from harness.errors import NothingMeasuredError, UsageError
 from harness.ledger import Ledger
 from harness.optimizations import named
-from harness.passes import equivalence_pass, first_cycle, latency_pass, memory_pass, witness_pass
+from harness.passes import equivalence_pass, first_cycle, latency_pass, memory_pass
 from harness.results import Arm, Finding, Plan, Run
 from harness.scenario import Scenario
 from harness.session import DeviceFailedError, Progress, Session
 
-PASSES = (equivalence_pass, witness_pass, latency_pass, memory_pass)
+PASSES = (equivalence_pass, latency_pass, memory_pass)
 
 
 def run(scenario: Scenario, folder: Path, *, devices: Sequence[str], progress: Progress) -> Run:
@@ -79,7 +79,7 @@ def _measure(scenario: Scenario, plan: Plan, journal: store.Journal, progress: P
     failed = []
     try:
         for device in plan.devices:
-            session = _session(device, scenario, plan, journal, past, progress)
+            session = _session(device, scenario, journal, past, progress)
             try:
                 for measure in PASSES:
                     measure(session)
@@ -102,9 +102,12 @@ def _measure(scenario: Scenario, plan: Plan, journal: store.Journal, progress: P
 
 
 def _session(
-    device: str, scenario: Scenario, plan: Plan, journal: store.Journal, past: Sequence[Mapping[str, Any]],
+    device: str,
+    scenario: Scenario,
+    journal: store.Journal,
+    past: Sequence[Mapping[str, Any]],
     progress: Progress,
-) -> Session:  # fmt: skip
+) -> Session:
     ledger = Ledger(device)
     for event in past:
         ledger.note(event["is"], event)
@@ -127,6 +130,7 @@ def _plan(scenario: Scenario, devices: Sequence[str]) -> Plan:
         groups=widest.groups,
         pairs=widest.pairs,
         requests=tuple(workload.request(scenario, index).id for index in range(first_cycle(scenario))),
+        strata=workload.strata(scenario),
         workers=measure.workers,
         budget_s=measure.budget_s,
         margin={name: measure.margin_of(name) for name in dict.fromkeys(("latency", *measure.metrics))},

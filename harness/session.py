@@ -23,6 +23,7 @@ from harness.scenario import Scenario
 from harness.store import Journal
 
 MAX_DEATHS = 3
+MAX_DEATHS_WITHOUT_ARM = 2
 
 Result = TypeVar("Result")
 
@@ -131,16 +132,17 @@ class Session:
     def _deal_with(self, pass_: Pass, error: WorkerError) -> None:
         self._record_failure(pass_, error, final=False)
         if error.arm is None:
-            if self.ledger.deaths[None] >= 2:
+            if self.ledger.deaths[None] >= MAX_DEATHS_WITHOUT_ARM:
                 self._give_up(pass_, error)
             return
         again = self._dies_alone(pass_, error.arm)
         if again is None and self.ledger.deaths[error.arm] < MAX_DEATHS:
             return
-        self._record_failure(pass_, again or error, final=True)
-        self.progress.note(f"{self.device}: {error.arm} has failed: {again or error}")
+        last = WorkerError(str(again or error), kind=(again or error).kind, arm=error.arm)
+        self._record_failure(pass_, last, final=True)
+        self.progress.note(f"{self.device}: {error.arm} has failed: {last}")
         if error.arm == self.design.reference:
-            self._give_up(pass_, again or error)
+            self._give_up(pass_, last)
 
     def _dies_alone(self, pass_: Pass, arm: str) -> WorkerError | None:
         try:

@@ -26,7 +26,7 @@ from harness.results import SCHEMA_VERSION, Equivalence, Failure, Finding, Run, 
 JOURNAL, RUN_FILE, SAMPLES = "journal.jsonl", "run.json", "samples.parquet"
 _NOT_IN_RUN_FILE = {"trials"}
 _TRIAL_COLUMNS = (
-    "device", "pass_", "kind", "phase", "worker", "block", "position", "arm", "predecessor", "request", "stratum",
+    "device", "pass_", "kind", "phase", "worker", "block", "group", "position", "arm", "predecessor", "request", "stratum",
 )  # fmt: skip
 
 
@@ -79,50 +79,64 @@ def read_journal(folder: Path) -> Iterator[dict[str, Any]]:
 
 def run_from_journal(folder: Path) -> Run:
     """The Run that a journal describes, without contrasts and controls (see `compare.evaluate`)."""
-    run: Run | None = None
-    lists: dict[str, list[Any]] = {"trials": [], "witnesses": [], "equivalences": [], "failures": [], "findings": []}
-    unavailable: dict[str, Any] = {}
-    environment: dict[str, Any] = {}
-    not_applicable: dict[str, str] = {}
-    timing: dict[str, Any] = {}
-    complete = False
+    reading = _Reading()
     for event in read_journal(folder):
-        match event.pop("is"):
-            case "run":
-                run = _RUN.validate_python({**event, "complete": False, "timing": {}})
-                timing |= event.get("timing", {})
-            case "block":
-                lists["trials"] += _trials(event)
-                timing.setdefault("measured_s", {}).setdefault(event["device"], 0.0)
-                timing["measured_s"][event["device"]] += event.get("wall_s", 0.0)
-            case "worker":
-                unavailable[event["device"]] = event["unavailable"]
-                environment.setdefault("devices", {})[event["device"]] = event["machine"]
-                environment["model"] = event["description"]
-                not_applicable |= event["not_applicable"]
-                timing["startup_s"] = timing.get("startup_s", 0.0) + event["startup_s"]
-            case "witness":
-                lists["witnesses"].append(_WITNESS.validate_python(event))
-            case "equivalence":
-                lists["equivalences"].append(_EQUIVALENCE.validate_python(event))
-            case "failure":
-                lists["failures"].append(_FAILURE.validate_python(event))
-            case "finding":
-                lists["findings"].append(_FINDING.validate_python(event))
-            case "complete":
-                complete = True
-                timing["finished"] = event["finished"]
-    if run is None:
+        reading.note(event.pop("is"), event)
+    if reading.run is None:
         message = f"{folder / JOURNAL} has no run in it; nothing was measured yet"
         raise RunFileError(message)
-    return replace(
-        run, complete=complete, plan=replace(run.plan, not_applicable=not_applicable), unavailable=unavailable, environment={**run.environment, **environment},
-        timing=timing, **{name: tuple(items) for name, items in lists.items()},
-    )  # fmt: skip
+    return reading.result(reading.run)
+
+
+class _Reading:
+    """Collects the events of a journal into the parts of a Run."""
+
+    def __init__(self) -> None:
+        self.run: Run | None = None
+        self.trials: list[Trial] = []
+        self.items: dict[str, list[Any]] = {kind: [] for kind in _ITEMS}
+        self.unavailable: dict[str, Any] = {}
+        self.environment: dict[str, Any] = {"devices": {}}
+        self.not_applicable: dict[str, str] = {}
+        self.timing: dict[str, Any] = {"measured_s": {}, "startup_s": 0.0}
+        self.complete = False
+
+    def note(self, kind: str, event: dict[str, Any]) -> None:
+        if kind in _ITEMS:
+            self.items[kind].append(_ITEMS[kind][1].validate_python(event))
+        elif kind == "run":
+            self.timing |= event.pop("timing")
+            self.run = _RUN.validate_python({**event, "complete": False})
+        elif kind == "block":
+            self.trials += _trials(event)
+            measured = self.timing["measured_s"]
+            measured[event["device"]] = measured.get(event["device"], 0.0) + event["wall_s"]
+        elif kind == "worker":
+            self.unavailable[event["device"]] = event["unavailable"]
+            self.environment["devices"][event["device"]] = event["machine"]
+            self.environment["model"] = event["description"]
+            self.not_applicable |= event["not_applicable"]
+            self.timing["startup_s"] += event["startup_s"]
+        elif kind == "complete":
+            self.complete = True
+            self.timing["finished"] = event["finished"]
+
+    def result(self, run: Run) -> Run:
+        lists: dict[str, Any] = {field: tuple(self.items[kind]) for kind, (field, _) in _ITEMS.items()}
+        return replace(
+            run,
+            complete=self.complete,
+            plan=replace(run.plan, not_applicable=self.not_applicable),
+            environment={**run.environment, **self.environment},
+            unavailable=self.unavailable,
+            timing=self.timing,
+            trials=tuple(self.trials),
+            **lists,
+        )
 
 
 def _trials(block: Mapping[str, Any]) -> Iterator[Trial]:
-    common = {name: block[name] for name in ("device", "pass_", "kind", "phase", "worker", "block")}
+    common = {name: block[name] for name in ("device", "pass_", "kind", "phase", "worker", "block", "group")}
     predecessor: str | None = None
     for position, trial in enumerate(block["trials"]):
         yield Trial(
@@ -196,7 +210,10 @@ def _read_samples(path: Path) -> Iterator[Trial]:
 
 
 _RUN = TypeAdapter(Run)
-_WITNESS = TypeAdapter(WitnessCount)
-_EQUIVALENCE = TypeAdapter(Equivalence)
-_FAILURE = TypeAdapter(Failure)
-_FINDING = TypeAdapter(Finding)
+_ITEMS: Mapping[str, tuple[str, TypeAdapter[Any]]] = {
+    "witness": ("witnesses", TypeAdapter(WitnessCount)),
+    "equivalence": ("equivalences", TypeAdapter(Equivalence)),
+    "failure": ("failures", TypeAdapter(Failure)),
+    "finding": ("findings", TypeAdapter(Finding)),
+}
+"""Journal events that are items of a list of the Run: kind -> (the list's field, how to read one)."""

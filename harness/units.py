@@ -35,7 +35,9 @@ MEMORY = Direction(below="less", above="more")
 RATE = Direction(below="lower", above="higher", factors=True)
 
 _TIMES = ((1.0, "s"), (1e-3, "ms"), (1e-6, "\u00b5s"), (1e-9, "ns"))
-_SUPERSCRIPT = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
+_SUPERSCRIPT = str.maketrans("-0123456789", "\u207b\u2070\u00b9\u00b2\u00b3\u2074\u2075\u2076\u2077\u2078\u2079")
+SUFFIXES = {"_bytes": "B", "_s": "s", "_hz": "Hz", "_mhz": "MHz", "_w": "W", "_c": "\u00b0C"}
+"""Endings of names that say a unit, with the unit."""
 _SIZES = ((2**40, "TiB"), (2**30, "GiB"), (2**20, "MiB"), (2**10, "KiB"))
 
 
@@ -64,17 +66,32 @@ def significant(value: float, digits: int = 4) -> str:
     """A plain decimal with `digits` significant digits, and never fewer before the point than it has: "1234", "0.01200"."""
     if value == 0:
         return "0"
-    before = math.floor(math.log10(abs(value))) + 1
+    rounded = float(f"{abs(value):.{digits - 1}e}")
+    before = math.floor(math.log10(rounded)) + 1
     text = f"{abs(value):.{max(digits - before, 0)}f}"
     return f"{MINUS if value < 0 else ''}{text}"
 
 
+def suffixed(name: str, value: float) -> str:
+    """A number whose unit is the last part of its name: ("memory_bytes", 2**30) -> "1.000 GiB"; others stay plain."""
+    suffix = next((suffix for suffix in SUFFIXES if name.endswith(suffix)), "")
+    match suffix:
+        case "_bytes":
+            return size(value)
+        case "_s":
+            return seconds(value)
+        case "":
+            return f"{value:g}" if isinstance(value, float) else str(value)
+        case _:
+            return f"{count(value)}{SPACE}{SUFFIXES[suffix]}"
+
+
 def scientific(value: float) -> str:
-    """A very small or large number with two digits: "2.1 × 10⁻⁶"; plain where that is short."""
+    """A very small or large number with two digits, the power of ten as a superscript; plain where that is short."""
     if value == 0 or 1e-3 <= abs(value) < 1e4:  # noqa: PLR2004  # these are short
         return significant(value, 2)
     mantissa, _, exponent = f"{value:.1e}".partition("e")
-    return f"{mantissa}{SPACE}×{SPACE}10{str(int(exponent)).translate(_SUPERSCRIPT)}"
+    return f"{mantissa}{SPACE}\u00d7{SPACE}10{str(int(exponent)).translate(_SUPERSCRIPT)}"
 
 
 def count(value: float | None) -> str:
@@ -118,7 +135,7 @@ def percent_at_most(fraction: float) -> str:
 
 
 def signed_percent(fraction: float, decimals: int | None = None) -> str:
-    """A change with its sign: "+0.3 %", "−11.1 %", "0 %"."""
+    """A change with its sign: "+0.3 %", a true minus for less, "0 %"."""
     text = percent(abs(fraction), decimals)
     if fraction == 0:
         return f"0{SPACE}%"
@@ -202,4 +219,5 @@ def parse_bytes(text: str) -> int:
         raise UsageError(message)
     number, unit = match.group(1), (match.group(2) or "B").lower()
     base = 1024 if "i" in unit else 1000
-    return round(float(number) * base ** _POWERS[unit.removesuffix("b").removesuffix("i")])
+    power: int = _POWERS[unit.removesuffix("b").removesuffix("i")]
+    return int(float(number) * base**power)

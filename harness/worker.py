@@ -40,9 +40,7 @@ class Worker:
         self._machine = machine(job["device"], fake=fake)
         if not fake:
             _set_threads(job["threads"])
-        model = adapters.adapter(scenario.model.adapter).load(
-            job["options"], self._machine, Path(job["work_dir"])
-        )
+        model = adapters.adapter(scenario.model.adapter).load(job["options"], self._machine, Path(job["work_dir"]))
         arms = [Arm(**arm) for arm in job["arms"]]
         self._bench = Bench(model, self._machine, arms, workload.speakers(scenario))
         self._scenario = scenario
@@ -76,7 +74,14 @@ class Worker:
 
     def block(self, order: Sequence[str], request: int, *, settle: bool, dose_s: float) -> None:
         start = self._machine.clock_ns()
-        trials = self._bench.block(order, self._request(request), settle=settle, dose_s=dose_s, begin=self._begin)
+        trials = self._bench.block(
+            order,
+            self._request(request),
+            rehearsal=workload.rehearsal(self._scenario, request),
+            settle=settle,
+            dose_s=dose_s,
+            begin=self._begin,
+        )
         wall_s = (self._machine.clock_ns() - start) / 1e9
         self._reply("block", trials=[{"arm": arm, "values": values} for arm, values in trials], wall_s=wall_s)
 

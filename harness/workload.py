@@ -3,6 +3,7 @@
     requests(scenario)        every request to a known speaker, in an order whose every prefix is balanced
     speakers(scenario)        the speakers that a pipeline may be told of when it is built
     request(scenario, block)  the request of a block: a pure function of its arguments, the same in every process
+    rehearsal(scenario, block)  what may run untimed before it
     strata(scenario)          the share of blocks that each stratum gets
 
 With `speakers: {repeat: 0.75}` every fourth block brings a speaker that no block had before, an excerpt of one of the
@@ -45,6 +46,12 @@ def request(scenario: Scenario, block: int) -> Request:
     if plan.new_speakers_before(block + 1) == new_before:
         return plan.requests[(block - new_before) % len(plan.requests)]
     return plan.to_new_speaker(plan.requests[new_before % len(plan.requests)], new_before)
+
+
+def rehearsal(scenario: Scenario, block: int) -> Request:
+    """What an arm may run untimed before the request of `block`: the same, but nothing that lets it know a new speaker."""
+    wanted = request(scenario, block)
+    return _plan(scenario).requests[0] if wanted.stratum.endswith(NEW_SPEAKER) else wanted
 
 
 def strata(scenario: Scenario) -> dict[str, float]:

@@ -23,4 +23,4 @@ def adapter(name: str) -> Adapter:
         hint = f"; did you mean {near[0]}?" if near else f" (known: {', '.join(ADAPTERS)})"
         message = f"no adapter is called {name!r}{hint}"
         raise UsageError(message)
-    return cast(Adapter, importlib.import_module(ADAPTERS[name]).ADAPTER)
+    return cast("Adapter", importlib.import_module(ADAPTERS[name]).ADAPTER)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from difflib import get_close_matches
@@ -42,7 +44,7 @@ class CosyVoice2Model:
             device=self._networks.device,
             prompt_rate_hz=config.prompt_rate_hz,
             model_rate_hz=config.sample_rate_hz,
-            store_dir=self._store_dir,
+            store_dir=self._store_dir / _key(states),
             model_fingerprint=self._fingerprint,
         )
         return Pipeline(self._networks, bind(states, context), speakers)
@@ -78,6 +80,11 @@ class CosyVoice2Adapter:
         config = SIZES[size]
         networks = random_networks(config, machine.device, seed)
         return CosyVoice2Model(networks, fingerprint(config, seed), seed, work_dir / "speakers")
+
+
+def _key(states: Mapping[str, State]) -> str:
+    """A folder name for an arm: no arm may find in its store what another has put there."""
+    return hashlib.sha256(json.dumps(states, sort_keys=True).encode()).hexdigest()[:16]
 
 
 def _refuse_unknown(found: Any, allowed: tuple[str, ...], what: str) -> None:

@@ -112,7 +112,7 @@ class FakeTarget:
         time_s = np.arange(SAMPLE_RATE_HZ // 2) / SAMPLE_RATE_HZ
         audio = (0.3 * np.sin(2 * np.pi * (200 + tokens[0]) * time_s)).astype(np.float32)
         if any(self._model.fault(toggle) == "change" for toggle in self._on):
-            audio = audio[::-1].copy()
+            audio *= 0.5
         return Output(audio=audio, sample_rate_hz=SAMPLE_RATE_HZ, tokens=tokens)
 
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import gc
-from typing import Literal
+from typing import Annotated, Literal
+
+from pydantic import Field
 
 from harness.optimizations.registry import optimization
 from harness.optimizations.sites import BindContext, Cleanup
@@ -87,7 +89,10 @@ def clean_each_segment(context: BindContext) -> Cleanup:
     seed_section="other 4",
 )
 def batched_cleanup(
-    context: BindContext, *, every: int | Literal["request", "never"] = "request", above: str | None = None
+    context: BindContext,
+    *,
+    every: Annotated[int, Field(ge=1)] | Literal["request", "never"] = "request",
+    above: Annotated[str, Field(pattern=r"^\d+(\.\d+)? ?[KMGT]i?B$")] | None = None,
 ) -> Cleanup:
     """Run `gc.collect()` and `torch.cuda.empty_cache()` less often than after every segment.
 

@@ -38,9 +38,7 @@ class _Calls:
     count: int = 0
 
 
-def calls(
-    *symbols: str, caller: str | None = None, depth: int = 1
-) -> Probe:
+def calls(*symbols: str, caller: str | None = None, depth: int = 1) -> Probe:
     """A probe that counts calls of functions named "module:attribute.path".
 
     `caller` restricts it to calls from that module, `depth` frames above the function. Probes of one function nest.
@@ -157,7 +155,7 @@ def judge(before: Counts, after: Counts, expected_before: Expected | None, expec
         return f"the witness did not move: {_say(before)} before and after"
     for side, counts, expected in (("before", before, expected_before), ("after", after, expected_after)):
         if expected is not None and not _holds(expected, counts, before):
-            return f"the witness counted {_say(counts)} {side}; declared is \"{expected}\""
+            return f'the witness counted {_say(counts)} {side}; declared is "{expected}"'
     return ""
 
 

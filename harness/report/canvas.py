@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import io
 import re
+from contextlib import AbstractContextManager
+from typing import Any
 
 import matplotlib as mpl
 from matplotlib.axes import Axes
@@ -33,7 +35,7 @@ _VARIABLES = {
         ON_STEPS, ("#ffffff", "#ffffff", "#0c1a2b", "#0c1a2b", "#0c1a2b", "#1b1f24"), strict=True), start=1)},
 }  # fmt: skip
 
-_STYLE = {
+_STYLE: dict[Any, Any] = {
     "svg.fonttype": "none",
     "svg.hashsalt": "tts-harness",
     "font.family": ["DejaVu Sans"],
@@ -65,7 +67,7 @@ def axes(drawn: Figure, *, left: float, right: float, top: float, bottom: float)
     return made
 
 
-def style() -> mpl.rc_context:  # type: ignore[name-defined]  # matplotlib's stubs do not name the manager's type
+def style() -> AbstractContextManager[None]:
     """The settings under which figures are made and written; outside of it matplotlib is as it was."""
     return mpl.rc_context(_STYLE)
 

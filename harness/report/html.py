@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from functools import cache
+from importlib.resources import files
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
-from markupsafe import Markup
+from markupsafe import Markup, escape
 from pygments import highlight
 from pygments.formatters import HtmlFormatter
 from pygments.lexers import PythonLexer
@@ -25,8 +27,9 @@ def html(run: Run, read_file: ReadFile | None = None) -> str:
         page=report,
         plots={device.name: _inline_plots(device) for device in report.devices},
         sounds=sounds(report.listening, read_file),
-        style=Markup(_asset("style.css")),
+        style=_style(),
         code=_code,
+        prose=_prose,
         anchor=anchor,
         linked={toggle.name for toggle in report.toggles},
     )
@@ -44,16 +47,23 @@ def _environment() -> Environment:
     )
 
 
-def _asset(name: str) -> str:
-    environment = _environment()
-    assert environment.loader is not None
-    return environment.loader.get_source(environment, name)[0]
+def _style() -> Markup:
+    text = files("harness.report").joinpath("style.css").read_text(encoding="utf-8")
+    return Markup(text)  # noqa: S704  a file of this package
 
 
 def _inline_plots(device: Device) -> dict[str, Markup]:
     drawn = plots.device_plots(device)
-    return {name: Markup(canvas.inline(text, f"{device.anchor}-{name}")) for name, text in drawn.items()}
+    return {
+        name: Markup(canvas.inline(text, f"{device.anchor}-{name}"))  # noqa: S704  matplotlib escapes what it draws
+        for name, text in drawn.items()
+    }
 
 
 def _code(source: str) -> Markup:
-    return Markup(highlight(source, PythonLexer(), HtmlFormatter(nowrap=True)))
+    return Markup(highlight(source, PythonLexer(), HtmlFormatter(nowrap=True)))  # noqa: S704  Pygments escapes
+
+
+def _prose(text: str) -> Markup:
+    """Text of a docstring, in which backticks mark code."""
+    return Markup(re.sub(r"`+([^`]+)`+", r"<code>\1</code>", escape(text)))  # noqa: S704  escaped just here

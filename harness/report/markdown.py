@@ -42,7 +42,7 @@ def _lines(report: Page) -> Iterator[str]:
 def _controls(devices: Sequence[Device]) -> Iterator[str]:
     cells = [
         (device.name, control.name, control.metric, control.expected, control.measured,
-         "passed" if control.passed else f"**failed**: {_text(control.reason)}")
+         "passed" if control.passed else "**failed**", control.reason)
         for device in devices
         for control in device.controls
     ]  # fmt: skip
@@ -53,8 +53,8 @@ def _controls(devices: Sequence[Device]) -> Iterator[str]:
         yield ""
         return
     yield from _table(
-        ("Device", "Control", "Metric", "Expected", "Measured (interval)", "Outcome"),
-        [(*map(_text, cell[:5]), cell[5]) for cell in cells],
+        ("Device", "Control", "Metric", "Expected", "Measured (interval)", "Outcome", "Why"),
+        [(*map(_text, cell[:5]), cell[5], _text(cell[6])) for cell in cells],
     )
 
 

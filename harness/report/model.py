@@ -88,7 +88,6 @@ class ControlRow:
     metric: str
     expected: str
     measured: str
-    requirement: str
     passed: bool
     reason: str
 
@@ -116,7 +115,6 @@ class MemoryBar:
     after_bytes: float
     before: str
     after: str
-    change: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -132,12 +130,15 @@ class Level:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Device:
-    """Everything about one device. `placebo` holds the log-ratios between which the baseline differs from its twin."""
+    """Everything about one device. `calibrated` is about the headline metric, `uncalibrated` names the families of
+    metrics whose controls failed. `placebo` holds the log-ratios between which the baseline differs from its twin.
+    """
 
     name: str
     anchor: str
     answer: str
     calibrated: bool
+    uncalibrated: tuple[str, ...]
     controls: tuple[ControlRow, ...]
     headline: MetricTable
     invalid: tuple[InvalidRow, ...]

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from harness import units
-from harness.report import rows, sentences
+from harness.report import breakdown, rows, sentences
 from harness.report.model import Device, Incident, Listening, Page, Player
 from harness.report.reading import TOGETHER, Reading, anchor
 from harness.report.toggles import toggle_sections
@@ -59,25 +59,25 @@ def build(run: Run) -> Page:
 def _device(reading: Reading, name: str, metric: str) -> Device:
     headline = rows.metric_table(reading, name, metric)
     invalid = rows.invalid_rows(reading, name, metric)
-    controls = rows.control_rows(reading, name)
     metrics = [known for known in reading.metrics(name) if not rows.is_stage(known)]
     together = [rows.row(reading, contrast) for contrast in reading.contrasts(name, optimization=reading.whole)]
     unavailable = reading.run.unavailable.get(name, {})
     return Device(
         name=name,
         anchor=anchor("device", name),
-        answer=sentences.answer(reading, name, headline, invalid, controls),
-        calibrated=reading.calibrated(name),
-        controls=controls,
+        answer=sentences.answer(reading, name, headline, invalid),
+        calibrated=reading.calibrated(name, metric),
+        uncalibrated=reading.uncalibrated(name),
+        controls=rows.control_rows(reading, name),
         headline=headline,
         invalid=invalid,
         together=tuple(row for row in together if not rows.is_stage(row.metric) and row.verdict.tone != "invalid"),
         tables=tuple(rows.metric_table(reading, name, known) for known in metrics),
         unavailable=tuple((rows.describe(known).title, reason) for known, reason in unavailable.items()),
-        stages=rows.stages(reading, name),
-        memory=rows.memory_bars(reading, name),
-        levels=rows.levels(reading, name),
-        placebo=rows.placebo_band(reading, name, metric),
+        stages=breakdown.stages(reading, name),
+        memory=breakdown.memory_bars(reading, name),
+        levels=breakdown.levels(reading, name),
+        placebo=breakdown.placebo_band(reading, name, metric),
         margin=_margin(reading, name, metric),
     )
 
@@ -110,7 +110,7 @@ def _startup(value: Any) -> str:
 
 
 def _notices(run: Run) -> tuple[str, ...]:
-    notices = []
+    notices = [finding.message for finding in run.findings if finding.kind == "skipped"]
     if not run.complete:
         notices.append("This run was not finished. What was measured until then is shown.")
     if any(row.hit_cap for row in run.equivalences):
@@ -136,14 +136,18 @@ def _listening(reading: Reading) -> Iterator[Listening]:
 
 
 def _environment(environment: Mapping[str, Any]) -> Iterator[tuple[str, Facts]]:
-    plain = tuple(
-        (_label(key), _value(key, value)) for key, value in environment.items() if not isinstance(value, Mapping)
-    )
-    if plain:
-        yield "General", plain
+    plain, groups = [], []
     for key, value in environment.items():
-        if isinstance(value, Mapping):
-            yield _label(key), tuple(_flat(value))
+        parts = value if isinstance(value, list | tuple) and value and isinstance(value[0], Mapping) else [value]
+        for number, part in enumerate(parts):
+            name = _label(key) if len(parts) == 1 else f"{_label(key)} {number}"
+            if isinstance(part, Mapping):
+                groups.append((name, tuple(_flat(part))))
+            else:
+                plain.append((name, _value(key, part)))
+    if plain:
+        yield "General", tuple(plain)
+    yield from groups
 
 
 def _flat(mapping: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:
@@ -156,7 +160,7 @@ def _flat(mapping: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, s
 
 
 def _label(key: str) -> str:
-    for suffix in ("_bytes", "_s", "_hz"):
+    for suffix in units.SUFFIXES:
         key = key.removesuffix(suffix)
     return key.replace("_", " ")
 
@@ -167,17 +171,7 @@ def _value(key: str, value: Any) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, int | float):
-        return _quantity(key, value)
+        return units.suffixed(key, value)
     if isinstance(value, list | tuple):
         return ", ".join(_value(key, item) for item in value) or "none"
-    return str(value)
-
-
-def _quantity(key: str, value: float) -> str:
-    if key.endswith("_bytes"):
-        return units.size(value)
-    if key.endswith("_s"):
-        return units.seconds(value)
-    if key.endswith("_hz"):
-        return f"{units.count(value)}{units.SPACE}Hz"
     return str(value)

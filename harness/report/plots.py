@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 
 from matplotlib.axes import Axes
 
@@ -79,10 +80,10 @@ def _effect(plot: Axes, place: int, row: Row) -> None:
     centre = math.log(row.ratio or 1.0)
     if row.low is not None and row.high is not None:
         plot.plot([math.log(row.low), math.log(row.high)], [place, place], color=colour, lw=2.4, solid_capstyle="butt")
-    bold = {"weight": "bold"} if row.name == "all" else {}
+    weight = "bold" if row.name == "all" else "normal"
     plot.plot([centre], [place], marker="o", ms=8, color=colour, mec=canvas.SURFACE, mew=1.6, zorder=3)
     plot.annotate(row.change, (1, place), (10, 0), ("axes fraction", "data"), "offset points", va="center",
-                  color=canvas.INK, annotation_clip=False, **bold)  # fmt: skip
+                  color=canvas.INK, annotation_clip=False, weight=weight)  # fmt: skip
 
 
 def _short(row: Row) -> str:
@@ -203,13 +204,12 @@ def levels(entries: Sequence[Level], device: str) -> str:
         if mine:
             plot.annotate(arm, (1, mine[-1].latency_s), (8, 0), ("axes fraction", "data"), "offset points",
                           va="center", color=canvas.INK, annotation_clip=False)  # fmt: skip
-    first = [entry for entry in entries if entry.arm == entries[0].arm]
-    for before, entry in zip(first, first[1:], strict=False):
+    for before, entry in pairwise(entries):
         if before.worker != entry.worker:
             plot.axvline(entry.order - 0.5, color=canvas.RULE, lw=1, zorder=0)
     top = max(entry.latency_s for entry in entries) * 1.06
     plot.set_ylim(0, top)
     ticks = _nice_ticks(top, 4)
     plot.set_yticks(ticks, [units.seconds(tick, 2) for tick in ticks])
-    plot.set_xlabel("requests of an arm in the order measured", color=canvas.MUTED, size=FONT_PT - 1)
+    plot.set_xlabel("requests in the order measured", color=canvas.MUTED, size=FONT_PT - 1)
     return canvas.svg(drawn, f"Latency of each request on {device}, in the order measured")

@@ -6,8 +6,9 @@ import re
 from collections.abc import Iterator
 from statistics import median
 
+from harness.controls import calibrated, family
 from harness.metrics import METRICS
-from harness.results import Arm, Contrast, Equivalence, Failure, Run, Trial, Verdict
+from harness.results import Arm, Contrast, Control, Equivalence, Failure, Run, Trial, Verdict
 
 TOGETHER = "all"
 """What `Contrast.optimization` is for all toggles of the scenario at once."""
@@ -25,6 +26,13 @@ def anchor(*parts: str) -> str:
     return "-".join(re.sub(r"[^A-Za-z0-9_]+", "-", part).strip("-") for part in parts)
 
 
+def _family(metric: str) -> str:
+    try:
+        return family(metric)
+    except KeyError:  # measured by a newer version
+        return "latency"
+
+
 class Reading:
     """A run with its rows at hand, by device."""
 
@@ -38,10 +46,21 @@ class Reading:
         named = [contrast.device for contrast in self.run.contrasts]
         return tuple(dict.fromkeys([*self.run.plan.devices, *named]))
 
-    def calibrated(self, device: str) -> bool:
-        """Whether the device has controls and all of them passed. Without controls nothing is known, so: no."""
-        controls = [control for control in self.run.controls if control.device == device]
-        return bool(controls) and all(control.passed for control in controls)
+    def calibrated(self, device: str, metric: str) -> bool:
+        """Whether the controls that vouch for `metric` on `device` were measured and passed."""
+        outcomes = [control for control in self.run.controls if control.device == device]
+        return calibrated(outcomes)[_family(metric)]
+
+    def failed_controls(self, device: str, metric: str) -> list[Control]:
+        """The controls that vouch for `metric` on `device` and did not pass."""
+        shared = {_family(metric), "latency"} if _family(metric) == "device" else {_family(metric)}
+        outcomes = [control for control in self.run.controls if control.device == device and not control.passed]
+        return [control for control in outcomes if _family(control.metric) in shared]
+
+    def uncalibrated(self, device: str) -> tuple[str, ...]:
+        """The families of metrics whose controls failed on `device`."""
+        failed = [control for control in self.run.controls if control.device == device and not control.passed]
+        return tuple(dict.fromkeys(_family(control.metric) for control in failed))
 
     def contrasts(self, device: str, metric: str | None = None, optimization: str | None = None) -> list[Contrast]:
         """The contrasts of a device that are about toggles, in stored order; controls have a table of their own."""
@@ -106,20 +125,31 @@ class Reading:
 
     def failure(self, device: str, toggle: str) -> Failure | None:
         """The last failure of the arm that differs in `toggle`."""
-        arms = {arm.name for arm in self.run.plan.arms if arm.toggle == toggle or arm.name == toggle}
+        arms = {arm.name for arm in self.run.plan.arms if toggle in {arm.toggle, arm.name}}
         failures = [row for row in self.run.failures if row.device == device and row.arm in arms]
         return failures[-1] if failures else None
 
-    def trials(self, device: str, arm: str | None) -> Iterator[Trial]:
-        """The requests of one arm in the latency pass, warm-up included, in the order in which they were stored."""
+    def gave_up(self, device: str) -> Failure | None:
+        """Why nothing more could be measured on a device; None if that did not happen."""
+        return next((row for row in self.run.failures if row.device == device and row.final and row.arm is None), None)
+
+    def requests(self, device: str) -> Iterator[Trial]:
+        """The requests of the latency pass, warm-up included, in the order in which they were stored.
+
+        Where arms were measured in several groups, only those that hold the arm with everything on: the reference
+        stands in every group, and its requests in another one were not measured beside that arm.
+        """
+        whole = self.ends()[1]
+        groups = {name for name, arms in self.run.plan.groups.items() if whole is None or whole in arms}
         for trial in self.run.trials:
-            if trial.device == device and trial.arm == arm and (trial.pass_, trial.kind) == ("latency", "request"):
+            here = trial.device == device and (trial.group in groups or trial.phase == "warmup")
+            if here and (trial.pass_, trial.kind) == ("latency", "request"):
                 yield trial
 
     def median(self, device: str, arm: str | None, metric: str) -> float | None:
-        """The median over timed requests; None where nothing was recorded."""
-        timed = [trial.values.get(metric) for trial in self.trials(device, arm) if trial.phase == "timed"]
-        values = [value for value in timed if value is not None]
+        """The median over an arm's timed requests; None where nothing was recorded."""
+        timed = [trial for trial in self.requests(device) if trial.arm == arm and trial.phase == "timed"]
+        values = [value for trial in timed if (value := trial.values.get(metric)) is not None]
         return median(values) if values else None
 
     def stages(self, device: str) -> tuple[str, list[str]]:
@@ -128,9 +158,8 @@ class Reading:
         Device times are preferred: the host only queues the work of a GPU, so that its stage times say little.
         """
         found: dict[str, None] = {}
-        for trial in self.run.trials:
-            if trial.device == device and trial.pass_ == "latency":
-                found.update(dict.fromkeys(trial.values))
+        for trial in self.requests(device):
+            found.update(dict.fromkeys(trial.values))
         found.update(dict.fromkeys(self.metrics(device)))
         for prefix in ("device.", "stage."):
             names = [name.removeprefix(prefix) for name in found if name.startswith(prefix)]

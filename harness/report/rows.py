@@ -7,18 +7,7 @@ from collections.abc import Iterable, Mapping
 
 from harness import units
 from harness.metrics import Metric, metric
-from harness.report.model import (
-    Badge,
-    ControlRow,
-    InvalidRow,
-    Level,
-    MemoryBar,
-    MetricTable,
-    Quantile,
-    Row,
-    Stage,
-    Tone,
-)
+from harness.report.model import Badge, ControlRow, InvalidRow, MetricTable, Quantile, Row, Tone
 from harness.report.reading import INVALID, JUDGED, TOGETHER, Reading
 from harness.results import Contrast, Control, Verdict
 
@@ -31,8 +20,7 @@ _TONES: Mapping[Verdict, Tone] = {
 }  # fmt: skip
 _ORDER: tuple[Tone, ...] = ("good", "bad", "level", "open", "invalid")
 _QUANTILES = ("p50", "p95", "p99")
-_MEMORY_BARS = ("peak_allocated", "peak_reserved", "driver_used", "rss_peak")
-_NOT_CALIBRATED = "not calibrated: the controls of this device did not pass"
+_NOT_CALIBRATED = "not calibrated: the controls that vouch for this metric did not pass"
 
 
 def is_stage(name: str) -> bool:
@@ -57,7 +45,7 @@ def direction(measured: Metric) -> units.Direction:
 
 def verdict_of(reading: Reading, contrast: Contrast) -> Verdict:
     """The verdict that may be shown: nothing is concluded on a device whose controls did not pass."""
-    uncertain = contrast.verdict in JUDGED and not reading.calibrated(contrast.device)
+    uncertain = contrast.verdict in JUDGED and not reading.calibrated(contrast.device, contrast.metric)
     return "inconclusive" if uncertain else contrast.verdict
 
 
@@ -89,7 +77,7 @@ def row(reading: Reading, contrast: Contrast) -> Row:
         after=units.quantity(contrast.after, contrast.unit),
         quantiles=_quantiles(contrast),
         change=units.change(contrast.ratio, words, decimals),
-        interval=units.interval(contrast.ratio_low, contrast.ratio_high, words),
+        interval=_interval(contrast, words),
         verdict=badge(verdict),
         reason=contrast.reason or (_NOT_CALIBRATED if verdict != contrast.verdict else ""),
         witness=_witness(reading, contrast),
@@ -99,6 +87,12 @@ def row(reading: Reading, contrast: Contrast) -> Row:
         low=contrast.ratio_low,
         high=contrast.ratio_high,
     )
+
+
+def _interval(contrast: Contrast, words: units.Direction) -> str:
+    if contrast.ratio is not None and contrast.ratio_low is None:
+        return "no interval"
+    return units.interval(contrast.ratio_low, contrast.ratio_high, words)
 
 
 def metric_table(reading: Reading, device: str, name: str) -> MetricTable:
@@ -156,103 +150,35 @@ def control_rows(reading: Reading, device: str) -> tuple[ControlRow, ...]:
 
 
 def _control(control: Control) -> ControlRow:
-    placebo = control.name.startswith("placebo")
-    if control.low is None or control.high is None:
-        measured = units.NOT_MEASURED
-    elif placebo:
-        low, high = math.exp(control.low), math.exp(control.high)
-        measured = units.interval(low, high, direction(describe(control.metric)))
-    else:
-        measured = f"{units.quantity(control.low, control.unit)} to {units.quantity(control.high, control.unit)}"
-    bound = "" if control.bound is None else units.percent(control.bound)
     return ControlRow(
-        name=control.name,
+        name=control.name.replace("_", " "),
         metric=describe(control.metric).title,
-        expected="no change" if placebo else units.quantity(control.expected, control.unit),
-        measured=measured,
-        requirement=f"the whole interval within \u00b1{bound}" if placebo and bound else _dose_requirement(placebo),
+        expected="no change" if _is_placebo(control) else units.quantity(control.expected, control.unit),
+        measured=_measured(control),
         passed=control.passed,
-        reason=control.reason,
+        reason=control.reason or _requirement(control),
     )
 
 
-def _dose_requirement(placebo: bool) -> str:  # noqa: FBT001  # private, one caller
-    return "no change" if placebo else "the interval holds the known amount and not zero"
+def _is_placebo(control: Control) -> bool:
+    return control.name.startswith("placebo")
 
 
-def stages(reading: Reading, device: str) -> tuple[Stage, ...]:
-    """The stages of a request before (none) and after (all); what no stage covers comes last, as "other"."""
-    prefix, names = reading.stages(device)
-    pairs = [(name, *_before_after(reading, device, f"{prefix}{name}")) for name in names]
-    timed = [(name, b, a) for name, b, a in pairs if b is not None and a is not None]
-    if not timed:
-        return ()
-    before, after = _before_after(reading, device, "device.latency" if prefix == "device." else "latency")
-    rest_before = (before or 0.0) - sum(b for _, b, _ in timed)
-    rest_after = (after or 0.0) - sum(a for _, _, a in timed)
-    if rest_before > 0 and rest_after > 0:
-        timed.append(("other", rest_before, rest_after))
-    totals = sum(b for _, b, _ in timed), sum(a for _, _, a in timed)
-    return tuple(_stage(name, b, a, totals) for name, b, a in timed)
+def _measured(control: Control) -> str:
+    if control.low is None or control.high is None:
+        return "no interval"
+    if _is_placebo(control):
+        return units.interval(math.exp(control.low), math.exp(control.high), direction(describe(control.metric)))
+    if control.low == control.high:
+        return units.quantity(control.low, control.unit)
+    return f"{units.quantity(control.low, control.unit)} to {units.quantity(control.high, control.unit)}"
 
 
-def _stage(name: str, before: float, after: float, totals: tuple[float, float]) -> Stage:
-    saved = before - after
-    return Stage(
-        name=name,
-        before_s=before,
-        after_s=after,
-        before=units.seconds(before),
-        after=units.seconds(after),
-        share_before=units.percent(before / totals[0]),
-        share_after=units.percent(after / totals[1]),
-        change="no change" if saved == 0 else f"{units.seconds(abs(saved), 3)} {'less' if saved > 0 else 'more'}",
-    )
-
-
-def memory_bars(reading: Reading, device: str) -> tuple[MemoryBar, ...]:
-    """Memory of the arms none and all. A metric that could not be read has no bar (see `Device.unavailable`)."""
-    bars = []
-    for name in _MEMORY_BARS:
-        for contrast in reading.contrasts(device, name, reading.whole):
-            if contrast.before is not None and contrast.after is not None and contrast.verdict not in INVALID:
-                bars.append(
-                    MemoryBar(
-                        title=describe(name).title,
-                        before_bytes=contrast.before,
-                        after_bytes=contrast.after,
-                        before=units.size(contrast.before),
-                        after=units.size(contrast.after),
-                        change=units.change(contrast.ratio, units.MEMORY),
-                    )
-                )
-    return tuple(bars)
-
-
-def levels(reading: Reading, device: str) -> tuple[Level, ...]:
-    """The latency of each request of the arms none and all, in the order measured, warm-up included."""
-    return tuple(
-        Level(arm=arm, order=order, worker=trial.worker, warmup=trial.phase == "warmup", latency_s=latency)
-        for arm, name in zip(("before", "after"), reading.ends(), strict=True)
-        for order, trial in enumerate(reading.trials(device, name))
-        if (latency := trial.values.get("latency")) is not None
-    )
-
-
-def placebo_band(reading: Reading, device: str, name: str) -> tuple[float, float] | None:
-    """The log-ratios between which the baseline differs from its own twin in metric `name`."""
-    for control in reading.run.controls:
-        if control.device == device and control.metric == name and control.name.startswith("placebo"):
-            return None if control.low is None or control.high is None else (control.low, control.high)
-    return None
-
-
-def _before_after(reading: Reading, device: str, name: str) -> tuple[float | None, float | None]:
-    for contrast in reading.contrasts(device, name, reading.whole):
-        if contrast.before is not None and contrast.after is not None:
-            return contrast.before, contrast.after
-    before, after = reading.ends()
-    return reading.median(device, before, name), reading.median(device, after, name)
+def _requirement(control: Control) -> str:
+    if control.bound is None:
+        return "the interval must hold the known amount and not zero"
+    bound = units.percent(control.bound)
+    return f"the whole interval must lie within \u00b1{bound}" if _is_placebo(control) else f"it may be off by {bound}"
 
 
 def _rank(entry: Row) -> tuple[bool, int, float]:
@@ -284,15 +210,15 @@ def _quantiles(contrast: Contrast) -> tuple[Quantile, ...]:
 def _witness(reading: Reading, contrast: Contrast) -> str:
     if contrast.witness_before is None and contrast.witness_after is None:
         return units.DASH
+    if contrast.optimization == TOGETHER:
+        return f"{units.count(contrast.witness_before)} \u2192 {units.count(contrast.witness_after)} in all"
     unit = reading.run.optimizations.get(contrast.optimization, {}).get("witness_unit", "")
     return f"{units.count(contrast.witness_before)} \u2192 {units.count(contrast.witness_after)} {unit}".strip()
 
 
 def _equivalence(reading: Reading, contrast: Contrast) -> str:
-    bounds = [
-        row.bound for row in reading.equivalences(contrast.device, contrast.arm) if row.grade == contrast.equivalence
-    ]
-    return grade(contrast.equivalence, max(bounds, default=None))
+    found = [row for row in reading.equivalences(contrast.device, contrast.arm) if row.grade == contrast.equivalence]
+    return grade(contrast.equivalence, max((row.bound for row in found if row.bound is not None), default=None))
 
 
 def grade(name: str | None, bound: float | None) -> str:

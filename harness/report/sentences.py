@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from itertools import groupby
 
 from harness import units
-from harness.report.model import ControlRow, InvalidRow, MetricTable, Row, Tone
+from harness.report.model import InvalidRow, MetricTable, Row, Tone
 from harness.report.reading import TOGETHER, Reading
 from harness.report.rows import describe, direction, worst_bound
+from harness.results import Control
 
 _NUMBERS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve")
 _WORD_ORDER: Sequence[str] = ("faster", "less", "slower", "more", "no material difference", "inconclusive")
@@ -19,14 +20,15 @@ def number(count: int) -> str:
     return _NUMBERS[count] if count < len(_NUMBERS) else str(count)
 
 
-def answer(
-    reading: Reading, device: str, table: MetricTable, invalid: Sequence[InvalidRow], controls: Sequence[ControlRow]
-) -> str:
+def answer(reading: Reading, device: str, table: MetricTable, invalid: Sequence[InvalidRow]) -> str:
     """What the headline metric says about a device, beginning with all together."""
+    gave_up = reading.gave_up(device)
+    if not table.rows and gave_up:
+        return f"could not be measured: {gave_up.message.rstrip('.')}."
     if not table.rows and not invalid:
         return "nothing was compared on this device."
-    if not reading.calibrated(device):
-        return _not_calibrated(controls)
+    if not reading.calibrated(device, table.metric):
+        return _not_calibrated(reading.failed_controls(device, table.metric))
     together = next((row for row in table.rows if row.name == TOGETHER), None)
     toggles = [row for row in table.rows if row.name != TOGETHER]
     noun = describe(table.metric).title.lower()
@@ -38,13 +40,15 @@ def answer(
     return "; ".join(part for part in parts if part) + "."
 
 
-def _not_calibrated(controls: Sequence[ControlRow]) -> str:
-    failed = [control for control in controls if not control.passed]
+def _not_calibrated(failed: Sequence[Control]) -> str:
     if not failed:
-        why = "the run holds no controls"
-    else:
-        why = "; ".join(f"{control.name} failed ({control.reason or 'no reason recorded'})" for control in failed)
-    return f"not calibrated: {why}. The figures are shown; no verdict is drawn from them."
+        return "not calibrated: the run holds no controls for it. The figures are shown; no verdict is drawn from them."
+    names = [control.name.replace("_", " ") for control in failed]
+    reasons = dict.fromkeys(control.reason or "no reason recorded" for control in failed)
+    return (
+        f"not calibrated: {' and '.join(names)} failed; {', '.join(reasons)}. "
+        "The figures are shown; no verdict is drawn from them."
+    )
 
 
 def _nothing_told_apart(rows: Sequence[Row], noun: str, invalid: Sequence[InvalidRow]) -> str:

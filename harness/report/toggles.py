@@ -90,7 +90,7 @@ def _equivalence(row: Equivalence) -> EquivalenceRow:
     return EquivalenceRow(
         request=row.request,
         grade=row.grade,
-        bound="0" if row.grade == "bitwise" else units.scientific(row.bound),
+        bound=units.DASH if row.bound is None else units.scientific(row.bound),
         required=row.required,
         accepted=Badge(text="accepted", tone="good") if row.accepted else Badge(text="output changed", tone="bad"),
         tokens=f"{units.count(row.tokens)}, {tokens}" + (" (ran to the cap)" if row.hit_cap else ""),

@@ -61,9 +61,11 @@ def check_keys(value: Any, keys: Iterable[str]) -> None:
 
 def scenario_error(error: ValidationError, source: Source) -> ScenarioError:
     """The first problem in reading order as a ScenarioError; the others in short form at the end of its message."""
-    problems = [_told(details, source) for details in error.errors(include_url=False)]
-    problems.sort(key=lambda told: _reading_order(source, told[0]))
-    (path, message), *further = problems
+    problems: dict[KeyPath, str] = {}
+    for details in error.errors(include_url=False):
+        path, message = _told(details, source)
+        problems.setdefault(path, message)  # the branches of a union have one problem each
+    (path, message), *further = sorted(problems.items(), key=lambda told: _reading_order(source, told[0]))
     if further:
         shown = [_place_and_key(source, other) for other, _ in further[:FURTHER_SHOWN]]
         more = ["..."] if len(further) > FURTHER_SHOWN else []
@@ -92,9 +94,16 @@ def _told(details: ErrorDetails, source: Source) -> tuple[KeyPath, str]:
         case "literal_error":
             return path, _one_of(details["input"], re.findall(r"'([^']*)'", context["expected"]))
         case kind if kind in _EXPECTED:
-            return path, f"found {found(details['input'])}; allowed: {_EXPECTED[kind].format(**context)}"
+            return path, f"found {found(details['input'])}; allowed: {_EXPECTED[kind].format(**_as_written(context))}"
         case _:
             return path, f"found {found(details['input'])}; {details['msg']}"
+
+
+def _as_written(context: Mapping[str, Any]) -> dict[str, Any]:
+    """Limits without the `.0` that pydantic gives those of a float."""
+    return {
+        key: int(value) if isinstance(value, float) and value.is_integer() else value for key, value in context.items()
+    }
 
 
 def _one_of(value: Any, names: list[str]) -> str:

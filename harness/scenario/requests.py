@@ -26,6 +26,8 @@ from harness.scenario.scalars import (
 )
 
 MAX_REQUESTS = 10_000
+RAREST = 0.0099
+"""A run would not meet a rarer kind of request. A little under 0.01, because 1 - 0.99 is a little under 0.01."""
 
 
 class Recording(Keys):
@@ -53,6 +55,13 @@ class Speakers(Keys):
         description="Share of requests whose speaker was heard before; the others bring a speaker (an excerpt) that "
         "no request had. A cache of speakers is worth what it saves at this rate.",
     )
+
+    @field_validator("repeat")
+    @classmethod
+    def _both_kinds_come_up(cls, value: float) -> float:
+        if 0 < min(value, 1 - value) < RAREST:
+            refuse(f"found {value}; allowed: 0, 1, or a share from 0.01 to 0.99, so that both kinds are met in a run")
+        return value
 
 
 class Workload(Keys):
@@ -96,5 +105,6 @@ class Workload(Keys):
     @property
     def speaker_count(self) -> int:
         """Speakers that requests return to."""
-        recordings = sum(len(BUILTIN_PROMPTS) if prompt == BUILTIN else 1 for prompt in self.prompts)
-        return self.speakers.count or recordings
+        own = sum(isinstance(prompt, Recording) for prompt in self.prompts)
+        builtin = BUILTIN_PROMPTS if BUILTIN in self.prompts else [p for p in self.prompts if isinstance(p, str)]
+        return self.speakers.count or own + len(builtin)

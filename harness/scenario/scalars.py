@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal, get_args
 
-from pydantic import AfterValidator, BeforeValidator, Discriminator, Field, Strict, Tag, WithJsonSchema
+from pydantic import AfterValidator, BaseModel, BeforeValidator, Discriminator, Field, Strict, Tag, WithJsonSchema
 
 from harness.metrics import METRICS
 from harness.scenario import texts
@@ -102,7 +102,7 @@ def check_text(label: str, text: str) -> str:
     if any(f"{known}-{name}" in texts.TEXTS for known in texts.LANGUAGES):
         choices = " or ".join(f"{BUILTIN}:{known}-{name}" for known in texts.LANGUAGES)
         refuse(f"the label {label!r} names no language of {text!r}; write {choices}", label)
-    return refuse(unknown("builtin text", name, texts.TEXTS), label)
+    return refuse(unknown("builtin text", name if "-" in name else f"{language}-{name}", texts.TEXTS), label)
 
 
 def _builtin_prompt(value: Any) -> Any:
@@ -118,7 +118,7 @@ def _builtin_prompt(value: Any) -> Any:
 
 def mapping_or_not(value: Any) -> str:
     """The branch of a union between a mapping and something else."""
-    return "mapping" if isinstance(value, Mapping) else "plain"
+    return "mapping" if isinstance(value, Mapping | BaseModel) else "plain"
 
 
 Name = Annotated[str, Field(min_length=1, max_length=80), AfterValidator(_name)]

@@ -79,7 +79,7 @@ class Source:
 
 def dotted(path: KeyPath) -> str:
     """A key path as it is shown and as `--set` takes it: `workload.prompts.0.audio`."""
-    return ".".join(str(part) for part in path)
+    return ".".join(_short(part if str(part).isprintable() else repr(part)) for part in path)
 
 
 def found(value: Any) -> str:
@@ -92,7 +92,11 @@ def found(value: Any) -> str:
         return "a list" if value else "an empty list"
     if isinstance(value, bool):
         return str(value).lower()
-    text = repr(value)
+    return _short(repr(value))
+
+
+def _short(value: Any) -> str:
+    text = str(value)
     return text if len(text) <= SHOWN else f"{text[: SHOWN - 3]}..."
 
 
@@ -160,14 +164,10 @@ class _Composer:
         try:
             return next(self._events)
         except MarkedYAMLError as error:
-            problem = " ".join(part for part in (error.context, error.problem) if part)
-            unclosed = "stream end" in problem or "end of stream" in problem
-            mark = (unclosed and error.context_mark) or error.problem_mark
-            line = mark.line + 1 if mark else None
-            message = f"not readable as YAML: {problem}{_hint(problem)}"
+            message, line = _complaint(error)
             raise ScenarioError(message, file=self._file, line=line) from None
         except Exception as error:  # noqa: BLE001  fed arbitrary text, the parser raises more than its own errors
-            message = f"not readable as YAML: {error}"
+            message = f"not readable as YAML: {_short(' '.join(str(error).split()))}"
             raise ScenarioError(message, file=self._file) from None
 
     def _fail(self, message: str, event: Event, path: KeyPath = ()) -> NoReturn:
@@ -191,12 +191,12 @@ class _Composer:
 
     def _refuse_machinery(self, event: Event, path: KeyPath) -> None:
         if isinstance(event, AliasEvent):
-            self._fail(f"the alias *{event.anchor} is not read; write the value out", event, path)
+            self._fail(f"the alias *{_short(event.anchor)} is not read; write the value out", event, path)
         if tag := getattr(event, "tag", None):
             shown = str(tag).replace("tag:yaml.org,2002:", "!!")
-            self._fail(f"the tag {shown} is not read; a scenario is plain data", event, path)
+            self._fail(f"the tag {_short(shown)} is not read; a scenario is plain data", event, path)
         if anchor := getattr(event, "anchor", None):
-            self._fail(f"the anchor &{anchor} is not read; write the value out where it is needed", event, path)
+            self._fail(f"the anchor &{_short(anchor)} is not read; write the value out where it is needed", event, path)
 
     def _refuse_control_characters(self, event: Any, path: KeyPath) -> None:
         """Escapes in double quotes can write what the text itself may not hold: terminal codes, lone surrogates."""
@@ -250,10 +250,15 @@ class _Composer:
         return number
 
 
-def _hint(problem: str) -> str:
-    """What to do about the parser's commonest complaints."""
+def _complaint(error: MarkedYAMLError) -> tuple[str, int | None]:
+    """The parser's words with what to do about the commonest of them, and the line to look at."""
+    problem = " ".join(part for part in (error.context, error.problem) if part)
+    opened, met = error.context_mark, error.problem_mark
+    ended = "stream end" in problem or "end of stream" in problem
+    mark = opened if ended and opened else met
+    hint = ""
     if "'\\t'" in problem:
-        return "; indent with spaces, not tabs"
-    if "flow sequence" in problem or "flow mapping" in problem:
-        return "; a bracket is not closed"
-    return ""
+        hint = "; indent with spaces, not tabs"
+    elif opened and ("flow sequence" in problem or "flow mapping" in problem):
+        hint = f"; is the bracket on line {opened.line + 1} closed?"
+    return f"not readable as YAML: {problem}{hint}", mark.line + 1 if mark else None

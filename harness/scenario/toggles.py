@@ -13,6 +13,7 @@ from harness.scenario.problems import nearest, refuse, unknown
 from harness.scenario.source import found
 
 _WORDS = {"integer": "a whole number", "number": "a number", "string": "text", "boolean": "true or false"}
+_FEW = 3
 _LIMITS = {"minimum": "of at least", "exclusiveMinimum": "above", "maximum": "at most", "exclusiveMaximum": "below"}
 
 
@@ -66,7 +67,8 @@ def say_schema(schema: Mapping[str, Any]) -> str:
         branches = [say_schema(branch) for branch in every if branch != {"type": "null"}]
         return " or ".join(dict.fromkeys(branches))
     if "enum" in schema or "const" in schema:
-        return ", ".join(say(value) for value in schema.get("enum", [schema.get("const")]))
+        names = [say(value) for value in schema.get("enum", [schema.get("const")])]
+        return (", " if len(names) > _FEW else " or ").join(names)
     if schema.get("type") == "array":
         return f"list of {say_schema(schema['items'])}"
     if "examples" in schema:

@@ -4,8 +4,6 @@ Every regular expression stands in `PATTERNS` and is matched by name through the
 are compiled is what a toggle changes.
 """
 
-# ruff: noqa: RUF001 - the full-width punctuation of Chinese text is what these patterns match
-
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator

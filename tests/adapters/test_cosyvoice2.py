@@ -1,0 +1,153 @@
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import soundfile
+import torch
+
+from harness.adapters.base import Output, Request, Speaker
+from harness.adapters.cosyvoice2 import ADAPTER, CosyVoice2Model
+from harness.errors import UsageError
+from harness.machine import machine
+from harness.optimizations import named
+from harness.optimizations.witness import Counts, judge
+from harness.results import State
+
+TOGGLES: Mapping[str, State] = {
+    "cached_cuda_check": True,
+    "cached_device": True,
+    "resample_cache": True,
+    "prebuilt_resample": True,
+    "precompiled_regex": {"patterns": "all"},
+    "speaker_preregistration": True,
+    "batched_cleanup": True,
+}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _one_thread() -> Iterator[None]:
+    """Bitwise equality holds for one number of threads only; it must be set before the reference is made."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+@pytest.fixture(scope="module")
+def work_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("work")
+
+
+@pytest.fixture(scope="module")
+def model(work_dir: Path) -> CosyVoice2Model:
+    return ADAPTER.load({"size": "nano", "weights": "random", "seed": 3}, machine("cpu"), work_dir)
+
+
+@pytest.fixture(scope="module")
+def speaker(work_dir: Path) -> Speaker:
+    noise = np.random.default_rng(0).standard_normal(24_000)
+    tone = np.sin(2 * np.pi * 150 * np.arange(24_000) / 16_000)
+    path = work_dir / "voice.wav"
+    soundfile.write(path, 0.3 * tone + 0.01 * noise, 16_000)
+    return Speaker(id="ada", audio=path, text="今天天气很好。", digest="ada-1")
+
+
+@pytest.fixture(scope="module")
+def requests(speaker: Speaker) -> tuple[Request, ...]:
+    texts = {"zh": "总价￥1,234.50。我们去公园吧！", "en": "It costs $2,999 today."}
+    return (
+        Request(id="zh", mode="zero_shot", text=texts["zh"], speaker=speaker, seed=1),
+        Request(id="en", mode="cross_lingual", text=texts["en"], speaker=speaker, seed=2, stream=True),
+        Request(id="vc", mode="voice_conversion", text="", speaker=speaker, seed=3, source=speaker.audio),
+    )
+
+
+def outputs(
+    model: CosyVoice2Model, states: Mapping[str, State], requests: tuple[Request, ...], speaker: Speaker
+) -> list[Output]:
+    target = model.bind({"batched_cleanup": {"every": "never"}, **states}, [speaker])
+    return [target.run(request, lambda: None) for request in requests]
+
+
+@pytest.fixture(scope="module")
+def reference(model: CosyVoice2Model, requests: tuple[Request, ...], speaker: Speaker) -> list[Output]:
+    return outputs(model, {}, requests, speaker)
+
+
+ALL = {name: state for name, state in TOGGLES.items() if name != "prebuilt_resample"}
+
+
+@pytest.mark.parametrize(
+    "states", [*({name: state} for name, state in TOGGLES.items()), ALL], ids=[*TOGGLES, "all together"]
+)
+def test_no_toggle_changes_a_token_or_a_sample(
+    model: CosyVoice2Model,
+    requests: tuple[Request, ...],
+    speaker: Speaker,
+    reference: list[Output],
+    states: Mapping[str, State],
+) -> None:
+    for before, after in zip(reference, outputs(model, states, requests, speaker), strict=True):
+        assert after.tokens == before.tokens
+        assert np.array_equal(after.audio, before.audio)
+
+
+@pytest.mark.parametrize("toggle", TOGGLES)
+def test_the_witness_of_each_toggle_sees_it_engaged(
+    model: CosyVoice2Model, requests: tuple[Request, ...], speaker: Speaker, toggle: str
+) -> None:
+    state = TOGGLES[toggle]
+    parameters = {} if isinstance(state, bool) else state
+    # Collecting garbage takes longer than these requests; only the toggle that avoids it needs to see it.
+    others: Mapping[str, State] = {} if toggle == "batched_cleanup" else {"batched_cleanup": {"every": "never"}}
+    witness = named(toggle).witness
+
+    def counted(states: Mapping[str, State]) -> Counts:
+        with model.probe(toggle, parameters)() as tally:
+            target = model.bind({**others, **states}, [speaker])
+            at_bind, per_request = tally.count, []
+            for request in requests:
+                before = tally.count
+                target.run(request, lambda: None)
+                per_request.append(tally.count - before)
+        return Counts(at_bind=at_bind, per_request=per_request)
+
+    fault = judge(counted({}), counted({toggle: state}), witness.before, witness.expected_after(parameters))
+    assert fault == ""
+
+
+def test_the_same_seed_loads_the_same_model_and_another_one_another(
+    model: CosyVoice2Model, work_dir: Path, requests: tuple[Request, ...], speaker: Speaker, reference: list[Output]
+) -> None:
+    same = ADAPTER.load({"seed": 3}, machine("cpu"), work_dir)
+    other = ADAPTER.load({"seed": 4}, machine("cpu"), work_dir)
+    assert np.array_equal(outputs(same, {}, requests[:1], speaker)[0].audio, reference[0].audio)
+    assert outputs(other, {}, requests[:1], speaker)[0].tokens != reference[0].tokens
+    assert same.description["fingerprint"] == model.description["fingerprint"] != other.description["fingerprint"]
+
+
+def test_the_description_publishes_size_parameters_and_dimensions(model: CosyVoice2Model) -> None:
+    description = model.description
+    assert description["size"] == "nano"
+    assert set(description["parameters"]) == {"llm", "flow", "vocoder", "speech_tokenizer", "speaker_encoder"}
+    assert all(count > 0 for count in description["parameters"].values())
+    assert description["dimensions"]["llm"]["hidden"] == 64
+    assert not model.not_applicable()
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"weights": "pretrained/CosyVoice2-0.5B"}, "loading checkpoints is not there yet"),
+        ({"size": "nanu"}, "no size 'nanu'; did you mean nano?"),
+        ({"sized": "nano"}, "no option 'sized'; did you mean size?"),
+        ({"colour": "red"}, "no option 'colour'; allowed: size, weights, seed"),
+    ],
+)
+def test_options_that_it_does_not_know_are_refused(options: dict[str, Any], message: str, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=message.replace("?", r"\?")):
+        ADAPTER.load(options, machine("cpu"), tmp_path)

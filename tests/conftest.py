@@ -1,0 +1,67 @@
+"""Shared fixtures: a fake scenario that can be planted with costs and faults, and a silent progress."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from harness import runner, scenario
+from harness.results import Run
+from harness.scenario import Scenario
+
+TOGGLES = ("resample_cache", "cached_device", "cached_cuda_check")
+
+
+class Quiet:
+    """Keeps what a run said."""
+
+    def __init__(self) -> None:
+        self.notes: list[str] = []
+
+    def update(self, device: str, doing: str, share: float, left_s: float | None) -> None:
+        assert 0 <= share <= 1
+
+    def note(self, message: str) -> None:
+        self.notes.append(message)
+
+
+@pytest.fixture
+def quiet() -> Quiet:
+    return Quiet()
+
+
+def fake_scenario(
+    model: Mapping[str, Any] | None = None, measure: Mapping[str, Any] | None = None, **keys: Any
+) -> Scenario:
+    """A scenario of the fake adapter with three toggles; `model`, `measure` and further keys override its own."""
+    data = {
+        "name": "fake",
+        "model": {"adapter": "fake", "base": "50ms", "noise": 0.002, **(model or {})},
+        "devices": ["cpu"],
+        "workload": {"texts": {"en": "hello"}},
+        "optimizations": dict.fromkeys(TOGGLES, True),
+        "measure": {
+            "metrics": ["latency", "init"],
+            "budget": "20s",
+            "workers": 3,
+            "memory_repeats": 2,
+            "time_limit": "20s",
+            **(measure or {}),
+        },
+        **keys,
+    }
+    return scenario.Scenario.from_data({"file": "fake.yaml", **data})
+
+
+@pytest.fixture
+def measure_fake(tmp_path: Path, quiet: Quiet) -> Callable[..., Run]:
+    """Run a fake scenario (arguments as `fake_scenario`) in `tmp_path/run` and return the Run."""
+
+    def measure(**arguments: Any) -> Run:
+        chosen = fake_scenario(**arguments)
+        return runner.run(chosen, tmp_path / "run", devices=chosen.devices, progress=quiet)
+
+    return measure

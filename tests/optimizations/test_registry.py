@@ -1,0 +1,86 @@
+"""The registry: what it refuses, and that every toggle's file is whole."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from harness.errors import UsageError
+from harness.optimizations import SITES, BindContext, bind, named, optimization, registry
+from harness.optimizations.witness import Witness, calls
+
+SEED_SIX = {
+    "cached_cuda_check", "cached_device", "resample_cache", "precompiled_regex", "speaker_preregistration",
+    "batched_cleanup",
+}  # fmt: skip
+WITNESS = Witness(unit="collections", probe=lambda: calls("gc:collect"), before="every request", after="none")
+
+
+def context(tmp_path: Path) -> BindContext:
+    return BindContext(
+        device="cpu", prompt_rate_hz=16_000, model_rate_hz=24_000, store_dir=tmp_path, model_fingerprint="m"
+    )
+
+
+def test_the_six_of_the_seed_document_and_its_rejected_one_are_there() -> None:
+    assert set(registry()) >= SEED_SIX | {"prebuilt_resample"}
+
+
+def test_the_registry_is_copied_on_read() -> None:
+    registry().clear()
+    assert registry()
+
+
+@pytest.mark.parametrize("name", sorted(registry()))
+def test_every_toggle_says_what_it_does_and_shows_its_code(name: str) -> None:
+    toggle = named(name)
+    assert len(toggle.doc) > 80
+    assert toggle.seed_section
+    assert toggle.source("before") != toggle.source("after")
+    assert "@optimization" not in toggle.source("after")
+    assert set(toggle.sites) <= set(SITES)
+    for other in toggle.excludes:
+        assert name in named(other).excludes
+
+
+def test_without_toggles_every_site_has_the_code_before(tmp_path: Path) -> None:
+    assert set(bind({}, context(tmp_path))) == set(SITES)
+
+
+def test_a_toggle_changes_its_own_sites_alone(tmp_path: Path) -> None:
+    before, after = bind({}, context(tmp_path)), bind({"cached_device": True}, context(tmp_path))
+    kind = {site: getattr(item, "__qualname__", type(item).__name__) for site, item in before.items()}
+    changed = {
+        site for site, item in after.items() if getattr(item, "__qualname__", type(item).__name__) != kind[site]
+    }
+    assert changed == {"frontend.device", "facade.device"}
+
+
+def test_an_unknown_name_is_answered_with_the_nearest() -> None:
+    with pytest.raises(UsageError, match="did you mean resample_cache"):
+        named("resample_cash")
+
+
+def test_a_second_toggle_of_one_name_is_refused() -> None:
+    def cached_device(context: BindContext) -> None:
+        """Not the real one."""
+
+    with pytest.raises(ValueError, match="registered already"):
+        optimization(title="", sites=(), before=cached_device, witness=WITNESS)(cached_device)
+
+
+def test_an_unknown_site_is_refused() -> None:
+    def new_toggle(context: BindContext) -> None:
+        """Has no place."""
+
+    with pytest.raises(ValueError, match="no such site: frontend.resampel"):
+        optimization(title="", sites=("frontend.resampel",), before=new_toggle, witness=WITNESS)(new_toggle)
+
+
+def test_toggles_of_one_site_must_share_the_code_before() -> None:
+    def new_toggle(context: BindContext) -> None:
+        """Another before for a site that has one."""
+
+    with pytest.raises(ValueError, match="must share its code before"):
+        optimization(title="", sites=("frontend.resample",), before=new_toggle, witness=WITNESS)(new_toggle)

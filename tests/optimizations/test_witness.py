@@ -1,0 +1,74 @@
+"""Witness probes and what is made of their counts."""
+
+from __future__ import annotations
+
+import gc
+import re
+
+import pytest
+
+from harness import spans
+from harness.optimizations.witness import Counts, calls, counter, judge
+
+
+def test_calls_are_counted_and_the_symbol_is_restored() -> None:
+    original = gc.collect
+    with calls("gc:collect")() as tally:
+        gc.collect()
+        gc.collect(0)
+        assert tally.count == 2
+    assert gc.collect is original
+
+
+def test_the_symbol_is_restored_when_the_request_raises() -> None:
+    original = gc.collect
+    with pytest.raises(ZeroDivisionError), calls("gc:collect")():
+        1 / 0  # noqa: B018
+    assert gc.collect is original
+
+
+def test_calls_from_elsewhere_are_not_counted() -> None:
+    with calls("gc:collect", caller="some.other.module")() as other, calls("gc:collect", caller=__name__)() as here:
+        gc.collect()
+    assert (other.count, here.count) == (0, 1)
+
+
+def test_a_look_up_in_re_is_seen_through_the_frame_of_re() -> None:
+    compiled = re.compile("b")
+    with calls("re:_compile", caller=__name__, depth=2)() as tally:
+        re.search("a", "banana")
+        compiled.search("banana")
+    assert tally.count == 1
+
+
+def test_events_are_counted_only_while_somebody_counts() -> None:
+    spans.count("thing")
+    with counter("thing")() as things, counter("other")() as others:
+        spans.count("thing", 2)
+    spans.count("thing")
+    assert (things.count, others.count) == (2, 0)
+
+
+BEFORE = Counts(at_bind=0, per_request=(3, 3, 3))
+
+
+@pytest.mark.parametrize(
+    ("after", "expected", "says"),
+    [
+        (Counts(at_bind=0, per_request=(3, 3, 3)), "none", "did not move"),
+        (Counts(at_bind=1, per_request=(0, 0, 0)), "none", ""),
+        (Counts(at_bind=0, per_request=(1, 0, 0)), "none", 'declared is "none"'),
+        (Counts(at_bind=0, per_request=(1, 0, 0)), "once", ""),
+        (Counts(at_bind=0, per_request=(1, 0, 1)), "once", 'declared is "once"'),
+        (Counts(at_bind=0, per_request=(1, 1, 1)), "fewer", ""),
+        (Counts(at_bind=0, per_request=(4, 4, 4)), "fewer", 'declared is "fewer"'),
+    ],
+)
+def test_counts_are_judged_against_the_declaration(after: Counts, expected: str, says: str) -> None:
+    reason = judge(BEFORE, after, "every request", expected)  # type: ignore[arg-type]  # pytest gives plain strings
+    assert (says in reason) if says else reason == ""
+
+
+def test_a_before_that_does_not_do_the_work_is_no_proof() -> None:
+    reason = judge(Counts(at_bind=0, per_request=(0, 2)), Counts(at_bind=0, per_request=(0, 0)), "every request", "none")
+    assert 'before; declared is "every request"' in reason

@@ -1,0 +1,41 @@
+"""Markdown for a pull request, from fixed runs."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+import sample_runs
+
+from harness.report import markdown
+
+SNAPSHOTS = Path(__file__).parent / "snapshots"
+
+
+@pytest.mark.parametrize("name", ["calibrated", "not_calibrated", "nothing_told_apart"])
+def test_markdown_is_what_it_was_when_last_looked_at(name: str) -> None:
+    """After a wanted change: UPDATE_SNAPSHOTS=1 pytest tests/report, then read the difference."""
+    text = markdown(getattr(sample_runs, name)())
+    path = SNAPSHOTS / f"{name}.md"
+    if os.environ.get("UPDATE_SNAPSHOTS"):
+        path.write_text(text, encoding="utf-8")
+    assert text == path.read_text(encoding="utf-8")
+
+
+def test_the_answer_comes_first() -> None:
+    lines = markdown(sample_runs.calibrated()).splitlines()
+    assert lines[2] == (
+        "- **cpu**: all eight together 12.3\u202f% faster (95 % interval 11.6 to 13.0\u202f%); of the eight, two are "
+        "faster, one is slower, two make no material difference (none changes latency by more than 0.5\u202f%), one is not "
+        "decided yet (a change of up to 1.5\u202f% is possible), one was inert, one changed the output."
+    )
+
+
+def test_markup_mentions_and_table_breaks_of_a_run_file_stay_text() -> None:
+    text = markdown(sample_runs.hostile())
+    running = [line for line in text.splitlines() if not line.startswith("    ")]  # indented lines are literal
+    assert not any("<script" in line for line in running)
+    assert "@all" not in text
+    assert "\\| \\`x\\`" in text
+    assert text.endswith("\n    harness run <script>alert(1)</script>\n")

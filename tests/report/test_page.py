@@ -1,0 +1,115 @@
+"""What a report says, before it is laid out."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from dataclasses import replace
+
+import pytest
+import sample_runs
+
+from harness.report import page
+from harness.report.model import Device
+from harness.results import Failure, Run
+
+
+def _device(run: Run, name: str = "cpu") -> Device:
+    return next(device for device in page.build(run).devices if device.name == name)
+
+
+def test_inert_changed_and_failed_arms_are_never_among_the_rows_that_are_compared() -> None:
+    for name in ("cpu", "cuda:0"):
+        device = _device(sample_runs.calibrated(), name)
+        refused = {entry.name for entry in device.invalid}
+        assert {"precompiled_patterns", "half_precision"} <= refused
+        for table in (device.headline, *device.tables):
+            assert not refused & {row.name for row in table.rows}
+
+
+def test_every_optimization_is_in_the_headline_table_or_beside_it_with_a_reason() -> None:
+    device = _device(sample_runs.calibrated(), "cuda:0")
+    names = [row.name for row in device.headline.rows] + [entry.name for entry in device.invalid]
+    assert sorted(names) == sorted([*sample_runs.TITLES, "all"])
+    assert all(entry.reason for entry in device.invalid)
+    failed = next(entry for entry in device.invalid if entry.name == "static_cache")
+    assert failed.reason == "out of memory: tried to allocate 2.00 GiB with 1.31 GiB free"
+
+
+def test_an_optimization_without_any_comparison_is_named_too() -> None:
+    run = sample_runs.calibrated()
+    kept = tuple(contrast for contrast in run.contrasts if contrast.optimization != "resample_cache")
+    entry = next(entry for entry in _device(replace(run, contrasts=kept)).invalid if entry.name == "resample_cache")
+    assert entry.verdict.text == "not measured"
+
+
+def test_a_failed_control_leaves_figures_and_takes_verdicts() -> None:
+    device = _device(sample_runs.not_calibrated())
+    assert not device.calibrated
+    assert {row.verdict.text for row in device.headline.rows} == {"inconclusive"}
+    assert device.headline.rows[0].change == "12.3\u202f% faster"
+    assert device.answer.startswith("not calibrated: placebo failed; the interval reaches 0.8 %, the limit is 0.5 %.")
+
+
+def test_a_failed_control_of_one_device_says_nothing_about_another() -> None:
+    assert _device(sample_runs.not_calibrated(), "cuda:0").calibrated
+
+
+def test_without_controls_nothing_is_calibrated() -> None:
+    device = _device(replace(sample_runs.calibrated(), controls=()))
+    assert not device.calibrated
+    assert "no controls" in device.answer
+
+
+def test_a_run_in_which_nothing_can_be_told_apart_gives_the_bound() -> None:
+    answer = _device(sample_runs.nothing_told_apart()).answer
+    assert answer == (
+        "no optimization makes a material difference to latency; any change of latency is smaller than 0.4\u202f% "
+        "(95 % intervals)."
+    )
+
+
+def test_a_device_that_gave_up_says_why() -> None:
+    failure = Failure(
+        device="cpu", pass_="latency", arm=None, kind="crash", message="the model does not load", final=True
+    )
+    run = replace(sample_runs.calibrated(), contrasts=(), controls=(), failures=(failure,))
+    assert _device(run).answer == "could not be measured: the model does not load."
+
+
+def test_memory_that_could_not_be_read_is_named_and_never_zero() -> None:
+    device = _device(sample_runs.calibrated())
+    assert dict(device.unavailable) == {
+        "Peak allocated": "the CPU has no caching allocator",
+        "Peak reserved": "the CPU has no caching allocator",
+    }
+    assert [bar.title for bar in device.memory] == ["Peak resident"]
+
+
+def test_equal_bytes_read_as_no_change_and_exact() -> None:
+    device = _device(sample_runs.calibrated(), "cuda:0")
+    row = next(row for row in device.together if row.metric == "peak_allocated")
+    assert (row.change, row.interval, row.verdict.text) == ("no change", "exact", "no material difference")
+
+
+def test_stages_add_up_to_the_request_with_the_rest_as_other() -> None:
+    stages = _device(sample_runs.calibrated()).stages
+    assert [stage.name for stage in stages] == ["frontend", "llm", "flow", "vocoder", "other"]
+    assert sum(stage.before_s for stage in stages) == pytest.approx(sample_runs.SECONDS["cpu"])
+
+
+def test_device_times_are_preferred_for_stages() -> None:
+    run = sample_runs.calibrated()
+    timed = tuple(
+        replace(trial, values={**trial.values, "device.latency": 1.0, "device.llm": 0.7}) for trial in run.trials
+    )
+    assert [stage.name for stage in _device(replace(run, trials=timed)).stages] == ["llm", "other"]
+
+
+def test_an_interrupted_run_says_so() -> None:
+    assert page.build(sample_runs.not_calibrated()).notices[0].startswith("This run was not finished.")
+
+
+def test_importing_reports_imports_no_torch() -> None:
+    code = "import sys, harness.report, harness.units; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

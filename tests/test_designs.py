@@ -1,0 +1,45 @@
+"""Arms, groups and pairs of the designs."""
+
+from __future__ import annotations
+
+from harness.designs import DEVICE_DOSE, HOST_DOSE, PLACEBO, Toggle, design
+
+TOGGLES = [
+    Toggle(name=name, before=False, after=True) for name in ("resample_cache", "cached_device", "batched_cleanup")
+]
+
+
+def test_one_at_a_time_has_none_each_and_all() -> None:
+    laid = design("one_at_a_time", TOGGLES, device="cpu")
+    names = [arm.name for arm in laid.arms]
+    assert names == ["none", "resample_cache", "cached_device", "batched_cleanup", "all", PLACEBO, HOST_DOSE]
+    assert laid.pairs[-1] == ("all", "none", "all")
+    assert laid.reference == "none"
+
+
+def test_leave_one_out_compares_all_with_all_but_each() -> None:
+    laid = design("leave_one_out", TOGGLES, device="cpu")
+    assert laid.pairs[0] == ("resample_cache", "all-but-resample_cache", "all")
+    without = next(arm for arm in laid.arms if arm.name == "all-but-resample_cache")
+    assert without.states == {"resample_cache": False, "cached_device": True, "batched_cleanup": True}
+    assert next(arm.states for arm in laid.arms if arm.role == "placebo") == laid.arms[0].states
+
+
+def test_what_leaves_a_mark_is_measured_settled_and_apart() -> None:
+    laid = design("one_at_a_time", TOGGLES, device="cpu")
+    assert set(laid.groups["settled"]) == {"none", "batched_cleanup", "all", PLACEBO}
+    assert not {"batched_cleanup", "all"} & set(laid.groups["request"])
+
+
+def test_without_marks_all_arms_share_their_blocks() -> None:
+    laid = design("one_at_a_time", TOGGLES[:2], device="cpu")
+    assert list(laid.groups) == ["request"]
+
+
+def test_a_gpu_has_a_device_dose_as_well() -> None:
+    assert DEVICE_DOSE in design("one_at_a_time", TOGGLES, device="cuda:0").groups["request"]
+
+
+def test_a_single_toggle_needs_no_arm_with_all() -> None:
+    laid = design("one_at_a_time", TOGGLES[:1], device="cpu")
+    assert [pair[0] for pair in laid.pairs] == ["resample_cache"]

@@ -1,0 +1,283 @@
+"""What a run does, end to end, with the fake adapter in real worker processes."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from conftest import TOGGLES, Quiet, fake_scenario
+
+from harness import compare, runner, store
+from harness.errors import NothingMeasuredError, UsageError
+from harness.results import Contrast, Run
+
+
+def contrast(run: Run, optimization: str, metric: str = "latency") -> Contrast:
+    return next(c for c in run.contrasts if (c.optimization, c.metric) == (optimization, metric))
+
+
+def test_planted_effects_are_found_and_the_rest_is_called_equal(measure_fake: Callable[..., Run]) -> None:
+    run = measure_fake(model={"effects": {"resample_cache": -0.1, "cached_device": 0.05}})
+    assert all(control.passed for control in run.controls), run.controls
+    faster, slower, equal = (contrast(run, name) for name in TOGGLES)
+    assert (faster.verdict, slower.verdict, equal.verdict) == ("faster", "slower", "no material difference")
+    assert faster.ratio_low is not None and faster.ratio_high is not None
+    assert faster.ratio_low < 0.9 < faster.ratio_high
+    together = contrast(run, "all")
+    assert together.ratio == pytest.approx(0.9 * 1.05, abs=0.005)
+    assert run.complete
+
+
+def test_every_toggle_has_witness_counts_that_moved_as_declared(measure_fake: Callable[..., Run]) -> None:
+    run = measure_fake()
+    for name in TOGGLES:
+        assert contrast(run, name).witness_before == 1
+        assert contrast(run, name).witness_after == 0
+
+
+def test_a_toggle_that_does_nothing_is_inert_whatever_its_time(measure_fake: Callable[..., Run]) -> None:
+    run = measure_fake(model={"faults": {"resample_cache": "inert"}, "effects": {"resample_cache": -0.1}})
+    found = contrast(run, "resample_cache")
+    assert found.verdict == "inert"
+    assert "did not move" in found.reason
+    assert contrast(run, "cached_device").verdict == "no material difference"
+
+
+def test_a_planted_output_change_is_caught(measure_fake: Callable[..., Run]) -> None:
+    run = measure_fake(model={"faults": {"cached_device": "change"}, "effects": {"cached_device": -0.2}})
+    found = contrast(run, "cached_device")
+    assert found.verdict == "output changed"
+    assert found.equivalence == "changed"
+    assert contrast(run, "all").verdict == "output changed"
+    assert contrast(run, "resample_cache").verdict == "no material difference"
+
+
+@pytest.mark.parametrize(
+    ("fault", "kind", "said"),
+    [
+        ("crash", "crash", "SIGABRT"),
+        ("crash_at_bind", "crash", "SIGABRT"),
+        ("hang", "hang", "time limit"),
+        ("out_of_memory", "out_of_memory", "not enough memory"),
+        ("error", "error", "planted error"),
+    ],
+)
+def test_a_fault_fails_its_arm_and_leaves_the_others(
+    measure_fake: Callable[..., Run], fault: str, kind: str, said: str, quiet: Quiet
+) -> None:
+    run = measure_fake(
+        model={"faults": {"cached_device": fault}, "effects": {"resample_cache": -0.1}},
+        measure={"time_limit": "0.5s"},
+        design="leave_one_out" if fault == "error" else "one_at_a_time",
+        optimizations={"resample_cache": True, "cached_device": True}
+        if fault != "error"
+        else {"resample_cache": True, "cached_device": {"before": True, "after": False}},
+    )
+    assert run.complete
+    failed = [failure for failure in run.failures if failure.final]
+    assert {failure.kind for failure in failed} == {kind}
+    assert said in failed[0].message
+    assert contrast(run, "cached_device").verdict == "failed"
+    if fault != "error":
+        assert contrast(run, "resample_cache").verdict == "faster"
+        assert any("cached_device has failed" in note for note in quiet.notes)
+
+
+def test_an_arm_that_dies_once_is_tried_again_alone_and_then_measured(measure_fake: Callable[..., Run]) -> None:
+    run = measure_fake(model={"faults": {"cached_device": "crash_once"}})
+    assert [(failure.arm, failure.final) for failure in run.failures] == [("cached_device", False)]
+    assert contrast(run, "cached_device").verdict == "no material difference"
+
+
+def test_when_the_reference_fails_nothing_can_be_compared(tmp_path: Path, quiet: Quiet) -> None:
+    faulty = fake_scenario(
+        model={"faults": {"cached_device": "error"}}, optimizations={"cached_device": {"before": True, "after": False}}
+    )
+    with pytest.raises(NothingMeasuredError, match="planted error"):
+        runner.run(faulty, tmp_path / "run", devices=["cpu"], progress=quiet)
+    assert (tmp_path / "run" / store.RUN_FILE).exists()
+
+
+def test_a_noisy_run_is_not_calibrated_and_draws_no_verdict(measure_fake: Callable[..., Run]) -> None:
+    run = measure_fake(model={"noise": 0.2, "effects": {"resample_cache": -0.4}})
+    placebo = next(control for control in run.controls if control.name == "placebo" and control.metric == "latency")
+    assert not placebo.passed
+    assert contrast(run, "resample_cache").verdict == "inconclusive"
+    assert contrast(run, "resample_cache").ratio is not None
+
+
+def test_a_fake_gpu_has_device_times_memory_peaks_and_a_device_dose(measure_fake: Callable[..., Run]) -> None:
+    run = measure_fake(
+        model={"memory": {"resample_cache": 50 * 2**20}, "noise": 0.001}, devices=["cuda"],
+        measure={"metrics": ["latency", "peak_allocated"]},
+    )  # fmt: skip
+    assert {control.name for control in run.controls} == {"placebo", "host_dose", "device_dose", "memory_dose"}
+    assert all(control.passed for control in run.controls)
+    less = contrast(run, "resample_cache", "peak_allocated")
+    assert less.verdict == "less"
+    assert less.before is not None and less.after is not None
+    assert less.before - less.after == 50 * 2**20
+    assert contrast(run, "resample_cache", "device.latency").before == pytest.approx(0.05, rel=0.01)
+
+
+def test_cpu_memory_that_cannot_be_read_is_none_with_a_reason(measure_fake: Callable[..., Run]) -> None:
+    run = measure_fake(measure={"metrics": ["latency", "peak_allocated"]})
+    found = contrast(run, "resample_cache", "peak_allocated")
+    assert found.before is None and found.ratio is None
+    assert "device memory" in found.reason
+    assert "peak_allocated" in run.unavailable["cpu"]
+
+
+def test_leave_one_out_compares_all_with_all_but_each(measure_fake: Callable[..., Run]) -> None:
+    run = measure_fake(model={"effects": {"resample_cache": -0.1}}, design="leave_one_out")
+    found = contrast(run, "resample_cache")
+    assert (found.reference_arm, found.arm) == ("all-but-resample_cache", "all")
+    assert found.verdict == "faster"
+    assert "all" not in {c.optimization for c in run.contrasts}
+
+
+def test_a_missing_device_is_skipped_and_said(tmp_path: Path, quiet: Quiet, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(runner, "gpus", list)
+    usable, skipped = runner.usable_devices(["cpu", "cuda"], fake=False)
+    assert usable == ("cpu",)
+    assert "cuda was skipped" in skipped[0].message
+    with pytest.raises(UsageError, match="none of the devices is here"):
+        runner.usable_devices(["cuda"], fake=False)
+
+
+def test_samples_and_run_file_say_the_same_after_loading(measure_fake: Callable[..., Run], tmp_path: Path) -> None:
+    run = measure_fake(measure={"metrics": ["latency", "rss_peak"]})
+    again = store.load(tmp_path / "run")
+    assert again == run
+    samples = pd.read_parquet(tmp_path / "run" / store.SAMPLES)
+    assert set(samples["unit"]) >= {"s", "bytes"}
+    data = json.loads((tmp_path / "run" / store.RUN_FILE).read_bytes())
+    wanted = {
+        "schema_version",
+        "scenario",
+        "environment",
+        "plan",
+        "controls",
+        "contrasts",
+        "arms",
+        "findings",
+        "failures",
+    }
+    assert wanted <= set(data)
+
+
+def start(tmp_path: Path, budget: str = "100000s") -> subprocess.Popen[bytes]:
+    scenario = tmp_path / "endless.yaml"
+    scenario.write_text(
+        "name: endless\nmodel: {adapter: fake, noise: 0.002}\ndevices: [cpu]\nworkload: {texts: {en: hello}}\n"
+        f"optimizations: {{resample_cache: true}}\nmeasure: {{budget: {budget}, workers: 3, memory_repeats: 2}}\n"
+    )
+    command = [sys.executable, "-m", "harness", "run", str(scenario), "--out", str(tmp_path / "results")]
+    return subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+
+
+def wait_for_blocks(tmp_path: Path, count: int) -> Path:
+    """The run's folder, once `count` timed blocks are in its journal."""
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
+        for journal in (tmp_path / "results").glob("*/journal.jsonl"):
+            if journal.read_bytes().count(b'"timed"') >= count:
+                return journal.parent
+    pytest.fail("no blocks were measured within a minute")
+
+
+def children_of(process: subprocess.Popen[bytes]) -> list[int]:
+    text = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text()
+    return [int(pid) for pid in text.split()]
+
+
+def test_a_killed_runner_loses_nothing_written_and_resume_finishes(tmp_path: Path, quiet: Quiet) -> None:
+    process = start(tmp_path)
+    folder = wait_for_blocks(tmp_path, 10)
+    workers = children_of(process)
+    process.kill()
+    process.communicate()
+    journal = folder / store.JOURNAL
+    with journal.open("ab") as file:
+        file.write(b'{"is": "block", "torn')
+    before = len(store.run_from_journal(folder).trials)
+    assert before > 0
+    for pid in workers:
+        assert_ended(pid)
+    finished = subprocess.run(  # the budget is spent, so that what remains is little
+        [sys.executable, "-c", RESUME_WITH_SMALL_BUDGET, str(folder)], capture_output=True, text=True, check=False
+    )
+    assert finished.returncode == 0, finished.stderr
+    run = store.load(folder)
+    assert run.complete
+    assert len(run.trials) > before
+    assert not journal.exists()
+    assert {c.optimization for c in run.contrasts} == {"resample_cache"}
+    assert set(json.loads((folder / store.RUN_FILE).read_bytes())) >= {"schema_version", "contrasts", "controls"}
+
+
+RESUME_WITH_SMALL_BUDGET = """
+import sys, json
+from pathlib import Path
+folder = Path(sys.argv[1])
+journal = folder / "journal.jsonl"
+lines = journal.read_bytes().split(b"\\n")
+run = json.loads(lines[0])
+run["scenario"]["measure"]["budget"] = 1
+lines[0] = json.dumps(run).encode()
+journal.write_bytes(b"\\n".join(lines))
+sys.argv = ["harness", "run", "--resume", str(folder)]
+from harness.cli import main
+main()
+"""
+
+
+def assert_ended(pid: int) -> None:
+    deadline = time.monotonic() + 10
+    while time.monotonic() < deadline:
+        try:
+            state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+        except OSError:
+            return
+        if state == "Z":
+            return
+    pytest.fail(f"worker {pid} outlived its runner")
+
+
+def test_a_killed_worker_is_replaced_and_the_run_completes(tmp_path: Path) -> None:
+    process = start(tmp_path, budget="600s")
+    folder = wait_for_blocks(tmp_path, 10)
+    os.kill(children_of(process)[0], signal.SIGKILL)
+    _, stderr = process.communicate(timeout=120)
+    assert process.returncode == 0, stderr.decode()
+    run = store.load(folder)
+    assert [failure.kind for failure in run.failures] == ["crash"]
+    assert "SIGKILL" in run.failures[0].message
+    assert not run.failures[0].final
+    assert contrast(run, "resample_cache").verdict == "no material difference"
+
+
+def test_ctrl_c_keeps_what_was_measured_and_says_how_to_go_on(tmp_path: Path) -> None:
+    process = start(tmp_path)
+    folder = wait_for_blocks(tmp_path, 10)
+    process.send_signal(signal.SIGINT)
+    _, stderr = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert f"--resume {folder}" in " ".join(stderr.decode().split())
+    run = store.load(folder)
+    assert not run.complete
+    assert compare.evaluate(run).contrasts
+
+
+def test_a_complete_run_cannot_be_resumed(measure_fake: Callable[..., Run], tmp_path: Path, quiet: Quiet) -> None:
+    measure_fake()
+    with pytest.raises(UsageError, match="nothing to resume"):
+        runner.resume(tmp_path / "run", quiet)

@@ -1,0 +1,524 @@
+"""A scenario is read or refused: every malformed file gets one error with its line, key path and what is allowed."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any, get_args
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from harness import adapters
+from harness.adapters import base
+from harness.errors import ScenarioError, UsageError
+from harness.metrics import METRICS
+from harness.models.cosyvoice2.config import SIZES
+from harness.optimizations import registry
+from harness.scenario import Scenario, Toggle, docs, load, parse, schema, shipped
+from harness.scenario.quantities import duration_s, fraction, say_duration, say_percent
+from harness.scenario.scalars import Mode
+from harness.scenario.source import MAX_BYTES
+from harness.scenario.target import CosyVoice2
+
+DATA = Path(__file__).parent / "data"
+DOCS = Path(__file__).parent.parent / "docs"
+MINIMAL = b"name: minimal\nmodel: {adapter: cosyvoice2}\noptimizations: {resample_cache: true}\n"
+
+# (file, line, key, message). TOGGLES and METRICS stand for the names that the registries have.
+REFUSED = [
+    ("adapter-missing", 2, "model.adapter", "this key is required; allowed: cosyvoice2, fake"),
+    ("anchor-bomb", 1, "a", "the anchor &a is not read; write the value out where it is needed"),
+    (
+        "bad-duration",
+        5,
+        "measure.budget",
+        "found '2 minutes'; a duration is written 90s, 2m, 1m30s, 500ms, or as plain seconds",
+    ),
+    ("bad-label", 6, "workload.texts.a/b", "found 'a/b'; a label has letters, digits, - and _, at most 40"),
+    (
+        "bad-percent",
+        5,
+        "measure.margin.latency",
+        "found '1 percent'; a percentage is written with its sign, such as 1% or 0.5%",
+    ),
+    (
+        "before-equals-after",
+        4,
+        "optimizations.resample_cache",
+        "before and after are the same (true), so that there is nothing to compare",
+    ),
+    (
+        "before-equals-default",
+        4,
+        "optimizations.precompiled_regex",
+        "before and after are the same (a mapping), so that there is nothing to compare",
+    ),
+    ("colon-in-text", 3, "", "not readable as YAML: mapping values are not allowed here"),
+    ("custom-tag", 3, "description", "the tag !secret is not read; a scenario is plain data"),
+    ("device-twice", 3, "devices.1", "'cuda' is given twice"),
+    ("duplicate-key", 6, "measure.workers", "the key is given twice, first on line 5"),
+    ("empty-optimizations", 3, "optimizations", "found an empty mapping; allowed: at least 1 entry"),
+    ("empty-text", 6, "workload.texts.zh", "found ''; allowed: at least 1 character"),
+    ("empty", 1, "", "the file is empty; a scenario starts with `name:`"),
+    ("escaped-control-character", 3, "description", "the control character U+001B is not allowed"),
+    (
+        "excluded-pair",
+        6,
+        "optimizations.prebuilt_resample",
+        "prebuilt_resample cannot stand together with resample_cache; compare them in two scenarios",
+    ),
+    (
+        "fault-of-unknown-toggle",
+        4,
+        "model.faults.resample_cach",
+        "unknown optimization 'resample_cach'; allowed: TOGGLES; did you mean resample_cache?",
+    ),
+    (
+        "file-as-a-key",
+        4,
+        "file",
+        "unknown key; allowed: name, description, model, devices, workload, optimizations, design, measure, gate",
+    ),
+    (
+        "gate-of-unknown-metric",
+        5,
+        "gate.latncy",
+        "unknown metric 'latncy'; allowed: METRICS, stage.NAME, device.NAME; did you mean latency?",
+    ),
+    ("gate-of-unmeasured", 7, "gate.ttfa", "this metric is not in measure.metrics, so that it cannot be gated"),
+    (
+        "ill-typed-parameter",
+        6,
+        "optimizations.batched_cleanup.after.every",
+        "found 2.5; batched_cleanup takes every (a whole number or request or never; default request), above (text; default none)",
+    ),
+    ("infinite-noise", 4, "model.noise", "'.inf' is not a finite number"),
+    ("key-of-another-adapter", 4, "model.noise", "unknown key; allowed: adapter, size, weights, seed"),
+    ("leading-zero", 5, "measure.workers", "'010' can be read as two numbers; write it in decimal, or quote it"),
+    ("list-at-top", 1, "", "the top level must be a mapping of keys such as `name:`; found a list"),
+    (
+        "margin-of-unmeasured",
+        6,
+        "measure.margin.ttfa",
+        "this metric is not in measure.metrics, so that its margin has no use",
+    ),
+    ("merge-key", 5, "measure", "the merge key << is not read; write the keys out"),
+    ("metric-twice", 5, "measure.metrics.1", "'latency' is given twice"),
+    (
+        "misspelt-key",
+        6,
+        "measure.budgt",
+        "unknown key; allowed: metrics, margin, budget, workers, threads, memory_repeats, time_limit; did you mean budget?",
+    ),
+    (
+        "misspelt-metric",
+        7,
+        "measure.metrics.1",
+        "unknown metric 'peak_alocated'; allowed: METRICS, stage.NAME, device.NAME; did you mean peak_allocated?",
+    ),
+    (
+        "misspelt-toggle",
+        5,
+        "optimizations.resample_cahce",
+        "unknown optimization 'resample_cahce'; allowed: TOGGLES; did you mean resample_cache?",
+    ),
+    (
+        "model-not-a-mapping",
+        2,
+        "model",
+        "found 'cosyvoice2'; allowed: a mapping such as {adapter: cosyvoice2, size: nano}",
+    ),
+    ("name-missing", 1, "name", "this key is required"),
+    ("name-not-text", 1, "name", "found 12; allowed: text"),
+    (
+        "name-too-long",
+        1,
+        "name",
+        "found 'xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx...; allowed: at most 80 characters",
+    ),
+    ("nan-margin", 5, "measure.margin", "'.nan' is not a finite number"),
+    (
+        "nano-with-weights",
+        4,
+        "model.weights",
+        "weights that are read from a folder have the full size; set `size: full`",
+    ),
+    (
+        "negative-budget",
+        5,
+        "measure.budget",
+        "found '-5s'; a duration is written 90s, 2m, 1m30s, 500ms, or as plain seconds",
+    ),
+    ("negative-seconds", 5, "measure.budget", "found -5; a duration is more than zero and at most a week"),
+    ("negative-seed", 5, "workload.seeds.1", "found -1; allowed: at least 0"),
+    ("nested-too-deep", 3, "", "nested more than 50 levels deep"),
+    ("no-devices", 3, "devices", "found an empty list; allowed: at least 1 entry"),
+    ("no-optimizations", 1, "optimizations", "this key is required"),
+    ("no-speakers", 5, "workload.speakers.count", "found 0; allowed: at least 1"),
+    ("not-utf8", 3, "", "the file is not UTF-8; byte 0xff cannot be read"),
+    ("nul-byte", 3, "", "the control character U+0000 is not allowed in a scenario"),
+    ("number-too-large", 4, "measure.workers", "the number '99999999999999999999' is too large"),
+    ("only-comments", 1, "", "the file is empty; a scenario starts with `name:`"),
+    (
+        "parameter-of-none",
+        5,
+        "optimizations.resample_cache.after.size",
+        "unknown parameter; resample_cache takes no parameters",
+    ),
+    ("percent-without-sign", 5, "measure.margin", "found 1; a percentage is written with its sign, such as 1% or 0.5%"),
+    ("prompt-without-text", 7, "workload.prompts.1.text", "this key is required"),
+    ("python-tag", 3, "description", "the tag !!python/object/apply:os.system is not read; a scenario is plain data"),
+    ("recursive-alias", 3, "optimizations", "the anchor &o is not read; write the value out where it is needed"),
+    ("repeat-above-one", 6, "workload.speakers.repeat", "found 75; allowed: at most 1"),
+    ("scalar-at-top", 1, "", "the top level must be a mapping of keys such as `name:`; found 'just words'"),
+    (
+        "several-problems",
+        4,
+        "optimizations.resample_cahce",
+        "unknown optimization 'resample_cahce'; allowed: TOGGLES; did you mean resample_cache? (and 2 more: measure.workers on line 6, measure.budget on line 7)",
+    ),
+    ("stream-yes", 5, "workload.stream", "found 'yes'; allowed: true, false, both"),
+    (
+        "tab-indentation",
+        4,
+        "",
+        "not readable as YAML: while scanning for the next token found character '\\t' that cannot start any token; indent with spaces, not tabs",
+    ),
+    (
+        "text-without-language",
+        6,
+        "workload.texts.first",
+        "the label 'first' names no language of 'builtin:news'; write builtin:zh-news or builtin:en-news",
+    ),
+    (
+        "toggle-false",
+        4,
+        "optimizations.resample_cache",
+        "found false; leave the toggle out, or give its states as {before: , after: }",
+    ),
+    (
+        "toggle-without-states",
+        4,
+        "optimizations.resample_cache",
+        "found nothing; allowed: a mapping with the keys before, after",
+    ),
+    (
+        "toggle-yes",
+        4,
+        "optimizations.resample_cache.after",
+        "found 'yes'; allowed: true, false, or a mapping of parameters",
+    ),
+    ("too-many-requests", 4, "workload", "this makes 2,000,000 different requests; at most 10,000 are planned"),
+    ("too-many-values", 3, "", "more than 20,000 values; a scenario has a few dozen"),
+    ("two-documents", 4, "", "a second document starts here; a scenario file holds one"),
+    (
+        "unclosed-bracket",
+        4,
+        "",
+        "not readable as YAML: while parsing a flow sequence expected ',' or ']', but got ':'; is the bracket on line 3 closed?",
+    ),
+    ("unclosed-quote", 3, "", "not readable as YAML: while scanning a quoted scalar found unexpected end of stream"),
+    (
+        "unknown-adapter",
+        3,
+        "model.adapter",
+        "unknown adapter 'cosyvoice'; allowed: cosyvoice2, fake; did you mean cosyvoice2?",
+    ),
+    ("unknown-design", 4, "design", "'factorial' is not available yet: known are one_at_a_time, leave_one_out"),
+    ("unknown-device", 3, "devices.1", "found 'gpu'; allowed: cpu, cuda, cuda:1 (a GPU by its index)"),
+    (
+        "unknown-fault",
+        4,
+        "model.faults.resample_cache",
+        "found 'crush'; allowed: crash, crash_once, crash_at_bind, hang, out_of_memory, error, change, inert; did you mean crash?",
+    ),
+    (
+        "unknown-key",
+        4,
+        "colour",
+        "unknown key; allowed: name, description, model, devices, workload, optimizations, design, measure, gate",
+    ),
+    (
+        "unknown-mode",
+        5,
+        "workload.mode.1",
+        "found 'zeroshot'; allowed: sft, zero_shot, cross_lingual, voice_conversion; did you mean zero_shot?",
+    ),
+    (
+        "unknown-parameter",
+        5,
+        "optimizations.batched_cleanup.after.evry",
+        "unknown parameter; batched_cleanup takes every (a whole number or request or never; default request), above (text; default none); did you mean every?",
+    ),
+    (
+        "unknown-prompt",
+        5,
+        "workload.prompts.1",
+        "unknown builtin prompt 'aishell-0123'; allowed: aishell-0121, aishell-0122; did you mean aishell-0122?",
+    ),
+    (
+        "unknown-side",
+        4,
+        "optimizations.resample_cache.befor",
+        "unknown key; allowed: before, after; did you mean before?",
+    ),
+    ("unknown-size", 4, "model.size", "found 'nono'; allowed: nano, full"),
+    (
+        "unknown-text",
+        5,
+        "workload.texts.zh",
+        "unknown builtin text 'zh-newz'; allowed: zh-short, zh-dialogue, zh-news, zh-long, zh-mixed, en-short, en-dialogue, en-news, en-long, en-mixed; did you mean zh-news?",
+    ),
+    ("utf16", 1, "", "the file is not UTF-8; it looks like UTF-16: save it as UTF-8"),
+    ("workers-not-whole", 5, "measure.workers", "found 2.5; allowed: a whole number"),
+    ("workers-true", 5, "measure.workers", "found true; allowed: a whole number"),
+    ("zero-margin", 5, "measure.margin", "found '0%'; a margin is more than 0%"),
+    (
+        "repeat-too-rare",
+        6,
+        "workload.speakers.repeat",
+        "found 0.9999; allowed: 0, 1, or a share from 0.01 to 0.99, so that both kinds are met in a run",
+    ),
+]
+
+
+@pytest.mark.parametrize(("file", "line", "key", "message"), REFUSED, ids=[case[0] for case in REFUSED])
+def test_a_malformed_scenario_is_refused_with_its_place(file: str, line: int, key: str, message: str) -> None:
+    path = str(DATA / "bad-scenarios" / f"{file}.yaml")
+    with pytest.raises(ScenarioError) as caught:
+        load(path)
+    assert (caught.value.file, caught.value.line, caught.value.key) == (path, line, key)
+    expected = message.replace("TOGGLES", ", ".join(sorted(registry()))).replace("METRICS", ", ".join(METRICS))
+    assert caught.value.message == expected
+    assert "\n" not in str(caught.value)
+
+
+def test_every_malformed_file_is_tested() -> None:
+    assert sorted(path.stem for path in (DATA / "bad-scenarios").iterdir()) == sorted(case[0] for case in REFUSED)
+
+
+def test_defaults_are_those_of_the_contract() -> None:
+    scenario = parse(MINIMAL, "minimal.yaml")
+    measure = scenario.measure
+    assert (measure.margin_of("latency"), measure.budget_s, measure.time_limit_s) == (0.01, 60.0, 60.0)
+    assert (measure.workers, measure.threads, measure.memory_repeats) == (6, 1, 3)
+    assert (scenario.devices, scenario.design) == (("cpu", "cuda"), "one_at_a_time")
+    assert scenario.options() == {"size": "nano", "weights": "random", "seed": 0}
+    assert scenario.optimizations == {"resample_cache": Toggle(before=False, after=True)}
+
+
+def test_the_fake_adapter_gets_seconds_and_its_own_keys() -> None:
+    scenario = load(str(DATA / "fake.yaml"))
+    assert scenario.options() == {
+        "base": 0.002, "noise": 0.01, "effects": {"cached_device": -0.1}, "faults": {"resample_cache": "inert"},
+        "memory": {"batched_cleanup": 1048576}, "seed": 3,
+    }  # fmt: skip
+
+
+def test_a_scenario_survives_run_json() -> None:
+    for path in [DATA / "fake.yaml", *shipped().values()]:
+        scenario = load(str(path))
+        again = Scenario.from_data(json.loads(json.dumps(scenario.as_data())))
+        assert again == scenario
+        assert again.file == str(path.absolute())
+
+
+def test_a_torn_run_json_is_refused_without_a_line() -> None:
+    data = parse(MINIMAL, "minimal.yaml").as_data()
+    data["measure"]["workers"] = "many"
+    with pytest.raises(ScenarioError) as caught:
+        Scenario.from_data(data)
+    assert str(caught.value) == "minimal.yaml: measure.workers: found 'many'; allowed: a whole number"
+
+
+@pytest.mark.parametrize("name", list(shipped()))
+def test_shipped_scenarios_are_valid_and_say_what_they_show(name: str) -> None:
+    text = shipped()[name].read_text(encoding="utf-8")
+    assert text.startswith("# ")
+    assert "# yaml-language-server: $schema=../docs/scenario.schema.json\n" in text
+    scenario = load(name)
+    assert scenario.name == name
+    assert scenario.description
+
+
+def test_seed_optimizations_compares_the_six_of_the_document() -> None:
+    assert set(load("seed-optimizations").optimizations) == {
+        "cached_cuda_check", "cached_device", "resample_cache", "precompiled_regex", "speaker_preregistration",
+        "batched_cleanup",
+    }  # fmt: skip
+
+
+def test_a_misspelt_name_is_told_the_nearest() -> None:
+    with pytest.raises(
+        UsageError, match=r"no scenario is called 'seed-optimisations'; did you mean seed-optimizations\?"
+    ):
+        load("seed-optimisations")
+    with pytest.raises(
+        UsageError, match=r"no scenario is called 'qqq' \(known: all-regex, .*; a file is given by its path\)"
+    ):
+        load("qqq")
+
+
+def test_a_path_that_cannot_be_read_is_told_why(tmp_path: Path) -> None:
+    (tmp_path / "mine.yaml").write_bytes(MINIMAL)
+    with pytest.raises(ScenarioError, match=r"there is no such file; did you mean .*mine\.yaml\?"):
+        load(str(tmp_path / "mime.yaml"))
+    with pytest.raises(ScenarioError, match="this is a folder; give a scenario file in it"):
+        load(str(tmp_path))
+    with pytest.raises(ScenarioError, match="the file cannot be read"):
+        load(f"{tmp_path}/nul\0byte.yaml")
+
+
+def test_a_file_that_is_too_large_is_not_read() -> None:
+    with pytest.raises(ScenarioError, match="the file is larger than the 1,048,576 bytes that are read"):
+        parse(b"#" * (MAX_BYTES + 1), "large.yaml")
+
+
+@pytest.mark.parametrize(
+    "text", [b"!" * 9999, b"k" * 900 + b": 1", b'"a\nb": 1', b"a: &" + b"x" * 9999, b"%YAML " + b"9" * 5000]
+)
+def test_a_message_stays_short_and_on_one_line_whatever_the_file_holds(text: bytes) -> None:
+    with pytest.raises(ScenarioError) as caught:
+        parse(text, "odd.yaml")
+    assert len(str(caught.value)) < 400
+    assert str(caught.value).isprintable()
+
+
+def test_a_byte_order_mark_and_windows_line_ends_are_read() -> None:
+    assert parse(b"\xef\xbb\xbf" + MINIMAL.replace(b"\n", b"\r\n"), "windows.yaml").name == "minimal"
+
+
+def test_overrides_replace_values_by_path() -> None:
+    scenario = load(
+        str(DATA / "fake.yaml"),
+        ["measure.budget=1m30s", "measure.metrics.0=rtf", "gate.stage.llm=2%", "measure.metrics.1=stage.llm",
+         "measure.margin=0.5%", "optimizations.batched_cleanup={after: {every: 8}}", "workload.texts.en=hello = you"],
+    )  # fmt: skip
+    assert scenario.measure.budget_s == 90
+    assert scenario.measure.metrics[:2] == ("rtf", "stage.llm")
+    assert scenario.gate == {"stage.llm": 0.02}
+    assert scenario.measure.margin_of("rtf") == 0.005
+    assert scenario.optimizations["batched_cleanup"].after == {"every": 8}
+    assert scenario.workload.texts["en"] == "hello = you"
+    assert parse(MINIMAL, "x", {"measure.workers": "2"}).measure.workers == 2
+
+
+@pytest.mark.parametrize(
+    ("override", "key", "message"),
+    [
+        ("measure.budgt=3s", "measure.budgt",
+         "unknown key; allowed: metrics, margin, budget, workers, threads, memory_repeats, time_limit; did you mean budget?"),
+        ("measure.workers=many", "measure.workers", "found 'many'; allowed: a whole number"),
+        ("name.first=x", "name", "found 'minimal' here, which has no keys; set `name` as a whole"),
+        ("optimizations.resample_cache.after=true", "optimizations.resample_cache",
+         "found true here, which has no keys; set `optimizations.resample_cache` as a whole"),
+        ("measure", "", "an override is written key=value, such as measure.budget=30s"),
+        ("measure..budget=3s", "", "an override is written key=value, such as measure.budget=30s"),
+        ("description=!!python/name:os x", "description", "the tag !!python/name:os is not read; a scenario is plain data"),
+        ("devices=[cpu", "devices",
+         "not readable as YAML: while parsing a flow sequence expected ',' or ']', but got '<stream end>'; is the bracket on line 1 closed?"),
+    ],
+)  # fmt: skip
+def test_a_wrong_override_is_named(override: str, key: str, message: str) -> None:
+    with pytest.raises(ScenarioError) as caught:
+        parse(MINIMAL, "minimal.yaml", [override])
+    assert caught.value.file == f"--set {override}"
+    assert (caught.value.line, caught.value.key, caught.value.message) == (None, key, message)
+
+
+def test_an_override_outside_a_list_is_refused() -> None:
+    with pytest.raises(ScenarioError) as caught:
+        parse(MINIMAL + b"devices: [cpu]\n", "minimal.yaml", ["devices.1=cuda"])
+    assert caught.value.message == "the list has 1 entries, counted from 0; found '1'"
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [("90s", 90), ("2m", 120), ("1m30s", 90), ("1h", 3600), ("500ms", 0.5), ("0.25s", 0.25), (5, 5), (2.5, 2.5)],
+)
+def test_durations_are_read_as_seconds(text: Any, seconds: float) -> None:
+    assert duration_s(text) == seconds
+
+
+@given(st.floats(1e-6, 600_000))
+def test_a_duration_is_written_so_that_it_reads_the_same(seconds: float) -> None:
+    assert duration_s(say_duration(seconds)) == seconds
+
+
+@given(st.floats(1e-6, 0.999))
+def test_a_percentage_is_written_so_that_it_reads_the_same(share: float) -> None:
+    assert fraction(say_percent(share)) == share
+
+
+@given(st.binary(max_size=300))
+def test_arbitrary_bytes_raise_nothing_but_a_scenario_error(text: bytes) -> None:
+    assert _reads(text) in (True, False)
+
+
+@given(st.lists(st.sampled_from([*"abk:[]{},-'\"\n \t&*!#|>%@\\?~0.e", "name: ", "\n  - ", "\n---\n", "<<: "])))
+def test_arbitrary_yaml_raises_nothing_but_a_scenario_error(pieces: list[str]) -> None:
+    assert _reads("".join(pieces).encode()) in (True, False)
+
+
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(max_size=8),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
+    max_leaves=6,
+)
+KEYS = ["name", "description", "model", "devices", "workload", "optimizations", "design", "measure", "gate"]
+
+
+@given(st.dictionaries(st.sampled_from(KEYS), VALUES), st.sampled_from(["workload", "measure", "model"]), VALUES)
+def test_values_of_any_type_raise_nothing_but_a_scenario_error(data: dict[str, Any], key: str, value: Any) -> None:
+    data[key] = dict.fromkeys(schema()["$defs"]["Workload" if key == "workload" else "Measure"]["properties"], value)
+    with pytest.raises(ScenarioError):
+        Scenario.from_data(data)
+
+
+def _reads(text: bytes) -> bool:
+    """Whether `text` is a scenario; anything but a ScenarioError escapes."""
+    try:
+        parse(text, "any.yaml")
+    except ScenarioError:
+        return False
+    return True
+
+
+def test_names_agree_with_the_places_that_own_them() -> None:
+    assert set(get_args(Mode)) == set(get_args(base.Mode))
+    assert set(schema()["properties"]["model"]["discriminator"]["mapping"]) == set(adapters.ADAPTERS)
+    assert set(get_args(CosyVoice2.model_fields["size"].annotation)) == set(SIZES)
+
+
+def test_the_schema_names_every_toggle_with_its_parameters_and_every_metric() -> None:
+    made = schema()
+    toggles = made["properties"]["optimizations"]["properties"]
+    assert set(toggles) == set(registry())
+    for name, optimization in registry().items():
+        after = toggles[name]["anyOf"][1]["properties"]["after"]["anyOf"][1]
+        assert set(after["properties"]) == set(optimization.parameters)
+    metric = made["$defs"]["Measure"]["properties"]["metrics"]["items"]
+    assert metric["anyOf"][0]["enum"] == list(METRICS)
+
+
+def test_every_key_has_a_description() -> None:
+    made = schema()
+    for definition in [made, *made["$defs"].values()]:
+        for key, field in definition["properties"].items():
+            assert field.get("description"), key
+
+
+def test_the_committed_schema_and_reference_are_current() -> None:
+    how = "run `python -m harness.scenario.docs docs`"
+    assert (DOCS / "scenario.schema.json").read_text(encoding="utf-8") == docs.schema_text(), how
+    assert (DOCS / "scenarios.md").read_text(encoding="utf-8") == docs.page(), how
+
+
+def test_reading_a_scenario_imports_nothing_heavy() -> None:
+    code = "import sys, harness.scenario; print([m for m in ('torch', 'pandas', 'numpy', 'matplotlib') if m in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "[]\n"

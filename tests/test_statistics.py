@@ -1,0 +1,102 @@
+"""Estimates and intervals, checked against known answers and by simulation."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from harness.statistics import hodges_lehmann, joint_effects, location, quantiles, repeat_effect
+
+
+def test_hodges_lehmann_is_the_median_of_pairwise_means() -> None:
+    assert hodges_lehmann([1.0, 2.0, 9.0]) == pytest.approx(np.median([1, 1.5, 5, 2, 5.5, 9]))
+
+
+def test_hodges_lehmann_is_not_moved_by_one_wild_value() -> None:
+    calm = [0.01, 0.02, 0.0, 0.015, 0.005]
+    assert hodges_lehmann([*calm, 1e6]) == pytest.approx(0.012, abs=0.006)
+
+
+def test_hodges_lehmann_of_nothing_is_refused() -> None:
+    with pytest.raises(ValueError, match="no values"):
+        hodges_lehmann([])
+
+
+def test_strata_are_weighed_by_their_share_and_not_by_their_count() -> None:
+    strata = {"known": [0.0] * 3, "new": [1.0] * 30}
+    assert location(strata, {"known": 0.75, "new": 0.25}) == pytest.approx(0.25)
+
+
+def test_a_worker_that_misses_a_stratum_has_no_estimate() -> None:
+    assert location({"known": [1.0]}, {"known": 1.0, "new": 1.0}) is None
+
+
+def workers_of(values: list[float]) -> dict[int, dict[str, list[float]]]:
+    return {worker: {"text": [value]} for worker, value in enumerate(values)}
+
+
+def test_one_worker_gives_an_estimate_and_no_interval() -> None:
+    effect = joint_effects({"a": workers_of([0.5])}, {"text": 1.0})["a"]
+    assert (effect.location, effect.low, effect.high, effect.workers) == (0.5, None, None, 1)
+
+
+def test_an_arm_that_was_never_measured_is_absent() -> None:
+    assert set(joint_effects({"a": workers_of([0.1, 0.2]), "b": {}}, {"text": 1.0})) == {"a"}
+
+
+def test_an_arm_with_a_spread_of_its_own_is_judged_by_it() -> None:
+    rng = np.random.default_rng(1)
+    calm = {f"calm-{arm}": workers_of(list(rng.normal(0, 0.001, 6))) for arm in range(5)}
+    wild = workers_of(list(rng.normal(0, 0.1, 6)))
+    effects = joint_effects({**calm, "wild": wild}, {"text": 1.0})
+    widths = {arm: effect.high - effect.low for arm, effect in effects.items() if effect.high and effect.low}
+    assert widths["wild"] > 2 * np.std([d["text"][0] for d in wild.values()]) / np.sqrt(6)
+
+
+def simulated(rng: np.random.Generator, workers: int, arms: int, noise: float) -> dict[str, dict[int, dict[str, list[float]]]]:
+    """Differences of arms without effect from a shared reference, heavy-tailed, one stratum, five blocks a worker."""
+    reference = rng.standard_t(4, (workers, 5)) * noise + rng.normal(0, noise, (workers, 1))
+    measured = rng.standard_t(4, (arms, workers, 5)) * noise + rng.normal(0, noise, (arms, workers, 1))
+    return {
+        f"arm-{arm}": {
+            worker: {"text": list(measured[arm, worker] - reference[worker])} for worker in range(workers)
+        }
+        for arm in range(arms)
+    }
+
+
+@pytest.mark.parametrize(("workers", "arms"), [(2, 4), (3, 8), (6, 8), (8, 2)])
+def test_intervals_hold_the_truth_as_often_as_they_say(workers: int, arms: int) -> None:
+    rng = np.random.default_rng(workers * 100 + arms)
+    missed = total = 0
+    for _ in range(600):
+        for effect in joint_effects(simulated(rng, workers, arms, 0.01), {"text": 1.0}).values():
+            assert effect.low is not None
+            assert effect.high is not None
+            missed += not effect.low <= 0 <= effect.high
+            total += 1
+    assert missed / total < 0.05 + 0.015
+
+
+def test_pooling_over_arms_narrows_the_interval() -> None:
+    rng = np.random.default_rng(3)
+    widths: dict[int, list[float]] = {1: [], 8: []}
+    for _ in range(200):
+        many = simulated(rng, 4, 8, 0.01)
+        for count, found in widths.items():
+            effect = joint_effects(dict(list(many.items())[:count]), {"text": 1.0})["arm-0"]
+            assert effect.low is not None
+            assert effect.high is not None
+            found.append(effect.high - effect.low)
+    assert np.mean(widths[8]) < 0.8 * np.mean(widths[1])
+
+
+def test_repeats_that_agree_give_a_point() -> None:
+    effect = repeat_effect([-0.5, -0.5, -0.5])
+    assert effect is not None
+    assert (effect.low, effect.high) == (-0.5, -0.5)
+
+
+def test_quantiles_of_nothing_are_empty() -> None:
+    assert quantiles([]) == {}
+    assert quantiles([1.0, 2.0, 3.0])["p50"] == 2.0
