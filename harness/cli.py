@@ -24,10 +24,11 @@ _HELP = """Measure what each optimization of a text-to-speech model is worth, an
 A scenario (YAML) names a model, a workload, and the optimizations to toggle. `harness run` measures them in fresh
 processes, with controls whose true effect is known, and checks that each toggle was engaged and that the output holds.
 
-  harness run seed-optimizations        measure the shipped scenario; ends with the page's path\n
-  harness run smoke --budget 5s         a quick look\n
-  harness report results/RUN --html page.html --markdown table.md\n
-  harness list optimizations            what can be toggled
+\b
+  harness run seed-optimizations      measure, write the page, say where it is
+  harness run smoke --budget 5s       a quick look
+  harness report results/RUN          write the page of a run again
+  harness list optimizations          what can be toggled
 """
 
 app = typer.Typer(help=_HELP, no_args_is_help=True, add_completion=False, rich_markup_mode=None,
@@ -108,7 +109,7 @@ def run(
     if json_:
         typer.echo((folder / store.RUN_FILE).read_text(encoding="utf-8"))
     else:
-        show(result, Console())
+        show(result, Console(width=None if sys.stdout.isatty() else 120))
         typer.echo(f"\nrun   {folder}\npage  {page.resolve().as_uri()}")
 
 

@@ -15,8 +15,6 @@ from harness.statistics import Effect
 
 FAMILY_ERROR = 0.01
 """Chance that any control of a device fails in a run without fault, shared equally among its controls."""
-MEMORY_DOSE_TOLERANCE = 0.02
-"""Share by which a known allocation may be off: pages and allocator blocks are not cut to the byte."""
 
 
 def controls(evidence: Evidence) -> list[Control]:
@@ -109,12 +107,14 @@ def _memory_dose(evidence: Evidence) -> Iterator[Control]:
     name = "rss_peak" if evidence.device == "cpu" else EXACT
     effect = evidence.effect(name, evidence.reference, HOST_DOSE, form=difference)
     found = None if effect is None else effect.location
-    passed = found is not None and abs(found - DOSE_BYTES) <= MEMORY_DOSE_TOLERANCE * DOSE_BYTES
-    measured = "nothing" if found is None else f"{found / 2**20:.2f} MiB"
+    baseline = evidence.values(name, evidence.reference)
+    bound = margin_of(evidence, name) / 2 * median(baseline) if baseline else 0.0
+    passed = found is not None and abs(found - DOSE_BYTES) <= bound
+    measured = "nothing" if found is None else f"{found / 2**20:.2f} MiB (±{bound / 2**20:.2f} MiB allowed)"
     low, high = _ends(effect)
     yield Control(
         name="memory_dose", device=evidence.device, metric=name, unit="bytes", expected=float(DOSE_BYTES),
-        low=low, high=high, level=0.95, bound=MEMORY_DOSE_TOLERANCE, passed=passed,
+        low=low, high=high, level=0.95, bound=bound, passed=passed,
         reason=f"a known allocation of {DOSE_BYTES / 2**20:g} MiB was measured as {measured}",
     )  # fmt: skip
 

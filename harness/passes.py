@@ -28,6 +28,8 @@ MAX_OUTPUT_REQUESTS = 4
 """Requests, of one cycle of the workload, whose outputs are compared."""
 WITNESS_REQUESTS = 4
 """Requests in which witnesses are counted: more than one, so that "once" and "every request" can be told apart."""
+INIT_BLOCKS = 4
+"""How often the pipelines of a block's arms are built after it: building takes little, and varies more."""
 DOSE_IN_MARGINS = 2.0
 """Length of a dose: this many times the margin of the median latency."""
 
@@ -197,27 +199,28 @@ def _measure(session: Session, number: int, worker: WorkerProcess) -> None:
 
 
 def _latency_block(session: Session, number: int, worker: WorkerProcess, turn: int, dose_s: float) -> None:
-    """One block of each kind in turn: the groups of the design one after the other, each followed by an init block."""
+    """One block of a group (groups take turns) on the next request, then blocks in which its pipelines are built."""
     groups = list(session.design.groups)
     group = groups[turn % len(groups)]
-    order = session.alive(session.design.groups[group])
-    random.Random(f"{session.scenario.name} {session.device} {turn}").shuffle(order)  # noqa: S311  order, not secrets
     index = turn // len(groups)
+    rng = random.Random(f"{session.scenario.name} {session.device} {turn}")  # noqa: S311  order, not secrets
+    order = session.alive(session.design.groups[group])
+    rng.shuffle(order)
     message = {"do": "block", "order": order, "request": index, "settle": group == "settled", "dose_s": dose_s}
-    _record_block(session, number, group, "request", worker.ask(message, limit_s=session.limit_s), index)
-    init = [arm for arm in order if arm in (*session.arms(controls=False), PLACEBO)]
-    _record_block(
-        session, number, group, "init", worker.ask({"do": "init", "order": init}, limit_s=session.limit_s), None
-    )
+    _record_block(session, number, group, worker.ask(message, limit_s=session.limit_s), index)
+    built = [arm for arm in order if arm in (*session.arms(controls=False), PLACEBO)]
+    for _ in range(INIT_BLOCKS):
+        rng.shuffle(built)
+        _record_block(session, number, group, worker.ask({"do": "init", "order": built}, limit_s=session.limit_s), None)
 
 
 def _record_block(
-    session: Session, number: int, group: str, kind: str, events: Sequence[Mapping[str, Any]], index: int | None
+    session: Session, number: int, group: str, events: Sequence[Mapping[str, Any]], index: int | None
 ) -> None:
     (block,) = events
     request = None if index is None else workload.request(session.scenario, index)
     session.record(
-        "block", pass_="latency", kind=kind, phase="timed", worker=number, block=session.ledger.blocks, group=group,
+        "block", pass_="latency", kind="request" if request else "init", phase="timed", worker=number, block=session.ledger.blocks, group=group,
         request=request.id if request else "init", stratum=request.stratum if request else "init",
         trials=block["trials"], wall_s=block["wall_s"],
     )  # fmt: skip

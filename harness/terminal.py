@@ -11,6 +11,7 @@ from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedCo
 from rich.table import Table
 
 from harness.report import page
+from harness.report.model import Badge, Device
 from harness.results import Run
 
 
@@ -74,14 +75,26 @@ def show(run: Run, console: Console) -> None:
             word = "[green]passed[/]" if control.passed else "[red]failed[/]"
             console.print(f"  control {escape(control.name)} ({escape(control.metric)}): {word}, {escape(control.reason)}",
                           highlight=False)  # fmt: skip
-        table = Table(title=device.headline.title, title_justify="left", box=None, pad_edge=False)
-        for heading in ("optimization", "before", "after", "change", "95 % interval", "verdict", "witness", "output"):
-            table.add_column(heading, justify="right" if heading in ("before", "after") else "left")
-        for row in device.headline.rows:
-            verdict = f"[{_TONES[row.verdict.tone]}]{escape(row.verdict.text)}[/]"
-            cells = (row.name, row.before, row.after, row.change, row.interval)
-            table.add_row(*map(escape, cells), verdict, escape(row.witness), escape(row.equivalence))
-        for entry in device.invalid:
-            verdict = f"[{_TONES[entry.verdict.tone]}]{escape(entry.verdict.text)}[/]"
-            table.add_row(escape(entry.name), "", "", "", "", verdict, escape(entry.witness), escape(entry.equivalence))
-        console.print(table)
+        console.print(_table(device))
+
+
+def _table(device: Device) -> Table:
+    """The headline metric, one line per optimization, then what may not be compared."""
+    table = Table(title=device.headline.title, title_justify="left", box=None, pad_edge=False)
+    table.add_column("optimization", no_wrap=True)
+    table.add_column("before", justify="right", no_wrap=True)
+    table.add_column("after", justify="right", no_wrap=True)
+    for heading in ("change", "95 % interval"):
+        table.add_column(heading)
+    table.add_column("verdict", no_wrap=True)
+    table.add_column("output", no_wrap=True)
+    for row in device.headline.rows:
+        cells = (row.name, row.before, row.after, row.change, row.interval)
+        table.add_row(*map(escape, cells), _word(row.verdict), escape(row.equivalence))
+    for entry in device.invalid:
+        table.add_row(escape(entry.name), "", "", "", "", _word(entry.verdict), escape(entry.equivalence))
+    return table
+
+
+def _word(verdict: Badge) -> str:
+    return f"[{_TONES[verdict.tone]}]{escape(verdict.text)}[/]"

@@ -91,7 +91,6 @@ class Worker:
         for arm in order:
             self._begin(arm)
             trials.append({"arm": arm, "values": self._bench.init(arm)})
-        gc.collect()
         self._reply("block", trials=trials, wall_s=(self._machine.clock_ns() - start) / 1e9)
 
     def witness(self, arm: str, toggles: Mapping[str, Mapping[str, Any]], requests: Sequence[int]) -> None:

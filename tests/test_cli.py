@@ -1,0 +1,118 @@
+"""The command line: exit codes, and what it says on which stream."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from harness.results import Run
+
+SCENARIO = """\
+name: quick
+model: {adapter: fake, noise: 0.002}
+devices: [cpu]
+workload: {texts: {en: hello}}
+optimizations: {resample_cache: true, cached_device: true}
+measure: {metrics: [latency, init], budget: 20s, workers: 3}
+"""
+
+
+def harness(*arguments: str, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "harness", *arguments]
+    return subprocess.run(command, capture_output=True, text=True, check=False, cwd=cwd)
+
+
+def test_run_writes_a_run_a_page_and_markdown_and_says_where(tmp_path: Path) -> None:
+    (tmp_path / "quick.yaml").write_text(SCENARIO)
+    done = harness("run", "quick.yaml", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    (folder,) = (tmp_path / "results").iterdir()
+    for name in ("run.json", "samples.parquet", "report.html", "report.md"):
+        assert (folder / name).stat().st_size > 0
+    assert (folder / "report.html").as_uri() in "".join(done.stdout.split())
+    assert "resample_cache" in done.stdout
+
+
+def test_json_is_alone_on_stdout(tmp_path: Path) -> None:
+    (tmp_path / "quick.yaml").write_text(SCENARIO)
+    done = harness("run", "quick.yaml", "--json", "--budget", "5s", "--set", "measure.margin=5%", cwd=tmp_path)
+    run = json.loads(done.stdout)
+    assert run["plan"]["budget_s"] == 5
+    assert {contrast["margin"] for contrast in run["contrasts"]} == {0.05}
+    wanted = {
+        "optimization", "metric", "device", "unit", "statistic", "reference_arm", "arm", "before", "after", "ratio",
+        "ratio_low", "ratio_high", "margin", "verdict", "blocks", "workers", "witness_before", "witness_after", "equivalence",
+    }  # fmt: skip
+    assert all(wanted <= set(contrast) for contrast in run["contrasts"])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["run", "seed-optimisations"], "did you mean seed-optimizations"),
+        (["run", "missing.yaml"], "no such file"),
+        (["run"], "name a scenario"),
+        (["run", "smoke", "--device", "tpu"], "allowed are cpu, cuda, cuda:N and all"),
+        (["run", "smoke", "--budget", "soon"], "budget"),
+        (["run", "smoke", "--set", "measure.budgt=3s"], "did you mean budget"),
+        (["run", "--resume", "nowhere"], "holds no run"),
+        (["run", "smoke", "--resume", "nowhere"], "--resume takes everything from the run"),
+        (["report", "nowhere"], "holds no run"),
+        (["list", "toggles"], "known are optimizations"),
+        (["validate", "nothing"], "no scenario is called"),
+        (["frobnicate"], "No such command"),
+    ],
+)
+def test_what_cannot_be_read_is_one_message_and_exit_code_2(arguments: list[str], said: str, tmp_path: Path) -> None:
+    done = harness(*arguments, cwd=tmp_path)
+    assert done.returncode == 2, done.stderr
+    assert said in " ".join(done.stderr.split())
+    assert "Traceback" not in done.stderr
+
+
+def test_a_run_in_which_nothing_can_be_measured_is_exit_code_4(tmp_path: Path) -> None:
+    faulty = SCENARIO.replace("noise: 0.002", "noise: 0.002, faults: {resample_cache: error, cached_device: error}")
+    (tmp_path / "faulty.yaml").write_text(faulty)
+    done = harness("run", "faulty.yaml", cwd=tmp_path)
+    assert done.returncode == 4
+    assert "planted error" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_listings_are_json_on_request() -> None:
+    names = {item["name"] for item in json.loads(harness("list", "optimizations", "--json").stdout)}
+    assert {"resample_cache", "batched_cleanup"} <= names
+    scenarios = {item["name"] for item in json.loads(harness("list", "scenarios", "--json").stdout)}
+    assert {"seed-optimizations", "smoke"} <= scenarios
+    models = {item["name"]: item for item in json.loads(harness("list", "models", "--json").stdout)}
+    assert models["cosyvoice2 full"]["llm"]["layers"] == 24
+
+
+def test_validate_names_line_and_key_of_each_bad_scenario(tmp_path: Path) -> None:
+    (tmp_path / "bad.yaml").write_text(SCENARIO.replace("resample_cache", "resample_cash"))
+    done = harness("validate", "smoke", "bad.yaml", cwd=tmp_path)
+    assert done.returncode == 2
+    assert "smoke: valid" in done.stdout
+    assert done.stderr.startswith("bad.yaml:5: optimizations.resample_cash")
+    assert "did you mean resample_cache" in done.stderr
+
+
+def test_schema_prints_a_json_schema() -> None:
+    assert json.loads(harness("schema").stdout)["$schema"].startswith("https://json-schema.org/")
+
+
+def test_report_goes_to_stdout_for_a_pull_request(measure_fake: Callable[..., Run], tmp_path: Path) -> None:
+    measure_fake(measure={"budget": "3s"})
+    done = harness("report", "run", "--markdown", "-", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("## ")
+    assert "Cache Resample objects" in done.stdout
+
+
+def test_version_is_printed() -> None:
+    assert harness("--version").stdout.startswith("tts-harness ")
