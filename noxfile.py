@@ -89,4 +89,4 @@ def types(session: nox.Session) -> None:
 @nox.session(python=False, requires=["env"])
 def docs(session: nox.Session) -> None:
     """Write the generated pages again: the scenario reference and the JSON Schema."""
-    run(session, "-m", "harness.scenario.docs")
+    run(session, "-m", "harness.scenario.docs", "docs")

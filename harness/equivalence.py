@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,7 +15,8 @@ TOLERANCE = 1e-4
 SPECTRAL_DB = 1.0
 """Largest log-mel distance that is still graded "spectral"."""
 
-_ORDER: tuple[Grade, ...] = ("bitwise", "tolerance", "spectral", "words", "changed")
+ORDER: tuple[Grade, ...] = ("bitwise", "tolerance", "spectral", "words", "changed")
+"""Grades from best to worst."""
 _FRAME, _HOP, _BANDS = 1024, 256, 40
 
 
@@ -43,9 +44,22 @@ def accepted(found: Grade, bound: float | None, check: Check) -> bool:
     """Whether a found grade meets the check that a toggle declares."""
     if found == "changed":
         return False
-    if _ORDER.index(found) < _ORDER.index(check.grade):
+    if ORDER.index(found) < ORDER.index(check.grade):
         return True
     return found == check.grade and bound is not None and bound <= check.bound
+
+
+def loosened(check: Check, own_difference: Grade) -> Check:
+    """`check`, but no stricter than what the reference keeps to itself in another process (grade `own_difference`).
+
+    Where a device does not repeat itself to the bit, no toggle can be asked to. A reference whose twin is "changed"
+    excuses nothing.
+    """
+    limits: Mapping[Grade, float] = {"tolerance": TOLERANCE, "spectral": SPECTRAL_DB}
+    if own_difference not in limits or ORDER.index(own_difference) <= ORDER.index(check.grade):
+        return check
+    reason = f"the reference's own difference between two processes is graded {own_difference}"
+    return Check(grade=own_difference, bound=limits[own_difference], reason=reason)
 
 
 def log_mel_distance_db(before: NDArray[np.float32], after: NDArray[np.float32]) -> float:

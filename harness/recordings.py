@@ -14,8 +14,8 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from harness.adapters.base import Speaker
 from harness.errors import UsageError
+from harness.requests import Speaker
 
 if TYPE_CHECKING:
     import numpy as np

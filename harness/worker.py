@@ -19,10 +19,10 @@ from pathlib import Path
 from typing import IO, Any
 
 from harness import adapters, workload
-from harness.adapters.base import Request
 from harness.errors import HarnessError
 from harness.machine import machine
 from harness.measure import Bench
+from harness.requests import Request
 from harness.results import Arm
 from harness.scenario import Scenario
 

@@ -19,8 +19,8 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 from math import floor
 
-from harness.adapters.base import Mode, Request, Speaker
 from harness.recordings import BUILTIN_RECORDINGS, builtin_speaker, excerpt, fault_of, speaker
+from harness.requests import Mode, Request, Speaker
 from harness.scenario import Recording, Scenario
 from harness.scenario.scalars import BUILTIN
 from harness.scenario.texts import TEXTS

@@ -111,7 +111,7 @@ def test_report_goes_to_stdout_for_a_pull_request(measure_fake: Callable[..., Ru
     done = harness("report", "run", "--markdown", "-", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith("## ")
-    assert "Cache Resample objects" in done.stdout
+    assert "resample\\_cache" in done.stdout
 
 
 def test_version_is_printed() -> None:

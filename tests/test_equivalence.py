@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from harness.equivalence import accepted, grade
+from harness.equivalence import accepted, grade, loosened
 from harness.optimizations.registry import Check
 
 RNG = np.random.default_rng(0)
@@ -37,6 +37,15 @@ def test_other_tokens_are_another_utterance_whatever_the_audio() -> None:
 
 def test_another_length_is_changed_and_has_no_figure() -> None:
     assert grade(AUDIO, AUDIO[:-1], TOKENS, TOKENS) == ("changed", None)
+
+
+def test_no_toggle_is_held_to_more_than_the_reference_keeps_to_itself() -> None:
+    strict = Check(grade="bitwise")
+    assert loosened(strict, "bitwise") == strict
+    assert loosened(strict, "tolerance").grade == "tolerance"
+    assert accepted("tolerance", 1e-8, loosened(strict, "tolerance"))
+    assert not accepted("spectral", 0.5, loosened(strict, "tolerance"))
+    assert loosened(strict, "changed") == strict
 
 
 @pytest.mark.parametrize(

@@ -13,11 +13,11 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from conftest import TOGGLES, Quiet, fake_scenario
 
 from harness import compare, runner, store
 from harness.errors import NothingMeasuredError, UsageError
 from harness.results import Contrast, Run
+from tests.conftest import TOGGLES, Quiet, fake_scenario
 
 
 def contrast(run: Run, optimization: str, metric: str = "latency") -> Contrast:
@@ -29,7 +29,8 @@ def test_planted_effects_are_found_and_the_rest_is_called_equal(measure_fake: Ca
     assert all(control.passed for control in run.controls), run.controls
     faster, slower, equal = (contrast(run, name) for name in TOGGLES)
     assert (faster.verdict, slower.verdict, equal.verdict) == ("faster", "slower", "no material difference")
-    assert faster.ratio_low is not None and faster.ratio_high is not None
+    assert faster.ratio_low is not None
+    assert faster.ratio_high is not None
     assert faster.ratio_low < 0.9 < faster.ratio_high
     together = contrast(run, "all")
     assert together.ratio == pytest.approx(0.9 * 1.05, abs=0.005)
@@ -123,7 +124,8 @@ def test_a_fake_gpu_has_device_times_memory_peaks_and_a_device_dose(measure_fake
     assert all(control.passed for control in run.controls)
     less = contrast(run, "resample_cache", "peak_allocated")
     assert less.verdict == "less"
-    assert less.before is not None and less.after is not None
+    assert less.before is not None
+    assert less.after is not None
     assert less.before - less.after == 50 * 2**20
     assert contrast(run, "resample_cache", "device.latency").before == pytest.approx(0.05, rel=0.01)
 
@@ -131,7 +133,8 @@ def test_a_fake_gpu_has_device_times_memory_peaks_and_a_device_dose(measure_fake
 def test_cpu_memory_that_cannot_be_read_is_none_with_a_reason(measure_fake: Callable[..., Run]) -> None:
     run = measure_fake(measure={"metrics": ["latency", "peak_allocated"]})
     found = contrast(run, "resample_cache", "peak_allocated")
-    assert found.before is None and found.ratio is None
+    assert found.before is None
+    assert found.ratio is None
     assert "device memory" in found.reason
     assert "peak_allocated" in run.unavailable["cpu"]
 
@@ -144,7 +147,7 @@ def test_leave_one_out_compares_all_with_all_but_each(measure_fake: Callable[...
     assert "all" not in {c.optimization for c in run.contrasts}
 
 
-def test_a_missing_device_is_skipped_and_said(tmp_path: Path, quiet: Quiet, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_device_is_skipped_and_said(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(runner, "gpus", list)
     usable, skipped = runner.usable_devices(["cpu", "cuda"], fake=False)
     assert usable == ("cpu",)
@@ -199,7 +202,7 @@ def children_of(process: subprocess.Popen[bytes]) -> list[int]:
     return [int(pid) for pid in text.split()]
 
 
-def test_a_killed_runner_loses_nothing_written_and_resume_finishes(tmp_path: Path, quiet: Quiet) -> None:
+def test_a_killed_runner_loses_nothing_written_and_resume_finishes(tmp_path: Path) -> None:
     process = start(tmp_path)
     folder = wait_for_blocks(tmp_path, 10)
     workers = children_of(process)

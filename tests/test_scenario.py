@@ -12,8 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness import adapters
-from harness.adapters import base
+from harness import adapters, requests
 from harness.errors import ScenarioError, UsageError
 from harness.metrics import METRICS
 from harness.models.cosyvoice2.config import SIZES
@@ -94,7 +93,7 @@ REFUSED = [
         "ill-typed-parameter",
         6,
         "optimizations.batched_cleanup.after.every",
-        "found 2.5; batched_cleanup takes every (a whole number or request or never; default request), above (text; default none)",
+        "found 2.5; batched_cleanup takes every (a whole number of at least 1 or request or never; default request), above (text; default none)",
     ),
     ("infinite-noise", 4, "model.noise", "'.inf' is not a finite number"),
     ("key-of-another-adapter", 4, "model.noise", "unknown key; allowed: adapter, size, weights, seed"),
@@ -252,7 +251,7 @@ REFUSED = [
         "unknown-parameter",
         5,
         "optimizations.batched_cleanup.after.evry",
-        "unknown parameter; batched_cleanup takes every (a whole number or request or never; default request), above (text; default none); did you mean every?",
+        "unknown parameter; batched_cleanup takes every (a whole number of at least 1 or request or never; default request), above (text; default none); did you mean every?",
     ),
     (
         "unknown-prompt",
@@ -489,7 +488,7 @@ def _reads(text: bytes) -> bool:
 
 
 def test_names_agree_with_the_places_that_own_them() -> None:
-    assert set(get_args(Mode)) == set(get_args(base.Mode))
+    assert set(get_args(Mode)) == set(get_args(requests.Mode))
     assert set(schema()["properties"]["model"]["discriminator"]["mapping"]) == set(adapters.ADAPTERS)
     assert set(get_args(CosyVoice2.model_fields["size"].annotation)) == set(SIZES)
 

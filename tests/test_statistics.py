@@ -53,14 +53,14 @@ def test_an_arm_with_a_spread_of_its_own_is_judged_by_it() -> None:
     assert widths["wild"] > 2 * np.std([d["text"][0] for d in wild.values()]) / np.sqrt(6)
 
 
-def simulated(rng: np.random.Generator, workers: int, arms: int, noise: float) -> dict[str, dict[int, dict[str, list[float]]]]:
+def simulated(
+    rng: np.random.Generator, workers: int, arms: int, noise: float
+) -> dict[str, dict[int, dict[str, list[float]]]]:
     """Differences of arms without effect from a shared reference, heavy-tailed, one stratum, five blocks a worker."""
     reference = rng.standard_t(4, (workers, 5)) * noise + rng.normal(0, noise, (workers, 1))
     measured = rng.standard_t(4, (arms, workers, 5)) * noise + rng.normal(0, noise, (arms, workers, 1))
     return {
-        f"arm-{arm}": {
-            worker: {"text": list(measured[arm, worker] - reference[worker])} for worker in range(workers)
-        }
+        f"arm-{arm}": {worker: {"text": list(measured[arm, worker] - reference[worker])} for worker in range(workers)}
         for arm in range(arms)
     }
 

@@ -10,7 +10,7 @@ import pytest
 
 from harness import store
 from harness.errors import RunFileError
-from harness.results import Run
+from harness.results import SCHEMA_VERSION, Run
 
 
 def test_a_torn_last_line_is_dropped_and_writing_goes_on(tmp_path: Path) -> None:
@@ -51,7 +51,7 @@ def test_a_damaged_run_file_is_one_clear_error(tmp_path: Path, text: str) -> Non
 
 
 def test_a_newer_schema_is_refused_with_the_remedy(tmp_path: Path) -> None:
-    (tmp_path / store.RUN_FILE).write_text(json.dumps({"schema_version": store.SCHEMA_VERSION + 1}))
+    (tmp_path / store.RUN_FILE).write_text(json.dumps({"schema_version": SCHEMA_VERSION + 1}))
     with pytest.raises(RunFileError, match="update it"):
         store.load(tmp_path)
 

@@ -12,8 +12,8 @@ import pytest
 import soundfile
 
 from harness import recordings, workload
-from harness.adapters.base import Request
 from harness.errors import ScenarioError, UsageError
+from harness.requests import Request
 from harness.scenario import Scenario, parse
 from harness.scenario.scalars import BUILTIN_PROMPTS
 from harness.scenario.texts import LANGUAGES, TEXTS

@@ -10,63 +10,15 @@ An adapter is an object with a `name` and `load`; adding one means adding it to 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from harness.optimizations import Probe
+from harness.requests import Output, Request, Speaker
 from harness.results import State
 
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
     from harness.machine import Machine
-
-Mode = Literal["sft", "zero_shot", "cross_lingual", "voice_conversion"]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Speaker:
-    """A speaker prompt: a mono recording (`audio`, a file), what it says (`text`), and a name that is its identity.
-
-    `digest` identifies the recording's content together with its text; two speakers of equal digest sound the same.
-    """
-
-    id: str
-    audio: Path
-    text: str
-    digest: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Request:
-    """One text to speak, the same for every arm. `text` is unused for mode "voice_conversion", which speaks `source`.
-
-    `stratum` groups requests whose effects are estimated apart and then averaged (see statistics.paired_effect).
-    """
-
-    id: str
-    mode: Mode
-    text: str
-    speaker: Speaker
-    seed: int
-    stream: bool = False
-    source: Path | None = None
-    stratum: str = ""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Output:
-    """What a request made: `audio` float32 [samples], mono, on the host; the speech tokens behind it, in order.
-
-    `hit_cap` tells that generation ran to its longest allowed length instead of ending by itself.
-    """
-
-    audio: NDArray[np.float32]
-    sample_rate_hz: int
-    tokens: Sequence[int]
-    hit_cap: bool = False
 
 
 class Target(Protocol):

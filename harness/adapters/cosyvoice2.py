@@ -10,9 +10,9 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from harness.adapters.base import Speaker
 from harness.errors import UsageError
 from harness.optimizations import BindContext, Probe, bind, named
+from harness.requests import Speaker
 from harness.results import State
 
 if TYPE_CHECKING:

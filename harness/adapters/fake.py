@@ -16,9 +16,9 @@ from typing import Any, cast
 import numpy as np
 
 from harness import spans
-from harness.adapters.base import Output, Request, Speaker
 from harness.machine import FakeMachine, Machine
 from harness.optimizations import Probe, counter, registry
+from harness.requests import Output, Request, Speaker
 from harness.results import State
 
 FAULTS = ("crash", "crash_once", "crash_at_bind", "hang", "out_of_memory", "error", "change", "inert")

@@ -9,12 +9,12 @@ import pytest
 import soundfile
 import torch
 
-from harness.adapters.base import Output, Request, Speaker
 from harness.adapters.cosyvoice2 import ADAPTER, CosyVoice2Model
 from harness.errors import UsageError
 from harness.machine import machine
 from harness.optimizations import named
 from harness.optimizations.witness import Counts, judge
+from harness.requests import Output, Request, Speaker
 from harness.results import State
 
 TOGGLES: Mapping[str, State] = {

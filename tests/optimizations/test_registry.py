@@ -51,9 +51,7 @@ def test_without_toggles_every_site_has_the_code_before(tmp_path: Path) -> None:
 def test_a_toggle_changes_its_own_sites_alone(tmp_path: Path) -> None:
     before, after = bind({}, context(tmp_path)), bind({"cached_device": True}, context(tmp_path))
     kind = {site: getattr(item, "__qualname__", type(item).__name__) for site, item in before.items()}
-    changed = {
-        site for site, item in after.items() if getattr(item, "__qualname__", type(item).__name__) != kind[site]
-    }
+    changed = {site for site, item in after.items() if getattr(item, "__qualname__", type(item).__name__) != kind[site]}
     assert changed == {"frontend.device", "facade.device"}
 
 
@@ -74,7 +72,7 @@ def test_an_unknown_site_is_refused() -> None:
     def new_toggle(context: BindContext) -> None:
         """Has no place."""
 
-    with pytest.raises(ValueError, match="no such site: frontend.resampel"):
+    with pytest.raises(ValueError, match=r"no such site: frontend\.resampel"):
         optimization(title="", sites=("frontend.resampel",), before=new_toggle, witness=WITNESS)(new_toggle)
 
 

@@ -70,5 +70,7 @@ def test_counts_are_judged_against_the_declaration(after: Counts, expected: str,
 
 
 def test_a_before_that_does_not_do_the_work_is_no_proof() -> None:
-    reason = judge(Counts(at_bind=0, per_request=(0, 2)), Counts(at_bind=0, per_request=(0, 0)), "every request", "none")
+    reason = judge(
+        Counts(at_bind=0, per_request=(0, 2)), Counts(at_bind=0, per_request=(0, 0)), "every request", "none"
+    )
     assert 'before; declared is "every request"' in reason

@@ -211,7 +211,7 @@ def _plan() -> Plan:
     )
     return Plan(
         devices=("cpu", "cuda:0"), arms=arms, groups={"request": tuple(arm.name for arm in arms)},
-        pairs=tuple((name, "none", name) for name in (*TITLES, "all")), requests=REQUESTS, workers=4, budget_s=120.0,
+        pairs=tuple((name, "none", name) for name in (*TITLES, "all")), requests=REQUESTS, strata={}, workers=4, budget_s=120.0,
         margin={"latency": MARGIN}, not_applicable={},
     )  # fmt: skip
 

@@ -9,12 +9,12 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
-import sample_runs
 
 from harness.report import html
 from harness.report.audio import inside, sounds
 from harness.report.model import Listening, Player
 from harness.results import Run
+from tests.report import sample_runs
 
 FLAGS = [
     "--no-sandbox", "--disable-background-networking", "--disable-component-update", "--disable-sync", "--disable-quic",

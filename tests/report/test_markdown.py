@@ -6,9 +6,9 @@ import os
 from pathlib import Path
 
 import pytest
-import sample_runs
 
 from harness.report import markdown
+from tests.report import sample_runs
 
 SNAPSHOTS = Path(__file__).parent / "snapshots"
 

@@ -7,11 +7,11 @@ import sys
 from dataclasses import replace
 
 import pytest
-import sample_runs
 
 from harness.report import page
 from harness.report.model import Device
 from harness.results import Failure, Run
+from tests.report import sample_runs
 
 
 def _device(run: Run, name: str = "cpu") -> Device:

@@ -6,9 +6,9 @@ import xml.etree.ElementTree as ET
 from dataclasses import replace
 
 import matplotlib as mpl
-import sample_runs
 
 from harness.report import svgs
+from tests.report import sample_runs
 
 
 def test_plots_are_the_same_bytes_for_the_same_run_and_change_no_global_state() -> None:

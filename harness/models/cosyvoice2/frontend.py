@@ -15,7 +15,6 @@ import torch
 from tokenizers import Tokenizer as BpeTokenizer
 from torch import Tensor
 
-from harness.adapters.base import Speaker
 from harness.errors import UsageError
 from harness.models.cosyvoice2 import audio, weights
 from harness.models.cosyvoice2.config import CosyVoice2Config
@@ -23,6 +22,7 @@ from harness.models.cosyvoice2.speaker_encoder import SpeakerEncoder
 from harness.models.cosyvoice2.speech_tokenizer import SpeechTokenizer
 from harness.models.cosyvoice2.text import PATTERNS, TextFrontEnd
 from harness.models.cosyvoice2.tokenizer import TextTokenizer, trained
+from harness.requests import Speaker
 from harness.spans import count, span
 
 LONGEST_RECORDING_S = 30

@@ -13,12 +13,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from harness.adapters.base import Output, Request, Speaker
 from harness.errors import UsageError
 from harness.models.cosyvoice2 import weights
 from harness.models.cosyvoice2.config import CosyVoice2Config
 from harness.models.cosyvoice2.frontend import FrontEnd, FrontEndModels, ModelInputs, Recordings, random_front_end
 from harness.models.cosyvoice2.synthesis import Session, Synthesiser
+from harness.requests import Output, Request, Speaker
 from harness.spans import span
 
 

@@ -62,11 +62,7 @@ class Synthesiser:
         self._networks = networks
         self._cuda_available = cuda_available
         self._device = torch.device(device if cuda_available() else "cpu")
-        self._llm_stream = (
-            torch.cuda.Stream(self._device)  # type: ignore[no-untyped-call]  # torch does not annotate it
-            if cuda_available()
-            else None
-        )
+        self._llm_stream = torch.cuda.Stream(self._device) if cuda_available() else None
         self._overlap_samples = CACHED_MEL_FRAMES * networks.vocoder.samples_per_frame
         self._window = torch.hamming_window(2 * self._overlap_samples, periodic=False, device=self._device)
 

@@ -11,11 +11,11 @@ import pytest
 import soundfile
 import torch
 
-from harness.adapters.base import Request, Speaker
 from harness.models.cosyvoice2.config import NANO
 from harness.models.cosyvoice2.pipeline import Networks, Pipeline, random_networks
 from harness.models.cosyvoice2.weights import fingerprint
 from harness.optimizations import BindContext, bind
+from harness.requests import Request, Speaker
 from harness.results import State
 
 Record = Callable[..., Path]

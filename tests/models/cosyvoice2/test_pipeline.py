@@ -10,10 +10,10 @@ import pytest
 import torch
 
 from harness import spans
-from harness.adapters.base import Output, Request
 from harness.errors import UsageError
 from harness.models.cosyvoice2.config import NANO
 from harness.models.cosyvoice2.pipeline import Pipeline
+from harness.requests import Output, Request
 
 Build = Callable[..., Pipeline]
 Ask = Callable[..., Request]
