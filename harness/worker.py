@@ -50,7 +50,7 @@ class Worker:
         reply(
             "ready",
             description=dict(model.description),
-            machine=dict(self._machine.describe()),
+            machine={**self._machine.describe(), "gc_objects": len(gc.get_objects())},
             not_applicable=dict(model.not_applicable()),
             unavailable=dict(self._machine.unavailable()),
         )

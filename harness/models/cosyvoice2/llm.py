@@ -6,22 +6,17 @@ so that the checkpoint loads; no step computes it.
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Generator
-from typing import Any
 
 import torch
 from torch import Tensor, nn
-from transformers import DynamicCache, Qwen2Config, Qwen2ForCausalLM, Qwen2Model
 
 from harness.models.cosyvoice2.config import LlmConfig
+from harness.models.cosyvoice2.qwen2 import KeyValueCache, Qwen2WithHead
 from harness.models.cosyvoice2.sampling import repetition_aware
 
 START, TASK = 0, 1
 """Rows of `llm_embedding`: what stands before the text, and what stands between text and speech."""
-
-# transformers 5 renamed the argument, and warns about the old name.
-_CACHE_ARGUMENT = "cache" if "cache" in inspect.signature(Qwen2Model.forward).parameters else "past_key_values"
 
 
 class _TextModel(nn.Module):
@@ -29,23 +24,7 @@ class _TextModel(nn.Module):
 
     def __init__(self, config: LlmConfig) -> None:
         super().__init__()
-        # transformers 5 still takes the base of the rotation so, but no longer declares it.
-        rotation: dict[str, Any] = {"rope_theta": config.rope_theta}
-        layers = Qwen2Config(
-            vocab_size=config.text_vocab,
-            hidden_size=config.hidden,
-            intermediate_size=config.ffn,
-            num_hidden_layers=config.layers,
-            num_attention_heads=config.heads,
-            num_key_value_heads=config.kv_heads,
-            rms_norm_eps=config.rms_norm_eps,
-            tie_word_embeddings=True,
-            **rotation,
-        )
-        self.model = Qwen2ForCausalLM(layers)
-        # Rotation frequencies are no parameters: they must hold numbers also where the module is built on meta.
-        with torch.device("cpu"):
-            self.model.model.rotary_emb = type(self.model.model.rotary_emb)(layers)
+        self.model = Qwen2WithHead(config)
 
 
 class SpeechLM(nn.Module):
@@ -71,9 +50,9 @@ class SpeechLM(nn.Module):
         """The fewest and the most speech tokens for `text_tokens` when the model itself decides where to stop."""
         return int(text_tokens * self.config.min_ratio), int(text_tokens * self.config.max_ratio)
 
-    def new_cache(self) -> Any:
+    def new_cache(self) -> KeyValueCache:
         """An empty key-value cache for `step`."""
-        return DynamicCache()
+        return KeyValueCache(self.config.layers)
 
     @torch.inference_mode()
     def prefix(self, text: Tensor, prompt_text: Tensor, prompt_speech: Tensor) -> Tensor:
@@ -83,10 +62,9 @@ class SpeechLM(nn.Module):
         return torch.cat([start, words, task, self.speech_embedding(prompt_speech)], dim=1)
 
     @torch.inference_mode()
-    def step(self, embedded: Tensor, cache: Any) -> Tensor:
+    def step(self, embedded: Tensor, cache: KeyValueCache) -> Tensor:
         """The next token's logits [speech_vocab + 3] after `embedded` [1, L, hidden], which `cache` then also holds."""
-        read = self.llm.model.model(inputs_embeds=embedded, use_cache=True, **{_CACHE_ARGUMENT: cache})
-        logits: Tensor = self.llm_decoder(read.last_hidden_state[0, -1])
+        logits: Tensor = self.llm_decoder(self.llm.model.model(embedded, cache)[0, -1])
         return logits
 
     @torch.inference_mode()

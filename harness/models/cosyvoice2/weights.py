@@ -1,6 +1,7 @@
 """Random weights from a seed, the same on every machine, without touching torch's global random state.
 
-Modules are built on the meta device, where construction draws nothing, and filled on the CPU from one generator each.
+Modules are built without torch's own initialisation, which would draw from that state, and filled from one generator
+each.
 """
 
 from __future__ import annotations
@@ -9,11 +10,12 @@ import hashlib
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TypeVar, cast
+from typing import Any, TypeVar, cast
 
 import torch
 from torch import nn
 from torch.nn.utils import parametrize
+from torch.overrides import TorchFunctionMode
 
 from harness.models.cosyvoice2.config import CosyVoice2Config
 from harness.models.cosyvoice2.flow import Flow
@@ -77,36 +79,28 @@ def generator_for(seed: int, part: str) -> torch.Generator:
     return torch.Generator().manual_seed(int.from_bytes(digest[:7], "big"))
 
 
+class _WithoutInitialisation(TorchFunctionMode):
+    """Leaves `torch.nn.init` undone while modules are built.
+
+    The meta device would do so too, but imports torch's compiler for it, which costs a worker a second and every garbage
+    collection 130,000 objects more (docs/decisions/0005).
+    """
+
+    def __torch_function__(
+        self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        kwargs = kwargs or {}
+        if getattr(func, "__module__", "") == "torch.nn.init":
+            return args[0] if args else kwargs["tensor"]
+        return func(*args, **kwargs)
+
+
 def build(construct: Callable[[], ModuleT], generator: torch.Generator) -> ModuleT:
     """Construct a module, fill it from `generator`, and put it in eval mode, float32 on the CPU."""
-    with torch.device("meta"):
+    with _WithoutInitialisation():
         module = construct()
-    materialise(module)
     initialise(module, generator)
     return module.eval().requires_grad_(requires_grad=False)
-
-
-def materialise(module: nn.Module) -> None:
-    """Give every parameter on the meta device memory on the CPU, uninitialised; tied ones stay tied.
-
-    A batch norm's statistics start as 0 and 1. Other buffers must have been built on a real device: what was computed
-    for them on the meta device is lost.
-    """
-    made: dict[nn.Parameter, nn.Parameter] = {}
-    for part in module.modules():
-        for name, parameter in part._parameters.items():  # noqa: SLF001 (named_parameters leaves tied ones out)
-            if parameter is not None and parameter.is_meta:
-                if parameter not in made:
-                    made[parameter] = nn.Parameter(torch.empty_like(parameter, device="cpu"))
-                part._parameters[name] = made[parameter]  # noqa: SLF001
-        if isinstance(part, nn.modules.batchnorm._BatchNorm):  # noqa: SLF001 (their common base has no public name)
-            for name, buffer in part.named_buffers(recurse=False):
-                setattr(part, name, torch.empty_like(buffer, device="cpu"))
-            part.reset_running_stats()
-    lost = [name for name, buffer in module.named_buffers() if buffer.is_meta]
-    if lost:
-        message = f"{type(module).__name__}: buffers {lost} were built on the meta device; compute them on use instead"
-        raise ValueError(message)
 
 
 @torch.no_grad()

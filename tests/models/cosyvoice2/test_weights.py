@@ -135,13 +135,3 @@ def test_tied_weights_stay_tied_and_statistics_start_neutral() -> None:
     assert zoo.batch_norm.running_mean is not None
     assert zoo.batch_norm.running_mean.tolist() == [0.0] * 8
     torch.testing.assert_close(zoo.batch_norm(torch.ones(2, 8, 3)), torch.ones(2, 8, 3))
-
-
-def test_a_buffer_that_would_lose_its_numbers_is_refused_by_name() -> None:
-    class Windowed(nn.Module):
-        def __init__(self) -> None:
-            super().__init__()
-            self.register_buffer("window", torch.hann_window(8))
-
-    with pytest.raises(ValueError, match="window"):
-        weights.build(Windowed, weights.generator_for(0, "windowed"))
