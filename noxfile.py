@@ -7,6 +7,7 @@ has an environment with torch, `HARNESS_PYTHON=/path/to/python nox -s ...` uses 
 from __future__ import annotations
 
 import os
+import sys
 import tomllib
 from pathlib import Path
 
@@ -44,7 +45,7 @@ def env(session: nox.Session) -> None:
         return
     python = python_of_env()
     if not python.exists():
-        session.run("python", "-m", "venv", str(ROOT / ".nox" / "env"), external=True)
+        session.run(sys.executable, "-m", "venv", str(ROOT / ".nox" / "env"), external=True)
     stamp = ROOT / ".nox" / "env" / "installed-for"
     wanted = (ROOT / "pyproject.toml").read_text(encoding="utf-8") + SPEAKER_PROMPTS
     if stamp.exists() and stamp.read_text(encoding="utf-8") == wanted:
