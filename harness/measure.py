@@ -111,13 +111,16 @@ class Bench:
             values[metric] = (values.get(metric) or 0.0) + self.machine.elapsed_s(start, end)
         return values
 
-    def warm_up(self, arm: str, requests: Sequence[Request]) -> list[tuple[Request, dict[str, float | None]]]:
+    def warm_up(
+        self, arm: str, requests: Sequence[Request], begin: Callable[[str], None]
+    ) -> list[tuple[Request, dict[str, float | None]]]:
         """Run requests of `arm` in turn until their times are level. Returns every sample, in order."""
         samples = []
         best: dict[str, float] = {}
         level_in_a_row = 0
         for index in range(max(WARM_ROUNDS, 2 * len(requests))):
             request = requests[index % len(requests)]
+            begin(arm)
             values = self.time(arm, request)
             samples.append((request, values))
             latency = values["latency"] or 0.0

@@ -63,8 +63,7 @@ class Worker:
     def warm_up(self, arms: Sequence[str], requests: Sequence[int]) -> None:
         """The first arm until its times are level, then each other once on the first request."""
         first, *others = arms
-        self._begin(first)
-        for request, values in self._bench.warm_up(first, [self._request(index) for index in requests]):
+        for request, values in self._bench.warm_up(first, [self._request(index) for index in requests], self._begin):
             self._reply("warm", arm=first, request=request.id, stratum=request.stratum, values=values)
         request = self._request(requests[0])
         for arm in others:
