@@ -119,7 +119,10 @@ def report(
     html: Annotated[Path | None, typer.Option(help="Write the page here.", show_default="RUN/report.html")] = None,
     markdown: Annotated[Path | None, typer.Option(help="Write Markdown here; - for stdout.")] = None,
 ) -> None:
-    """Write the HTML page, and Markdown for a pull request, of a run. Also for a run in progress or interrupted."""
+    """Write the HTML page, and Markdown for a pull request, of a run. Also for a run in progress or interrupted.
+
+    The page is one file. Its plots are written beside the run as SVG too, in RUN/plots.
+    """
     if html is None and markdown is None:
         html = folder / "report.html"
     page = _write_reports(folder, html=html, markdown=markdown)
@@ -212,6 +215,10 @@ def _write_reports(folder: Path, *, html: Path | None, markdown: Path | None) ->
         page = report.html(result, lambda path: (folder / path).read_bytes())
         html.parent.mkdir(parents=True, exist_ok=True)
         html.write_text(page, encoding="utf-8")
+        plots = folder / "plots"
+        plots.mkdir(exist_ok=True)
+        for name, svg in report.svgs(result).items():
+            (plots / name).write_text(svg, encoding="utf-8")
     if markdown == Path("-"):
         typer.echo(report.markdown(result))
     elif markdown is not None:

@@ -34,6 +34,7 @@ def test_run_writes_a_run_a_page_and_markdown_and_says_where(tmp_path: Path) -> 
     (folder,) = (tmp_path / "results").iterdir()
     for name in ("run.json", "samples.parquet", "report.html", "report.md"):
         assert (folder / name).stat().st_size > 0
+    assert {plot.suffix for plot in (folder / "plots").iterdir()} == {".svg"}
     assert (folder / "report.html").as_uri() in "".join(done.stdout.split())
     assert "resample_cache" in done.stdout
 
