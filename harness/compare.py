@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from statistics import median
 
 from harness.controls import calibrated, controls, family, margin_of
 from harness.evidence import EXACT, Evidence
 from harness.findings import findings
-from harness.metrics import Metric, metric
+from harness.metrics import SUMMARISED, Metric, metric
 from harness.optimizations import named
 from harness.optimizations.witness import Counts, judge
 from harness.results import ArmSummary, Contrast, Control, Finding, Run, Verdict, WitnessCount
@@ -42,15 +42,21 @@ def evaluate(run: Run) -> Run:
 
 def _arms(evidence: Evidence) -> Iterator[ArmSummary]:
     for arm in evidence.arms.values():
-        values = {name: evidence.values(name, arm.name) for name in evidence.metric_names}
+        values = {name: evidence.values(name, arm.name) for name in (*evidence.metric_names, *SUMMARISED)}
         yield ArmSummary(
             device=evidence.device,
             arm=arm.name,
             role=arm.role,
             states=arm.states,
             failed=evidence.failure(arm.name) is not None,
-            metrics={name: {**quantiles(found), "count": len(found)} for name, found in values.items() if found},
+            metrics={name: _summary(name, found) for name, found in values.items() if found},
         )
+
+
+def _summary(name: str, values: Sequence[float]) -> dict[str, float]:
+    """Quantiles and count; what is zero in most requests also has its sum and in how many it was not zero."""
+    summary = {**quantiles(values), "count": len(values)}
+    return summary | {"total": sum(values), "nonzero": sum(map(bool, values))} if name in SUMMARISED else summary
 
 
 def _contrasts(evidence: Evidence, is_calibrated: Mapping[str, bool]) -> Iterator[Contrast]:

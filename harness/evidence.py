@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from harness.designs import CONTROLS
-from harness.metrics import FACTS_OF_WORK, METRICS, metric
+from harness.metrics import FACTS_OF_WORK, METRICS, SUMMARISED, metric
 from harness.results import Arm, Equivalence, Run, Trial, WitnessCount
 from harness.statistics import Effect, joint_effects, repeat_effect
 
@@ -64,7 +64,7 @@ class Evidence:
     @cached_property
     def metric_names(self) -> list[str]:
         """Metrics to compare: those the scenario asks for where they exist, then stages and device times."""
-        seen = {name for trial in self.trials for name in trial.values} - set(FACTS_OF_WORK)
+        seen = {name for trial in self.trials for name in trial.values} - set(FACTS_OF_WORK) - set(SUMMARISED)
         wanted = self.run.scenario.get("measure", {}).get("metrics") or list(METRICS)
         named = [name for name in METRICS if name in wanted and name in seen]
         return named + sorted(name for name in seen if name not in METRICS)

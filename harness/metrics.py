@@ -30,6 +30,8 @@ _METRICS = (
            doc="Host time of one request, device work included: from the call to the last audio sample on the host."),
     Metric(name="ttfa", title="Time to first audio", unit="s", better="lower", pass_="latency",
            doc="From the call of a streaming request to its first audio chunk on the host."),
+    Metric(name="chunk_gap", title="Longest chunk gap", unit="s", better="lower", pass_="latency",
+           doc="Longest wait between two chunks of a streaming request, as they reach the host; one chunk has none."),
     Metric(name="rtf", title="Real-time factor", unit="ratio", better="lower", pass_="latency",
            doc="Latency over the duration of the audio made: below 1 is faster than it plays."),
     Metric(name="audio_rate", title="Audio seconds per second", unit="ratio", better="higher", pass_="latency",
@@ -48,6 +50,13 @@ _METRICS = (
            doc="Most host memory that the worker process held resident."),
 )  # fmt: skip
 
+_SUMMARISED = (
+    Metric(name="underruns", title="Underruns", unit="count", better="lower", pass_="latency",
+           doc="How often a player that starts at the first chunk runs dry before the next arrives."),
+    Metric(name="stall", title="Silence", unit="s", better="lower", pass_="latency",
+           doc="How long a player that starts at the first chunk is silent in all, waiting for chunks."),
+)  # fmt: skip
+
 _FACTS_OF_WORK = (
     Metric(name="audio", title="Audio made", unit="s", better="higher", pass_="latency",
            doc="Duration of the audio that one request made."),
@@ -59,14 +68,17 @@ _FACTS_OF_WORK = (
 
 METRICS = {metric.name: metric for metric in _METRICS}
 """The metrics that can be compared, by name, in the order of tables."""
+SUMMARISED = {metric.name: metric for metric in _SUMMARISED}
+"""Recorded for every streaming request and shown for each arm, never as a change: most are zero, which has no ratio."""
 FACTS_OF_WORK = {metric.name: metric for metric in _FACTS_OF_WORK}
 """What a trial says about the work it did; recorded, never compared."""
 
 
 def metric(name: str) -> Metric:
     """The metric called `name`; `stage.X` and `device.X` are made from their prefix. Raises KeyError if unknown."""
-    if name in METRICS or name in FACTS_OF_WORK:
-        return METRICS.get(name) or FACTS_OF_WORK[name]
+    for known in (METRICS, SUMMARISED, FACTS_OF_WORK):
+        if name in known:
+            return known[name]
     prefix, _, rest = name.partition(".")
     if prefix == "stage" and rest:
         return Metric(name=name, title=f"Stage {rest}", unit="s", better="lower", pass_="latency",

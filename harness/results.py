@@ -167,7 +167,10 @@ class Contrast:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ArmSummary:
-    """One arm on one device: its toggles, and per metric p50, p95, p99 and `count` of its own trials."""
+    """One arm on one device: its toggles, and per metric p50, p95, p99 and `count` of its own trials.
+
+    `metrics.SUMMARISED` also have `total`, and `nonzero`: in how many trials they were not zero.
+    """
 
     device: str
     arm: str

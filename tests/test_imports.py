@@ -14,7 +14,7 @@ import harness
 PACKAGE = Path(harness.__file__).parent
 LAYERS = (
     {"errors", "units"},
-    {"results", "metrics", "requests"},
+    {"results", "metrics", "requests", "playback"},
     {"spans", "statistics", "machine"},
     {"optimizations"},
     {"designs", "equivalence", "scenario", "store"},

@@ -284,3 +284,15 @@ def test_a_complete_run_cannot_be_resumed(measure_fake: Callable[..., Run], tmp_
     measure_fake()
     with pytest.raises(UsageError, match="nothing to resume"):
         runner.resume(tmp_path / "run", quiet)
+
+
+def test_underruns_are_summed_up_for_each_arm_and_never_compared(measure_fake: Callable[..., Run]) -> None:
+    run = measure_fake(
+        model={"base": "10s", "noise": 0.0001}, workload={"texts": {"en": "hello"}, "stream": True},
+        measure={"metrics": ["latency", "ttfa", "chunk_gap"], "budget": "200s", "time_limit": "60s"},
+    )  # fmt: skip
+    assert not {"underruns", "stall"} & {c.metric for c in run.contrasts}
+    assert contrast(run, "resample_cache", "chunk_gap").before == pytest.approx(1.0, rel=0.01)
+    arm = next(arm for arm in run.arms if arm.arm == "none")
+    assert arm.metrics["underruns"]["total"] == arm.metrics["underruns"]["nonzero"] == arm.metrics["underruns"]["count"]
+    assert arm.metrics["stall"]["p50"] == pytest.approx(0.75, rel=0.01)

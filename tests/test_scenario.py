@@ -106,6 +106,12 @@ REFUSED = [
         "this metric is not in measure.metrics, so that its margin has no use",
     ),
     ("merge-key", 5, "measure", "the merge key << is not read; write the keys out"),
+    (
+        "metric-never-compared",
+        5,
+        "measure.metrics.1",
+        "stall is recorded for every streaming request and never compared; leave it out here",
+    ),
     ("metric-twice", 5, "measure.metrics.1", "'latency' is given twice"),
     (
         "misspelt-key",

@@ -31,6 +31,9 @@ from harness.scenario.target import Model, ToggleName
 from harness.scenario.toggles import check_pair, check_together
 
 DEFAULT_MARGIN = 0.01
+_DEFAULT_METRICS = (
+    "latency", "ttfa", "chunk_gap", "rtf", "init", "peak_allocated", "peak_reserved", "driver_used", "rss_peak",
+)  # fmt: skip
 
 
 def _state(value: Any) -> Any:
@@ -60,7 +63,7 @@ class Measure(Keys):
     """What is measured, how finely, and for how long."""
 
     metrics: Annotated[tuple[MetricName, ...], Field(min_length=1), AfterValidator(distinct)] = Field(
-        default=("latency", "ttfa", "rtf", "init", "peak_allocated", "peak_reserved", "driver_used", "rss_peak"),
+        default=_DEFAULT_METRICS,
         description="Metrics to compare. `stage.NAME` is the time of a stage on the host, `device.NAME` on the GPU.",
     )
     margin: MarginOrMargins = Field(
