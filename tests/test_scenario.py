@@ -276,7 +276,7 @@ REFUSED = [
         "unknown-text",
         5,
         "workload.texts.zh",
-        "unknown builtin text 'zh-newz'; allowed: zh-short, zh-dialogue, zh-news, zh-long, zh-mixed, en-short, en-dialogue, en-news, en-long, en-mixed; did you mean zh-news?",
+        "unknown builtin text 'zh-newz'; allowed: zh-short, zh-dialogue, zh-news, zh-long, zh-mixed, zh-3s, zh-10s, zh-30s, en-short, en-dialogue, en-news, en-long, en-mixed, en-3s, en-10s, en-30s; did you mean zh-news?",
     ),
     ("utf16", 1, "", "the file is not UTF-8; it looks like UTF-16: save it as UTF-8"),
     ("workers-not-whole", 5, "measure.workers", "found 2.5; allowed: a whole number"),
