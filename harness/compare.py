@@ -16,6 +16,11 @@ from harness.optimizations.witness import Counts, judge
 from harness.results import ArmSummary, Contrast, Control, Finding, Run, Verdict, WitnessCount
 from harness.statistics import Effect, quantiles
 
+BY_STRATUM = ("latency", "ttfa", "chunk_gap", "rtf")
+"""Metrics whose effects are also given for each kind of request (docs/decisions/0007-effects-by-stratum.md)."""
+ERROR = 0.05
+"""Chance that the interval of a contrast misses the truth; its intervals by kind of request share it."""
+
 
 def evaluate(run: Run) -> Run:
     """The run with controls, contrasts and findings derived from its samples; those it had before are replaced."""
@@ -63,7 +68,11 @@ def _contrasts(evidence: Evidence, is_calibrated: Mapping[str, bool]) -> Iterato
     for optimization, reference, arm in evidence.run.plan.pairs:
         state, reason = _state(evidence, optimization, reference, arm)
         for name in evidence.metric_names:
-            yield _contrast(evidence, name, (optimization, reference, arm), (state, reason), is_calibrated)
+            strata = evidence.strata(name) if name in BY_STRATUM else []
+            for stratum in ("", *strata) if len(strata) > 1 else ("",):
+                level = 1 - ERROR / (len(strata) if stratum else 1)
+                pair = (optimization, reference, arm)
+                yield _contrast(evidence, name, pair, (state, reason), is_calibrated, stratum=stratum, level=level)
 
 
 def _contrast(
@@ -72,18 +81,22 @@ def _contrast(
     pair: tuple[str, str, str],
     invalid: tuple[Verdict | None, str],
     is_calibrated: Mapping[str, bool],
+    *,
+    stratum: str,
+    level: float,
 ) -> Contrast:
     optimization, reference, arm = pair
     facts, margin = metric(name), margin_of(evidence, name)
-    effect = evidence.effect(name, reference, arm)
-    before, after = evidence.paired_values(name, reference, arm)
+    effect = evidence.effect(name, reference, arm, level=level, stratum=stratum)
+    before, after = evidence.paired_values(name, reference, arm, stratum)
     verdict, reason = invalid
     if verdict is None:
         missing = evidence.run.unavailable.get(evidence.device, {}).get(name)
         verdict, reason = _verdict(effect, facts, margin, missing, calibrated=is_calibrated[family(name)])
     witness_before, witness_after = _witness_figures(evidence, optimization, reference, arm)
     return Contrast(
-        optimization=optimization, metric=name, device=evidence.device, unit=facts.unit, statistic=_statistic(name),
+        optimization=optimization, metric=name, device=evidence.device, stratum=stratum, level=level,
+        unit=facts.unit, statistic=_statistic(name),
         reference_arm=reference, arm=arm, margin=margin, verdict=verdict, reason=reason,
         before=median(before) if before else None, after=median(after) if after else None,
         ratio=None if effect is None else math.exp(effect.location),

@@ -63,7 +63,15 @@ class Reading:
         return tuple(dict.fromkeys(_family(control.metric) for control in failed))
 
     def contrasts(self, device: str, metric: str | None = None, optimization: str | None = None) -> list[Contrast]:
-        """The contrasts of a device that are about toggles, in stored order; controls have a table of their own."""
+        """The contrasts of a device that are about toggles, over the whole workload, in stored order."""
+        return [contrast for contrast in self._about(device, metric, optimization) if not contrast.stratum]
+
+    def by_stratum(self, device: str, metric: str, optimization: str) -> list[Contrast]:
+        """The contrasts of a toggle for each kind of request, in the order of the workload; none where it has but one."""
+        return [contrast for contrast in self._about(device, metric, optimization) if contrast.stratum]
+
+    def _about(self, device: str, metric: str | None, optimization: str | None) -> list[Contrast]:
+        """Contrasts that are about toggles; controls have a table of their own."""
         return [
             contrast
             for contrast in self.run.contrasts
