@@ -69,7 +69,7 @@ _FACTS_OF_WORK = (
 METRICS = {metric.name: metric for metric in _METRICS}
 """The metrics that can be compared, by name, in the order of tables."""
 SUMMARISED = {metric.name: metric for metric in _SUMMARISED}
-"""Recorded for every streaming request and shown for each arm, never as a change: most are zero, which has no ratio."""
+"""Recorded for every streaming request and shown for each arm, never as a change: zero has no ratio."""
 FACTS_OF_WORK = {metric.name: metric for metric in _FACTS_OF_WORK}
 """What a trial says about the work it did; recorded, never compared."""
 

@@ -81,6 +81,15 @@ class Reading:
             and optimization in (None, contrast.optimization)
         ]
 
+    def toggled_arms(self) -> list[Arm]:
+        """The arms that are about toggles, the reference among them: all but the controls."""
+        return [arm for arm in self.run.plan.arms if arm.name not in self._controls]
+
+    def timed(self, device: str) -> list[Trial]:
+        """The timed requests of the latency pass on a device, of every arm, in stored order."""
+        place = (device, "latency", "request", "timed")
+        return [trial for trial in self.run.trials if (trial.device, trial.pass_, trial.kind, trial.phase) == place]
+
     def metrics(self, device: str) -> list[str]:
         """The metrics that were compared on a device: those of the contract in its order, then stages and devices."""
         found = dict.fromkeys(contrast.metric for contrast in self.contrasts(device))

@@ -50,7 +50,7 @@ parameters. `NAME: true` is short for `NAME: {before: false, after: true}`.
 """
 
 _SUMMARISED = """\
-Recorded for every streaming request and shown for each arm, but not compared, because most are zero and zero has no ratio:
+Recorded for every streaming request and shown for each arm, but not compared, because they may be zero, which has no ratio:
 """
 
 _SECTIONS = (
