@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache, partial
@@ -212,7 +213,10 @@ def _latency_block(session: Session, number: int, worker: WorkerProcess, turn: i
     order = session.alive(session.design.groups[group])
     rng.shuffle(order)
     message = {"do": "block", "order": order, "request": index, "settle": group == "settled", "dose_s": dose_s}
-    _record_block(session, number, group, worker.ask(message, limit_s=session.limit_s), index)
+    began_s = time.monotonic()
+    events = worker.ask(message, limit_s=session.limit_s)
+    session.record_conditions("latency", number, session.ledger.blocks, began_s)
+    _record_block(session, number, group, events, index)
     built = [arm for arm in order if arm in (*session.arms(controls=False), PLACEBO)]
     for _ in range(INIT_BLOCKS):
         rng.shuffle(built)
@@ -287,11 +291,30 @@ def _measure_peaks(session: Session, arm: str, repeat: int) -> None:
 
 
 def _peaks(session: Session, arm: str, repeat: int, number: int, worker: WorkerProcess) -> None:
-    requests = requests_of(session)
-    message = {"do": "memory", "arm": arm, "requests": requests, "dose": arm in CONTROLS}
-    (event,) = worker.ask(message, limit_s=(2 + len(requests)) * session.limit_s)
+    indexes = requests_of(session)
+    snapshot = _snapshot_file(session, arm) if repeat == 0 and arm not in CONTROLS else None
+    message = {
+        "do": "memory", "arm": arm, "requests": indexes, "dose": arm in CONTROLS,
+        "snapshot": None if snapshot is None else str(session.journal.folder / snapshot),
+    }  # fmt: skip
+    began_s = time.monotonic()
+    (event,) = worker.ask(message, limit_s=(2 + 2 * len(indexes)) * session.limit_s)
     pass_: Pass = "memory"
+    session.record_conditions(pass_, number, repeat, began_s)
     session.record(
         "block", pass_=pass_, kind="request", phase="timed", worker=number, block=repeat, group="", request="cycle",
         stratum="cycle", trials=[{"arm": arm, "values": event["values"]}], wall_s=0.0,
     )  # fmt: skip
+    if repeat == 0 and event["points"]:
+        names = [workload.request(session.scenario, index).id for index in indexes]
+        session.record(
+            "memory_course", arm=arm, requests=names, points=event["points"],
+            snapshot=None if snapshot is None else str(snapshot),
+        )  # fmt: skip
+
+
+def _snapshot_file(session: Session, arm: str) -> Path | None:
+    """Where every allocation of `arm` is to be written, if the scenario asks for it and the device has an allocator."""
+    if not session.scenario.measure.memory_snapshot or session.device == "cpu" or session.fake:
+        return None
+    return Path("memory") / f"{session.device.replace(':', '-')}-{arm}.pickle"

@@ -15,7 +15,7 @@ SCHEMA_VERSION = 1
 State = bool | Mapping[str, Any]
 """A toggle's state in an arm: False = before, True = after with its defaults, a mapping = after with these parameters."""
 
-ArmRole = Literal["none", "toggle", "all", "placebo", "dose"]
+ArmRole = Literal["none", "toggle", "all", "placebo", "dose", "uninstrumented"]
 Isolation = Literal["request", "settled"]
 Pass = Literal["latency", "memory", "equivalence"]
 Verdict = Literal[
@@ -117,6 +117,32 @@ class Finding:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Conditions:
+    """What the machine was like during one block, by readings taken beside it (`nvml.summary` names them)."""
+
+    device: str
+    pass_: Pass
+    worker: int
+    block: int
+    readings: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MemoryCourse:
+    """Memory of a GPU over the requests of one arm, in one worker of the memory pass.
+
+    `points` are (seconds since the start, the stage whose edge it is, bytes allocated, bytes reserved, most bytes
+    allocated since the point before). `snapshot` is the file of every allocation, relative to the run's folder.
+    """
+
+    device: str
+    arm: str
+    requests: tuple[str, ...]
+    points: tuple[tuple[float, str, float, float, float], ...]
+    snapshot: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Control:
     """A control of one device and its outcome. `low`/`high` are log-ratios for the placebo, seconds for a dose."""
 
@@ -215,5 +241,7 @@ class Run:
     controls: tuple[Control, ...] = ()
     contrasts: tuple[Contrast, ...] = ()
     arms: tuple[ArmSummary, ...] = ()
+    conditions: tuple[Conditions, ...] = ()
+    memory_courses: tuple[MemoryCourse, ...] = ()
     unavailable: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     timing: Mapping[str, Any] = field(default_factory=dict)

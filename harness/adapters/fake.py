@@ -85,7 +85,7 @@ class FakeTarget:
             if request.stream and stage == "flow":
                 on_chunk()
         saved = sum(model.options.get("memory", {}).get(toggle, 0) for toggle in self._on)
-        model.machine.use_bytes(_FOOTPRINT_BYTES - saved)
+        model.machine.memory.use_bytes(_FOOTPRINT_BYTES - saved)
         on_chunk()
         return self._speak(request)
 
