@@ -70,7 +70,9 @@ def test_stages_add_up_to_the_request(bench: Bench, request_: Request) -> None:
     for _ in range(3):
         values = bench.time("none", request_)
         for prefix in ("stage.", "device."):
-            names = [name.removeprefix(prefix) for name in values if name.startswith(prefix) and name != "device.latency"]
+            names = [
+                name.removeprefix(prefix) for name in values if name.startswith(prefix) and name != "device.latency"
+            ]
             outer = sum(values[f"{prefix}{name}"] or 0.0 for name in names if "." not in name)
             whole = values["latency" if prefix == "stage." else "device.latency"] or 0.0
             assert 0.95 * whole <= outer <= 1.001 * whole, (prefix, outer, whole)
@@ -137,7 +139,9 @@ def test_device_time_of_a_stage_holds_the_kernels_of_its_stream(
         device.synchronize()
     kernels_s = sum(event.device_time for event in trace.events() if event.device_type.name == "CUDA") / 1e6
     stages_s = sum(
-        device.elapsed_s(start, end) for name, _, _, start, end in recorder.spans if "." not in name and name != "request"
+        device.elapsed_s(start, end)
+        for name, _, _, start, end in recorder.spans
+        if "." not in name and name != "request"
     )
     assert 0 < kernels_s <= stages_s
 

@@ -79,6 +79,10 @@ def _device(device: Device) -> Iterator[str]:
     for table in device.tables:
         if table.rows:
             yield from _folded(f"{table.title} on {device.name}: quantiles and intervals", _quantiles(table))
+    if device.kinds:
+        yield from _folded(f"By kind of request on {device.name}", _kinds(device))
+    if device.playback:
+        yield from _folded(f"Streaming on {device.name}, as a listener hears it", _playback(device))
     if device.stages:
         yield from _folded(f"Stages on {device.name}", _stages(device))
     for title, reason in device.unavailable:
@@ -105,6 +109,34 @@ def _quantiles(table: MetricTable) -> Iterator[str]:
             (_name(row), *map(_text, (*cells, row.change, row.interval)), _badge(row.verdict), _text(row.evidence))
         )
     yield from _table(("Optimization", *names, "Change", "95 % interval", "Verdict", "Evidence"), lines)
+
+
+def _kinds(device: Device) -> Iterator[str]:
+    yield "The kinds of a metric share the 5 % of their row over the whole workload, which keeps the verdict."
+    yield ""
+    yield from _table(
+        ("Optimization", "Metric", "Kind of request", "Before", "After", "Change", "Interval", "Level", "Verdict"),
+        [
+            (_name(row), *map(_text, (row.metric_title, row.kind, row.before, row.after, row.change, row.interval,
+                                      row.level)), _badge(row.verdict))
+            for table in device.kinds
+            for row in table.rows
+        ],
+    )  # fmt: skip
+
+
+def _playback(device: Device) -> Iterator[str]:
+    yield "A player that starts at the first chunk. Recorded for each arm, not compared: zero has no ratio."
+    yield ""
+    yield from _table(
+        ("Kind of request", "Arm", "First audio (p50)", "Longest gap (p50)", "Longest gap (p95)", "Requests that ran dry",
+         "Underruns", "Silence (p50)", "Silence (p95)"),
+        [
+            tuple(map(_text, (row.kind, row.arm, row.first, row.gap, row.worst_gap, row.dry, row.underruns, row.silence,
+                              row.worst_silence)))
+            for row in device.playback
+        ],
+    )  # fmt: skip
 
 
 def _stages(device: Device) -> Iterator[str]:

@@ -33,7 +33,8 @@ class Quantile:
 class Row:
     """One arm against its reference in one metric. `low`, `ratio` and `high` are for plots, None where there are none.
 
-    `against` names the reference where it is not the arm without toggles; `name` is the toggle, or "all".
+    `against` names the reference where it is not the arm without toggles; `name` is the toggle, or "all". `kind` is the
+    kind of request in a row that is not about the whole workload, `level` the certainty of its interval.
     """
 
     name: str
@@ -54,6 +55,33 @@ class Row:
     ratio: float | None
     low: float | None
     high: float | None
+    kind: str = ""
+    level: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KindsTable:
+    """One toggle (or "all") by kind of request. `plotted` are the rows of the headline metric, the whole workload first."""
+
+    name: str
+    title: str
+    rows: tuple[Row, ...]
+    plotted: tuple[Row, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlaybackRow:
+    """What a listener hears of one arm's streamed requests of one kind: medians, and p95 where a field says `worst`."""
+
+    arm: str
+    kind: str
+    first: str
+    gap: str
+    worst_gap: str
+    dry: str
+    underruns: str
+    silence: str
+    worst_silence: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -144,6 +172,8 @@ class Device:
     invalid: tuple[InvalidRow, ...]
     together: tuple[Row, ...]
     tables: tuple[MetricTable, ...]
+    kinds: tuple[KindsTable, ...]
+    playback: tuple[PlaybackRow, ...]
     unavailable: tuple[tuple[str, str], ...]
     stages: tuple[Stage, ...]
     memory: tuple[MemoryBar, ...]

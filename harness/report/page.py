@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from harness import units
-from harness.report import breakdown, rows, sentences
+from harness.report import breakdown, kinds, rows, sentences
 from harness.report.model import Device, Incident, Listening, Page, Player
 from harness.report.reading import TOGETHER, Reading, anchor
 from harness.report.toggles import toggle_sections
@@ -27,6 +27,8 @@ _GLOSSARY: Facts = (
     ("placebo", "A twin of the baseline, measured like any other arm. It must show no change."),
     ("dose", "The baseline with a known delay added. The harness must find that delay."),
     ("block", "Every arm once on the same request, in random order; differences are taken within a block."),
+    ("kind of request", "One text, mode and way of delivery. Intervals by kind share the 5 % of their row over the whole workload."),
+    ("underrun", "A player that starts at the first chunk has nothing left to play before the next chunk arrives."),
     ("p50, p95, p99", "Half, 95 % and 99 % of the requests took no longer than this. Verdicts do not rest on these."),
 )  # fmt: skip
 
@@ -73,6 +75,8 @@ def _device(reading: Reading, name: str, metric: str) -> Device:
         invalid=invalid,
         together=tuple(row for row in together if not rows.is_stage(row.metric) and row.verdict.tone != "invalid"),
         tables=tuple(rows.metric_table(reading, name, known) for known in metrics),
+        kinds=kinds.kinds_tables(reading, name, metric),
+        playback=kinds.playback_rows(reading, name),
         unavailable=tuple((rows.describe(known).title, reason) for known, reason in unavailable.items()),
         stages=breakdown.stages(reading, name),
         memory=breakdown.memory_bars(reading, name),

@@ -12,7 +12,8 @@ from harness import units
 from harness.report import canvas, page
 from harness.report import rows as rows_of
 from harness.report.canvas import FONT_PT
-from harness.report.model import Device, Level, MemoryBar, Row, Stage, Tone
+from harness.report.model import Device, KindsTable, Level, MemoryBar, Row, Stage, Tone
+from harness.report.reading import anchor
 from harness.results import Run
 
 _TONES: Mapping[Tone, str] = {
@@ -33,7 +34,7 @@ def svgs(run: Run) -> dict[str, str]:
 
 
 def device_plots(device: Device) -> dict[str, str]:
-    """The plots for which there is data, by name: effects, stages, memory, levels."""
+    """The plots for which there is data, by name: effects, stages, memory, levels, and `kinds-TOGGLE`."""
     drawn: dict[str, str] = {}
     with canvas.style():
         if any(row.ratio is not None for row in device.headline.rows):
@@ -44,35 +45,53 @@ def device_plots(device: Device) -> dict[str, str]:
             drawn["memory"] = memory(device.memory, device.name)
         if device.levels:
             drawn["levels"] = levels(device.levels, device.name)
+        for table in device.kinds:
+            if table.plotted:
+                drawn[anchor("kinds", table.name)] = kinds(table, device)
     return drawn
 
 
 def effects(device: Device) -> str:
     """All arms on one log-ratio axis, with their intervals, the margin as lines and the placebo as a band."""
     rows = [row for row in device.headline.rows if row.ratio is not None and row.ratio > 0]
+    noun = device.headline.title.lower()
+    title = f"Change of {noun} on {device.name}, by optimization, with 95 % intervals"
+    return _forest(rows, [_short(row) for row in rows], device, title, device.placebo)
+
+
+def kinds(table: KindsTable, device: Device) -> str:
+    """One optimization by kind of request, below its effect over the whole workload, on an axis as that of `effects`."""
+    noun = device.headline.title.lower()
+    title = f"Change of {noun} by {table.name} on {device.name}, by kind of request, with intervals"
+    return _forest(table.plotted, [_clipped(row.kind) for row in table.plotted], device, title, None)
+
+
+def _forest(
+    rows: Sequence[Row], labels: Sequence[str], device: Device, title: str, placebo: tuple[float, float] | None
+) -> str:
+    """A row for each effect of the headline metric: dot, interval, and the change in words."""
     drawn = canvas.figure(62 + _ROW_PT * (len(rows) + 0.6))
     plot = canvas.axes(drawn, left=200, right=150, top=24, bottom=38)
-    low, high = _reach(rows, device)
+    low, high = _reach(rows, device.margin, placebo)
     words = rows_of.direction(rows_of.describe(device.headline.metric))
     plot.set_xlim(low, high)
     plot.set_ylim(len(rows) - 0.4, -0.6)
-    if device.placebo is not None:
-        plot.axvspan(*device.placebo, color=canvas.BAND, zorder=0, lw=0)
+    if placebo is not None:
+        plot.axvspan(*placebo, color=canvas.BAND, zorder=0, lw=0)
     plot.axvline(0, color=canvas.MUTED, lw=1, zorder=1)
     for side in (math.log1p(-device.margin), math.log1p(device.margin)) if device.margin else ():
         plot.axvline(side, color=canvas.MUTED, lw=1, ls=(0, (2, 3)), zorder=1)
     for place, row in enumerate(rows):
         _effect(plot, place, row)
     _ratio_axis(plot, low, high, words)
-    plot.set_yticks(range(len(rows)), [_short(row) for row in rows])
+    plot.set_yticks(range(len(rows)), labels)
     plot.tick_params(axis="y", length=0, pad=10, labelcolor=canvas.INK, labelsize=FONT_PT)
-    noun = device.headline.title.lower()
     plot.annotate(
         f"\u2190 {words.below}", (0, 1), (0, 6), "axes fraction", "offset points", color=canvas.MUTED, size=FONT_PT - 1
     )
     plot.annotate(f"{words.above} \u2192", (1, 1), (0, 6), "axes fraction", "offset points", color=canvas.MUTED, ha="right",
                   size=FONT_PT - 1)  # fmt: skip
-    return canvas.svg(drawn, f"Change of {noun} on {device.name}, by optimization, with 95 % intervals")
+    return canvas.svg(drawn, title)
 
 
 def _effect(plot: Axes, place: int, row: Row) -> None:
@@ -80,21 +99,24 @@ def _effect(plot: Axes, place: int, row: Row) -> None:
     centre = math.log(row.ratio or 1.0)
     if row.low is not None and row.high is not None:
         plot.plot([math.log(row.low), math.log(row.high)], [place, place], color=colour, lw=2.4, solid_capstyle="butt")
-    weight = "bold" if row.name == "all" else "normal"
+    weight = "bold" if row.name == "all" and not row.kind else "normal"
     plot.plot([centre], [place], marker="o", ms=8, color=colour, mec=canvas.SURFACE, mew=1.6, zorder=3)
     plot.annotate(row.change, (1, place), (10, 0), ("axes fraction", "data"), "offset points", va="center",
                   color=canvas.INK, annotation_clip=False, weight=weight)  # fmt: skip
 
 
 def _short(row: Row) -> str:
-    label = f"{row.name} (from {row.against})" if row.against else row.name
+    return _clipped(f"{row.name} (from {row.against})" if row.against else row.name)
+
+
+def _clipped(label: str) -> str:
     return label if len(label) <= _LONGEST_LABEL else f"{label[: _LONGEST_LABEL - 1]}\u2026"
 
 
-def _reach(rows: Sequence[Row], device: Device) -> tuple[float, float]:
+def _reach(rows: Sequence[Row], margin: float, placebo: tuple[float, float] | None) -> tuple[float, float]:
     ends = [end for row in rows for end in (row.low, row.ratio, row.high) if end]
-    marks = [math.log(end) for end in ends] + [math.log1p(device.margin * 1.5), math.log1p(-device.margin * 1.5)]
-    marks += list(device.placebo or ())
+    marks = [math.log(end) for end in ends] + [math.log1p(margin * 1.5), math.log1p(-margin * 1.5)]
+    marks += list(placebo or ())
     low, high = min(*marks, -0.001), max(*marks, 0.001)
     pad = 0.05 * (high - low)
     return low - pad, high + pad
