@@ -11,6 +11,9 @@ from typing import Literal
 Tone = Literal["good", "bad", "level", "open", "invalid"]
 """The mood of a verdict, always shown beside its word: gain, loss, no difference, undecided, not to be judged."""
 
+Facts = tuple[tuple[str, str], ...]
+"""Names and texts, in order."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Badge:
@@ -146,6 +149,32 @@ class MemoryBar:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Course:
+    """Memory over the requests of one arm: points (seconds, bytes), and its outermost stages (name, start, end)."""
+
+    label: str
+    allocated: tuple[tuple[float, float], ...]
+    reserved: tuple[tuple[float, float], ...]
+    stages: tuple[tuple[str, float, float], ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StagePeak:
+    """Peaks of one stage as text: allocated before and after, reserved before and after."""
+
+    stage: str
+    figures: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AllocatorRow:
+    """What the allocator asked of the driver for one arm, as text: mallocs, frees, retries."""
+
+    arm: str
+    figures: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Level:
     """The latency of one request in the order in which it was measured."""
 
@@ -177,6 +206,11 @@ class Device:
     unavailable: tuple[tuple[str, str], ...]
     stages: tuple[Stage, ...]
     memory: tuple[MemoryBar, ...]
+    courses: tuple[Course, ...]
+    stage_peaks: tuple[StagePeak, ...]
+    allocator: tuple[AllocatorRow, ...]
+    snapshots: tuple[tuple[str, str], ...]
+    conditions: Facts
     levels: tuple[Level, ...]
     placebo: tuple[float, float] | None
     margin: float
