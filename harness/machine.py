@@ -5,8 +5,11 @@ All hardware is touched through `Machine`. `FakeMachine` keeps its own time, so 
 
 from __future__ import annotations
 
+import gc
 import sys
+import threading
 import time
+import weakref
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
@@ -35,9 +38,13 @@ class Machine(Protocol):
 
     def elapsed_s(self, start: Any, end: Any) -> float: ...
 
+    def enter_thread(self, now_ns: int) -> None: ...
+
     def busy_wait_s(self, seconds: float) -> float: ...
 
     def device_wait(self, seconds: float) -> None: ...
+
+    def release(self) -> None: ...
 
     def reset_peaks(self) -> None: ...
 
@@ -69,6 +76,9 @@ class CpuMachine:
         message = "the CPU has no device events"
         raise RuntimeError(message)
 
+    def enter_thread(self, now_ns: int) -> None:
+        """Called in a thread that is about to run a request, at `now_ns`."""
+
     def busy_wait_s(self, seconds: float) -> float:
         """Spin on the clock for `seconds`; returns how long it really took."""
         start = self.clock_ns()
@@ -80,6 +90,10 @@ class CpuMachine:
     def device_wait(self, seconds: float) -> None:
         message = "the CPU has no device to keep busy"
         raise RuntimeError(message)
+
+    def release(self) -> None:
+        """Give back what allocators keep for later, so that the next peak does not begin with it."""
+        gc.collect()
 
     def reset_peaks(self) -> None:
         """Make the peak of resident memory start again from what is resident now, where the system can."""
@@ -121,6 +135,7 @@ class CudaMachine(CpuMachine):
             raise UsageError(message)
         torch.cuda.set_device(index)
         self._torch = torch
+        self._index = index
         self._spin_hz: float | None = None
         self.device = f"cuda:{index}"
         self.mark = self._mark
@@ -136,6 +151,10 @@ class CudaMachine(CpuMachine):
     def elapsed_s(self, start: Any, end: Any) -> float:
         """Seconds between two marks; both must have been reached (call `synchronize` first)."""
         return float(start.elapsed_time(end)) / 1e3
+
+    def enter_thread(self, now_ns: int) -> None:
+        """The current device is a thread's own, and the first one until it is set."""
+        self._torch.cuda.set_device(self._index)
 
     def device_wait(self, seconds: float) -> None:
         """Queue a spin kernel of about `seconds` on the current stream; returns at once."""
@@ -154,6 +173,10 @@ class CudaMachine(CpuMachine):
             end = self._mark()
             self.synchronize()
         return cycles / self.elapsed_s(start, end)
+
+    def release(self) -> None:
+        super().release()
+        self._torch.cuda.empty_cache()
 
     def reset_peaks(self) -> None:
         super().reset_peaks()
@@ -188,28 +211,45 @@ class CudaMachine(CpuMachine):
         }
 
 
+class _Held:
+    """A known allocation of a fake machine, freed when it goes."""
+
+
 class FakeMachine:
-    """A machine whose time passes only when it is told to: `advance_s`. Has events and memory counters as a GPU has."""
+    """A machine whose time passes only when it is told to: `advance_s`. Has events and memory counters as a GPU has.
+
+    A thread that has entered has a clock of its own, as if it had a processor of its own; the machine's is the furthest.
+    """
 
     def __init__(self, device: str = "cpu") -> None:
         self.device = device
         self.mark: Callable[[], Any] | None = self.clock_ns if device != "cpu" else None
         self._now_ns = 0
+        self._own = threading.local()
+        self._lock = threading.Lock()
         self._held_bytes = 0
         self._peak_bytes = 0
 
     def advance_s(self, seconds: float) -> None:
-        self._now_ns += round(seconds * 1e9)
+        with self._lock:
+            now_ns = self.clock_ns() + round(seconds * 1e9)
+            if hasattr(self._own, "now_ns"):
+                self._own.now_ns = now_ns
+            self._now_ns = max(self._now_ns, now_ns)
+
+    def enter_thread(self, now_ns: int) -> None:
+        self._own.now_ns = now_ns
 
     def use_bytes(self, size: int) -> None:
         """Say that `size` bytes were in use at some moment since the last reset."""
-        self._peak_bytes = max(self._peak_bytes, self._held_bytes + size)
+        with self._lock:
+            self._peak_bytes = max(self._peak_bytes, self._held_bytes + size)
 
     def clock_ns(self) -> int:
-        return self._now_ns
+        return getattr(self._own, "now_ns", self._now_ns)
 
     def cpu_time_ns(self) -> int:
-        return self._now_ns
+        return self.clock_ns()
 
     def synchronize(self) -> None:
         pass
@@ -224,6 +264,9 @@ class FakeMachine:
     def device_wait(self, seconds: float) -> None:
         self.advance_s(seconds)
 
+    def release(self) -> None:
+        pass
+
     def reset_peaks(self) -> None:
         self._peak_bytes = self._held_bytes
 
@@ -232,8 +275,13 @@ class FakeMachine:
         return {name: None if name in self.unavailable() else float(self._peak_bytes) for name in names}
 
     def hold_dose(self) -> Any:
+        held = _Held()
         self._held_bytes += DOSE_BYTES
-        return None
+        weakref.finalize(held, self._let_go)
+        return held
+
+    def _let_go(self) -> None:
+        self._held_bytes -= DOSE_BYTES
 
     def unavailable(self) -> Mapping[str, str]:
         reason = "a fake CPU has no device memory"

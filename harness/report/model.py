@@ -33,7 +33,8 @@ class Quantile:
 class Row:
     """One arm against its reference in one metric. `low`, `ratio` and `high` are for plots, None where there are none.
 
-    `against` names the reference where it is not the arm without toggles; `name` is the toggle, or "all".
+    `against` names the reference where it is not the arm without toggles; `name` is the toggle, or "all"; `setting` is
+    the state, where the toggle was measured in several.
     """
 
     name: str
@@ -54,6 +55,7 @@ class Row:
     ratio: float | None
     low: float | None
     high: float | None
+    setting: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,9 +8,9 @@ from typing import Any
 from harness import units
 from harness.report import breakdown, rows, sentences
 from harness.report.model import Device, Incident, Listening, Page, Player
-from harness.report.reading import TOGETHER, Reading, anchor
+from harness.report.reading import Reading, anchor
 from harness.report.toggles import toggle_sections
-from harness.results import Run
+from harness.results import TOGETHER, Run
 
 Facts = tuple[tuple[str, str], ...]
 
