@@ -7,13 +7,15 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from statistics import median
 
-from harness.designs import DEVICE_DOSE, HOST_DOSE, PLACEBO
+from harness.designs import DEVICE_DOSE, HOST_DOSE, PLACEBO, UNINSTRUMENTED
 from harness.evidence import EXACT, Evidence, difference
-from harness.machine import DOSE_BYTES
 from harness.metrics import metric
 from harness.results import Control
 from harness.statistics import Effect
+from harness.vram import DOSE_BYTES
 
+SPANS_MAY_COST = 0.005
+"""The spans of a request must not change its latency by more than this share."""
 FAMILY_ERROR = 0.01
 """Chance that any control of a device fails in a run without fault, shared equally among its controls."""
 
@@ -26,7 +28,7 @@ def controls(evidence: Evidence) -> list[Control]:
         _placebo(evidence, name, group, level) if control == PLACEBO else _dose(evidence, control, name, level)
         for control, name, group in planned
     ]
-    return outcomes + list(_memory_dose(evidence))
+    return outcomes + list(_memory_dose(evidence)) + list(_spans(evidence))
 
 
 def _planned(evidence: Evidence) -> Iterator[tuple[str, str, str]]:
@@ -46,6 +48,8 @@ def calibrated(outcomes: list[Control]) -> Mapping[str, bool]:
     """Per family of metrics (see `family`): whether its controls were measured and all passed."""
     by_family: dict[str, list[bool]] = {"latency": [], "device": [], "init": [], "memory": []}
     for control in outcomes:
+        if control.name == UNINSTRUMENTED:
+            continue  # what spans cost, they cost in every arm alike
         by_family[family(control.metric)].append(control.passed)
     by_family["device"] += by_family["latency"]
     return {name: bool(passed) and all(passed) for name, passed in by_family.items()}
@@ -126,6 +130,26 @@ def _memory_dose(evidence: Evidence) -> Iterator[Control]:
         name="memory_dose", device=evidence.device, metric=name, unit="bytes", expected=float(DOSE_BYTES),
         low=low, high=high, level=0.95, bound=bound, passed=passed,
         reason=f"a known allocation of {DOSE_BYTES / 2**20:g} MiB was measured as {measured}",
+    )  # fmt: skip
+
+
+def _spans(evidence: Evidence) -> Iterator[Control]:
+    """What the spans cost, where the scenario has it measured: the arm without a listener against the reference."""
+    effect = evidence.effect("latency", evidence.reference, UNINSTRUMENTED)
+    if UNINSTRUMENTED not in evidence.arms:
+        return
+    low, high = _ends(effect)
+    if low is None or high is None:
+        passed, reason = False, _no_interval(effect)
+    else:
+        passed = math.log1p(-SPANS_MAY_COST) <= low and high <= math.log1p(SPANS_MAY_COST)
+        interval = f"{100 * math.expm1(low):+.3f} to {100 * math.expm1(high):+.3f} %"
+        reason = (
+            f"with nobody listening to its stages, latency changed by {interval} (±{100 * SPANS_MAY_COST:g} % allowed)"
+        )
+    yield Control(
+        name=UNINSTRUMENTED, device=evidence.device, metric="latency", unit="log-ratio", expected=0.0, low=low,
+        high=high, level=0.95, bound=SPANS_MAY_COST, passed=passed, reason=reason,
     )  # fmt: skip
 
 

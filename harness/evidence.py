@@ -103,7 +103,8 @@ class Evidence:
         """The paired effect of `arm` against `reference`, by default as a log-ratio; None where nothing is paired."""
         if metric(name).pass_ == "memory":
             pairs = self.pairs(name, reference, arm, "")
-            return repeat_effect([form(_value(a, name), _value(b, name)) for a, b in pairs], level=level)
+            figures = [form(_value(a, name), _value(b, name)) for a, b in pairs]
+            return repeat_effect([figure for figure in figures if not math.isnan(figure)], level=level)
         key = _Key(name, reference, self.group_of(reference, arm) if group is None else group, form, level)
         if key not in self._effects:
             self._effects[key] = self._joint(key)

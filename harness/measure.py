@@ -9,15 +9,16 @@ from __future__ import annotations
 
 import gc
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, nullcontext
 from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from harness import spans
+from harness import allocations, spans
 from harness.adapters.base import Model, Target
-from harness.designs import DEVICE_DOSE, HOST_DOSE
+from harness.designs import DEVICE_DOSE, HOST_DOSE, UNINSTRUMENTED
 from harness.machine import Machine
+from harness.peaks import PeakRecorder, Points
 from harness.requests import Output, Request, Speaker
 from harness.results import Arm
 from harness.together import Threads, values_of
@@ -88,7 +89,8 @@ class Bench:
         recorder = spans.Recorder(machine.mark, machine.clock_ns)
         chunks_ns: list[int] = []
         machine.synchronize()
-        with spans.recording(recorder):
+        joules = machine.energy_j()
+        with nullcontext() if arm == UNINSTRUMENTED else spans.recording(recorder):
             cpu_start, start = machine.cpu_time_ns(), machine.clock_ns()
             with spans.span("request"):
                 waited = dose()
@@ -97,6 +99,7 @@ class Bench:
             end, cpu_end = machine.clock_ns(), machine.cpu_time_ns()
         values = _request_values(output, (end - start) / 1e9)
         values["cpu_time"] = (cpu_end - cpu_start) / 1e9
+        values["energy"] = _per_second(joules, machine.energy_j(), values["audio"])
         if request.stream:
             values["ttfa"] = (chunks_ns[0] - start) / 1e9
         values |= self._stage_values(recorder)
@@ -198,17 +201,31 @@ class Bench:
             for name in probes
         }
 
-    def memory(self, arm: str, requests: Sequence[Request], *, dose: bool) -> dict[str, float | None]:
-        """Peaks of the requests in turn, after one untimed request. With `dose`, a known allocation is held meanwhile."""
+    def memory(self, arm: str, requests: Sequence[Request], *, dose: bool) -> tuple[dict[str, float | None], Points]:
+        """Peaks of the requests in turn, after one untimed request, and memory over time.
+
+        With `dose`, a known allocation is held meanwhile.
+        """
         self.settle(arm, requests[0])
         gc.collect()
-        self.machine.reset_peaks()
-        held: Any = self.machine.hold_dose() if dose else None
-        for request in requests:
-            self.settle(arm, request)
-        peaks = dict(self.machine.peaks())
+        recorder = PeakRecorder(self.machine.memory, self.machine.clock_ns)
+        held: Any = self.machine.memory.hold_dose() if dose else None
+        with spans.recording(recorder):
+            for request in requests:
+                with spans.span("request"):
+                    self.settle(arm, request)
+        values = recorder.values()
         del held
-        return peaks
+        return values, recorder.points
+
+    def allocations(self, arm: str, requests: Sequence[Request], file: Path) -> None:
+        """Run the requests once more and write what the allocator did to `file` (`harness.allocations`)."""
+
+        def speak() -> None:
+            for request in requests:
+                self.settle(arm, request)
+
+        allocations.record(speak, file)
 
     def output(self, arm: str, request: Request, audio: Path) -> dict[str, Any]:
         """Run `request` untimed and write its audio (WAV, 32-bit float) to `audio`. Returns tokens and flags.
@@ -235,6 +252,10 @@ def _request_values(output: Output, latency_s: float) -> dict[str, float | None]
         "audio": audio_s,
         "tokens": float(len(output.tokens)),
     }
+
+
+def _per_second(before_j: float | None, after_j: float | None, audio_s: float | None) -> float | None:
+    return None if before_j is None or after_j is None or not audio_s else (after_j - before_j) / audio_s
 
 
 def _no_dose() -> float:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
-Unit = Literal["s", "bytes", "ratio", "1/s", "count", "J/s"]
+Unit = Literal["s", "bytes", "ratio", "1/s", "count", "J/s"]  # joules per second of audio
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,7 +22,7 @@ class Metric:
     @property
     def is_memory(self) -> bool:
         """Memory metrics say `less`/`more` where the others say `faster`/`slower`."""
-        return self.unit == "bytes"
+        return self.pass_ == "memory"
 
 
 _METRICS = (
@@ -40,12 +40,22 @@ _METRICS = (
            doc="Building the pipeline over weights that are already loaded, with the toggles bound."),
     Metric(name="cpu_time", title="CPU time", unit="s", better="lower", pass_="latency",
            doc="Processor time that all threads of the worker used during one request, or several at the same moment."),
+    Metric(name="energy", title="Energy", unit="J/s", better="lower", pass_="latency",
+           doc="Joules that the whole card used during one request, by its own counter, per second of audio made."),
     Metric(name="peak_allocated", title="Peak allocated", unit="bytes", better="lower", pass_="memory",
            doc="Most bytes that tensors held on the device at once during one request."),
     Metric(name="peak_reserved", title="Peak reserved", unit="bytes", better="lower", pass_="memory",
            doc="Most bytes that the caching allocator held on the device at once."),
     Metric(name="driver_used", title="Driver used", unit="bytes", better="lower", pass_="memory",
-           doc="Device memory in use as the driver sees it after the requests, by all processes on the card."),
+           doc="Most device memory in use as the driver sees it, by all processes on the card, at the edges of stages."),
+    Metric(name="fragmentation", title="Unused share of reserved", unit="ratio", better="lower", pass_="memory",
+           doc="Share of the peak reserved that no tensor needed at the peak allocated: what the allocator's blocks waste."),
+    Metric(name="device_mallocs", title="Device mallocs", unit="count", better="lower", pass_="memory",
+           doc="How often the caching allocator asked the driver for memory in the requests of one cycle."),
+    Metric(name="device_frees", title="Device frees", unit="count", better="lower", pass_="memory",
+           doc="How often the caching allocator gave memory back to the driver in the requests of one cycle."),
+    Metric(name="alloc_retries", title="Allocator retries", unit="count", better="lower", pass_="memory",
+           doc="How often the driver refused, and the allocator emptied its cache and asked again."),
     Metric(name="rss_peak", title="Peak resident", unit="bytes", better="lower", pass_="memory",
            doc="Most host memory that the worker process held resident."),
 )  # fmt: skip
@@ -65,10 +75,14 @@ METRICS = {metric.name: metric for metric in _METRICS}
 """The metrics that can be compared, by name, in the order of tables."""
 FACTS_OF_WORK = {metric.name: metric for metric in _FACTS_OF_WORK}
 """What a trial says about the work it did; recorded, never compared."""
+STAGE_PEAKS = ("peak_allocated", "peak_reserved")
+"""Metrics of memory of which each stage has its own."""
 
 
 def metric(name: str) -> Metric:
-    """The metric called `name`; `stage.X` and `device.X` are made from their prefix. Raises KeyError if unknown."""
+    """The metric called `name`; those of a stage X are made from `stage.X`, `device.X`, `peak_allocated.X` and
+    `peak_reserved.X`. Raises KeyError if unknown.
+    """
     if name in METRICS or name in FACTS_OF_WORK:
         return METRICS.get(name) or FACTS_OF_WORK[name]
     prefix, _, rest = name.partition(".")
@@ -78,4 +92,13 @@ def metric(name: str) -> Metric:
     if prefix == "device" and rest:
         return Metric(name=name, title=f"Device {rest}", unit="s", better="lower", pass_="latency",
                       doc=f"Time between CUDA events around {rest}, on the stream that did the work.")  # fmt: skip
+    if prefix in STAGE_PEAKS and rest:
+        whole = METRICS[prefix]
+        return replace(whole, name=name, title=f"{whole.title} in {rest}",
+                       doc=f"{whole.doc.removesuffix('.')}, while stage {rest} was open.")  # fmt: skip
     raise KeyError(name)
+
+
+def is_of_stage(name: str) -> bool:
+    """Whether a metric is that of one stage only."""
+    return name not in METRICS and name not in FACTS_OF_WORK

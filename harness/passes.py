@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import time
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -230,7 +231,10 @@ def _latency_block(
     rng.shuffle(order)
     dose_s = doses_s[workload.request(session.scenario, index).concurrency]
     message = {"do": "block", "order": order, "request": index, "settle": group == "settled", "dose_s": dose_s}
-    _record_block(session, number, group, worker.ask(message, limit_s=session.limit_s), index)
+    began_s = time.monotonic()
+    events = worker.ask(message, limit_s=session.limit_s)
+    session.record_conditions("latency", number, session.ledger.blocks, began_s)
+    _record_block(session, number, group, events, index)
     built = [arm for arm in order if arm in (*session.arms(controls=False), PLACEBO)]
     for _ in range(INIT_BLOCKS):
         rng.shuffle(built)
@@ -312,24 +316,46 @@ def _measure_peaks(session: Session, arm: str, repeat: int) -> None:
 
 
 def _peaks(session: Session, arm: str, repeat: int, number: int, worker: WorkerProcess) -> None:
-    requests = requests_of(session)
-    message = {"do": "memory", "arm": arm, "requests": requests, "dose": arm in CONTROLS}
-    events = worker.ask(message, limit_s=(2 + len(requests)) * session.limit_s)
-    trials: list[dict[str, Any]] = [{"arm": arm, "values": _highest([event["values"] for event in events])}]
+    indexes = requests_of(session)
+    snapshot = _snapshot_file(session, arm) if repeat == 0 and arm not in CONTROLS else None
+    message = {
+        "do": "memory", "arm": arm, "requests": indexes, "dose": arm in CONTROLS,
+        "snapshot": None if snapshot is None else str(session.journal.folder / snapshot),
+    }  # fmt: skip
+    began_s = time.monotonic()
+    events = worker.ask(message, limit_s=(2 + 2 * len(indexes)) * session.limit_s)
+    trials: list[dict[str, Any]] = [{"arm": arm, "values": _of_the_cycle([event["values"] for event in events])}]
     if max(event["concurrency"] for event in events) > 1:
         trials += [
             {"arm": arm, "stratum": at_once(event["concurrency"]), "values": event["values"]} for event in events
         ]
     pass_: Pass = "memory"
+    session.record_conditions(pass_, number, repeat, began_s)
     session.record(
         "block", pass_=pass_, kind="request", phase="timed", worker=number, block=repeat, group="", request=CYCLE,
         stratum=CYCLE, trials=trials, wall_s=0.0,
     )  # fmt: skip
+    if repeat == 0 and events[0]["points"]:
+        wanted = [workload.request(session.scenario, index) for index in indexes]
+        session.record(
+            "memory_course", arm=arm, points=events[0]["points"],
+            requests=[made.id for made in wanted if made.concurrency == events[0]["concurrency"]],
+            snapshot=None if snapshot is None else str(snapshot),
+        )  # fmt: skip
 
 
-def _highest(readings: Sequence[Mapping[str, float | None]]) -> dict[str, float | None]:
-    """Each metric's highest reading: the peak of the whole cycle."""
-    return {
-        name: max((value for reading in readings if (value := reading.get(name)) is not None), default=None)
-        for name in readings[0]
-    }
+def _of_the_cycle(readings: Sequence[Mapping[str, float | None]]) -> dict[str, float | None]:
+    """From readings at each concurrency to those of all requests: peaks are the highest, counts add up."""
+    combined: dict[str, float | None] = {}
+    for name in dict.fromkeys(name for reading in readings for name in reading):
+        values = [value for reading in readings if (value := reading.get(name)) is not None]
+        together = sum(values) if metric(name).unit == "count" else max(values, default=None)
+        combined[name] = together if values else None
+    return combined
+
+
+def _snapshot_file(session: Session, arm: str) -> Path | None:
+    """Where every allocation of `arm` is to be written, if the scenario asks for it and the device has an allocator."""
+    if not session.scenario.measure.memory_snapshot or session.device == "cpu" or session.fake:
+        return None
+    return Path("memory") / f"{session.device.replace(':', '-')}-{arm}.pickle"

@@ -42,7 +42,7 @@ def at_once(concurrency: int) -> str:
     return "alone" if concurrency == 1 else f"{concurrency} at once"
 
 
-ArmRole = Literal["none", "toggle", "all", "placebo", "dose"]
+ArmRole = Literal["none", "toggle", "all", "placebo", "dose", "uninstrumented"]
 Isolation = Literal["request", "settled"]
 Pass = Literal["latency", "memory", "equivalence"]
 Verdict = Literal[
@@ -141,6 +141,32 @@ class Finding:
     kind: str
     device: str
     message: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Conditions:
+    """What the machine was like during one block, by readings taken beside it (`nvml.summary` names them)."""
+
+    device: str
+    pass_: Pass
+    worker: int
+    block: int
+    readings: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MemoryCourse:
+    """Memory of a GPU over the requests of one arm, in one worker of the memory pass.
+
+    `points` are (seconds since the start, the stage whose edge it is, bytes allocated, bytes reserved, most bytes
+    allocated since the point before). `snapshot` is the file of every allocation, relative to the run's folder.
+    """
+
+    device: str
+    arm: str
+    requests: tuple[str, ...]
+    points: tuple[tuple[float, str, float, float, float], ...]
+    snapshot: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -244,5 +270,7 @@ class Run:
     controls: tuple[Control, ...] = ()
     contrasts: tuple[Contrast, ...] = ()
     arms: tuple[ArmSummary, ...] = ()
+    conditions: tuple[Conditions, ...] = ()
+    memory_courses: tuple[MemoryCourse, ...] = ()
     unavailable: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     timing: Mapping[str, Any] = field(default_factory=dict)

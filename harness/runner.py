@@ -89,6 +89,8 @@ def _measure(scenario: Scenario, plan: Plan, journal: store.Journal, progress: P
             except BaseException:
                 session.stop()
                 raise
+            finally:
+                session.close()
         journal.append("complete", {"finished": _now()})
     finally:
         journal.close()
@@ -119,7 +121,7 @@ def _design(scenario: Scenario, device: str) -> Design:
         Toggle(name=name, before=toggle.before, after=toggle.afters[0], further=toggle.afters[1:])
         for name, toggle in scenario.optimizations.items()
     ]
-    return design(scenario.design, toggles, device=device)
+    return design(scenario.design, toggles, device=device, instrumentation=scenario.measure.instrumentation)
 
 
 def _plan(scenario: Scenario, devices: Sequence[str]) -> Plan:

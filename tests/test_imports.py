@@ -15,7 +15,7 @@ PACKAGE = Path(harness.__file__).parent
 LAYERS = (
     {"errors", "units"},
     {"results", "metrics", "requests"},
-    {"spans", "statistics", "machine"},
+    {"spans", "statistics", "machine", "nvml", "vram", "peaks", "allocations"},
     {"optimizations"},
     {"designs", "equivalence", "scenario", "store"},
     {"models", "recordings"},

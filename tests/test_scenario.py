@@ -111,7 +111,7 @@ REFUSED = [
         "misspelt-key",
         6,
         "measure.budgt",
-        "unknown key; allowed: metrics, margin, budget, workers, threads, memory_repeats, time_limit; did you mean budget?",
+        "unknown key; allowed: metrics, margin, budget, workers, threads, memory_repeats, time_limit, vram_limit, memory_snapshot, instrumentation; did you mean budget?",
     ),
     (
         "misspelt-metric",
@@ -233,7 +233,7 @@ REFUSED = [
         "unknown-fault",
         4,
         "model.faults.resample_cache",
-        "found 'crush'; allowed: crash, crash_once, crash_at_bind, hang, out_of_memory, error, change, inert; did you mean crash?",
+        "found 'crush'; allowed: crash, crash_once, crash_at_bind, hang, out_of_memory, error, error_in_a_crowd, change, inert; did you mean crash?",
     ),
     (
         "unknown-key",
@@ -276,6 +276,14 @@ REFUSED = [
     ("workers-not-whole", 5, "measure.workers", "found 2.5; allowed: a whole number"),
     ("workers-true", 5, "measure.workers", "found true; allowed: a whole number"),
     ("zero-margin", 5, "measure.margin", "found '0%'; a margin is more than 0%"),
+    ("concurrency-of-none", 5, "workload.concurrency.1", "found 0; allowed: at least 1"),
+    ("concurrency-twice", 5, "workload.concurrency.1", "4 is given twice"),
+    (
+        "instrumented-at-once",
+        6,
+        "measure.instrumentation",
+        "requests at the same moment have no spans whose cost could be shown",
+    ),
     (
         "states-alike-in-name",
         5,
@@ -461,7 +469,7 @@ def test_overrides_replace_values_by_path() -> None:
     ("override", "key", "message"),
     [
         ("measure.budgt=3s", "measure.budgt",
-         "unknown key; allowed: metrics, margin, budget, workers, threads, memory_repeats, time_limit; did you mean budget?"),
+         "unknown key; allowed: metrics, margin, budget, workers, threads, memory_repeats, time_limit, vram_limit, memory_snapshot, instrumentation; did you mean budget?"),
         ("measure.workers=many", "measure.workers", "found 'many'; allowed: a whole number"),
         ("name.first=x", "name", "found 'minimal' here, which has no keys; set `name` as a whole"),
         ("optimizations.resample_cache.after=true", "optimizations.resample_cache",

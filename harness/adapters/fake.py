@@ -107,7 +107,7 @@ class FakeTarget:
             if request.stream and stage == "flow":
                 on_chunk()
         saved = sum(model.planted("memory", name) or 0 for name in self._on.values())
-        model.machine.use_bytes(_FOOTPRINT_BYTES - saved + others * _REQUEST_BYTES)
+        model.machine.memory.use_bytes(_FOOTPRINT_BYTES - saved + others * _REQUEST_BYTES)
         on_chunk()
         return self._speak(request)
 

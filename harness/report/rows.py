@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterable, Mapping
 
 from harness import units
-from harness.metrics import Metric, metric
+from harness.metrics import Metric, is_of_stage, metric
 from harness.report.model import Badge, ControlRow, InvalidRow, MetricTable, Quantile, Row, Tone
 from harness.report.reading import INVALID, JUDGED, Reading
 from harness.results import TOGETHER, Contrast, Control, Verdict, toggle_of
@@ -25,7 +25,7 @@ _NOT_CALIBRATED = "not calibrated: the controls that vouch for this metric did n
 
 def is_stage(name: str) -> bool:
     """Whether a metric is about a part of a request."""
-    return name.startswith(("stage.", "device.")) and name != "device.latency"
+    return is_of_stage(name) and name != "device.latency"
 
 
 def describe(name: str) -> Metric:
@@ -156,21 +156,21 @@ def _control(control: Control) -> ControlRow:
     return ControlRow(
         name=control.name.replace("_", " "),
         metric=describe(control.metric).title,
-        expected="no change" if _is_placebo(control) else units.quantity(control.expected, control.unit),
+        expected="no change" if _is_null(control) else units.quantity(control.expected, control.unit),
         measured=_measured(control),
         passed=control.passed,
         reason=control.reason or _requirement(control),
     )
 
 
-def _is_placebo(control: Control) -> bool:
-    return control.name.startswith("placebo")
+def _is_null(control: Control) -> bool:
+    return control.unit == "log-ratio"
 
 
 def _measured(control: Control) -> str:
     if control.low is None or control.high is None:
         return "no interval"
-    if _is_placebo(control):
+    if _is_null(control):
         return units.interval(math.exp(control.low), math.exp(control.high), direction(describe(control.metric)))
     if control.low == control.high:
         return units.quantity(control.low, control.unit)
@@ -181,7 +181,7 @@ def _requirement(control: Control) -> str:
     if control.bound is None:
         return "the interval must hold the known amount and not zero"
     bound = units.percent(control.bound)
-    return f"the whole interval must lie within \u00b1{bound}" if _is_placebo(control) else f"it may be off by {bound}"
+    return f"the whole interval must lie within \u00b1{bound}" if _is_null(control) else f"it may be off by {bound}"
 
 
 def _rank(entry: Row) -> tuple[bool, int, float]:

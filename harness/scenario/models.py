@@ -19,11 +19,12 @@ from pydantic import (
     field_validator,
     model_validator,
 )
+from pydantic.json_schema import SkipJsonSchema
 
 from harness.errors import ScenarioError
 from harness.scenario.keys import Keys
 from harness.scenario.problems import refuse, scenario_error
-from harness.scenario.quantities import Fraction, Seconds
+from harness.scenario.quantities import Bytes, Fraction, Seconds
 from harness.scenario.requests import Workload
 from harness.scenario.scalars import DesignName, Device, MarginOrMargins, MetricName, Name, Whole, distinct
 from harness.scenario.source import KeyPath, Place, Source, dotted, found, read
@@ -80,7 +81,21 @@ class Measure(Keys):
     """What is measured, how finely, and for how long."""
 
     metrics: Annotated[tuple[MetricName, ...], Field(min_length=1), AfterValidator(distinct)] = Field(
-        default=("latency", "ttfa", "rtf", "init", "peak_allocated", "peak_reserved", "driver_used", "rss_peak"),
+        default=(
+            "latency",
+            "ttfa",
+            "rtf",
+            "init",
+            "energy",
+            "peak_allocated",
+            "peak_reserved",
+            "driver_used",
+            "fragmentation",
+            "device_mallocs",
+            "device_frees",
+            "alloc_retries",
+            "rss_peak",
+        ),
         description="Metrics to compare. `stage.NAME` is the time of a stage on the host, `device.NAME` on the GPU.",
     )
     margin: MarginOrMargins = Field(
@@ -102,6 +117,20 @@ class Measure(Keys):
     )
     time_limit_s: Seconds = Field(
         default=60.0, alias="time_limit", description="Longest time of one request before it has hung."
+    )
+    vram_limit_bytes: Bytes | SkipJsonSchema[None] = Field(
+        default=None,
+        alias="vram_limit",
+        description="The most of a GPU's memory that a worker may take, its CUDA context counted in (`4GiB`): what a "
+        "smaller card would do. What does not fit is reported with its stage and by how much.",
+    )
+    memory_snapshot: bool = Field(
+        default=False,
+        description="Keep every allocation of each arm's requests on a GPU, with its place in the code.",
+    )
+    instrumentation: bool = Field(
+        default=False,
+        description="Measure also an arm to whose stages nobody listens: what the spans themselves cost.",
     )
 
     def margin_of(self, metric: str) -> float:
@@ -202,6 +231,12 @@ class Scenario(Keys):
             check_states(name, toggle.before, toggle.after)
         check_together(list(value))
         return value
+
+    @model_validator(mode="after")
+    def _spans_are_there_to_be_measured(self) -> Self:
+        if self.measure.instrumentation and max(self.workload.concurrency) > 1:
+            refuse("requests at the same moment have no spans whose cost could be shown", "measure", "instrumentation")
+        return self
 
     @model_validator(mode="after")
     def _gate_is_measured(self) -> Self:
