@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from statistics import median
 
@@ -90,8 +91,7 @@ def _placebo_reason(low: float, high: float, bound: float, *, passed: bool) -> s
 
 def _dose(evidence: Evidence, control: str, name: str, level: float) -> Control:
     effect = evidence.effect(name, evidence.reference, control, level=level, form=difference)
-    doses = [dose for trial in evidence.trials if trial.arm == control and (dose := trial.values.get("dose"))]
-    expected = median(doses) if doses else 0.0
+    expected = _dose_given(evidence, control)
     low, high = _ends(effect)
     if low is None or high is None:
         passed, reason = False, _no_interval(effect)
@@ -103,6 +103,16 @@ def _dose(evidence: Evidence, control: str, name: str, level: float) -> Control:
         name=control, device=evidence.device, metric=name, unit="s", expected=expected, low=low, high=high,
         level=level, bound=None, passed=passed, reason=reason,
     )  # fmt: skip
+
+
+def _dose_given(evidence: Evidence, control: str) -> float:
+    """The delay that was really added: its median in each kind of request, averaged as the effect is."""
+    doses: dict[str, list[float]] = defaultdict(list)
+    for trial in evidence.trials:
+        if trial.arm == control and (dose := trial.values.get("dose")):
+            doses[trial.stratum].append(dose)
+    weights = {stratum: evidence.run.plan.strata.get(stratum, 1.0) for stratum in doses}
+    return sum(weights[stratum] * median(found) for stratum, found in doses.items()) / (sum(weights.values()) or 1.0)
 
 
 def _memory_dose(evidence: Evidence) -> Iterator[Control]:

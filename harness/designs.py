@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from harness.optimizations import registry
-from harness.results import Arm, ArmRole, State
+from harness.results import Arm, ArmRole, State, setting
 
 PLACEBO, HOST_DOSE, DEVICE_DOSE, UNINSTRUMENTED = "placebo", "host_dose", "device_dose", "uninstrumented"
 CONTROLS = (PLACEBO, HOST_DOSE, DEVICE_DOSE, UNINSTRUMENTED)
@@ -21,11 +21,22 @@ Pair = tuple[str, str, str]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Toggle:
-    """A toggle of the scenario and its states on the two sides."""
+    """A toggle of the scenario and its states on the two sides.
+
+    `further` are other after-states, each an arm of its own; in arms that turn on several toggles, `after` stands.
+    """
 
     name: str
     before: State
     after: State
+    further: tuple[State, ...] = ()
+
+    @property
+    def settings(self) -> tuple[tuple[str, State], ...]:
+        """The after-states by name: the toggle's own name where there is but one."""
+        if not self.further:
+            return ((self.name, self.after),)
+        return tuple((setting(self.name, state), state) for state in (self.after, *self.further))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,10 +66,11 @@ def _one_at_a_time(toggles: Sequence[Toggle]) -> tuple[list[Arm], list[Pair]]:
     none = {toggle.name: toggle.before for toggle in toggles}
     arms = [Arm(name="none", role="none", states=none)]
     arms += [
-        Arm(name=toggle.name, role="toggle", toggle=toggle.name, states={**none, toggle.name: toggle.after})
+        Arm(name=name, role="toggle", toggle=toggle.name, states={**none, toggle.name: state})
         for toggle in toggles
+        for name, state in toggle.settings
     ]
-    pairs = [(toggle.name, "none", toggle.name) for toggle in toggles]
+    pairs = [(arm.name, "none", arm.name) for arm in arms[1:]]
     if len(toggles) > 1:
         arms.append(Arm(name="all", role="all", states={toggle.name: toggle.after for toggle in toggles}))
         pairs.append(("all", "none", "all"))
@@ -73,7 +85,14 @@ def _leave_one_out(toggles: Sequence[Toggle]) -> tuple[list[Arm], list[Pair]]:
             states={**every, toggle.name: toggle.before})
         for toggle in toggles
     ]  # fmt: skip
-    pairs = [(toggle.name, f"all-but-{toggle.name}", "all") for toggle in toggles]
+    pairs = []
+    for toggle in toggles:
+        (first, _), *others = toggle.settings
+        pairs.append((first, f"all-but-{toggle.name}", "all"))
+        for name, state in others:
+            arms.append(Arm(name=f"all-with-{name}", role="toggle", toggle=toggle.name,
+                            states={**every, toggle.name: state}))  # fmt: skip
+            pairs.append((name, f"all-but-{toggle.name}", f"all-with-{name}"))
     return arms, pairs
 
 

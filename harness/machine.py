@@ -5,6 +5,7 @@ All hardware is touched through `Machine`. `FakeMachine` keeps its own time, so 
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable, Mapping
 from typing import Any, Protocol
@@ -34,6 +35,8 @@ class Machine(Protocol):
     def synchronize(self) -> None: ...
 
     def elapsed_s(self, start: Any, end: Any) -> float: ...
+
+    def enter_thread(self, now_ns: int) -> None: ...
 
     def busy_wait_s(self, seconds: float) -> float: ...
 
@@ -67,6 +70,9 @@ class CpuMachine:
     def elapsed_s(self, start: Any, end: Any) -> float:
         message = "the CPU has no device events"
         raise RuntimeError(message)
+
+    def enter_thread(self, now_ns: int) -> None:
+        """Called in a thread that is about to run a request, at `now_ns`."""
 
     def busy_wait_s(self, seconds: float) -> float:
         """Spin on the clock for `seconds`; returns how long it really took."""
@@ -108,6 +114,7 @@ class CudaMachine(CpuMachine):
             raise UsageError(message)
         torch.cuda.set_device(index)
         self._torch = torch
+        self._index = index
         self.device = f"cuda:{index}"
         self.mark = self._mark
         self._card = open_card(gpu_uuid(index))
@@ -125,6 +132,10 @@ class CudaMachine(CpuMachine):
     def elapsed_s(self, start: Any, end: Any) -> float:
         """Seconds between two marks; both must have been reached (call `synchronize` first)."""
         return float(start.elapsed_time(end)) / 1e3
+
+    def enter_thread(self, now_ns: int) -> None:
+        """The current device is a thread's own, and the first one until it is set."""
+        self._torch.cuda.set_device(self._index)
 
     def device_wait(self, seconds: float) -> None:
         """Queue a spin kernel of about `seconds` on the current stream; returns at once."""
@@ -169,22 +180,34 @@ class CudaMachine(CpuMachine):
 
 
 class FakeMachine:
-    """A machine whose time passes only when it is told to: `advance_s`. Has events and memory counters as a GPU has."""
+    """A machine whose time passes only when it is told to: `advance_s`. Has events and memory counters as a GPU has.
+
+    A thread that has entered has a clock of its own, as if it had a processor of its own; the machine's is the furthest.
+    """
 
     def __init__(self, device: str = "cpu") -> None:
         self.device = device
         self.mark: Callable[[], Any] | None = self.clock_ns if device != "cpu" else None
         self.memory = FakeMemory(device=device != "cpu")
         self._now_ns = 0
+        self._own = threading.local()
+        self._lock = threading.Lock()
 
     def advance_s(self, seconds: float) -> None:
-        self._now_ns += round(seconds * 1e9)
+        with self._lock:
+            now_ns = self.clock_ns() + round(seconds * 1e9)
+            if hasattr(self._own, "now_ns"):
+                self._own.now_ns = now_ns
+            self._now_ns = max(self._now_ns, now_ns)
+
+    def enter_thread(self, now_ns: int) -> None:
+        self._own.now_ns = now_ns
 
     def clock_ns(self) -> int:
-        return self._now_ns
+        return getattr(self._own, "now_ns", self._now_ns)
 
     def cpu_time_ns(self) -> int:
-        return self._now_ns
+        return self.clock_ns()
 
     def synchronize(self) -> None:
         pass

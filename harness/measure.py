@@ -22,6 +22,7 @@ from harness.peaks import PeakRecorder, Points
 from harness.playback import playback
 from harness.requests import Output, Request, Speaker
 from harness.results import Arm
+from harness.together import Threads, values_of
 
 if TYPE_CHECKING:
     from harness.optimizations import Probe
@@ -41,13 +42,23 @@ class Bench:
         self._arms = {arm.name: arm for arm in arms}
         self._speakers = speakers
         self._targets: dict[str, Target] = {}
+        self._others: dict[str, list[Target]] = {}
+        self._threads = Threads(machine)
         self._has_spoken = False
 
     def bind(self, arm: str) -> dict[str, float | None]:
         """Build the pipeline of `arm` and keep it. Returns {"init": seconds}."""
         values, target = self._timed_bind(arm)
         self._targets[arm] = target
+        self._others.pop(arm, None)
         return values
+
+    def bind_others(self, arm: str, concurrency: int) -> list[Target]:
+        """As many pipelines of `arm` as requests at the same moment need, one for each; those that lack are bound."""
+        others = self._others.setdefault(arm, [])
+        while len(others) < concurrency - 1:
+            others.append(self.model.bind(self._arms[arm].states, self._speakers))
+        return [self._targets[arm], *others[: concurrency - 1]]
 
     def init(self, arm: str) -> dict[str, float | None]:
         """Build the pipeline of `arm` once more, time it, and drop it."""
@@ -64,11 +75,16 @@ class Bench:
 
     def settle(self, arm: str, request: Request) -> None:
         """Run `request` untimed, so that what comes next finds the arm's own marks and no other's."""
-        self._targets[arm].run(request, _ignore)
+        if request.concurrency > 1:
+            self._threads.run(self.bind_others(arm, request.concurrency), request)
+        else:
+            self._targets[arm].run(request, _ignore)
         self.machine.synchronize()
 
     def time(self, arm: str, request: Request, dose_s: float = 0.0) -> dict[str, float | None]:
         """Time one request: the values of all latency metrics that it has. `dose_s` is the delay of a dose arm."""
+        if request.concurrency > 1:
+            return self._time_together(arm, request, dose_s)
         machine, target = self.machine, self._targets[arm]
         dose = self._dose(arm, dose_s)
         recorder = spans.Recorder(machine.mark, machine.clock_ns)
@@ -92,6 +108,13 @@ class Bench:
         if dose_s:
             values["dose"] = waited or values.get("device.dose")
         return values
+
+    def _time_together(self, arm: str, request: Request, dose_s: float) -> dict[str, float | None]:
+        """Time equal requests at the same moment. A dose on the host delays them all; device times are not taken."""
+        dose = self._dose(arm, dose_s) if arm == HOST_DOSE else _no_dose
+        together = self._threads.run(self.bind_others(arm, request.concurrency), request, dose)
+        values = values_of(together, stream=request.stream)
+        return {**values, "dose": together.waited_s} if together.waited_s else values
 
     def _dose(self, arm: str, dose_s: float) -> Callable[[], float]:
         if arm == HOST_DOSE and dose_s:
@@ -151,6 +174,9 @@ class Bench:
         `rehearsal` runs untimed before the first arm, so that none is timed right after a garbage collection, and with
         `settle` before every arm.
         """
+        for arm in order:
+            begin(arm)
+            self.bind_others(arm, request.concurrency)
         gc.collect()
         trials = []
         for position, arm in enumerate(order):

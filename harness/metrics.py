@@ -27,7 +27,8 @@ class Metric:
 
 _METRICS = (
     Metric(name="latency", title="Latency", unit="s", better="lower", pass_="latency",
-           doc="Host time of one request, device work included: from the call to the last audio sample on the host."),
+           doc="Host time of one request, device work included: from the call to the last audio sample on the host. Of "
+               "several at the same moment, the mean of each one's own."),
     Metric(name="ttfa", title="Time to first audio", unit="s", better="lower", pass_="latency",
            doc="From the call of a streaming request to its first audio chunk on the host."),
     Metric(name="chunk_gap", title="Longest chunk gap", unit="s", better="lower", pass_="latency",
@@ -35,11 +36,12 @@ _METRICS = (
     Metric(name="rtf", title="Real-time factor", unit="ratio", better="lower", pass_="latency",
            doc="Latency over the duration of the audio made: below 1 is faster than it plays."),
     Metric(name="audio_rate", title="Audio seconds per second", unit="ratio", better="higher", pass_="latency",
-           doc="Seconds of audio made in one second of latency: the inverse of the real-time factor."),
+           doc="Seconds of audio made in one second: the inverse of the real-time factor; of several requests at the same "
+               "moment, all of their audio over the time until the last has ended."),
     Metric(name="init", title="Init", unit="s", better="lower", pass_="latency",
            doc="Building the pipeline over weights that are already loaded, with the toggles bound."),
     Metric(name="cpu_time", title="CPU time", unit="s", better="lower", pass_="latency",
-           doc="Processor time that all threads of the worker used during one request."),
+           doc="Processor time that all threads of the worker used during one request, or several at the same moment."),
     Metric(name="energy", title="Energy", unit="J/s", better="lower", pass_="latency",
            doc="Joules that the whole card used during one request, by its own counter, per second of audio made."),
     Metric(name="peak_allocated", title="Peak allocated", unit="bytes", better="lower", pass_="memory",
@@ -72,6 +74,8 @@ _FACTS_OF_WORK = (
            doc="Duration of the audio that one request made."),
     Metric(name="tokens", title="Speech tokens", unit="count", better="lower", pass_="latency",
            doc="Speech tokens that one request made: the work that both sides of a comparison must share."),
+    Metric(name="alike", title="Alike", unit="ratio", better="higher", pass_="latency",
+           doc="Share of equal requests at the same moment that made the same speech tokens as the first of them."),
     Metric(name="dose", title="Dose", unit="s", better="lower", pass_="latency",
            doc="The delay that a dose arm really added to its request."),
 )  # fmt: skip

@@ -118,7 +118,8 @@ def _session(
 
 def _design(scenario: Scenario, device: str) -> Design:
     toggles = [
-        Toggle(name=name, before=toggle.before, after=toggle.after) for name, toggle in scenario.optimizations.items()
+        Toggle(name=name, before=toggle.before, after=toggle.afters[0], further=toggle.afters[1:])
+        for name, toggle in scenario.optimizations.items()
     ]
     return design(scenario.design, toggles, device=device, instrumentation=scenario.measure.instrumentation)
 
@@ -133,6 +134,7 @@ def _plan(scenario: Scenario, devices: Sequence[str]) -> Plan:
         pairs=widest.pairs,
         requests=tuple(workload.request(scenario, index).id for index in range(first_cycle(scenario))),
         strata=workload.strata(scenario),
+        concurrency=workload.concurrency(scenario),
         workers=measure.workers,
         budget_s=measure.budget_s,
         margin={name: measure.margin_of(name) for name in dict.fromkeys(("latency", *measure.metrics))},

@@ -14,6 +14,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
+from harness import workload
 from harness.designs import CONTROLS, Design
 from harness.errors import MeasureError, WorkerError
 from harness.ledger import Ledger
@@ -63,8 +64,11 @@ class Session:
 
     @property
     def limit_s(self) -> float:
-        """Silence of a worker after which it counts as hung: one request may be preceded by an untimed one."""
-        return 2 * self.scenario.measure.time_limit_s
+        """Silence of a worker after which it counts as hung: one request may be preceded by an untimed one.
+
+        Requests at the same moment may take as long as one after the other.
+        """
+        return 2 * self.scenario.measure.time_limit_s * max(self.scenario.workload.concurrency)
 
     @property
     def fake(self) -> bool:
@@ -182,7 +186,8 @@ class Session:
         try:
             with self.worker(pass_) as (_, process):
                 process.ask({"do": "bind", "arms": [arm]}, limit_s=self.limit_s)
-                block = {"do": "block", "order": [arm], "request": 0, "settle": True, "dose_s": 0.0}
+                hardest = workload.most_at_once(self.scenario)
+                block = {"do": "block", "order": [arm], "request": hardest, "settle": True, "dose_s": 0.0}
                 process.ask(block, limit_s=self.limit_s)
         except WorkerError as error:
             return error

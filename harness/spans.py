@@ -13,6 +13,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from functools import lru_cache
+from threading import get_ident
 from time import perf_counter_ns
 from types import TracebackType
 from typing import Any, Protocol, TypeVar
@@ -53,10 +54,11 @@ class Recorder:
 class _State:
     """Who listens in this process."""
 
-    __slots__ = ("counts", "listener")
+    __slots__ = ("counts", "listener", "thread")
 
     def __init__(self) -> None:
         self.listener: Listener | None = None
+        self.thread = 0
         self.counts: tuple[Counter[str], ...] = ()
 
 
@@ -108,9 +110,9 @@ _unheard = lru_cache(maxsize=256)(_Unheard)
 
 
 def span(name: str) -> AbstractContextManager[None]:
-    """Tell the listener, if there is one, of the enclosed stage `name`. Stages at the same depth must not overlap."""
+    """Tell the listener, if this thread has one, of the enclosed stage `name`. Stages at one depth must not overlap."""
     listener = _state.listener
-    return _unheard(name) if listener is None else listener.span(name)
+    return _unheard(name) if listener is None or _state.thread != get_ident() else listener.span(name)
 
 
 def blame(error: BaseException, stage: str) -> None:
@@ -130,11 +132,11 @@ ListenerT = TypeVar("ListenerT", bound=Listener)
 
 @contextmanager
 def recording(listener: ListenerT) -> Iterator[ListenerT]:
-    """Make `listener` the one of this process for the enclosed block. Recordings do not nest."""
+    """Make `listener` hear this thread for the enclosed block, and no other thread. Recordings do not nest."""
     if _state.listener is not None:
         message = "spans.recording is already active in this process"
         raise RuntimeError(message)
-    _state.listener = listener
+    _state.listener, _state.thread = listener, get_ident()
     try:
         yield listener
     finally:

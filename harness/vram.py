@@ -5,9 +5,12 @@ Sizes are bytes. Where a counter does not exist its reading is None and `unavail
 
 from __future__ import annotations
 
+import gc
 import os
 import re
 import sys
+import threading
+import weakref
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Protocol
@@ -34,6 +37,8 @@ class Memory(Protocol):
 
     def reset(self) -> None: ...
 
+    def release(self) -> None: ...
+
     def events(self) -> Mapping[str, float | None]: ...
 
     def hold_dose(self) -> Any: ...
@@ -57,6 +62,10 @@ class HostMemory:
         clear_refs = Path("/proc/self/clear_refs")
         if clear_refs.exists():
             clear_refs.write_text("5")
+
+    def release(self) -> None:
+        """Give back what is kept for later, so that the next peak does not begin with it."""
+        gc.collect()
 
     def events(self) -> Mapping[str, float | None]:
         return dict.fromkeys(EVENTS)
@@ -155,6 +164,10 @@ class CudaMemory(HostMemory):
         super().reset()
         self._cuda.reset_peak_memory_stats(self._index)
 
+    def release(self) -> None:
+        super().release()
+        self._cuda.empty_cache()
+
     def events(self) -> Mapping[str, float | None]:
         stats = self._cuda.memory_stats(self._index)
         keys = ("num_device_alloc", "num_device_free", "num_alloc_retries")
@@ -170,17 +183,23 @@ class CudaMemory(HostMemory):
         return {}
 
 
+class _Held:
+    """A known allocation of a fake, freed when it goes."""
+
+
 class FakeMemory:
     """Counters that read what they are told: `use_bytes`."""
 
     def __init__(self, *, device: bool) -> None:
         self._device = device
+        self._lock = threading.Lock()
         self._held_bytes = 0
         self._peak_bytes = 0
 
     def use_bytes(self, size: int) -> None:
         """Say that `size` bytes were in use at some moment since the last reset."""
-        self._peak_bytes = max(self._peak_bytes, self._held_bytes + size)
+        with self._lock:
+            self._peak_bytes = max(self._peak_bytes, self._held_bytes + size)
 
     def in_use(self) -> Mapping[str, float | None]:
         held = float(self._held_bytes) if self._device else None
@@ -193,12 +212,20 @@ class FakeMemory:
     def reset(self) -> None:
         self._peak_bytes = self._held_bytes
 
+    def release(self) -> None:
+        pass
+
     def events(self) -> Mapping[str, float | None]:
         return dict.fromkeys(EVENTS, 0.0 if self._device else None)
 
     def hold_dose(self) -> Any:
+        held = _Held()
         self._held_bytes += DOSE_BYTES
-        return None
+        weakref.finalize(held, self._let_go)
+        return held
+
+    def _let_go(self) -> None:
+        self._held_bytes -= DOSE_BYTES
 
     def refusal(self, error: BaseException) -> str:
         return str(error)

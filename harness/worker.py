@@ -15,6 +15,8 @@ import signal
 import sys
 import traceback
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from itertools import groupby
 from pathlib import Path
 from typing import IO, Any
 
@@ -23,7 +25,7 @@ from harness.errors import HarnessError
 from harness.machine import Machine, machine
 from harness.measure import Bench
 from harness.requests import Request
-from harness.results import Arm
+from harness.results import Arm, toggle_of
 from harness.scenario import Scenario
 from harness.spans import span, stage_of
 
@@ -94,32 +96,42 @@ class Worker:
         self._reply("block", trials=trials, wall_s=(self._machine.clock_ns() - start) / 1e9)
 
     def witness(self, arm: str, toggles: Mapping[str, Mapping[str, Any]], requests: Sequence[int]) -> None:
-        """Count the witnesses of all `toggles` (name -> parameters) on `arm`."""
+        """Count the witnesses of all `toggles` (name, or name with a state -> parameters) on `arm`."""
         self._begin(arm)
-        probes = {name: self._bench.model.probe(name, parameters) for name, parameters in toggles.items()}
-        counts = self._bench.witness(arm, probes, [self._request(index) for index in requests])
+        probes = {name: self._bench.model.probe(toggle_of(name), parameters) for name, parameters in toggles.items()}
+        counts = self._bench.witness(arm, probes, [self._single(index) for index in requests])
         for name, (at_bind, per_request) in counts.items():
             self._reply("witness", optimization=name, at_bind=at_bind, per_request=per_request)
 
     def memory(self, arm: str, requests: Sequence[int], *, dose: bool, snapshot: str | None) -> None:
-        """Peaks, and memory over time; with `snapshot` (a path), every allocation as well."""
+        """Peaks, and memory over time, apart for each number of requests at the same moment, few first.
+
+        With `snapshot` (a path), every allocation as well.
+        """
         self._begin(arm)
         self._bench.bind(arm)
-        wanted = [self._request(index) for index in requests]
-        values, points = self._bench.memory(arm, wanted, dose=dose)
+        wanted = sorted(map(self._request, requests), key=lambda request: request.concurrency)
+        for at_once, some in groupby(wanted, key=lambda request: request.concurrency):
+            if at_once != wanted[0].concurrency:
+                self._machine.memory.release()
+            values, points = self._bench.memory(arm, list(some), dose=dose)
+            self._reply("memory", concurrency=at_once, values=values, points=points)
         if snapshot:
             self._bench.allocations(arm, wanted, Path(snapshot))
-        self._reply("memory", values=values, points=points)
 
     def output(self, arm: str, request: int, audio: str) -> None:
         self._begin(arm)
-        self._reply("output", **self._bench.output(arm, self._request(request), Path(audio)))
+        self._reply("output", **self._bench.output(arm, self._single(request), Path(audio)))
 
     def _begin(self, arm: str) -> None:
         self._reply("begin", arm=arm)
 
     def _request(self, index: int) -> Request:
         return workload.request(self._scenario, index)
+
+    def _single(self, index: int) -> Request:
+        """The request alone, however many of it the workload makes at the same moment."""
+        return replace(self._request(index), concurrency=1)
 
 
 def _set_threads(threads: int) -> None:

@@ -22,7 +22,7 @@ LAYERS = (
     {"adapters", "workload"},
     {"evidence"},
     {"controls", "findings", "ledger"},
-    {"compare", "measure"},
+    {"compare", "measure", "together"},
     {"report", "worker", "processes"},
     {"environment", "session"},
     {"passes", "catalogue"},

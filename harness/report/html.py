@@ -19,7 +19,7 @@ from harness.report import canvas, page, plots
 from harness.report.audio import ReadFile, sounds
 from harness.report.model import Device
 from harness.report.reading import anchor
-from harness.results import Run
+from harness.results import Run, toggle_of
 
 
 def html(run: Run, read_file: ReadFile | None = None) -> str:
@@ -34,6 +34,7 @@ def html(run: Run, read_file: ReadFile | None = None) -> str:
         code=_code,
         prose=_prose,
         anchor=anchor,
+        toggle_of=toggle_of,
         linked={toggle.name for toggle in report.toggles},
     )
 

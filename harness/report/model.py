@@ -36,8 +36,9 @@ class Quantile:
 class Row:
     """One arm against its reference in one metric. `low`, `ratio` and `high` are for plots, None where there are none.
 
-    `against` names the reference where it is not the arm without toggles; `name` is the toggle, or "all". `kind` is the
-    kind of request in a row that is not about the whole workload, `level` the certainty of its interval.
+    `against` names the reference where it is not the arm without toggles; `name` is the toggle, or "all"; `setting` is
+    the state, where the toggle was measured in several. `kind` is the kind of request in a row that is not about the
+    whole workload, `level` the certainty of its interval.
     """
 
     name: str
@@ -58,6 +59,7 @@ class Row:
     ratio: float | None
     low: float | None
     high: float | None
+    setting: str = ""
     kind: str = ""
     level: str = ""
 

@@ -8,9 +8,9 @@ from typing import Any
 from harness import units
 from harness.report import breakdown, kinds, memory, rows, sentences
 from harness.report.model import Device, Facts, Incident, Listening, Page, Player
-from harness.report.reading import TOGETHER, Reading, anchor
+from harness.report.reading import Reading, anchor
 from harness.report.toggles import toggle_sections
-from harness.results import Run
+from harness.results import TOGETHER, Run
 
 _GLOSSARY: Facts = (
     ("ratio", "After over before. \u201c12 % faster\u201d says that it takes 12 % less time; a factor is given from twice on."),

@@ -8,8 +8,8 @@ from collections.abc import Iterable, Mapping
 from harness import units
 from harness.metrics import Metric, is_of_stage, metric
 from harness.report.model import Badge, ControlRow, InvalidRow, MetricTable, Quantile, Row, Tone
-from harness.report.reading import INVALID, JUDGED, TOGETHER, Reading
-from harness.results import Contrast, Control, Verdict
+from harness.report.reading import INVALID, JUDGED, Reading
+from harness.results import TOGETHER, Contrast, Control, Verdict, toggle_of
 
 _TONES: Mapping[Verdict, Tone] = {
     "faster": "good", "less": "good",
@@ -58,7 +58,9 @@ def title_of(reading: Reading, optimization: str) -> str:
     """What a toggle is called for people."""
     if optimization == TOGETHER:
         return "All together"
-    return str(reading.run.optimizations.get(optimization, {}).get("title") or optimization)
+    toggle = toggle_of(optimization)
+    title = str(reading.run.optimizations.get(toggle, {}).get("title") or toggle)
+    return f"{title} {optimization.removeprefix(toggle)}".rstrip()
 
 
 def row(reading: Reading, contrast: Contrast) -> Row:
@@ -69,6 +71,7 @@ def row(reading: Reading, contrast: Contrast) -> Row:
     verdict = verdict_of(reading, contrast)
     return Row(
         name=contrast.optimization,
+        setting=contrast.optimization.removeprefix(toggle_of(contrast.optimization)).strip("[]"),
         title=title_of(reading, contrast.optimization),
         against="" if _from_nothing(reading, contrast) else contrast.reference_arm,
         metric=contrast.metric,
@@ -130,7 +133,7 @@ def invalid_rows(reading: Reading, device: str, name: str) -> tuple[InvalidRow, 
 
 
 def _absent(reading: Reading, device: str, toggle: str) -> InvalidRow:
-    reason = reading.run.plan.not_applicable.get(toggle)
+    reason = reading.run.plan.not_applicable.get(toggle_of(toggle))
     failure = _failure(reading, device, toggle)
     verdict = badge("not applicable" if reason else "failed") if reason or failure else Badge(
         text=units.NOT_MEASURED, tone="invalid"
@@ -213,7 +216,7 @@ def _witness(reading: Reading, contrast: Contrast) -> str:
         return units.DASH
     if contrast.optimization == TOGETHER:
         return f"{units.count(contrast.witness_before)} \u2192 {units.count(contrast.witness_after)} in all"
-    unit = reading.run.optimizations.get(contrast.optimization, {}).get("witness_unit", "")
+    unit = reading.run.optimizations.get(toggle_of(contrast.optimization), {}).get("witness_unit", "")
     return f"{units.count(contrast.witness_before)} \u2192 {units.count(contrast.witness_after)} {unit}".strip()
 
 

@@ -47,6 +47,10 @@ or as plain seconds; percentages with their sign.
 _TOGGLES = """\
 A toggle has a state `before` (default `false`) and a state `after` (default `true`): `false`, `true`, or a mapping of its
 parameters. `NAME: true` is short for `NAME: {before: false, after: true}`.
+
+`after` may be a list of states, `after: [{every: 2}, {every: 4}]`: each is an arm of its own, named like
+`batched_cleanup[every=4]` and compared with `before`. Where several toggles are on together, the first of the list stands.
+The report then draws their time against their peak of memory.
 """
 
 _SUMMARISED = """\
