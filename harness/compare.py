@@ -13,7 +13,7 @@ from harness.findings import findings
 from harness.metrics import SUMMARISED, Metric, metric
 from harness.optimizations import named
 from harness.optimizations.witness import Counts, judge
-from harness.results import ArmSummary, Contrast, Control, Finding, Run, Verdict, WitnessCount
+from harness.results import ArmSummary, Contrast, Control, Finding, Run, Verdict, WitnessCount, toggle_of
 from harness.statistics import Effect, quantiles
 
 BY_STRATUM = ("latency", "ttfa", "chunk_gap", "rtf")
@@ -147,8 +147,8 @@ def _by_interval(low: float, high: float, facts: Metric, margin: float) -> tuple
 def _state(evidence: Evidence, optimization: str, reference: str, arm: str) -> tuple[Verdict | None, str]:
     """The verdict that does not rest on figures, if there is one; it comes before all others."""
     reasons = evidence.run.plan.not_applicable
-    if optimization in reasons:
-        return "not applicable", reasons[optimization]
+    if toggle_of(optimization) in reasons:
+        return "not applicable", reasons[toggle_of(optimization)]
     failure = evidence.failure(reference, arm)
     if failure is not None:
         return "failed", failure
@@ -158,28 +158,24 @@ def _state(evidence: Evidence, optimization: str, reference: str, arm: str) -> t
         return "output changed", (
             f"the output of {worst.arm} on {worst.request} is graded {worst.grade}; {worst.required} is required"
         )
-    idle = [
-        reason for toggle in _toggles(evidence, optimization) if (reason := _idle(evidence, toggle, reference, arm))
-    ]
-    if idle and len(idle) == len(_toggles(evidence, optimization)):
+    settings = evidence.settings(optimization)
+    idle = [reason for setting in settings if (reason := _idle(evidence, setting, reference, arm))]
+    if idle and len(idle) == len(settings):
         return "inert", "; ".join(idle)
     return None, ""
 
 
-def _toggles(evidence: Evidence, optimization: str) -> list[str]:
-    return list(evidence.arms[evidence.reference].states) if optimization == "all" else [optimization]
-
-
-def _idle(evidence: Evidence, toggle: str, reference: str, arm: str) -> str:
-    """Why the witness of `toggle` does not show it engaged between the two arms; "" when it does."""
-    before, after = evidence.witness(toggle, reference), evidence.witness(toggle, arm)
+def _idle(evidence: Evidence, setting: str, reference: str, arm: str) -> str:
+    """Why the witness of a toggle in one of its states does not show it engaged between two arms; "" when it does."""
+    before, after = evidence.witness(setting, reference), evidence.witness(setting, arm)
     if before is None or after is None:
-        return f"{toggle}: its witness was not counted"
+        return f"{setting}: its witness was not counted"
+    toggle = toggle_of(setting)
     witness = named(toggle).witness
     state_before, state_after = evidence.arms[reference].states[toggle], evidence.arms[arm].states[toggle]
     expected_after = witness.expected_after(state_after if isinstance(state_after, Mapping) else {})
     reason = judge(_counts(before), _counts(after), witness.before if state_before is False else None, expected_after)
-    return f"{toggle}: {reason}" if reason else ""
+    return f"{setting}: {reason}" if reason else ""
 
 
 def _counts(witness: WitnessCount) -> Counts:
@@ -192,7 +188,7 @@ def _witness_figures(
     """Witnessed events per request before and after; for `all`, of all toggles together."""
     sides = []
     for side in (reference, arm):
-        counts = [evidence.witness(toggle, side) for toggle in _toggles(evidence, optimization)]
+        counts = [evidence.witness(setting, side) for setting in evidence.settings(optimization)]
         known = [count.per_request for count in counts if count is not None and count.per_request]
         sides.append(sum(sum(per) / len(per) for per in known) if known else None)
     return sides[0], sides[1]

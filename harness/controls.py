@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import math
+from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from statistics import median
 
-from harness.designs import DEVICE_DOSE, HOST_DOSE, PLACEBO
+from harness.designs import DEVICE_DOSE, HOST_DOSE, PLACEBO, UNINSTRUMENTED
 from harness.evidence import EXACT, Evidence, difference
-from harness.machine import DOSE_BYTES
 from harness.metrics import metric
 from harness.results import Control
 from harness.statistics import Effect
+from harness.vram import DOSE_BYTES
 
+SPANS_MAY_COST = 0.005
+"""The spans of a request must not change its latency by more than this share."""
 FAMILY_ERROR = 0.01
 """Chance that any control of a device fails in a run without fault, shared equally among its controls."""
 
@@ -25,7 +28,7 @@ def controls(evidence: Evidence) -> list[Control]:
         _placebo(evidence, name, group, level) if control == PLACEBO else _dose(evidence, control, name, level)
         for control, name, group in planned
     ]
-    return outcomes + list(_memory_dose(evidence))
+    return outcomes + list(_memory_dose(evidence)) + list(_spans(evidence))
 
 
 def _planned(evidence: Evidence) -> Iterator[tuple[str, str, str]]:
@@ -45,6 +48,8 @@ def calibrated(outcomes: list[Control]) -> Mapping[str, bool]:
     """Per family of metrics (see `family`): whether its controls were measured and all passed."""
     by_family: dict[str, list[bool]] = {"latency": [], "device": [], "init": [], "memory": []}
     for control in outcomes:
+        if control.name == UNINSTRUMENTED:
+            continue  # what spans cost, they cost in every arm alike
         by_family[family(control.metric)].append(control.passed)
     by_family["device"] += by_family["latency"]
     return {name: bool(passed) and all(passed) for name, passed in by_family.items()}
@@ -86,8 +91,7 @@ def _placebo_reason(low: float, high: float, bound: float, *, passed: bool) -> s
 
 def _dose(evidence: Evidence, control: str, name: str, level: float) -> Control:
     effect = evidence.effect(name, evidence.reference, control, level=level, form=difference)
-    doses = [dose for trial in evidence.trials if trial.arm == control and (dose := trial.values.get("dose"))]
-    expected = median(doses) if doses else 0.0
+    expected = _dose_given(evidence, control)
     low, high = _ends(effect)
     if low is None or high is None:
         passed, reason = False, _no_interval(effect)
@@ -99,6 +103,16 @@ def _dose(evidence: Evidence, control: str, name: str, level: float) -> Control:
         name=control, device=evidence.device, metric=name, unit="s", expected=expected, low=low, high=high,
         level=level, bound=None, passed=passed, reason=reason,
     )  # fmt: skip
+
+
+def _dose_given(evidence: Evidence, control: str) -> float:
+    """The delay that was really added: its median in each kind of request, averaged as the effect is."""
+    doses: dict[str, list[float]] = defaultdict(list)
+    for trial in evidence.trials:
+        if trial.arm == control and (dose := trial.values.get("dose")):
+            doses[trial.stratum].append(dose)
+    weights = {stratum: evidence.run.plan.strata.get(stratum, 1.0) for stratum in doses}
+    return sum(weights[stratum] * median(found) for stratum, found in doses.items()) / (sum(weights.values()) or 1.0)
 
 
 def _memory_dose(evidence: Evidence) -> Iterator[Control]:
@@ -116,6 +130,26 @@ def _memory_dose(evidence: Evidence) -> Iterator[Control]:
         name="memory_dose", device=evidence.device, metric=name, unit="bytes", expected=float(DOSE_BYTES),
         low=low, high=high, level=0.95, bound=bound, passed=passed,
         reason=f"a known allocation of {DOSE_BYTES / 2**20:g} MiB was measured as {measured}",
+    )  # fmt: skip
+
+
+def _spans(evidence: Evidence) -> Iterator[Control]:
+    """What the spans cost, where the scenario has it measured: the arm without a listener against the reference."""
+    effect = evidence.effect("latency", evidence.reference, UNINSTRUMENTED)
+    if UNINSTRUMENTED not in evidence.arms:
+        return
+    low, high = _ends(effect)
+    if low is None or high is None:
+        passed, reason = False, _no_interval(effect)
+    else:
+        passed = math.log1p(-SPANS_MAY_COST) <= low and high <= math.log1p(SPANS_MAY_COST)
+        interval = f"{100 * math.expm1(low):+.3f} to {100 * math.expm1(high):+.3f} %"
+        reason = (
+            f"with nobody listening to its stages, latency changed by {interval} (±{100 * SPANS_MAY_COST:g} % allowed)"
+        )
+    yield Control(
+        name=UNINSTRUMENTED, device=evidence.device, metric="latency", unit="log-ratio", expected=0.0, low=low,
+        high=high, level=0.95, bound=SPANS_MAY_COST, passed=passed, reason=reason,
     )  # fmt: skip
 
 

@@ -6,55 +6,78 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from harness.optimizations import registry
-from harness.results import Arm, State
+from harness.results import Arm, ArmRole, State, setting
 
-PLACEBO, HOST_DOSE, DEVICE_DOSE = "placebo", "host_dose", "device_dose"
-CONTROLS = (PLACEBO, HOST_DOSE, DEVICE_DOSE)
-"""Names of the arms whose true effect is known."""
+PLACEBO, HOST_DOSE, DEVICE_DOSE, UNINSTRUMENTED = "placebo", "host_dose", "device_dose", "uninstrumented"
+CONTROLS = (PLACEBO, HOST_DOSE, DEVICE_DOSE, UNINSTRUMENTED)
+"""Names of the arms whose true effect is known. `uninstrumented` is the reference with nobody listening to its stages."""
+_ROLES: Mapping[str, ArmRole] = {
+    PLACEBO: "placebo", HOST_DOSE: "dose", DEVICE_DOSE: "dose", UNINSTRUMENTED: "uninstrumented",
+}  # fmt: skip
+
+Pair = tuple[str, str, str]
+"""What is compared: (optimization, reference arm, arm)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Toggle:
-    """A toggle of the scenario and its states on the two sides."""
+    """A toggle of the scenario and its states on the two sides.
+
+    `further` are other after-states, each an arm of its own; in arms that turn on several toggles, `after` stands.
+    """
 
     name: str
     before: State
     after: State
+    further: tuple[State, ...] = ()
+
+    @property
+    def settings(self) -> tuple[tuple[str, State], ...]:
+        """The after-states by name: the toggle's own name where there is but one."""
+        if not self.further:
+            return ((self.name, self.after),)
+        return tuple((setting(self.name, state), state) for state in (self.after, *self.further))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Design:
-    """Arms in table order, groups of arms that share a block, and pairs (optimization, reference arm, arm).
+    """Arms in table order, the reference first, groups of arms that share a block, and the pairs to compare.
 
     `groups` maps an isolation to its arms: in group "settled" each timed request follows an untimed one of its own arm.
     """
 
     arms: tuple[Arm, ...]
     groups: Mapping[str, tuple[str, ...]]
-    pairs: tuple[tuple[str, str, str], ...]
+    pairs: tuple[Pair, ...]
     reference: str
 
 
-def design(name: str, toggles: Sequence[Toggle], *, device: str) -> Design:
-    """Lay out design `name` ("one_at_a_time" or "leave_one_out") for one device. Raises KeyError for another name."""
-    return {"one_at_a_time": _one_at_a_time, "leave_one_out": _leave_one_out}[name](toggles, device)
+def design(name: str, toggles: Sequence[Toggle], *, device: str, instrumentation: bool = False) -> Design:
+    """Lay out design `name` ("one_at_a_time" or "leave_one_out") for one device. Raises KeyError for another name.
+
+    With `instrumentation`, an arm is added that shows what the spans cost.
+    """
+    arms, pairs = {"one_at_a_time": _one_at_a_time, "leave_one_out": _leave_one_out}[name](toggles)
+    controls = [PLACEBO, HOST_DOSE, *([DEVICE_DOSE] if device != "cpu" else ())]
+    return _with_controls(arms, pairs, [*controls, *([UNINSTRUMENTED] if instrumentation else ())])
 
 
-def _one_at_a_time(toggles: Sequence[Toggle], device: str) -> Design:
+def _one_at_a_time(toggles: Sequence[Toggle]) -> tuple[list[Arm], list[Pair]]:
     none = {toggle.name: toggle.before for toggle in toggles}
     arms = [Arm(name="none", role="none", states=none)]
     arms += [
-        Arm(name=toggle.name, role="toggle", toggle=toggle.name, states={**none, toggle.name: toggle.after})
+        Arm(name=name, role="toggle", toggle=toggle.name, states={**none, toggle.name: state})
         for toggle in toggles
+        for name, state in toggle.settings
     ]
-    pairs = [(toggle.name, "none", toggle.name) for toggle in toggles]
+    pairs = [(arm.name, "none", arm.name) for arm in arms[1:]]
     if len(toggles) > 1:
         arms.append(Arm(name="all", role="all", states={toggle.name: toggle.after for toggle in toggles}))
         pairs.append(("all", "none", "all"))
-    return _with_controls(arms, pairs, reference="none", device=device)
+    return arms, pairs
 
 
-def _leave_one_out(toggles: Sequence[Toggle], device: str) -> Design:
+def _leave_one_out(toggles: Sequence[Toggle]) -> tuple[list[Arm], list[Pair]]:
     every = {toggle.name: toggle.after for toggle in toggles}
     arms = [Arm(name="all", role="all", states=every)]
     arms += [
@@ -62,24 +85,29 @@ def _leave_one_out(toggles: Sequence[Toggle], device: str) -> Design:
             states={**every, toggle.name: toggle.before})
         for toggle in toggles
     ]  # fmt: skip
-    pairs = [(toggle.name, f"all-but-{toggle.name}", "all") for toggle in toggles]
-    return _with_controls(arms, pairs, reference="all", device=device)
+    pairs = []
+    for toggle in toggles:
+        (first, _), *others = toggle.settings
+        pairs.append((first, f"all-but-{toggle.name}", "all"))
+        for name, state in others:
+            arms.append(Arm(name=f"all-with-{name}", role="toggle", toggle=toggle.name,
+                            states={**every, toggle.name: state}))  # fmt: skip
+            pairs.append((name, f"all-but-{toggle.name}", f"all-with-{name}"))
+    return arms, pairs
 
 
-def _with_controls(arms: list[Arm], pairs: list[tuple[str, str, str]], *, reference: str, device: str) -> Design:
-    states = next(arm.states for arm in arms if arm.name == reference)
-    doses = [HOST_DOSE] if device == "cpu" else [HOST_DOSE, DEVICE_DOSE]
-    controls = [Arm(name=PLACEBO, role="placebo", states=states)]
-    controls += [Arm(name=dose, role="dose", states=states) for dose in doses]
+def _with_controls(arms: list[Arm], pairs: list[Pair], names: Sequence[str]) -> Design:
+    reference = arms[0].name
+    controls = [Arm(name=name, role=_ROLES[name], states=arms[0].states) for name in names]
     settled = _settled_arms(arms, pairs, reference)
     plain = [arm.name for arm in arms if arm.name not in settled or arm.name == reference]
-    groups: dict[str, tuple[str, ...]] = {"request": (*plain, PLACEBO, *doses)}
+    groups: dict[str, tuple[str, ...]] = {"request": (*plain, *names)}
     if settled:
         groups["settled"] = (*settled, PLACEBO)
     return Design(arms=(*arms, *controls), groups=groups, pairs=tuple(pairs), reference=reference)
 
 
-def _settled_arms(arms: Sequence[Arm], pairs: Sequence[tuple[str, str, str]], reference: str) -> list[str]:
+def _settled_arms(arms: Sequence[Arm], pairs: Sequence[Pair], reference: str) -> list[str]:
     """Arms that must be settled: both sides of each pair in which a toggle that leaves a mark changes its state."""
     known = registry()
     states = {arm.name: arm.states for arm in arms}

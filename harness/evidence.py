@@ -10,7 +10,7 @@ from functools import cached_property
 
 from harness.designs import CONTROLS
 from harness.metrics import FACTS_OF_WORK, METRICS, SUMMARISED, metric
-from harness.results import Arm, Equivalence, Run, Trial, WitnessCount
+from harness.results import CYCLE, TOGETHER, Arm, Equivalence, Run, Trial, WitnessCount, toggle_of
 from harness.statistics import Effect, joint_effects, repeat_effect
 
 EXACT = "peak_allocated"
@@ -51,7 +51,9 @@ class Evidence:
         self.arms: Mapping[str, Arm] = {
             arm.name: arm for arm in run.plan.arms if device != "cpu" or arm.name != "device_dose"
         }
-        self.trials = [trial for trial in run.trials if trial.device == device and trial.phase == "timed"]
+        timed = [trial for trial in run.trials if trial.device == device and trial.phase == "timed"]
+        self.trials = [trial for trial in timed if not _is_peak_of_some(trial)]
+        self.peaks_of_some = [trial for trial in timed if _is_peak_of_some(trial)]
         self._effects: dict[_Key, Mapping[str, Effect]] = {}
         self._pairs: dict[tuple[str, str, str, str], list[tuple[Trial, Trial]]] = {}
         self.reference = next(arm.name for arm in run.plan.arms if arm.role in ("none", "all"))
@@ -118,7 +120,8 @@ class Evidence:
         """
         if metric(name).pass_ == "memory":
             pairs = self.pairs(name, reference, arm, "")
-            return repeat_effect([form(_value(a, name), _value(b, name)) for a, b in pairs], level=level)
+            figures = [form(_value(a, name), _value(b, name)) for a, b in pairs]
+            return repeat_effect([figure for figure in figures if not math.isnan(figure)], level=level)
         group = self.group_of(reference, arm) if group is None else group
         key = _Key(name, reference, group, form, level, stratum)
         if key not in self._effects:
@@ -140,9 +143,16 @@ class Evidence:
         weights = {stratum: self.run.plan.strata.get(stratum, 1.0) for stratum in seen}
         return joint_effects(differences, weights, level=key.level)
 
-    def witness(self, toggle: str, arm: str) -> WitnessCount | None:
-        """What the witness of `toggle` counted on `arm`, if it was counted."""
-        key = (self.device, toggle, arm)
+    def settings(self, optimization: str) -> list[str]:
+        """What `optimization` turns on, as its contrasts are named: itself, or for all together one state of each toggle."""
+        if optimization != TOGETHER:
+            return [optimization]
+        named = {toggle_of(name): name for name, _, _ in reversed(self.run.plan.pairs)}
+        return [named.get(toggle, toggle) for toggle in self.arms[self.reference].states]
+
+    def witness(self, setting: str, arm: str) -> WitnessCount | None:
+        """What the witness of a toggle (in one of its states) counted on `arm`, if it was counted."""
+        key = (self.device, setting, arm)
         return next((w for w in self.run.witnesses if (w.device, w.optimization, w.arm) == key), None)
 
     def equivalences(self, arm: str) -> list[Equivalence]:
@@ -160,6 +170,11 @@ class Evidence:
     def measured_arms(self) -> list[str]:
         """Arms that are not controls."""
         return [name for name in self.arms if name not in CONTROLS]
+
+
+def _is_peak_of_some(trial: Trial) -> bool:
+    """Whether a trial is the peak of requests of one concurrency, which the peak of the whole cycle includes."""
+    return trial.pass_ == "memory" and trial.stratum != CYCLE
 
 
 def _value(trial: Trial, name: str) -> float:

@@ -20,8 +20,11 @@ def findings(evidence: Evidence) -> Iterator[Finding]:
         ("carry-over", _carry_over(evidence)),
         ("noise", _noise(evidence)),
         ("drift", _drift(evidence)),
+        ("throttling", _throttling(evidence)),
         ("cap", _cap(evidence)),
         ("memory spread", _memory_spread(evidence)),
+        ("threads", _not_alike(evidence)),
+        ("uneven", _uneven(evidence)),
     ):
         if message:
             yield Finding(kind=kind, device=evidence.device, message=message)
@@ -80,12 +83,54 @@ def _drift(evidence: Evidence) -> str:
     )
 
 
+def _throttling(evidence: Evidence) -> str:
+    """How many blocks were measured on a card that something slowed down, and by how much its clock varied."""
+    blocks = [item for item in evidence.run.conditions if item.device == evidence.device and item.pass_ == "latency"]
+    slow = [item for item in blocks if item.readings.get("slowed_share")]
+    if not slow:
+        return ""
+    causes = sorted({cause for item in slow for cause in item.readings["slowed_by"]})
+    clocks = [clock for item in blocks if (clock := item.readings.get("sm_clock_mhz"))]
+    span = f"; its median clock lay between {min(clocks):.0f} and {max(clocks):.0f} MHz" if clocks else ""
+    return f"The card was slowed down ({', '.join(causes)}) in {len(slow)} of {len(blocks)} blocks{span}."
+
+
 def _cap(evidence: Evidence) -> str:
     capped = sorted(
         {item.request for item in evidence.run.equivalences if item.device == evidence.device and item.hit_cap}
     )
     return (
         f"Generation ran to its cap in {', '.join(capped)}: the length is the cap's, not the text's." if capped else ""
+    )
+
+
+def _not_alike(evidence: Evidence) -> str:
+    shares = [share for trial in evidence.trials if (share := trial.values.get("alike")) is not None]
+    fewer = sum(share < 1 for share in shares)
+    return (
+        f"Of {len(shares)} times that equal requests were made at the same moment, {fewer} gave them different speech "
+        "tokens: their work was not quite the same."
+        if fewer
+        else ""
+    )
+
+
+def _uneven(evidence: Evidence) -> str:
+    """Arms whose witness does not count the same in requests that are the same work, the first request left out."""
+    uneven = {}
+    for setting, reference, arm in evidence.run.plan.pairs:
+        before, after = evidence.witness(setting, reference), evidence.witness(setting, arm)
+        by_work: dict[int, set[int]] = defaultdict(set)
+        for work, count in zip(before.per_request[1:], after.per_request[1:], strict=False) if before and after else ():
+            by_work[work].add(count)
+        if after and any(len(counts) > 1 for counts in by_work.values()):
+            uneven[arm] = ", ".join(map(str, after.per_request))
+    if not uneven:
+        return ""
+    told = "; ".join(f"{arm}: {counts}" for arm, counts in uneven.items())
+    return (
+        f"What the witness counts is not the same in requests of the same work ({told}): the cost falls on some of them, "
+        "and a median over requests hides it. Choose texts or parameters so that each request has its share."
     )
 
 

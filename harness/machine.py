@@ -5,16 +5,14 @@ All hardware is touched through `Machine`. `FakeMachine` keeps its own time, so 
 
 from __future__ import annotations
 
-import sys
+import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
+from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
 from harness.errors import UsageError
-
-DOSE_BYTES = 64 * 2**20
-"""Size of the known allocation that the memory pass makes to check its own counters."""
+from harness.nvml import Card
+from harness.vram import CudaMemory, FakeMemory, HostMemory, Memory
 
 
 class Machine(Protocol):
@@ -27,6 +25,9 @@ class Machine(Protocol):
     device: str
     mark: Callable[[], Any] | None
 
+    @property
+    def memory(self) -> Memory: ...
+
     def clock_ns(self) -> int: ...
 
     def cpu_time_ns(self) -> int: ...
@@ -35,15 +36,13 @@ class Machine(Protocol):
 
     def elapsed_s(self, start: Any, end: Any) -> float: ...
 
+    def enter_thread(self, now_ns: int) -> None: ...
+
     def busy_wait_s(self, seconds: float) -> float: ...
 
     def device_wait(self, seconds: float) -> None: ...
 
-    def reset_peaks(self) -> None: ...
-
-    def peaks(self) -> Mapping[str, float | None]: ...
-
-    def hold_dose(self) -> Any: ...
+    def energy_j(self) -> float | None: ...
 
     def unavailable(self) -> Mapping[str, str]: ...
 
@@ -55,6 +54,9 @@ class CpuMachine:
 
     device = "cpu"
     mark: Callable[[], Any] | None = None
+
+    def __init__(self) -> None:
+        self.memory: Memory = HostMemory()
 
     def clock_ns(self) -> int:
         return time.perf_counter_ns()
@@ -69,6 +71,9 @@ class CpuMachine:
         message = "the CPU has no device events"
         raise RuntimeError(message)
 
+    def enter_thread(self, now_ns: int) -> None:
+        """Called in a thread that is about to run a request, at `now_ns`."""
+
     def busy_wait_s(self, seconds: float) -> float:
         """Spin on the clock for `seconds`; returns how long it really took."""
         start = self.clock_ns()
@@ -81,24 +86,12 @@ class CpuMachine:
         message = "the CPU has no device to keep busy"
         raise RuntimeError(message)
 
-    def reset_peaks(self) -> None:
-        """Make the peak of resident memory start again from what is resident now, where the system can."""
-        clear_refs = Path("/proc/self/clear_refs")
-        if clear_refs.exists():
-            clear_refs.write_text("5")
-
-    def peaks(self) -> Mapping[str, float | None]:
-        return {"rss_peak": _rss_peak_bytes(), "peak_allocated": None, "peak_reserved": None, "driver_used": None}
-
-    def hold_dose(self) -> Any:
-        """Allocate and touch `DOSE_BYTES` of host memory; it is freed when the returned object goes."""
-        import numpy as np
-
-        return np.ones(DOSE_BYTES, dtype=np.uint8)
+    def energy_j(self) -> float | None:
+        return None
 
     def unavailable(self) -> Mapping[str, str]:
-        reason = "PyTorch counts device allocations on a GPU only"
-        return {"peak_allocated": reason, "peak_reserved": reason, "driver_used": "the CPU has no device memory"}
+        """Metrics that this device cannot give, and why."""
+        return {**self.memory.unavailable(), "energy": "no counter of energy is read on the CPU"}
 
     def describe(self) -> Mapping[str, Any]:
         import torch
@@ -109,7 +102,7 @@ class CpuMachine:
 class CudaMachine(CpuMachine):
     """One CUDA device. Raises UsageError where PyTorch cannot use it."""
 
-    def __init__(self, device: str) -> None:
+    def __init__(self, device: str, vram_limit_bytes: int | None = None) -> None:
         import torch
 
         index = int(device.partition(":")[2] or 0)
@@ -121,9 +114,12 @@ class CudaMachine(CpuMachine):
             raise UsageError(message)
         torch.cuda.set_device(index)
         self._torch = torch
-        self._spin_hz: float | None = None
+        self._index = index
         self.device = f"cuda:{index}"
         self.mark = self._mark
+        self._card = open_card(gpu_uuid(index))
+        self._spin_hz = self._calibrate_spin()
+        self.memory: CudaMemory = CudaMemory(index, vram_limit_bytes, self._card)
 
     def _mark(self) -> Any:
         event = self._torch.cuda.Event(enable_timing=True)
@@ -137,10 +133,12 @@ class CudaMachine(CpuMachine):
         """Seconds between two marks; both must have been reached (call `synchronize` first)."""
         return float(start.elapsed_time(end)) / 1e3
 
+    def enter_thread(self, now_ns: int) -> None:
+        """The current device is a thread's own, and the first one until it is set."""
+        self._torch.cuda.set_device(self._index)
+
     def device_wait(self, seconds: float) -> None:
         """Queue a spin kernel of about `seconds` on the current stream; returns at once."""
-        if self._spin_hz is None:
-            self._spin_hz = self._calibrate_spin()
         self._spin(round(seconds * self._spin_hz))
 
     def _spin(self, cycles: int) -> None:
@@ -155,24 +153,14 @@ class CudaMachine(CpuMachine):
             self.synchronize()
         return cycles / self.elapsed_s(start, end)
 
-    def reset_peaks(self) -> None:
-        super().reset_peaks()
-        self._torch.cuda.reset_peak_memory_stats()
-
-    def peaks(self) -> Mapping[str, float | None]:
-        free, total = self._torch.cuda.mem_get_info()
-        return {
-            "rss_peak": _rss_peak_bytes(),
-            "peak_allocated": float(self._torch.cuda.max_memory_allocated()),
-            "peak_reserved": float(self._torch.cuda.max_memory_reserved()),
-            "driver_used": float(total - free),
-        }
-
-    def hold_dose(self) -> Any:
-        return self._torch.empty(DOSE_BYTES, dtype=self._torch.uint8, device=self.device), super().hold_dose()
+    def energy_j(self) -> float | None:
+        """Joules from the card's counter, which the driver renews some ten times a second."""
+        return None if self._card is None else self._card.energy_j()
 
     def unavailable(self) -> Mapping[str, str]:
-        return {}
+        if self._card is None:
+            return {"energy": "the NVIDIA driver cannot be asked"}
+        return {"energy": self._card.unavailable["energy"]} if self.energy_j() is None else {}
 
     def describe(self) -> Mapping[str, Any]:
         properties = self._torch.cuda.get_device_properties(self.device)
@@ -180,6 +168,9 @@ class CudaMachine(CpuMachine):
             **super().describe(),
             "device": self.device,
             "gpu": properties.name,
+            "gpu_uuid": self._card.uuid if self._card else None,
+            "context_bytes": self.memory.context_bytes,
+            "vram_limit_bytes": self.memory.limit_bytes,
             "gpu_memory_bytes": properties.total_memory,
             "gpu_multiprocessors": properties.multi_processor_count,
             "cuda": self._torch.version.cuda,
@@ -189,27 +180,34 @@ class CudaMachine(CpuMachine):
 
 
 class FakeMachine:
-    """A machine whose time passes only when it is told to: `advance_s`. Has events and memory counters as a GPU has."""
+    """A machine whose time passes only when it is told to: `advance_s`. Has events and memory counters as a GPU has.
+
+    A thread that has entered has a clock of its own, as if it had a processor of its own; the machine's is the furthest.
+    """
 
     def __init__(self, device: str = "cpu") -> None:
         self.device = device
         self.mark: Callable[[], Any] | None = self.clock_ns if device != "cpu" else None
+        self.memory = FakeMemory(device=device != "cpu")
         self._now_ns = 0
-        self._held_bytes = 0
-        self._peak_bytes = 0
+        self._own = threading.local()
+        self._lock = threading.Lock()
 
     def advance_s(self, seconds: float) -> None:
-        self._now_ns += round(seconds * 1e9)
+        with self._lock:
+            now_ns = self.clock_ns() + round(seconds * 1e9)
+            if hasattr(self._own, "now_ns"):
+                self._own.now_ns = now_ns
+            self._now_ns = max(self._now_ns, now_ns)
 
-    def use_bytes(self, size: int) -> None:
-        """Say that `size` bytes were in use at some moment since the last reset."""
-        self._peak_bytes = max(self._peak_bytes, self._held_bytes + size)
+    def enter_thread(self, now_ns: int) -> None:
+        self._own.now_ns = now_ns
 
     def clock_ns(self) -> int:
-        return self._now_ns
+        return getattr(self._own, "now_ns", self._now_ns)
 
     def cpu_time_ns(self) -> int:
-        return self._now_ns
+        return self.clock_ns()
 
     def synchronize(self) -> None:
         pass
@@ -224,43 +222,40 @@ class FakeMachine:
     def device_wait(self, seconds: float) -> None:
         self.advance_s(seconds)
 
-    def reset_peaks(self) -> None:
-        self._peak_bytes = self._held_bytes
-
-    def peaks(self) -> Mapping[str, float | None]:
-        names: Sequence[str] = ("rss_peak", "peak_allocated", "peak_reserved", "driver_used")
-        return {name: None if name in self.unavailable() else float(self._peak_bytes) for name in names}
-
-    def hold_dose(self) -> Any:
-        self._held_bytes += DOSE_BYTES
-        return None
+    def energy_j(self) -> float | None:
+        """The fake card uses 100 W."""
+        return 100.0 * self._now_ns / 1e9 if self.mark else None
 
     def unavailable(self) -> Mapping[str, str]:
-        reason = "a fake CPU has no device memory"
-        return {} if self.mark else dict.fromkeys(("peak_allocated", "peak_reserved", "driver_used"), reason)
+        reasons = self.memory.unavailable()
+        return {**reasons, "energy": "a fake CPU has no counter of energy"} if reasons else {}
 
     def describe(self) -> Mapping[str, Any]:
         return {"device": self.device, "fake": True}
 
 
-def machine(device: str, *, fake: bool = False) -> Machine:
-    """The machine for device "cpu", "cuda" or "cuda:N". Raises UsageError where that device cannot be used."""
+def machine(device: str, *, fake: bool = False, vram_limit_bytes: int | None = None) -> Machine:
+    """The machine for device "cpu", "cuda" or "cuda:N". Raises UsageError where that device cannot be used.
+
+    `vram_limit_bytes` is the share of a card that this process may take, its CUDA context counted in.
+    """
     if fake:
         return FakeMachine(device)
-    return CpuMachine() if device == "cpu" else CudaMachine(device)
+    return CpuMachine() if device == "cpu" else CudaMachine(device, vram_limit_bytes)
 
 
-def _rss_peak_bytes() -> float | None:
-    status = Path("/proc/self/status")
-    if status.exists():
-        for line in status.read_text().splitlines():
-            if line.startswith("VmHWM:"):
-                return float(line.split()[1]) * 1024
-    if sys.platform == "win32":
-        import psutil
+def gpu_uuid(index: int) -> str:
+    """The UUID of the CUDA device `index` as NVML writes it: the two number cards differently."""
+    import torch
 
-        return float(psutil.Process().memory_info().peak_wset)
-    import resource
+    return f"GPU-{torch.cuda.get_device_properties(index).uuid}"
 
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return float(peak if sys.platform == "darwin" else peak * 1024)
+
+def open_card(uuid: str) -> Card | None:
+    """The card, opened for as long as the process lives; None where the driver cannot be asked."""
+    card = Card(uuid)
+    try:
+        card.__enter__()
+    except UsageError:
+        return None
+    return card

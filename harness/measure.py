@@ -9,18 +9,20 @@ from __future__ import annotations
 
 import gc
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, nullcontext
 from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from harness import spans
+from harness import allocations, spans
 from harness.adapters.base import Model, Target
-from harness.designs import DEVICE_DOSE, HOST_DOSE
+from harness.designs import DEVICE_DOSE, HOST_DOSE, UNINSTRUMENTED
 from harness.machine import Machine
+from harness.peaks import PeakRecorder, Points
 from harness.playback import playback
 from harness.requests import Output, Request, Speaker
 from harness.results import Arm
+from harness.together import Threads, values_of
 
 if TYPE_CHECKING:
     from harness.optimizations import Probe
@@ -40,13 +42,23 @@ class Bench:
         self._arms = {arm.name: arm for arm in arms}
         self._speakers = speakers
         self._targets: dict[str, Target] = {}
+        self._others: dict[str, list[Target]] = {}
+        self._threads = Threads(machine)
         self._has_spoken = False
 
     def bind(self, arm: str) -> dict[str, float | None]:
         """Build the pipeline of `arm` and keep it. Returns {"init": seconds}."""
         values, target = self._timed_bind(arm)
         self._targets[arm] = target
+        self._others.pop(arm, None)
         return values
+
+    def bind_others(self, arm: str, concurrency: int) -> list[Target]:
+        """As many pipelines of `arm` as requests at the same moment need, one for each; those that lack are bound."""
+        others = self._others.setdefault(arm, [])
+        while len(others) < concurrency - 1:
+            others.append(self.model.bind(self._arms[arm].states, self._speakers))
+        return [self._targets[arm], *others[: concurrency - 1]]
 
     def init(self, arm: str) -> dict[str, float | None]:
         """Build the pipeline of `arm` once more, time it, and drop it."""
@@ -63,17 +75,23 @@ class Bench:
 
     def settle(self, arm: str, request: Request) -> None:
         """Run `request` untimed, so that what comes next finds the arm's own marks and no other's."""
-        self._targets[arm].run(request, _ignore)
+        if request.concurrency > 1:
+            self._threads.run(self.bind_others(arm, request.concurrency), request)
+        else:
+            self._targets[arm].run(request, _ignore)
         self.machine.synchronize()
 
     def time(self, arm: str, request: Request, dose_s: float = 0.0) -> dict[str, float | None]:
         """Time one request: the values of all latency metrics that it has. `dose_s` is the delay of a dose arm."""
+        if request.concurrency > 1:
+            return self._time_together(arm, request, dose_s)
         machine, target = self.machine, self._targets[arm]
         dose = self._dose(arm, dose_s)
         recorder = spans.Recorder(machine.mark, machine.clock_ns)
         chunks: list[tuple[int, int]] = []
         machine.synchronize()
-        with spans.recording(recorder):
+        joules = machine.energy_j()
+        with nullcontext() if arm == UNINSTRUMENTED else spans.recording(recorder):
             cpu_start, start = machine.cpu_time_ns(), machine.clock_ns()
             with spans.span("request"):
                 waited = dose()
@@ -82,6 +100,7 @@ class Bench:
             end, cpu_end = machine.clock_ns(), machine.cpu_time_ns()
         values = _request_values(output, (end - start) / 1e9)
         values["cpu_time"] = (cpu_end - cpu_start) / 1e9
+        values["energy"] = _per_second(joules, machine.energy_j(), values["audio"])
         if request.stream:
             values["ttfa"] = (chunks[0][0] - start) / 1e9
             values |= _playback_values(chunks, output.sample_rate_hz)
@@ -89,6 +108,13 @@ class Bench:
         if dose_s:
             values["dose"] = waited or values.get("device.dose")
         return values
+
+    def _time_together(self, arm: str, request: Request, dose_s: float) -> dict[str, float | None]:
+        """Time equal requests at the same moment. A dose on the host delays them all; device times are not taken."""
+        dose = self._dose(arm, dose_s) if arm == HOST_DOSE else _no_dose
+        together = self._threads.run(self.bind_others(arm, request.concurrency), request, dose)
+        values = values_of(together, stream=request.stream)
+        return {**values, "dose": together.waited_s} if together.waited_s else values
 
     def _dose(self, arm: str, dose_s: float) -> Callable[[], float]:
         if arm == HOST_DOSE and dose_s:
@@ -148,6 +174,9 @@ class Bench:
         `rehearsal` runs untimed before the first arm, so that none is timed right after a garbage collection, and with
         `settle` before every arm.
         """
+        for arm in order:
+            begin(arm)
+            self.bind_others(arm, request.concurrency)
         gc.collect()
         trials = []
         for position, arm in enumerate(order):
@@ -174,17 +203,31 @@ class Bench:
             for name in probes
         }
 
-    def memory(self, arm: str, requests: Sequence[Request], *, dose: bool) -> dict[str, float | None]:
-        """Peaks of the requests in turn, after one untimed request. With `dose`, a known allocation is held meanwhile."""
+    def memory(self, arm: str, requests: Sequence[Request], *, dose: bool) -> tuple[dict[str, float | None], Points]:
+        """Peaks of the requests in turn, after one untimed request, and memory over time.
+
+        With `dose`, a known allocation is held meanwhile.
+        """
         self.settle(arm, requests[0])
         gc.collect()
-        self.machine.reset_peaks()
-        held: Any = self.machine.hold_dose() if dose else None
-        for request in requests:
-            self.settle(arm, request)
-        peaks = dict(self.machine.peaks())
+        recorder = PeakRecorder(self.machine.memory, self.machine.clock_ns)
+        held: Any = self.machine.memory.hold_dose() if dose else None
+        with spans.recording(recorder):
+            for request in requests:
+                with spans.span("request"):
+                    self.settle(arm, request)
+        values = recorder.values()
         del held
-        return peaks
+        return values, recorder.points
+
+    def allocations(self, arm: str, requests: Sequence[Request], file: Path) -> None:
+        """Run the requests once more and write what the allocator did to `file` (`harness.allocations`)."""
+
+        def speak() -> None:
+            for request in requests:
+                self.settle(arm, request)
+
+        allocations.record(speak, file)
 
     def output(self, arm: str, request: Request, audio: Path) -> dict[str, Any]:
         """Run `request` untimed and write its audio (WAV, 32-bit float) to `audio`. Returns tokens and flags.
@@ -211,6 +254,10 @@ def _request_values(output: Output, latency_s: float) -> dict[str, float | None]
         "audio": audio_s,
         "tokens": float(len(output.tokens)),
     }
+
+
+def _per_second(before_j: float | None, after_j: float | None, audio_s: float | None) -> float | None:
+    return None if before_j is None or after_j is None or not audio_s else (after_j - before_j) / audio_s
 
 
 def _playback_values(chunks: Sequence[tuple[int, int]], sample_rate_hz: int) -> dict[str, float | None]:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
-Unit = Literal["s", "bytes", "ratio", "1/s", "count", "J/s"]
+Unit = Literal["s", "bytes", "ratio", "1/s", "count", "J/s"]  # joules per second of audio
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,12 +22,13 @@ class Metric:
     @property
     def is_memory(self) -> bool:
         """Memory metrics say `less`/`more` where the others say `faster`/`slower`."""
-        return self.unit == "bytes"
+        return self.pass_ == "memory"
 
 
 _METRICS = (
     Metric(name="latency", title="Latency", unit="s", better="lower", pass_="latency",
-           doc="Host time of one request, device work included: from the call to the last audio sample on the host."),
+           doc="Host time of one request, device work included: from the call to the last audio sample on the host. Of "
+               "several at the same moment, the mean of each one's own."),
     Metric(name="ttfa", title="Time to first audio", unit="s", better="lower", pass_="latency",
            doc="From the call of a streaming request to its first audio chunk on the host."),
     Metric(name="chunk_gap", title="Longest chunk gap", unit="s", better="lower", pass_="latency",
@@ -35,17 +36,22 @@ _METRICS = (
     Metric(name="rtf", title="Real-time factor", unit="ratio", better="lower", pass_="latency",
            doc="Latency over the duration of the audio made: below 1 is faster than it plays."),
     Metric(name="audio_rate", title="Audio seconds per second", unit="ratio", better="higher", pass_="latency",
-           doc="Seconds of audio made in one second of latency: the inverse of the real-time factor."),
+           doc="Seconds of audio made in one second: the inverse of the real-time factor; of several requests at the same "
+               "moment, all of their audio over the time until the last has ended."),
     Metric(name="init", title="Init", unit="s", better="lower", pass_="latency",
            doc="Building the pipeline over weights that are already loaded, with the toggles bound."),
     Metric(name="cpu_time", title="CPU time", unit="s", better="lower", pass_="latency",
-           doc="Processor time that all threads of the worker used during one request."),
+           doc="Processor time that all threads of the worker used during one request, or several at the same moment."),
+    Metric(name="energy", title="Energy", unit="J/s", better="lower", pass_="latency",
+           doc="Joules that the whole card used during one request, by its own counter, per second of audio made."),
     Metric(name="peak_allocated", title="Peak allocated", unit="bytes", better="lower", pass_="memory",
            doc="Most bytes that tensors held on the device at once during one request."),
     Metric(name="peak_reserved", title="Peak reserved", unit="bytes", better="lower", pass_="memory",
            doc="Most bytes that the caching allocator held on the device at once."),
     Metric(name="driver_used", title="Driver used", unit="bytes", better="lower", pass_="memory",
-           doc="Device memory in use as the driver sees it after the requests, by all processes on the card."),
+           doc="Most device memory in use as the driver sees it, by all processes on the card, at the edges of stages."),
+    Metric(name="fragmentation", title="Unused share of reserved", unit="ratio", better="lower", pass_="memory",
+           doc="Share of the peak reserved that no tensor needed at the peak allocated: what the allocator's blocks waste."),
     Metric(name="rss_peak", title="Peak resident", unit="bytes", better="lower", pass_="memory",
            doc="Most host memory that the worker process held resident."),
 )  # fmt: skip
@@ -55,6 +61,12 @@ _SUMMARISED = (
            doc="How often a player that starts at the first chunk runs dry before the next arrives."),
     Metric(name="stall", title="Silence", unit="s", better="lower", pass_="latency",
            doc="How long a player that starts at the first chunk is silent in all, waiting for chunks."),
+    Metric(name="device_mallocs", title="Device mallocs", unit="count", better="lower", pass_="memory",
+           doc="How often the caching allocator asked the driver for memory in the requests of one cycle."),
+    Metric(name="device_frees", title="Device frees", unit="count", better="lower", pass_="memory",
+           doc="How often the caching allocator gave memory back to the driver in the requests of one cycle."),
+    Metric(name="alloc_retries", title="Allocator retries", unit="count", better="lower", pass_="memory",
+           doc="How often the driver refused, and the allocator emptied its cache and asked again."),
 )  # fmt: skip
 
 _FACTS_OF_WORK = (
@@ -62,6 +74,8 @@ _FACTS_OF_WORK = (
            doc="Duration of the audio that one request made."),
     Metric(name="tokens", title="Speech tokens", unit="count", better="lower", pass_="latency",
            doc="Speech tokens that one request made: the work that both sides of a comparison must share."),
+    Metric(name="alike", title="Alike", unit="ratio", better="higher", pass_="latency",
+           doc="Share of equal requests at the same moment that made the same speech tokens as the first of them."),
     Metric(name="dose", title="Dose", unit="s", better="lower", pass_="latency",
            doc="The delay that a dose arm really added to its request."),
 )  # fmt: skip
@@ -69,13 +83,17 @@ _FACTS_OF_WORK = (
 METRICS = {metric.name: metric for metric in _METRICS}
 """The metrics that can be compared, by name, in the order of tables."""
 SUMMARISED = {metric.name: metric for metric in _SUMMARISED}
-"""Recorded for every streaming request and shown for each arm, never as a change: zero has no ratio."""
+"""Recorded where it can be and shown for each arm, never as a change: zero has no ratio."""
 FACTS_OF_WORK = {metric.name: metric for metric in _FACTS_OF_WORK}
 """What a trial says about the work it did; recorded, never compared."""
+STAGE_PEAKS = ("peak_allocated", "peak_reserved")
+"""Metrics of memory of which each stage has its own."""
 
 
 def metric(name: str) -> Metric:
-    """The metric called `name`; `stage.X` and `device.X` are made from their prefix. Raises KeyError if unknown."""
+    """The metric called `name`; those of a stage X are made from `stage.X`, `device.X`, `peak_allocated.X` and
+    `peak_reserved.X`. Raises KeyError if unknown.
+    """
     for known in (METRICS, SUMMARISED, FACTS_OF_WORK):
         if name in known:
             return known[name]
@@ -86,4 +104,13 @@ def metric(name: str) -> Metric:
     if prefix == "device" and rest:
         return Metric(name=name, title=f"Device {rest}", unit="s", better="lower", pass_="latency",
                       doc=f"Time between CUDA events around {rest}, on the stream that did the work.")  # fmt: skip
+    if prefix in STAGE_PEAKS and rest:
+        whole = METRICS[prefix]
+        return replace(whole, name=name, title=f"{whole.title} in {rest}",
+                       doc=f"{whole.doc.removesuffix('.')}, while stage {rest} was open.")  # fmt: skip
     raise KeyError(name)
+
+
+def is_of_stage(name: str) -> bool:
+    """Whether a metric is that of one stage only."""
+    return "." in name

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import random
+import time
+from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from functools import lru_cache, partial
 from pathlib import Path
 from statistics import median
@@ -20,7 +23,8 @@ from harness.metrics import metric
 from harness.optimizations import named
 from harness.optimizations.registry import BITWISE, Check
 from harness.processes import WorkerProcess
-from harness.results import Pass
+from harness.requests import Request
+from harness.results import CYCLE, TOGETHER, Pass, at_once, toggle_of
 from harness.scenario import Scenario
 from harness.session import Session
 
@@ -63,7 +67,7 @@ def equivalence_pass(session: Session) -> None:
     """
     todo = {
         index: name
-        for index in requests_of(session)[:MAX_OUTPUT_REQUESTS]
+        for index in _different(session)[:MAX_OUTPUT_REQUESTS]
         if (name := workload.request(session.scenario, index).id) not in session.ledger.outputs
     }
     outputs: Outputs = {}
@@ -78,6 +82,15 @@ def equivalence_pass(session: Session) -> None:
         made = {arm: output for (request, arm), output in outputs.items() if request == index}
         _grade_outputs(session, name, {arm: made[arm] for arm in session.alive(list(made))})
         session.record("equivalence_done", request=name)
+
+
+def _different(session: Session) -> list[int]:
+    """Requests of the first cycle that differ in more than how many of them are made at the same moment."""
+    found: dict[Request, int] = {}
+    for index in requests_of(session):
+        alone = replace(workload.request(session.scenario, index), id="", stratum="", concurrency=1)
+        found.setdefault(alone, index)
+    return list(found.values())
 
 
 def _collect(session: Session, outputs: Outputs, requests: Sequence[int], arms: Callable[[], list[str]]) -> None:
@@ -116,10 +129,12 @@ def _output(session: Session, worker: WorkerProcess, arm: str, index: int) -> di
 
 
 def _count_witnesses(session: Session, worker: WorkerProcess, arm: str) -> None:
-    """Count the witnesses of all toggles on `arm`, in untimed requests."""
+    """Count the witnesses of all toggles on `arm`, in untimed requests; of a toggle with several states, that of each."""
+    states = {item.name: item.states for item in session.design.arms}
     parameters = {
-        name: dict(toggle.after) if isinstance(toggle.after, Mapping) else {}
-        for name, toggle in session.scenario.optimizations.items()
+        name: dict(state) if isinstance(state := states[after][toggle_of(name)], Mapping) else {}
+        for name, _, after in session.design.pairs
+        if name != TOGETHER
     }
     message = {"do": "witness", "arm": arm, "toggles": parameters, "requests": list(range(WITNESS_REQUESTS))}
     events = worker.ask(message, limit_s=(1 + WITNESS_REQUESTS) * session.limit_s)
@@ -192,18 +207,21 @@ def latency_pass(session: Session) -> None:
 def _measure(session: Session, number: int, worker: WorkerProcess) -> None:
     ledger, measure = session.ledger, session.scenario.measure
     share_s = (measure.budget_s - ledger.spent_s) / (measure.workers - ledger.latency_workers)
-    dose_s = DOSE_IN_MARGINS * measure.margin_of("latency") * _warm_up(session, number, worker)
+    medians_s = _warm_up(session, number, worker)
+    doses_s = {at: DOSE_IN_MARGINS * measure.margin_of("latency") * median_s for at, median_s in medians_s.items()}
     start_s = ledger.spent_s
     whole = len(requests_of(session)) * len(session.design.groups)
     offset, count = ledger.blocks, 0
     while count < whole or ledger.spent_s - start_s < share_s:
-        _latency_block(session, number, worker, offset + count, dose_s)
+        _latency_block(session, number, worker, offset + count, doses_s)
         _show_progress(session)
         count += 1
     session.record("latency_worker", worker=number)
 
 
-def _latency_block(session: Session, number: int, worker: WorkerProcess, turn: int, dose_s: float) -> None:
+def _latency_block(
+    session: Session, number: int, worker: WorkerProcess, turn: int, doses_s: Mapping[int, float]
+) -> None:
     """One block of a group (groups take turns) on the next request, then blocks in which its pipelines are built."""
     groups = list(session.design.groups)
     group = groups[turn % len(groups)]
@@ -211,8 +229,12 @@ def _latency_block(session: Session, number: int, worker: WorkerProcess, turn: i
     rng = random.Random(f"{session.scenario.name} {session.device} {turn}")  # noqa: S311  order, not secrets
     order = session.alive(session.design.groups[group])
     rng.shuffle(order)
+    dose_s = doses_s[workload.request(session.scenario, index).concurrency]
     message = {"do": "block", "order": order, "request": index, "settle": group == "settled", "dose_s": dose_s}
-    _record_block(session, number, group, worker.ask(message, limit_s=session.limit_s), index)
+    began_s = time.monotonic()
+    events = worker.ask(message, limit_s=session.limit_s)
+    session.record_conditions("latency", number, session.ledger.blocks, began_s)
+    _record_block(session, number, group, events, index)
     built = [arm for arm in order if arm in (*session.arms(controls=False), PLACEBO)]
     for _ in range(INIT_BLOCKS):
         rng.shuffle(built)
@@ -231,8 +253,11 @@ def _record_block(
     )  # fmt: skip
 
 
-def _warm_up(session: Session, number: int, worker: WorkerProcess) -> float:
-    """Bind all arms, run requests until their times are level, keep the samples. Returns the reference's median, s."""
+def _warm_up(session: Session, number: int, worker: WorkerProcess) -> dict[int, float]:
+    """Bind all arms, run requests until their times are level, keep the samples.
+
+    Returns the reference's median in s, for each number of requests at the same moment.
+    """
     arms = session.arms(controls=True)
     bound = worker.ask({"do": "bind", "arms": arms}, limit_s=session.limit_s)
     _record_warm(session, number, "init", [{**event, "request": "init", "stratum": "init"} for event in bound])
@@ -241,8 +266,12 @@ def _warm_up(session: Session, number: int, worker: WorkerProcess) -> float:
     message = {"do": "warm_up", "arms": order, "requests": requests_of(session)}
     warm = worker.ask(message, limit_s=session.limit_s)
     _record_warm(session, number, "request", warm)
-    latencies: list[float] = [event["values"]["latency"] for event in warm if event["arm"] == first]
-    return median(latencies[len(latencies) // 2 :])
+    concurrency = workload.concurrency(session.scenario)
+    latencies: dict[int, list[float]] = defaultdict(list)
+    for event in warm:
+        if event["arm"] == first:
+            latencies[concurrency[event["stratum"]]].append(event["values"]["latency"])
+    return {at: median(found[len(found) // 2 :]) for at, found in latencies.items()}
 
 
 def _record_warm(session: Session, number: int, kind: str, events: Sequence[Mapping[str, Any]]) -> None:
@@ -287,11 +316,46 @@ def _measure_peaks(session: Session, arm: str, repeat: int) -> None:
 
 
 def _peaks(session: Session, arm: str, repeat: int, number: int, worker: WorkerProcess) -> None:
-    requests = requests_of(session)
-    message = {"do": "memory", "arm": arm, "requests": requests, "dose": arm in CONTROLS}
-    (event,) = worker.ask(message, limit_s=(2 + len(requests)) * session.limit_s)
+    indexes = requests_of(session)
+    snapshot = _snapshot_file(session, arm) if repeat == 0 and arm not in CONTROLS else None
+    message = {
+        "do": "memory", "arm": arm, "requests": indexes, "dose": arm in CONTROLS,
+        "snapshot": None if snapshot is None else str(session.journal.folder / snapshot),
+    }  # fmt: skip
+    began_s = time.monotonic()
+    events = worker.ask(message, limit_s=(2 + 2 * len(indexes)) * session.limit_s)
+    trials: list[dict[str, Any]] = [{"arm": arm, "values": _of_the_cycle([event["values"] for event in events])}]
+    if max(event["concurrency"] for event in events) > 1:
+        trials += [
+            {"arm": arm, "stratum": at_once(event["concurrency"]), "values": event["values"]} for event in events
+        ]
     pass_: Pass = "memory"
+    session.record_conditions(pass_, number, repeat, began_s)
     session.record(
-        "block", pass_=pass_, kind="request", phase="timed", worker=number, block=repeat, group="", request="cycle",
-        stratum="cycle", trials=[{"arm": arm, "values": event["values"]}], wall_s=0.0,
+        "block", pass_=pass_, kind="request", phase="timed", worker=number, block=repeat, group="", request=CYCLE,
+        stratum=CYCLE, trials=trials, wall_s=0.0,
     )  # fmt: skip
+    if repeat == 0 and events[0]["points"]:
+        wanted = [workload.request(session.scenario, index) for index in indexes]
+        session.record(
+            "memory_course", arm=arm, points=events[0]["points"],
+            requests=[made.id for made in wanted if made.concurrency == events[0]["concurrency"]],
+            snapshot=None if snapshot is None else str(snapshot),
+        )  # fmt: skip
+
+
+def _of_the_cycle(readings: Sequence[Mapping[str, float | None]]) -> dict[str, float | None]:
+    """From readings at each concurrency to those of all requests: peaks are the highest, counts add up."""
+    combined: dict[str, float | None] = {}
+    for name in dict.fromkeys(name for reading in readings for name in reading):
+        values = [value for reading in readings if (value := reading.get(name)) is not None]
+        together = sum(values) if metric(name).unit == "count" else max(values, default=None)
+        combined[name] = together if values else None
+    return combined
+
+
+def _snapshot_file(session: Session, arm: str) -> Path | None:
+    """Where every allocation of `arm` is to be written, if the scenario asks for it and the device has an allocator."""
+    if not session.scenario.measure.memory_snapshot or session.device == "cpu" or session.fake:
+        return None
+    return Path("memory") / f"{session.device.replace(':', '-')}-{arm}.pickle"

@@ -31,7 +31,8 @@ class Speaker:
 class Request:
     """One text to speak, the same for every arm. `text` is unused for mode "voice_conversion", which speaks `source`.
 
-    `stratum` groups requests whose effects are estimated apart and then averaged (see statistics.paired_effect).
+    `stratum` groups requests whose effects are estimated apart and then averaged (see statistics.paired_effect). With
+    `concurrency` above 1, so many equal requests are made at the same moment, each in a thread and a pipeline of its own.
     """
 
     id: str
@@ -42,6 +43,7 @@ class Request:
     stream: bool = False
     source: Path | None = None
     stratum: str = ""
+    concurrency: int = 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,6 +6,7 @@ throughout; the unit of a metric stands in `metrics`. `docs/method.md` explains 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -16,7 +17,33 @@ SCHEMA_VERSION = 2
 State = bool | Mapping[str, Any]
 """A toggle's state in an arm: False = before, True = after with its defaults, a mapping = after with these parameters."""
 
-ArmRole = Literal["none", "toggle", "all", "placebo", "dose"]
+
+def setting(toggle: str, state: State) -> str:
+    """The name of one of several after-states of a toggle: `batched_cleanup[every=4]`. Safe in names of files."""
+    if not isinstance(state, Mapping) or not state:
+        return f"{toggle}[{'off' if state is False else 'on'}]"
+    told = ",".join(f"{key}={value}" for key, value in state.items())
+    return f"{toggle}[{re.sub(r'[^A-Za-z0-9._=,+-]', '', told)}]"
+
+
+def toggle_of(optimization: str) -> str:
+    """The toggle that a contrast's `optimization` is about: the name itself, or what stands before its state."""
+    return optimization.partition("[")[0]
+
+
+TOGETHER = "all"
+"""What `Contrast.optimization` is for all toggles of the scenario at once."""
+
+CYCLE = "cycle"
+"""The stratum of a memory trial over all requests; others are over those of one concurrency (`at_once`)."""
+
+
+def at_once(concurrency: int) -> str:
+    """The name of so many requests at the same moment: "alone", "4 at once"."""
+    return "alone" if concurrency == 1 else f"{concurrency} at once"
+
+
+ArmRole = Literal["none", "toggle", "all", "placebo", "dose", "uninstrumented"]
 Isolation = Literal["request", "settled"]
 Pass = Literal["latency", "memory", "equivalence"]
 Verdict = Literal[
@@ -118,6 +145,32 @@ class Finding:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Conditions:
+    """What the machine was like during one block, by readings taken beside it (`nvml.summary` names them)."""
+
+    device: str
+    pass_: Pass
+    worker: int
+    block: int
+    readings: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MemoryCourse:
+    """Memory of a GPU over the requests of one arm, in one worker of the memory pass.
+
+    `points` are (seconds since the start, the stage whose edge it is, bytes allocated, bytes reserved, most bytes
+    allocated since the point before). `snapshot` is the file of every allocation, relative to the run's folder.
+    """
+
+    device: str
+    arm: str
+    requests: tuple[str, ...]
+    points: tuple[tuple[float, str, float, float, float], ...]
+    snapshot: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Control:
     """A control of one device and its outcome. `low`/`high` are log-ratios for the placebo, seconds for a dose."""
 
@@ -138,6 +191,7 @@ class Control:
 class Contrast:
     """One arm against its reference in one metric: the row of a before/after table. Fields as in contract.md.
 
+    `optimization` is the toggle, or "all"; where a toggle has several after-states, the toggle with its state (`setting`).
     `stratum` is "" for the whole workload, whose verdict is the toggle's, or one kind of request (docs/decisions/0007).
     `level` is that of the interval; `reason` says in words why the verdict is what it is where the numbers alone do not; `quantiles` holds
     p50, p95 and p99 of both arms as `{"before": {...}, "after": {...}}`.
@@ -188,7 +242,7 @@ class Plan:
     """What was planned for each device: the arms, which of them share a block, and the pairs to compare.
 
     `pairs` are (optimization, reference arm, arm); `strata` gives each kind of request its share of the workload, which
-    is its weight in an effect.
+    is its weight in an effect, and `concurrency` how many of it are made at the same moment (1 where it says nothing).
     """
 
     devices: tuple[str, ...]
@@ -201,6 +255,7 @@ class Plan:
     budget_s: float
     margin: Mapping[str, float]
     not_applicable: Mapping[str, str] = field(default_factory=dict)
+    concurrency: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -221,5 +276,7 @@ class Run:
     controls: tuple[Control, ...] = ()
     contrasts: tuple[Contrast, ...] = ()
     arms: tuple[ArmSummary, ...] = ()
+    conditions: tuple[Conditions, ...] = ()
+    memory_courses: tuple[MemoryCourse, ...] = ()
     unavailable: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     timing: Mapping[str, Any] = field(default_factory=dict)

@@ -89,6 +89,8 @@ def _measure(scenario: Scenario, plan: Plan, journal: store.Journal, progress: P
             except BaseException:
                 session.stop()
                 raise
+            finally:
+                session.close()
         journal.append("complete", {"finished": _now()})
     finally:
         journal.close()
@@ -116,9 +118,10 @@ def _session(
 
 def _design(scenario: Scenario, device: str) -> Design:
     toggles = [
-        Toggle(name=name, before=toggle.before, after=toggle.after) for name, toggle in scenario.optimizations.items()
+        Toggle(name=name, before=toggle.before, after=toggle.afters[0], further=toggle.afters[1:])
+        for name, toggle in scenario.optimizations.items()
     ]
-    return design(scenario.design, toggles, device=device)
+    return design(scenario.design, toggles, device=device, instrumentation=scenario.measure.instrumentation)
 
 
 def _plan(scenario: Scenario, devices: Sequence[str]) -> Plan:
@@ -131,6 +134,7 @@ def _plan(scenario: Scenario, devices: Sequence[str]) -> Plan:
         pairs=widest.pairs,
         requests=tuple(workload.request(scenario, index).id for index in range(first_cycle(scenario))),
         strata=workload.strata(scenario),
+        concurrency=workload.concurrency(scenario),
         workers=measure.workers,
         budget_s=measure.budget_s,
         margin={name: measure.margin_of(name) for name in dict.fromkeys(("latency", *measure.metrics))},

@@ -8,19 +8,22 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
+from harness import workload
 from harness.designs import CONTROLS, Design
 from harness.errors import MeasureError, WorkerError
 from harness.ledger import Ledger
+from harness.nvml import Card, Sampler
 from harness.processes import WorkerProcess
 from harness.results import Pass
 from harness.scenario import Scenario
 from harness.store import Journal
+from harness.units import size
 
 MAX_DEATHS = 3
 MAX_DEATHS_WITHOUT_ARM = 2
@@ -57,11 +60,15 @@ class Session:
         self._lock = threading.RLock()
         self._live: set[WorkerProcess] = set()
         self._stopping = False
+        self._sampler: Sampler | None = None
 
     @property
     def limit_s(self) -> float:
-        """Silence of a worker after which it counts as hung: one request may be preceded by an untimed one."""
-        return 2 * self.scenario.measure.time_limit_s
+        """Silence of a worker after which it counts as hung: one request may be preceded by an untimed one.
+
+        Requests at the same moment may take as long as one after the other.
+        """
+        return 2 * self.scenario.measure.time_limit_s * max(self.scenario.workload.concurrency)
 
     @property
     def fake(self) -> bool:
@@ -84,21 +91,22 @@ class Session:
             self.ledger.note(what, event)
 
     @contextmanager
-    def worker(self, pass_: Pass) -> Iterator[tuple[int, WorkerProcess]]:
-        """A fresh worker and its number."""
+    def worker(self, pass_: Pass, **job: Any) -> Iterator[tuple[int, WorkerProcess]]:
+        """A fresh worker and its number; `job` overrides what it is told."""
         with self._lock:
             number = self.ledger.workers
             self.ledger.workers += 1
         folder = self.journal.folder / "work" / f"{self.device.replace(':', '-')}-{pass_}-{number}"
         folder.mkdir(parents=True, exist_ok=True)
         started = time.monotonic()
-        process = WorkerProcess(self._job(folder), log=folder / "worker.log")
+        process = WorkerProcess({**self._job(folder), **job}, log=folder / "worker.log")
         self.startup_s = time.monotonic() - started
         with self._lock:
             self._live.add(process)
         try:
             with process:
                 self.not_applicable = frozenset(process.ready["not_applicable"])
+                self._watch(process.ready["machine"].get("gpu_uuid"))
                 self.record(
                     "worker", worker=number, pass_=pass_, pid=process.pid, startup_s=self.startup_s,
                     **{key: process.ready[key] for key in ("machine", "description", "unavailable", "not_applicable")},
@@ -108,8 +116,21 @@ class Session:
             with self._lock:
                 self._live.discard(process)
 
+    def _watch(self, uuid: str | None) -> None:
+        """Begin to read the condition of the card, where there is one, in a thread of this process."""
+        with self._lock:
+            if uuid is not None and self._sampler is None:
+                self._sampler = Sampler(Card(uuid))
+
+    def record_conditions(self, pass_: Pass, worker: int, block: int, since_s: float) -> None:
+        """Record what the card was like from `since_s` (of `time.monotonic`) until now, where something was read."""
+        readings = {} if self._sampler is None else self._sampler.since(since_s)
+        if readings:
+            self.record("conditions", pass_=pass_, worker=worker, block=block, readings=readings)
+
     def _job(self, folder: Path) -> dict[str, Any]:
         return {
+            "vram_limit_bytes": self.scenario.measure.vram_limit_bytes,
             "scenario": self.scenario.as_data(),
             "options": self.scenario.options(),
             "device": self.device,
@@ -133,22 +154,40 @@ class Session:
         self._record_failure(pass_, error, final=False)
         if error.arm is None:
             if self.ledger.deaths[None] >= MAX_DEATHS_WITHOUT_ARM:
-                self._give_up(pass_, error)
+                self._give_up(pass_, self._with_need(error))
             return
         again = self._dies_alone(pass_, error.arm)
         if again is None and self.ledger.deaths[error.arm] < MAX_DEATHS:
             return
         last = WorkerError(str(again or error), kind=(again or error).kind, arm=error.arm)
+        if last.kind == "out_of_memory" and self.scenario.measure.vram_limit_bytes is not None:
+            last = self._with_need(last)
         self._record_failure(pass_, last, final=True)
         self.progress.note(f"{self.device}: {error.arm} has failed: {last}")
         if error.arm == self.design.reference:
             self._give_up(pass_, last)
 
+    def _with_need(self, error: WorkerError) -> WorkerError:
+        """`error` with what a request of its arm takes where `vram_limit` does not hold: the limit's shortfall."""
+        limit = self.scenario.measure.vram_limit_bytes
+        if error.kind != "out_of_memory" or limit is None:
+            return error
+        arm = error.arm or self.design.reference
+        try:
+            with self.worker("memory", vram_limit_bytes=None) as (_, process):
+                message = {"do": "memory", "arm": arm, "requests": [0], "dose": False, "snapshot": None}
+                (event,) = process.ask(message, limit_s=3 * self.limit_s)
+                context: float = process.ready["machine"].get("context_bytes") or 0.0
+        except WorkerError as again:
+            return WorkerError(f"{error}; without the limit: {again}", kind=error.kind, arm=error.arm)
+        return WorkerError(f"{error}; {_need(event['values'], context, limit)}", kind=error.kind, arm=error.arm)
+
     def _dies_alone(self, pass_: Pass, arm: str) -> WorkerError | None:
         try:
             with self.worker(pass_) as (_, process):
                 process.ask({"do": "bind", "arms": [arm]}, limit_s=self.limit_s)
-                block = {"do": "block", "order": [arm], "request": 0, "settle": True, "dose_s": 0.0}
+                hardest = workload.most_at_once(self.scenario)
+                block = {"do": "block", "order": [arm], "request": hardest, "settle": True, "dose_s": 0.0}
                 process.ask(block, limit_s=self.limit_s)
         except WorkerError as error:
             return error
@@ -168,3 +207,25 @@ class Session:
             live = list(self._live)
         for process in live:
             process.end()
+
+    def close(self) -> None:
+        """Stop reading the card; its refusals become findings."""
+        if self._sampler is not None:
+            self._sampler.close()
+            self._sampler = None
+
+
+def _need(values: Mapping[str, float | None], context_bytes: float, limit_bytes: int) -> str:
+    """What a request takes in all, by how much that is more than the limit, and which stages alone are too much."""
+    peak = (values["peak_allocated"] or 0.0) + context_bytes
+    stages = {name.removeprefix("peak_allocated."): value for name, value in values.items()
+              if name.startswith("peak_allocated.") and value is not None and value + context_bytes > limit_bytes}  # fmt: skip
+    if peak <= limit_bytes:
+        return (
+            f"without the limit a request takes {size(peak)}, context included, which would fit; "
+            "the allocator's blocks did not"
+        )
+    over = ", ".join(f"{stage} by {size(value + context_bytes - limit_bytes)}" for stage, value in stages.items())
+    return f"without the limit a request takes {size(peak)}, context included: {size(peak - limit_bytes)} too much" + (
+        f" (over the limit: {over})" if over else ""
+    )

@@ -3,16 +3,28 @@
 A model writes `with span("llm"): ...` and `count("speaker.extracted")`. Outside `recording` and `counting` they do
 nothing but look at one module variable. Inside, a span costs one clock reading at either end, and on a GPU one CUDA
 event as well (`Recorder.mark`), which is read after the request, never inside it.
+
+An exception that leaves a span carries the name of the innermost one (`stage_of`), whether somebody listens or not.
 """
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager
+from functools import lru_cache
+from threading import get_ident
 from time import perf_counter_ns
 from types import TracebackType
-from typing import Any
+from typing import Any, Protocol, TypeVar
+
+_STAGE = "harness_stage"
+
+
+class Listener(Protocol):
+    """Is asked for a context around each stage; `Recorder` times it, `vram.PeakRecorder` reads memory there."""
+
+    def span(self, name: str) -> AbstractContextManager[None]: ...
 
 
 class Recorder:
@@ -27,6 +39,10 @@ class Recorder:
         self.clock_ns = clock_ns
         self.spans: list[tuple[str, int, int, Any, Any]] = []
 
+    def span(self, name: str) -> AbstractContextManager[None]:
+        """A context that times itself as stage `name`."""
+        return _Span(self, name)
+
     def totals_s(self) -> dict[str, float]:
         """Host seconds per span name, summed over the spans of that name."""
         totals: dict[str, float] = {}
@@ -38,15 +54,15 @@ class Recorder:
 class _State:
     """Who listens in this process."""
 
-    __slots__ = ("counts", "recorder")
+    __slots__ = ("counts", "listener", "thread")
 
     def __init__(self) -> None:
-        self.recorder: Recorder | None = None
+        self.listener: Listener | None = None
+        self.thread = 0
         self.counts: tuple[Counter[str], ...] = ()
 
 
 _state = _State()
-_NOTHING: AbstractContextManager[None] = nullcontext()
 
 
 class _Span:
@@ -68,25 +84,63 @@ class _Span:
         end = recorder.clock_ns()
         end_mark = recorder.mark() if recorder.mark is not None else None
         recorder.spans.append((self._name, self._start, end, self._mark, end_mark))
+        if error is not None:
+            blame(error, self._name)
+
+
+class _Unheard:
+    """A span that nobody listens to."""
+
+    __slots__ = ("_name",)
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if error is not None:
+            blame(error, self._name)
+
+
+_unheard = lru_cache(maxsize=256)(_Unheard)
 
 
 def span(name: str) -> AbstractContextManager[None]:
-    """Time the enclosed block as stage `name`, if somebody records. Stages at the same depth must not overlap."""
-    recorder = _state.recorder
-    return _NOTHING if recorder is None else _Span(recorder, name)
+    """Tell the listener, if this thread has one, of the enclosed stage `name`. Stages at one depth must not overlap."""
+    listener = _state.listener
+    return _unheard(name) if listener is None or _state.thread != get_ident() else listener.span(name)
+
+
+def blame(error: BaseException, stage: str) -> None:
+    """Note `stage` as where `error` came from, unless a stage within it has been noted already."""
+    if not hasattr(error, _STAGE):
+        setattr(error, _STAGE, stage)
+
+
+def stage_of(error: BaseException) -> str | None:
+    """The innermost stage that `error` left, None if it left none."""
+    stage: str | None = getattr(error, _STAGE, None)
+    return stage
+
+
+ListenerT = TypeVar("ListenerT", bound=Listener)
 
 
 @contextmanager
-def recording(recorder: Recorder) -> Iterator[Recorder]:
-    """Make `recorder` the listener of this process for the enclosed block. Recordings do not nest."""
-    if _state.recorder is not None:
+def recording(listener: ListenerT) -> Iterator[ListenerT]:
+    """Make `listener` hear this thread for the enclosed block, and no other thread. Recordings do not nest."""
+    if _state.listener is not None:
         message = "spans.recording is already active in this process"
         raise RuntimeError(message)
-    _state.recorder = recorder
+    _state.listener, _state.thread = listener, get_ident()
     try:
-        yield recorder
+        yield listener
     finally:
-        _state.recorder = None
+        _state.listener = None
 
 
 def count(name: str, amount: int = 1) -> None:

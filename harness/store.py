@@ -21,7 +21,17 @@ from pydantic import TypeAdapter, ValidationError
 
 from harness.errors import RunFileError
 from harness.metrics import metric
-from harness.results import SCHEMA_VERSION, Equivalence, Failure, Finding, Run, Trial, WitnessCount
+from harness.results import (
+    SCHEMA_VERSION,
+    Conditions,
+    Equivalence,
+    Failure,
+    Finding,
+    MemoryCourse,
+    Run,
+    Trial,
+    WitnessCount,
+)
 
 JOURNAL, RUN_FILE, SAMPLES = "journal.jsonl", "run.json", "samples.parquet"
 _NOT_IN_RUN_FILE = {"trials"}
@@ -215,5 +225,7 @@ _ITEMS: Mapping[str, tuple[str, TypeAdapter[Any]]] = {
     "equivalence": ("equivalences", TypeAdapter(Equivalence)),
     "failure": ("failures", TypeAdapter(Failure)),
     "finding": ("findings", TypeAdapter(Finding)),
+    "conditions": ("conditions", TypeAdapter(Conditions)),
+    "memory_course": ("memory_courses", TypeAdapter(MemoryCourse)),
 }
 """Journal events that are items of a list of the Run: kind -> (the list's field, how to read one)."""

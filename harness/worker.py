@@ -15,16 +15,19 @@ import signal
 import sys
 import traceback
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from itertools import groupby
 from pathlib import Path
 from typing import IO, Any
 
 from harness import adapters, workload
 from harness.errors import HarnessError
-from harness.machine import machine
+from harness.machine import Machine, machine
 from harness.measure import Bench
 from harness.requests import Request
-from harness.results import Arm
+from harness.results import Arm, toggle_of
 from harness.scenario import Scenario
+from harness.spans import span, stage_of
 
 _PR_SET_PDEATHSIG = 1
 
@@ -34,13 +37,13 @@ Reply = Callable[..., None]
 class Worker:
     """Answers the commands of one job: every public method is a command, its keyword arguments the message's keys."""
 
-    def __init__(self, job: Mapping[str, Any], reply: Reply) -> None:
+    def __init__(self, job: Mapping[str, Any], device: Machine, reply: Reply) -> None:
         scenario = Scenario.from_data(job["scenario"])
-        fake = scenario.model.adapter == "fake"
-        self._machine = machine(job["device"], fake=fake)
-        if not fake:
+        self._machine = device
+        if not _is_fake(job):
             _set_threads(job["threads"])
-        model = adapters.adapter(scenario.model.adapter).load(job["options"], self._machine, Path(job["work_dir"]))
+        with span("loading"):
+            model = adapters.adapter(scenario.model.adapter).load(job["options"], device, Path(job["work_dir"]))
         arms = [Arm(**arm) for arm in job["arms"]]
         self._bench = Bench(model, self._machine, arms, workload.speakers(scenario))
         self._scenario = scenario
@@ -93,28 +96,42 @@ class Worker:
         self._reply("block", trials=trials, wall_s=(self._machine.clock_ns() - start) / 1e9)
 
     def witness(self, arm: str, toggles: Mapping[str, Mapping[str, Any]], requests: Sequence[int]) -> None:
-        """Count the witnesses of all `toggles` (name -> parameters) on `arm`."""
+        """Count the witnesses of all `toggles` (name, or name with a state -> parameters) on `arm`."""
         self._begin(arm)
-        probes = {name: self._bench.model.probe(name, parameters) for name, parameters in toggles.items()}
-        counts = self._bench.witness(arm, probes, [self._request(index) for index in requests])
+        probes = {name: self._bench.model.probe(toggle_of(name), parameters) for name, parameters in toggles.items()}
+        counts = self._bench.witness(arm, probes, [self._single(index) for index in requests])
         for name, (at_bind, per_request) in counts.items():
             self._reply("witness", optimization=name, at_bind=at_bind, per_request=per_request)
 
-    def memory(self, arm: str, requests: Sequence[int], *, dose: bool) -> None:
+    def memory(self, arm: str, requests: Sequence[int], *, dose: bool, snapshot: str | None) -> None:
+        """Peaks, and memory over time, apart for each number of requests at the same moment, few first.
+
+        With `snapshot` (a path), every allocation as well.
+        """
         self._begin(arm)
         self._bench.bind(arm)
-        values = self._bench.memory(arm, [self._request(index) for index in requests], dose=dose)
-        self._reply("memory", values=values)
+        wanted = sorted(map(self._request, requests), key=lambda request: request.concurrency)
+        for at_once, some in groupby(wanted, key=lambda request: request.concurrency):
+            if at_once != wanted[0].concurrency:
+                self._machine.memory.release()
+            values, points = self._bench.memory(arm, list(some), dose=dose)
+            self._reply("memory", concurrency=at_once, values=values, points=points)
+        if snapshot:
+            self._bench.allocations(arm, wanted, Path(snapshot))
 
     def output(self, arm: str, request: int, audio: str) -> None:
         self._begin(arm)
-        self._reply("output", **self._bench.output(arm, self._request(request), Path(audio)))
+        self._reply("output", **self._bench.output(arm, self._single(request), Path(audio)))
 
     def _begin(self, arm: str) -> None:
         self._reply("begin", arm=arm)
 
     def _request(self, index: int) -> Request:
         return workload.request(self._scenario, index)
+
+    def _single(self, index: int) -> Request:
+        """The request alone, however many of it the workload makes at the same moment."""
+        return replace(self._request(index), concurrency=1)
 
 
 def _set_threads(threads: int) -> None:
@@ -135,18 +152,22 @@ def serve(commands: IO[str], events: IO[str]) -> None:
         events.write(json.dumps({"event": event, **data}) + "\n")
         events.flush()
 
+    device: Machine | None = None
     worker: Worker | None = None
     for line in commands:
         message = json.loads(line)
         arm = None
         try:
-            if worker is None:
-                worker = Worker(message, reply)
+            if device is None or worker is None:
+                device = machine(
+                    message["device"], fake=_is_fake(message), vram_limit_bytes=message["vram_limit_bytes"]
+                )
+                worker = Worker(message, device, reply)
             else:
                 getattr(worker, message.pop("do"))(**message)
         except Exception as error:  # noqa: BLE001  whatever the model raises is a result about its arm
             traceback.print_exc()
-            reply("failed", arm=arm, kind=_kind(error), message=_describe(error))
+            reply("failed", arm=arm, kind=_kind(error), message=_describe(error, device))
             if worker is None:
                 return
         else:
@@ -158,8 +179,18 @@ def _kind(error: Exception) -> str:
     return "out_of_memory" if out_of_memory else "error"
 
 
-def _describe(error: Exception) -> str:
-    return str(error) if isinstance(error, HarnessError) else f"{type(error).__name__}: {error}"
+def _describe(error: Exception, device: Machine | None) -> str:
+    if isinstance(error, HarnessError):
+        return str(error)
+    stage = stage_of(error)
+    where = "" if stage is None else f" in stage {stage}"
+    if _kind(error) == "out_of_memory" and device is not None:
+        return f"out of memory{where}: {device.memory.refusal(error)}"
+    return f"{type(error).__name__}{where}: {error}"
+
+
+def _is_fake(job: Mapping[str, Any]) -> bool:
+    return bool(job["scenario"]["model"]["adapter"] == "fake")
 
 
 def _end_with_parent() -> None:

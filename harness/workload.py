@@ -21,6 +21,7 @@ from math import floor
 
 from harness.recordings import BUILTIN_RECORDINGS, builtin_speaker, excerpt, fault_of, speaker
 from harness.requests import Mode, Request, Speaker
+from harness.results import at_once as named_at_once
 from harness.scenario import Recording, Scenario
 from harness.scenario.scalars import BUILTIN
 from harness.scenario.texts import TEXTS
@@ -51,7 +52,21 @@ def request(scenario: Scenario, block: int) -> Request:
 def rehearsal(scenario: Scenario, block: int) -> Request:
     """What an arm may run untimed before the request of `block`: the same, but nothing that lets it know a new speaker."""
     wanted = request(scenario, block)
-    return _plan(scenario).requests[0] if wanted.stratum.endswith(NEW_SPEAKER) else wanted
+    if not wanted.stratum.endswith(NEW_SPEAKER):
+        return wanted
+    return replace(_plan(scenario).requests[0], concurrency=wanted.concurrency)
+
+
+def concurrency(scenario: Scenario) -> dict[str, int]:
+    """How many requests each stratum has at the same moment."""
+    found = {made.stratum: made.concurrency for made in requests(scenario)}
+    return {stratum: found[stratum.removesuffix(_new(""))] for stratum in strata(scenario)}
+
+
+def most_at_once(scenario: Scenario) -> int:
+    """The index of the first request of which most are made at the same moment."""
+    made = requests(scenario)
+    return max(range(len(made)), key=lambda index: made[index].concurrency)
 
 
 def strata(scenario: Scenario) -> dict[str, float]:
@@ -130,9 +145,10 @@ def _requests(scenario: Scenario, known: Sequence[Speaker]) -> list[Request]:
     """
     kinds = _kinds(scenario)
     return [
-        _request(kind, known, (turn + place) % len(known), seed)
+        _request(kind, known, (turn + place) % len(known), seed, at_once)
         for seed in scenario.workload.seeds
         for turn in range(len(known))
+        for at_once in scenario.workload.concurrency
         for place, kind in enumerate(kinds)
     ]
 
@@ -166,14 +182,15 @@ def _words(text: str) -> str:
     return TEXTS[text.removeprefix(f"{BUILTIN}:")] if text.startswith(f"{BUILTIN}:") else text
 
 
-def _request(kind: _Kind, known: Sequence[Speaker], index: int, seed: int) -> Request:
+def _request(kind: _Kind, known: Sequence[Speaker], index: int, seed: int, at_once: int) -> Request:
     """Voice conversion speaks the next speaker's recording; its own, where there is but one speaker."""
     by = known[index]
     source = known[(index + 1) % len(known)].audio if kind.mode == "voice_conversion" else None
-    name = f"{kind.stratum.replace(' ', '-')}-{by.id}-s{seed}"
+    stratum = kind.stratum if at_once == 1 else f"{kind.stratum}, {named_at_once(at_once)}"
+    name = f"{re.sub('[ ,]+', '-', stratum)}-{by.id}-s{seed}"
     return Request(
         id=name, mode=kind.mode, text=kind.text, speaker=by, seed=seed, stream=kind.stream, source=source,
-        stratum=kind.stratum,
+        stratum=stratum, concurrency=at_once,
     )  # fmt: skip
 
 

@@ -15,6 +15,16 @@ from harness.scenario import Scenario
 TOGGLES = ("resample_cache", "cached_device", "cached_cuda_check")
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Skip what needs a GPU where there is none."""
+    import torch
+
+    if not torch.cuda.is_available():
+        for item in items:
+            if item.get_closest_marker("cuda"):
+                item.add_marker(pytest.mark.skip(reason="PyTorch finds no CUDA device here"))
+
+
 class Quiet:
     """Keeps what a run said."""
 

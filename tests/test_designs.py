@@ -43,3 +43,35 @@ def test_a_gpu_has_a_device_dose_as_well() -> None:
 def test_a_single_toggle_needs_no_arm_with_all() -> None:
     laid = design("one_at_a_time", TOGGLES[:1], device="cpu")
     assert [pair[0] for pair in laid.pairs] == ["resample_cache"]
+
+
+CLEANUP = Toggle(
+    name="batched_cleanup", before=False, after={"every": "request"}, further=({"every": 4}, {"above": "2 GiB"})
+)
+
+
+def test_each_after_state_is_an_arm_of_its_own_against_none() -> None:
+    laid = design("one_at_a_time", [CLEANUP], device="cpu")
+    names = ["batched_cleanup[every=request]", "batched_cleanup[every=4]", "batched_cleanup[above=2GiB]"]
+    assert laid.pairs == tuple((name, "none", name) for name in names)
+    arms = {arm.name: arm for arm in laid.arms}
+    assert [arms[name].states["batched_cleanup"] for name in names] == [CLEANUP.after, *CLEANUP.further]
+    assert {arms[name].toggle for name in names} == {"batched_cleanup"}
+    assert "all" not in arms
+    assert set(laid.groups["settled"]) == {"none", *names, PLACEBO}
+
+
+def test_where_all_are_on_the_first_after_state_stands() -> None:
+    laid = design("one_at_a_time", [CLEANUP, TOGGLES[0]], device="cpu")
+    together = next(arm for arm in laid.arms if arm.name == "all")
+    assert together.states == {"batched_cleanup": {"every": "request"}, "resample_cache": True}
+
+
+def test_leave_one_out_has_an_arm_for_each_further_state() -> None:
+    laid = design("leave_one_out", [CLEANUP, TOGGLES[0]], device="cpu")
+    assert laid.pairs == (
+        ("batched_cleanup[every=request]", "all-but-batched_cleanup", "all"),
+        ("batched_cleanup[every=4]", "all-but-batched_cleanup", "all-with-batched_cleanup[every=4]"),
+        ("batched_cleanup[above=2GiB]", "all-but-batched_cleanup", "all-with-batched_cleanup[above=2GiB]"),
+        ("resample_cache", "all-but-resample_cache", "all"),
+    )

@@ -38,6 +38,58 @@ def test_planted_effects_are_found_and_the_rest_is_called_equal(measure_fake: Ca
     assert run.complete
 
 
+def test_each_after_state_of_a_toggle_has_its_own_effect_and_witness(measure_fake: Callable[..., Run]) -> None:
+    run = measure_fake(
+        model={"effects": {"batched_cleanup": -0.1, "batched_cleanup[every=4]": -0.2}},
+        optimizations={"batched_cleanup": {"after": [{"every": "request"}, {"every": 4}]}, "resample_cache": True},
+    )
+    found = [contrast(run, f"batched_cleanup[every={every}]") for every in ("request", 4)]
+    assert [item.verdict for item in found] == ["faster", "faster"]
+    assert [item.ratio for item in found] == [pytest.approx(0.9, abs=0.005), pytest.approx(0.8, abs=0.005)]
+    assert [(item.witness_before, item.witness_after) for item in found] == [(1, 0), (1, 0)]
+    assert contrast(run, "all").ratio == pytest.approx(0.9, abs=0.005)
+    assert "batched_cleanup" not in {item.optimization for item in run.contrasts}
+
+
+def test_requests_at_the_same_moment_are_measured_under_controls_and_have_peaks_of_their_own(
+    measure_fake: Callable[..., Run],
+) -> None:
+    run = measure_fake(
+        model={"effects": {"resample_cache": -0.1}, "crowding": {"resample_cache": -0.1}, "noise": 0.001},
+        workload={"texts": {"en": "hello"}, "concurrency": [1, 3]},
+        measure={"metrics": ["latency", "peak_reserved"], "budget": "30s"},
+        devices=["cuda"],
+    )
+    assert all(control.passed for control in run.controls), run.controls
+    assert run.plan.concurrency == {"en zero_shot": 1, "en zero_shot, 3 at once": 3}
+    ratio = contrast(run, "resample_cache").ratio
+    assert ratio == pytest.approx((0.9 * 0.7) ** 0.5, abs=0.005)
+    peaks = {t.stratum: t.values["peak_reserved"] for t in run.trials if (t.pass_, t.arm) == ("memory", "none")}
+    assert peaks == {"cycle": 600 * 2**20, "alone": 400 * 2**20, "3 at once": 600 * 2**20}
+    assert contrast(run, "resample_cache", "peak_reserved").before == 600 * 2**20
+    assert {e.request for e in run.equivalences} == {"en-zero_shot-aishell-0121-s0"}
+
+
+def test_an_error_in_one_of_several_threads_is_that_arms_failure(measure_fake: Callable[..., Run]) -> None:
+    run = measure_fake(
+        model={"faults": {"cached_device": "error_in_a_crowd"}},
+        workload={"texts": {"en": "hello"}, "concurrency": 3},
+    )
+    failed = [failure for failure in run.failures if failure.final]
+    assert {(failure.arm, failure.kind) for failure in failed} == {("cached_device", "error"), ("all", "error")}
+    assert "planted error in one of 3 requests" in failed[0].message
+    assert contrast(run, "resample_cache").verdict == "no material difference"
+
+
+def test_an_after_state_that_fails_leaves_the_others(measure_fake: Callable[..., Run]) -> None:
+    run = measure_fake(
+        model={"faults": {"batched_cleanup[every=4]": "error"}},
+        optimizations={"batched_cleanup": {"after": [{"every": "request"}, {"every": 4}]}},
+    )
+    assert contrast(run, "batched_cleanup[every=4]").verdict == "failed"
+    assert contrast(run, "batched_cleanup[every=request]").verdict == "no material difference"
+
+
 def test_every_toggle_has_witness_counts_that_moved_as_declared(measure_fake: Callable[..., Run]) -> None:
     run = measure_fake()
     for name in TOGGLES:

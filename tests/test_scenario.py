@@ -110,14 +110,14 @@ REFUSED = [
         "metric-never-compared",
         5,
         "measure.metrics.1",
-        "stall is recorded for every streaming request and never compared; leave it out here",
+        "stall is recorded wherever it can be and never compared; leave it out here",
     ),
     ("metric-twice", 5, "measure.metrics.1", "'latency' is given twice"),
     (
         "misspelt-key",
         6,
         "measure.budgt",
-        "unknown key; allowed: metrics, margin, budget, workers, threads, memory_repeats, time_limit; did you mean budget?",
+        "unknown key; allowed: metrics, margin, budget, workers, threads, memory_repeats, time_limit, vram_limit, memory_snapshot, instrumentation; did you mean budget?",
     ),
     (
         "misspelt-metric",
@@ -239,7 +239,7 @@ REFUSED = [
         "unknown-fault",
         4,
         "model.faults.resample_cache",
-        "found 'crush'; allowed: crash, crash_once, crash_at_bind, hang, out_of_memory, error, change, inert; did you mean crash?",
+        "found 'crush'; allowed: crash, crash_once, crash_at_bind, hang, out_of_memory, error, error_in_a_crowd, change, inert; did you mean crash?",
     ),
     (
         "unknown-key",
@@ -282,6 +282,56 @@ REFUSED = [
     ("workers-not-whole", 5, "measure.workers", "found 2.5; allowed: a whole number"),
     ("workers-true", 5, "measure.workers", "found true; allowed: a whole number"),
     ("zero-margin", 5, "measure.margin", "found '0%'; a margin is more than 0%"),
+    ("concurrency-of-none", 5, "workload.concurrency.1", "found 0; allowed: at least 1"),
+    ("concurrency-twice", 5, "workload.concurrency.1", "4 is given twice"),
+    (
+        "instrumented-at-once",
+        6,
+        "measure.instrumentation",
+        "requests at the same moment have no spans whose cost could be shown",
+    ),
+    (
+        "states-alike-in-name",
+        5,
+        "optimizations.batched_cleanup.after.1",
+        "this state is given twice, first as entry 1",
+    ),
+    (
+        "states-empty",
+        5,
+        "optimizations.batched_cleanup.after",
+        "found an empty list; allowed: one state, or a list of states that are each compared with before",
+    ),
+    (
+        "states-ill-typed",
+        7,
+        "optimizations.batched_cleanup.after.1.every",
+        "found 0; batched_cleanup takes every (a whole number of at least 1 or request or never; default request), above (text; default none)",
+    ),
+    (
+        "states-not-a-state",
+        5,
+        "optimizations.batched_cleanup.after.1",
+        "found 'often'; allowed: true, false, or a mapping of parameters",
+    ),
+    (
+        "states-twice",
+        8,
+        "optimizations.batched_cleanup.after.2",
+        "this state is given twice, first as entry 2",
+    ),
+    (
+        "states-unknown-parameter",
+        6,
+        "optimizations.batched_cleanup.after.0.evry",
+        "unknown parameter; batched_cleanup takes every (a whole number of at least 1 or request or never; default request), above (text; default none); did you mean every?",
+    ),
+    (
+        "states-with-before",
+        6,
+        "optimizations.batched_cleanup.after.1",
+        "this state is the same as before, so that there is nothing to compare",
+    ),
     (
         "repeat-too-rare",
         6,
@@ -320,7 +370,7 @@ def test_the_fake_adapter_gets_seconds_and_its_own_keys() -> None:
     scenario = load(str(DATA / "fake.yaml"))
     assert scenario.options() == {
         "base": 0.002, "noise": 0.01, "effects": {"cached_device": -0.1}, "faults": {"resample_cache": "inert"},
-        "memory": {"batched_cleanup": 1048576}, "seed": 3,
+        "memory": {"batched_cleanup": 1048576}, "seed": 3, "crowding": {},
     }  # fmt: skip
 
 
@@ -330,6 +380,15 @@ def test_a_scenario_survives_run_json() -> None:
         again = Scenario.from_data(json.loads(json.dumps(scenario.as_data())))
         assert again == scenario
         assert again.file == str(path.absolute())
+
+
+def test_several_after_states_survive_run_json_and_one_is_the_state_itself() -> None:
+    text = MINIMAL.replace(b"resample_cache: true", b"batched_cleanup: {after: [{every: 2}, {every: never}]}")
+    assert text != MINIMAL
+    scenario = parse(text, "several.yaml")
+    assert scenario.optimizations["batched_cleanup"].afters == ({"every": 2}, {"every": "never"})
+    assert Scenario.from_data(scenario.as_data()) == scenario
+    assert parse(MINIMAL, "minimal.yaml").optimizations["resample_cache"].afters == (True,)
 
 
 def test_a_torn_run_json_is_refused_without_a_line() -> None:
@@ -417,7 +476,7 @@ def test_overrides_replace_values_by_path() -> None:
     ("override", "key", "message"),
     [
         ("measure.budgt=3s", "measure.budgt",
-         "unknown key; allowed: metrics, margin, budget, workers, threads, memory_repeats, time_limit; did you mean budget?"),
+         "unknown key; allowed: metrics, margin, budget, workers, threads, memory_repeats, time_limit, vram_limit, memory_snapshot, instrumentation; did you mean budget?"),
         ("measure.workers=many", "measure.workers", "found 'many'; allowed: a whole number"),
         ("name.first=x", "name", "found 'minimal' here, which has no keys; set `name` as a whole"),
         ("optimizations.resample_cache.after=true", "optimizations.resample_cache",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from itertools import count
 
 import pytest
@@ -51,3 +52,15 @@ def test_a_span_that_raises_is_closed() -> None:
         with pytest.raises(ZeroDivisionError), spans.span("llm"):
             1 / 0  # noqa: B018
         assert [name for name, *_ in heard.spans] == ["llm"]
+
+
+def test_a_listener_hears_its_own_thread_and_no_other() -> None:
+    def work() -> None:
+        with spans.span("elsewhere"):
+            pass
+
+    with spans.recording(spans.Recorder()) as recorder, spans.span("here"):
+        thread = threading.Thread(target=work)
+        thread.start()
+        thread.join()
+    assert [name for name, *_ in recorder.spans] == ["here"]

@@ -137,6 +137,31 @@ def test_an_excerpt_is_written_once_and_found_again(recording: Path) -> None:
     assert [path.suffix for path in first.audio.parent.iterdir()] == [".wav"]
 
 
+def test_requests_at_the_same_moment_are_strata_of_their_own_with_the_same_texts_and_speakers(recording: Path) -> None:
+    scenario = own(
+        recording.parent, "  texts: {zh: 你好, en: hello}\n  speakers: {count: 3}\n  concurrency: [1, 2, 4]\n"
+    )
+    made = workload.requests(scenario)
+    assert [r.stratum for r in made[:6]] == [
+        "zh zero_shot", "en zero_shot", "zh zero_shot, 2 at once", "en zero_shot, 2 at once",
+        "zh zero_shot, 4 at once", "en zero_shot, 4 at once",
+    ]  # fmt: skip
+    assert [r.speaker for r in made[:2]] == [r.speaker for r in made[2:4]] == [r.speaker for r in made[4:6]]
+    assert len({request.id for request in made}) == len(made) == 18
+    assert all(set(request.id) <= set("abcdefghijklmnopqrstuvwxyz0123456789_-") for request in made)
+    assert workload.concurrency(scenario) == {r.stratum: r.concurrency for r in made}
+    assert made[workload.most_at_once(scenario)].concurrency == 4
+    assert sum(workload.strata(scenario).values()) == pytest.approx(1)
+
+
+def test_new_speakers_come_at_the_same_moment_too_after_a_rehearsal_of_as_many(recording: Path) -> None:
+    scenario = own(recording.parent, "  texts: {en: hello}\n  speakers: {repeat: 0.5}\n  concurrency: 3\n")
+    made = [index for index in range(6) if workload.request(scenario, index).stratum.endswith(workload.NEW_SPEAKER)]
+    assert {workload.request(scenario, index).concurrency for index in made} == {3}
+    assert {workload.rehearsal(scenario, index).concurrency for index in made} == {3}
+    assert set(workload.concurrency(scenario).values()) == {3}
+
+
 def test_voice_conversion_speaks_another_speakers_recording_and_no_text(recording: Path) -> None:
     scenario = own(recording.parent, "  mode: [zero_shot, voice_conversion]\n  speakers: {count: 2}\n")
     made = [request for request in workload.requests(scenario) if request.mode == "voice_conversion"]

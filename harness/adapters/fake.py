@@ -1,7 +1,7 @@
 """A model made of planted costs and planted faults, to test the harness without torch and without waiting.
 
 Its time is that of `FakeMachine`. Options (`model:` in a scenario): `base` seconds a request, `noise` as the standard
-deviation of the log, `effects` and `memory` per toggle, `faults` per toggle (see `FAULTS`), `seed`.
+deviation of the log, per toggle or state of one `effects`, `crowding`, `memory` and `faults` (see `FAULTS`), `seed`.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import os
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 
@@ -19,9 +19,19 @@ from harness import spans
 from harness.machine import FakeMachine, Machine
 from harness.optimizations import Probe, counter, registry
 from harness.requests import Output, Request, Speaker
-from harness.results import State
+from harness.results import State, setting, toggle_of
 
-FAULTS = ("crash", "crash_once", "crash_at_bind", "hang", "out_of_memory", "error", "change", "inert")
+FAULTS = (
+    "crash",
+    "crash_once",
+    "crash_at_bind",
+    "hang",
+    "out_of_memory",
+    "error",
+    "error_in_a_crowd",
+    "change",
+    "inert",
+)
 """What a toggle can be planted to do when it is on."""
 
 SAMPLE_RATE_HZ = 24_000
@@ -29,6 +39,10 @@ _SAMPLES = SAMPLE_RATE_HZ // 2
 _STAGE_SHARES = {"frontend": 0.1, "llm": 0.6, "flow": 0.2, "vocoder": 0.1}
 _INIT_SHARE = 0.05
 _FOOTPRINT_BYTES = 400 * 2**20
+_REQUEST_BYTES = 100 * 2**20
+"""What each further request at the same moment holds."""
+_CROWDED_SHARE = 0.5
+"""How much longer a request takes for each further one at the same moment, as a share of its time alone."""
 
 
 class FakeModel:
@@ -39,6 +53,7 @@ class FakeModel:
         self.machine = machine
         self.work_dir = work_dir
         self.description: Mapping[str, Any] = {"adapter": "fake", **options}
+        self._turn = threading.Lock()
         name = f"{options.get('seed', 0)} {work_dir.name}"
         self.rng = np.random.default_rng(int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], "little"))
 
@@ -46,8 +61,8 @@ class FakeModel:
         return {}
 
     def bind(self, states: Mapping[str, State], speakers: Sequence[Speaker]) -> FakeTarget:
-        on = [toggle for toggle, state in states.items() if state is not False]
-        if any(self.fault(toggle) == "crash_at_bind" for toggle in on):
+        on = {toggle: setting(toggle, state) for toggle, state in states.items() if state is not False}
+        if any(self.planted("faults", name) == "crash_at_bind" for name in on.values()):
             os.abort()
         self.machine.advance_s(self.options.get("base", 0.05) * _INIT_SHARE * self.wobble())
         return FakeTarget(self, on)
@@ -55,8 +70,14 @@ class FakeModel:
     def probe(self, optimization: str, parameters: Mapping[str, Any]) -> Probe:
         return counter(f"fake.{optimization}")
 
-    def fault(self, toggle: str) -> str | None:
-        return cast("str | None", self.options.get("faults", {}).get(toggle))
+    def planted(self, what: str, name: str) -> Any:
+        """What the option `what` says of a toggle in a state, or of the toggle in any state; None where it says nothing."""
+        options = self.options.get(what, {})
+        return options.get(name, options.get(toggle_of(name)))
+
+    def is_first(self) -> bool:
+        """Whether nobody has asked before."""
+        return self._turn.acquire(blocking=False)
 
     def wobble(self) -> float:
         """A random factor about 1."""
@@ -66,31 +87,32 @@ class FakeModel:
 class FakeTarget:
     """An arm: takes time, counts its witnesses, and fails as planted."""
 
-    def __init__(self, model: FakeModel, on: Sequence[str]) -> None:
+    def __init__(self, model: FakeModel, on: Mapping[str, str]) -> None:
         self._model = model
         self._on = on
 
     def run(self, request: Request, on_chunk: Callable[[int], None]) -> Output:
         model = self._model
         for toggle in registry():
-            if toggle not in self._on or model.fault(toggle) == "inert":
+            if toggle not in self._on or model.planted("faults", self._on[toggle]) == "inert":
                 spans.count(f"fake.{toggle}")
-        for toggle in self._on:
-            self._fail(model.fault(toggle))
-        seconds = model.options.get("base", 0.05) * model.wobble()
-        for toggle in self._on:
-            seconds *= 1 + model.options.get("effects", {}).get(toggle, 0.0)
+        for name in self._on.values():
+            self._fail(model.planted("faults", name), request.concurrency)
+        others = request.concurrency - 1
+        seconds = model.options.get("base", 0.05) * model.wobble() * (1 + _CROWDED_SHARE * others)
+        for name in self._on.values():
+            seconds *= 1 + (model.planted("effects", name) or 0.0) + others * (model.planted("crowding", name) or 0.0)
         for stage, share in _STAGE_SHARES.items():
             with spans.span(stage):
                 model.machine.advance_s(seconds * share)
             if request.stream and stage == "flow":
                 on_chunk(_SAMPLES // 2)
-        saved = sum(model.options.get("memory", {}).get(toggle, 0) for toggle in self._on)
-        model.machine.use_bytes(_FOOTPRINT_BYTES - saved)
+        saved = sum(model.planted("memory", name) or 0 for name in self._on.values())
+        model.machine.memory.use_bytes(_FOOTPRINT_BYTES - saved + others * _REQUEST_BYTES)
         on_chunk(_SAMPLES // 2 if request.stream else _SAMPLES)
         return self._speak(request)
 
-    def _fail(self, fault: str | None) -> None:
+    def _fail(self, fault: str | None, concurrency: int) -> None:
         if fault == "crash":
             os.abort()
         elif fault == "crash_once":
@@ -106,13 +128,16 @@ class FakeTarget:
         elif fault == "error":
             message = "planted error"
             raise ValueError(message)
+        elif fault == "error_in_a_crowd" and concurrency > 1 and self._model.is_first():
+            message = f"planted error in one of {concurrency} requests"
+            raise ValueError(message)
 
     def _speak(self, request: Request) -> Output:
         digest = hashlib.sha256(f"{request.text} {request.seed}".encode()).digest()
         tokens = [int(byte) for byte in digest]
         time_s = np.arange(_SAMPLES) / SAMPLE_RATE_HZ
         audio = (0.3 * np.sin(2 * np.pi * (200 + tokens[0]) * time_s)).astype(np.float32)
-        if any(self._model.fault(toggle) == "change" for toggle in self._on):
+        if any(self._model.planted("faults", name) == "change" for name in self._on.values()):
             audio *= 0.5
         return Output(audio=audio, sample_rate_hz=SAMPLE_RATE_HZ, tokens=tokens)
 

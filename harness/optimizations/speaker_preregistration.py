@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from threading import get_ident
 from typing import Any
 
 from harness.optimizations.registry import optimization
@@ -52,7 +53,7 @@ class Registered:
 
         features = extract(prompt)
         self._dir.mkdir(parents=True, exist_ok=True)
-        partial = self._path(prompt).with_suffix(".partial")
+        partial = self._path(prompt).with_suffix(f".{get_ident()}.partial")
         save_file({name: tensor.contiguous() for name, tensor in features.items()}, partial)
         partial.replace(self._path(prompt))
         return features

@@ -19,7 +19,8 @@ def stages(reading: Reading, device: str) -> tuple[Stage, ...]:
     timed = [(name, b, a) for name, b, a in pairs if b is not None and a is not None]
     if not timed:
         return ()
-    before, after = _before_after(reading, device, "device.latency" if prefix == "device." else "latency")
+    whole = "device.latency" if prefix == "device." else "latency"
+    before, after = _before_after(reading, device, whole, beside=f"{prefix}{names[0]}")
     rest_before = (before or 0.0) - sum(b for _, b, _ in timed)
     rest_after = (after or 0.0) - sum(a for _, _, a in timed)
     if rest_before > 0 and rest_after > 0:
@@ -79,9 +80,11 @@ def placebo_band(reading: Reading, device: str, name: str) -> tuple[float, float
     return None
 
 
-def _before_after(reading: Reading, device: str, name: str) -> tuple[float | None, float | None]:
-    for contrast in reading.contrasts(device, name, reading.whole):
+def _before_after(reading: Reading, device: str, name: str, beside: str = "") -> tuple[float | None, float | None]:
+    """Medians of a metric; with requests at the same moment, which have no stages, of those that have `beside`."""
+    crowded = beside and any(concurrency > 1 for concurrency in reading.run.plan.concurrency.values())
+    for contrast in reading.contrasts(device, name, reading.whole) if not crowded else ():
         if contrast.before is not None and contrast.after is not None:
             return contrast.before, contrast.after
     before, after = reading.ends()
-    return reading.median(device, before, name), reading.median(device, after, name)
+    return reading.median(device, before, name, beside), reading.median(device, after, name, beside)

@@ -9,8 +9,8 @@ from dataclasses import replace
 from harness import units
 from harness.report import rows
 from harness.report.model import KindsTable, PlaybackRow
-from harness.report.reading import INVALID, TOGETHER, Reading
-from harness.results import Trial
+from harness.report.reading import INVALID, Reading
+from harness.results import TOGETHER, Trial
 from harness.statistics import quantiles
 
 

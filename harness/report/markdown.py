@@ -85,9 +85,23 @@ def _device(device: Device) -> Iterator[str]:
         yield from _folded(f"Streaming on {device.name}, as a listener hears it", _playback(device))
     if device.stages:
         yield from _folded(f"Stages on {device.name}", _stages(device))
+    if device.stage_peaks:
+        yield from _folded(f"Memory of {device.name} by stage", _memory(device))
     for title, reason in device.unavailable:
         yield f"{_text(title)} on {_text(device.name)}: {units.NOT_MEASURED} ({_text(reason)})."
         yield ""
+
+
+def _memory(device: Device) -> Iterator[str]:
+    yield from _table(
+        ("Stage", "Allocated before", "Allocated after", "Reserved before", "Reserved after"),
+        [(_text(row.stage), *map(_text, row.figures)) for row in device.stage_peaks],
+    )
+    if device.allocator:
+        yield from _table(
+            ("Arm", "Device mallocs", "Device frees", "Allocator retries"),
+            [(_text(row.arm), *map(_text, row.figures)) for row in device.allocator],
+        )
 
 
 def _headline(row: Row) -> tuple[str, ...]:

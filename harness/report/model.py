@@ -11,6 +11,9 @@ from typing import Literal
 Tone = Literal["good", "bad", "level", "open", "invalid"]
 """The mood of a verdict, always shown beside its word: gain, loss, no difference, undecided, not to be judged."""
 
+Facts = tuple[tuple[str, str], ...]
+"""Names and texts, in order."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Badge:
@@ -33,8 +36,9 @@ class Quantile:
 class Row:
     """One arm against its reference in one metric. `low`, `ratio` and `high` are for plots, None where there are none.
 
-    `against` names the reference where it is not the arm without toggles; `name` is the toggle, or "all". `kind` is the
-    kind of request in a row that is not about the whole workload, `level` the certainty of its interval.
+    `against` names the reference where it is not the arm without toggles; `name` is the toggle, or "all"; `setting` is
+    the state, where the toggle was measured in several. `kind` is the kind of request in a row that is not about the
+    whole workload, `level` the certainty of its interval.
     """
 
     name: str
@@ -55,6 +59,7 @@ class Row:
     ratio: float | None
     low: float | None
     high: float | None
+    setting: str = ""
     kind: str = ""
     level: str = ""
 
@@ -146,6 +151,32 @@ class MemoryBar:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Course:
+    """Memory over the requests of one arm: points (seconds, bytes), and its outermost stages (name, start, end)."""
+
+    label: str
+    allocated: tuple[tuple[float, float], ...]
+    reserved: tuple[tuple[float, float], ...]
+    stages: tuple[tuple[str, float, float], ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StagePeak:
+    """Peaks of one stage as text: allocated before and after, reserved before and after."""
+
+    stage: str
+    figures: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AllocatorRow:
+    """What the allocator asked of the driver for one arm, as text: mallocs, frees, retries."""
+
+    arm: str
+    figures: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Level:
     """The latency of one request in the order in which it was measured."""
 
@@ -177,6 +208,11 @@ class Device:
     unavailable: tuple[tuple[str, str], ...]
     stages: tuple[Stage, ...]
     memory: tuple[MemoryBar, ...]
+    courses: tuple[Course, ...]
+    stage_peaks: tuple[StagePeak, ...]
+    allocator: tuple[AllocatorRow, ...]
+    snapshots: tuple[tuple[str, str], ...]
+    conditions: Facts
     levels: tuple[Level, ...]
     placebo: tuple[float, float] | None
     margin: float

@@ -6,13 +6,11 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from harness import units
-from harness.report import breakdown, kinds, rows, sentences
-from harness.report.model import Device, Incident, Listening, Page, Player
-from harness.report.reading import TOGETHER, Reading, anchor
+from harness.report import breakdown, kinds, memory, rows, sentences
+from harness.report.model import Device, Facts, Incident, Listening, Page, Player
+from harness.report.reading import Reading, anchor
 from harness.report.toggles import toggle_sections
-from harness.results import Run
-
-Facts = tuple[tuple[str, str], ...]
+from harness.results import TOGETHER, Run
 
 _GLOSSARY: Facts = (
     ("ratio", "After over before. \u201c12 % faster\u201d says that it takes 12 % less time; a factor is given from twice on."),
@@ -80,6 +78,11 @@ def _device(reading: Reading, name: str, metric: str) -> Device:
         unavailable=tuple((rows.describe(known).title, reason) for known, reason in unavailable.items()),
         stages=breakdown.stages(reading, name),
         memory=breakdown.memory_bars(reading, name),
+        courses=memory.courses(reading, name),
+        stage_peaks=memory.stage_peaks(reading, name),
+        allocator=memory.allocator_rows(reading, name),
+        snapshots=memory.snapshots(reading, name),
+        conditions=memory.conditions(reading, name),
         levels=breakdown.levels(reading, name),
         placebo=breakdown.placebo_band(reading, name, metric),
         margin=_margin(reading, name, metric),

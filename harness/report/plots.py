@@ -12,7 +12,7 @@ from harness import units
 from harness.report import canvas, page
 from harness.report import rows as rows_of
 from harness.report.canvas import FONT_PT
-from harness.report.model import Device, KindsTable, Level, MemoryBar, Row, Stage, Tone
+from harness.report.model import Course, Device, KindsTable, Level, MemoryBar, Row, Stage, Tone
 from harness.report.reading import anchor
 from harness.results import Run
 
@@ -43,6 +43,8 @@ def device_plots(device: Device) -> dict[str, str]:
             drawn["stages"] = stages(device.stages, device.name)
         if device.memory:
             drawn["memory"] = memory(device.memory, device.name)
+        if device.courses:
+            drawn["course"] = course(device.courses, device.name)
         if device.levels:
             drawn["levels"] = levels(device.levels, device.name)
         for table in device.kinds:
@@ -210,6 +212,49 @@ def memory(bars: Sequence[MemoryBar], device: str) -> str:
     plot.set_yticks(range(len(bars)), [bar.title for bar in bars])
     plot.tick_params(axis="y", length=0, pad=10, labelcolor=canvas.INK, labelsize=FONT_PT)
     return canvas.svg(drawn, f"Memory on {device}, before and after")
+
+
+def course(entries: Sequence[Course], device: str) -> str:
+    """Memory over the requests of a cycle: allocated as a line, reserved as a thin one above; stages as bands."""
+    drawn = canvas.figure(118 * len(entries) + 60)
+    longest = max(point[0] for entry in entries for point in entry.allocated)
+    most = max(point[1] for entry in entries for point in (*entry.allocated, *entry.reserved)) * 1.08
+    for place, entry in enumerate(entries):
+        below = 118.0 * (len(entries) - 1 - place)
+        plot = canvas.axes(drawn, left=80, right=80, top=30 + 118 * place, bottom=34 + below)
+        plot.set_xlim(0, longest)
+        plot.set_ylim(0, most)
+        for stage, start, end in entry.stages:
+            plot.axvspan(start, end, color=canvas.BAND, lw=0, zorder=0)
+            if (end - start) / longest * (canvas.WIDTH_PT - 160) > 7.5 * len(stage):
+                plot.annotate(stage, ((start + end) / 2, 0), (0, 4), "data", "offset points", ha="center",
+                              color=canvas.MUTED, size=FONT_PT - 2)  # fmt: skip
+        plot.plot(*zip(*entry.reserved, strict=True), color=canvas.MUTED, lw=1, drawstyle="steps-post")
+        plot.plot(*zip(*entry.allocated, strict=True), color=canvas.ACCENT, lw=1.4)
+        plot.set_title(entry.label, loc="left", color=canvas.INK, size=FONT_PT)
+        ticks = _size_ticks(most)
+        plot.set_yticks(ticks, [units.size(tick, 2) for tick in ticks])
+        _time_axis(plot, longest)
+    return canvas.svg(drawn, f"Memory over the requests of a cycle on {device}, before and after")
+
+
+def held(points: Sequence[tuple[float, float]], title: str) -> str:
+    """Bytes held by tensors over seconds."""
+    drawn = canvas.figure(230)
+    plot = canvas.axes(drawn, left=80, right=30, top=14, bottom=34)
+    longest, most = points[-1][0] or 1.0, max(point[1] for point in points) * 1.08 or 1.0
+    plot.set_xlim(0, longest)
+    plot.set_ylim(0, most)
+    plot.plot(*zip(*points, strict=True), color=canvas.ACCENT, lw=1.2)
+    ticks = _size_ticks(most)
+    plot.set_yticks(ticks, [units.size(tick, 2) for tick in ticks])
+    _time_axis(plot, longest)
+    return canvas.svg(drawn, f"Memory held by tensors over time: {title}")
+
+
+def _size_ticks(most: float) -> list[float]:
+    unit = max(1024.0 ** math.floor(math.log(most, 1024)), 1.0)
+    return [tick * unit for tick in _nice_ticks(most / unit, 3)]
 
 
 def levels(entries: Sequence[Level], device: str) -> str:

@@ -8,17 +8,25 @@ from statistics import median
 
 from harness.controls import calibrated, family
 from harness.metrics import METRICS
-from harness.results import Arm, Contrast, Control, Equivalence, Failure, Run, Trial, Verdict
-
-TOGETHER = "all"
-"""What `Contrast.optimization` is for all toggles of the scenario at once."""
+from harness.results import (
+    TOGETHER,
+    Arm,
+    Contrast,
+    Control,
+    Equivalence,
+    Failure,
+    Run,
+    Trial,
+    Verdict,
+    toggle_of,
+)
 
 JUDGED: frozenset[Verdict] = frozenset({"faster", "slower", "less", "more", "no material difference"})
 INVALID: frozenset[Verdict] = frozenset({"inert", "not applicable", "already present", "output changed", "failed"})
 """Verdicts of arms that may not be compared: none of them enters a table of gains."""
 
 _NOT_STAGES = ("latency", "dose")
-_CONTROL_ROLES = ("placebo", "dose")
+_CONTROL_ROLES = ("placebo", "dose", "uninstrumented")
 
 
 def anchor(*parts: str) -> str:
@@ -61,6 +69,10 @@ class Reading:
         """The families of metrics whose controls failed on `device`."""
         failed = [control for control in self.run.controls if control.device == device and not control.passed]
         return tuple(dict.fromkeys(_family(control.metric) for control in failed))
+
+    def settings(self, toggle: str) -> list[str]:
+        """What the contrasts of a toggle are called: its own name, or one name for each of its after-states."""
+        return [name for name, _, _ in self.run.plan.pairs if toggle_of(name) == toggle] or [toggle]
 
     def contrasts(self, device: str, metric: str | None = None, optimization: str | None = None) -> list[Contrast]:
         """The contrasts of a device that are about toggles, over the whole workload, in stored order."""
@@ -106,19 +118,20 @@ class Reading:
         return next((arm.name for arm in self.run.plan.arms if arm.role == role), None)
 
     def toggles(self, device: str) -> list[str]:
-        """The toggles of the scenario, then any that only the device's contrasts name."""
+        """The toggles of the scenario, each in all of its after-states, then any that only the contrasts name."""
+        planned = [name for toggle in self.run.optimizations for name in self.settings(toggle)]
         named = [contrast.optimization for contrast in self.contrasts(device) if contrast.optimization != TOGETHER]
-        return list(dict.fromkeys([*self.run.optimizations, *named]))
+        return list(dict.fromkeys([*planned, *named]))
 
     @property
     def whole(self) -> str:
-        """What stands for everything at once: "all", or the toggle's name in a run of a single toggle."""
-        return next(iter(self.run.optimizations)) if len(self.run.optimizations) == 1 else TOGETHER
+        """What stands for everything at once: "all", or in a run of a single toggle that one, in its first state."""
+        return self.settings(next(iter(self.run.optimizations)))[0] if len(self.run.optimizations) == 1 else TOGETHER
 
     def ends(self) -> tuple[str | None, str | None]:
         """The arms with nothing and with everything turned on; None where the design has no such arm."""
-        toggles = [arm.name for arm in self.run.plan.arms if arm.role == "toggle"]
-        single = toggles[0] if len(toggles) == 1 else None
+        toggles = [arm for arm in self.run.plan.arms if arm.role == "toggle"]
+        single = toggles[0].name if len({arm.toggle for arm in toggles}) == 1 else None
         return self.arm_of("none"), self.arm_of(TOGETHER) or single
 
     def together_count(self) -> int:
@@ -141,8 +154,10 @@ class Reading:
         return {request: sorted(rows, key=lambda row: row.arm != whole) for request, rows in found.items()}
 
     def failure(self, device: str, toggle: str) -> Failure | None:
-        """The last failure of the arm that differs in `toggle`."""
+        """The last failure of the arm that differs in `toggle`, or that is the toggle in one of its states."""
         arms = {arm.name for arm in self.run.plan.arms if toggle in {arm.toggle, arm.name}}
+        ends = {arm.name for arm in self.run.plan.arms if arm.role == "toggle"}
+        arms |= {after for name, _, after in self.run.plan.pairs if name == toggle and after in ends}
         failures = [row for row in self.run.failures if row.device == device and row.arm in arms]
         return failures[-1] if failures else None
 
@@ -163,9 +178,10 @@ class Reading:
             if here and (trial.pass_, trial.kind) == ("latency", "request"):
                 yield trial
 
-    def median(self, device: str, arm: str | None, metric: str) -> float | None:
-        """The median over an arm's timed requests; None where nothing was recorded."""
+    def median(self, device: str, arm: str | None, metric: str, beside: str = "") -> float | None:
+        """The median over an arm's timed requests (that have `beside`, too); None where nothing was recorded."""
         timed = [trial for trial in self.requests(device) if trial.arm == arm and trial.phase == "timed"]
+        timed = [trial for trial in timed if not beside or trial.values.get(beside) is not None]
         values = [value for trial in timed if (value := trial.values.get(metric)) is not None]
         return median(values) if values else None
 

@@ -6,10 +6,10 @@ import math
 from collections.abc import Iterable, Mapping
 
 from harness import units
-from harness.metrics import Metric, metric
+from harness.metrics import Metric, is_of_stage, metric
 from harness.report.model import Badge, ControlRow, InvalidRow, MetricTable, Quantile, Row, Tone
-from harness.report.reading import INVALID, JUDGED, TOGETHER, Reading
-from harness.results import Contrast, Control, Verdict
+from harness.report.reading import INVALID, JUDGED, Reading
+from harness.results import TOGETHER, Contrast, Control, Verdict, toggle_of
 
 _TONES: Mapping[Verdict, Tone] = {
     "faster": "good", "less": "good",
@@ -25,7 +25,7 @@ _NOT_CALIBRATED = "not calibrated: the controls that vouch for this metric did n
 
 def is_stage(name: str) -> bool:
     """Whether a metric is about a part of a request."""
-    return name.startswith(("stage.", "device.")) and name != "device.latency"
+    return is_of_stage(name) and name != "device.latency"
 
 
 def describe(name: str) -> Metric:
@@ -58,7 +58,9 @@ def title_of(reading: Reading, optimization: str) -> str:
     """What a toggle is called for people."""
     if optimization == TOGETHER:
         return "All together"
-    return str(reading.run.optimizations.get(optimization, {}).get("title") or optimization)
+    toggle = toggle_of(optimization)
+    title = str(reading.run.optimizations.get(toggle, {}).get("title") or toggle)
+    return f"{title} {optimization.removeprefix(toggle)}".rstrip()
 
 
 def row(reading: Reading, contrast: Contrast) -> Row:
@@ -69,6 +71,7 @@ def row(reading: Reading, contrast: Contrast) -> Row:
     verdict = verdict_of(reading, contrast)
     return Row(
         name=contrast.optimization,
+        setting=contrast.optimization.removeprefix(toggle_of(contrast.optimization)).strip("[]"),
         title=title_of(reading, contrast.optimization),
         against="" if _from_nothing(reading, contrast) else contrast.reference_arm,
         metric=contrast.metric,
@@ -130,7 +133,7 @@ def invalid_rows(reading: Reading, device: str, name: str) -> tuple[InvalidRow, 
 
 
 def _absent(reading: Reading, device: str, toggle: str) -> InvalidRow:
-    reason = reading.run.plan.not_applicable.get(toggle)
+    reason = reading.run.plan.not_applicable.get(toggle_of(toggle))
     failure = _failure(reading, device, toggle)
     verdict = badge("not applicable" if reason else "failed") if reason or failure else Badge(
         text=units.NOT_MEASURED, tone="invalid"
@@ -154,21 +157,21 @@ def _control(control: Control) -> ControlRow:
     return ControlRow(
         name=control.name.replace("_", " "),
         metric=describe(control.metric).title,
-        expected="no change" if _is_placebo(control) else units.quantity(control.expected, control.unit),
+        expected="no change" if _is_null(control) else units.quantity(control.expected, control.unit),
         measured=_measured(control),
         passed=control.passed,
         reason=control.reason or _requirement(control),
     )
 
 
-def _is_placebo(control: Control) -> bool:
-    return control.name.startswith("placebo")
+def _is_null(control: Control) -> bool:
+    return control.unit == "log-ratio"
 
 
 def _measured(control: Control) -> str:
     if control.low is None or control.high is None:
         return "no interval"
-    if _is_placebo(control):
+    if _is_null(control):
         return units.interval(math.exp(control.low), math.exp(control.high), direction(describe(control.metric)))
     if control.low == control.high:
         return units.quantity(control.low, control.unit)
@@ -179,7 +182,7 @@ def _requirement(control: Control) -> str:
     if control.bound is None:
         return "the interval must hold the known amount and not zero"
     bound = units.percent(control.bound)
-    return f"the whole interval must lie within \u00b1{bound}" if _is_placebo(control) else f"it may be off by {bound}"
+    return f"the whole interval must lie within \u00b1{bound}" if _is_null(control) else f"it may be off by {bound}"
 
 
 def _rank(entry: Row) -> tuple[bool, int, float]:
@@ -213,7 +216,7 @@ def _witness(reading: Reading, contrast: Contrast) -> str:
         return units.DASH
     if contrast.optimization == TOGETHER:
         return f"{units.count(contrast.witness_before)} \u2192 {units.count(contrast.witness_after)} in all"
-    unit = reading.run.optimizations.get(contrast.optimization, {}).get("witness_unit", "")
+    unit = reading.run.optimizations.get(toggle_of(contrast.optimization), {}).get("witness_unit", "")
     return f"{units.count(contrast.witness_before)} \u2192 {units.count(contrast.witness_after)} {unit}".strip()
 
 

@@ -7,9 +7,9 @@ from itertools import groupby
 
 from harness import units
 from harness.report.model import InvalidRow, MetricTable, Row, Tone
-from harness.report.reading import TOGETHER, Reading
+from harness.report.reading import Reading
 from harness.report.rows import describe, direction, worst_bound
-from harness.results import Control
+from harness.results import TOGETHER, Control
 
 _NUMBERS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve")
 _WORD_ORDER: Sequence[str] = ("faster", "less", "slower", "more", "no material difference", "inconclusive")
@@ -85,7 +85,8 @@ def _of_the_toggles(toggles: Sequence[Row], invalid: Sequence[InvalidRow], noun:
     for entry in refused:
         tally[entry.verdict.text] = tally.get(entry.verdict.text, 0) + 1
     phrases += [_refused(word, count) for word, count in tally.items()]
-    return f"of the {number(total)}, {', '.join(phrases)}" if phrases else ""
+    what = " settings" if any(row.setting for row in toggles) else ""
+    return f"of the {number(total)}{what}, {', '.join(phrases)}" if phrases else ""
 
 
 def _group(word: str, rows: Sequence[Row], noun: str) -> str:

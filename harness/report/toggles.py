@@ -9,7 +9,7 @@ from harness import units
 from harness.report import rows
 from harness.report.model import Badge, EquivalenceRow, Toggle, ToggleOnDevice, WitnessRow
 from harness.report.reading import Reading, anchor
-from harness.results import Equivalence
+from harness.results import Equivalence, State, toggle_of
 
 _FEW = 12
 
@@ -56,7 +56,7 @@ def _check(check: Any) -> str:
 
 
 def _on_device(reading: Reading, device: str, name: str) -> ToggleOnDevice:
-    contrasts = reading.contrasts(device, optimization=name)
+    contrasts = [c for c in reading.contrasts(device) if toggle_of(c.optimization) == name]
     arms = [arm.name for arm in reading.arms.values() if arm.toggle == name] or [c.arm for c in contrasts[:1]]
     found = [row for arm in arms for row in reading.equivalences(device, arm)]
     failure = reading.failure(device, name)
@@ -67,9 +67,11 @@ def _on_device(reading: Reading, device: str, name: str) -> ToggleOnDevice:
         device=device,
         rows=tuple(rows.row(reading, contrast) for contrast in contrasts),
         witnesses=tuple(
-            WitnessRow(arm=w.arm, at_bind=units.count(w.at_bind), per_request=_per_request(w.per_request))
-            for w in reading.run.witnesses
-            if w.device == device and w.optimization == name
+            dict.fromkeys(
+                WitnessRow(arm=w.arm, at_bind=units.count(w.at_bind), per_request=_per_request(w.per_request))
+                for w in reading.run.witnesses
+                if w.device == device and toggle_of(w.optimization) == name
+            )
         ),
         equivalences=tuple(_equivalence(row) for row in found),
         remark=remark,
@@ -99,9 +101,15 @@ def _equivalence(row: Equivalence) -> EquivalenceRow:
 
 def _again(reading: Reading, name: str) -> str:
     """The part of the scenario that measures this optimization alone; the rest of the scenario stays as it is."""
-    arm = next((arm for arm in reading.arms.values() if arm.toggle == name), None)
-    state = arm.states.get(name, True) if arm else True
+    pairs = [pair for pair in reading.run.plan.pairs if toggle_of(pair[0]) == name]
+    states = [reading.arms[after].states.get(name, True) for _, _, after in pairs if after in reading.arms]
+    told = [_state(state) for state in states] or ["true"]
+    after = told[0] if len(told) == 1 else f"[{', '.join(told)}]"
+    return f"optimizations:\n  {name}: {{before: false, after: {after}}}"
+
+
+def _state(state: State) -> str:
+    """A state as a scenario writes it."""
     if isinstance(state, Mapping) and state:
-        inner = ", ".join(f"{key}: {value}" for key, value in state.items())
-        return f"optimizations:\n  {name}: {{before: false, after: {{{inner}}}}}"
-    return f"optimizations:\n  {name}: {{before: false, after: true}}"
+        return f"{{{', '.join(f'{key}: {value}' for key, value in state.items())}}}"
+    return "true" if state is not False else "false"

@@ -47,10 +47,14 @@ or as plain seconds; percentages with their sign.
 _TOGGLES = """\
 A toggle has a state `before` (default `false`) and a state `after` (default `true`): `false`, `true`, or a mapping of its
 parameters. `NAME: true` is short for `NAME: {before: false, after: true}`.
+
+`after` may be a list of states, `after: [{every: 2}, {every: 4}]`: each is an arm of its own, named like
+`batched_cleanup[every=4]` and compared with `before`. Where several toggles are on together, the first of the list stands.
+The report then draws their time against their peak of memory.
 """
 
 _SUMMARISED = """\
-Recorded for every streaming request and shown for each arm, but not compared, because they may be zero, which has no ratio:
+Recorded where they can be and shown for each arm, but not compared, because they may be zero, which has no ratio:
 """
 
 _SECTIONS = (

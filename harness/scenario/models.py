@@ -19,20 +19,22 @@ from pydantic import (
     field_validator,
     model_validator,
 )
+from pydantic.json_schema import SkipJsonSchema
 
 from harness.errors import ScenarioError
 from harness.scenario.keys import Keys
 from harness.scenario.problems import refuse, scenario_error
-from harness.scenario.quantities import Fraction, Seconds
+from harness.scenario.quantities import Bytes, Fraction, Seconds
 from harness.scenario.requests import Workload
 from harness.scenario.scalars import DesignName, Device, MarginOrMargins, MetricName, Name, Whole, distinct
 from harness.scenario.source import KeyPath, Place, Source, dotted, found, read
 from harness.scenario.target import Model, ToggleName
-from harness.scenario.toggles import check_pair, check_together
+from harness.scenario.toggles import check_states, check_together
 
 DEFAULT_MARGIN = 0.01
 _DEFAULT_METRICS = (
-    "latency", "ttfa", "chunk_gap", "rtf", "init", "peak_allocated", "peak_reserved", "driver_used", "rss_peak",
+    "latency", "ttfa", "chunk_gap", "rtf", "init", "energy", "peak_allocated", "peak_reserved", "driver_used",
+    "fragmentation", "rss_peak",
 )  # fmt: skip
 
 
@@ -49,14 +51,34 @@ def _short_toggle(value: Any) -> Any:
     return {} if value is True else value
 
 
+def _states(value: Any) -> Any:
+    """One state, or a list of them."""
+    if not isinstance(value, list | tuple):
+        return _state(value)
+    if not value:
+        refuse("found an empty list; allowed: one state, or a list of states that are each compared with before")
+    for index, state in enumerate(value):
+        if not isinstance(state, bool | Mapping):
+            refuse(f"found {found(state)}; allowed: true, false, or a mapping of parameters", index)
+    return tuple(value)
+
+
 State = Annotated[bool | dict[str, Any], BeforeValidator(_state)]
+States = Annotated[bool | dict[str, Any] | tuple[bool | dict[str, Any], ...], BeforeValidator(_states)]
 
 
 class Toggle(Keys):
-    """The two states of an optimization that are compared: false, true, or true with parameters."""
+    """The states of an optimization that are compared: false, true, or true with parameters; after, also several."""
 
     before: State = Field(default=False, description="State on the side before.")
-    after: State = Field(default=True, description="State on the side after.")
+    after: States = Field(
+        default=True, description="State on the side after, or a list of states, each of which is compared with before."
+    )
+
+    @property
+    def afters(self) -> tuple[bool | dict[str, Any], ...]:
+        """The states on the side after; the first stands where several toggles are on together."""
+        return self.after if isinstance(self.after, tuple) else (self.after,)
 
 
 class Measure(Keys):
@@ -85,6 +107,20 @@ class Measure(Keys):
     )
     time_limit_s: Seconds = Field(
         default=60.0, alias="time_limit", description="Longest time of one request before it has hung."
+    )
+    vram_limit_bytes: Bytes | SkipJsonSchema[None] = Field(
+        default=None,
+        alias="vram_limit",
+        description="The most of a GPU's memory that a worker may take, its CUDA context counted in (`4GiB`): what a "
+        "smaller card would do. What does not fit is reported with its stage and by how much.",
+    )
+    memory_snapshot: bool = Field(
+        default=False,
+        description="Keep every allocation of each arm's requests on a GPU, with its place in the code.",
+    )
+    instrumentation: bool = Field(
+        default=False,
+        description="Measure also an arm to whose stages nobody listens: what the spans themselves cost.",
     )
 
     def margin_of(self, metric: str) -> float:
@@ -182,9 +218,15 @@ class Scenario(Keys):
     @classmethod
     def _states_make_sense(cls, value: dict[str, Toggle]) -> dict[str, Toggle]:
         for name, toggle in value.items():
-            check_pair(name, toggle.before, toggle.after)
+            check_states(name, toggle.before, toggle.after)
         check_together(list(value))
         return value
+
+    @model_validator(mode="after")
+    def _spans_are_there_to_be_measured(self) -> Self:
+        if self.measure.instrumentation and max(self.workload.concurrency) > 1:
+            refuse("requests at the same moment have no spans whose cost could be shown", "measure", "instrumentation")
+        return self
 
     @model_validator(mode="after")
     def _gate_is_measured(self) -> Self:

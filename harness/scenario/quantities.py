@@ -1,7 +1,7 @@
-"""Durations and percentages as a scenario writes them, and the pydantic types that carry them as seconds and fractions.
+"""Durations, percentages and sizes as a scenario writes them, and the pydantic types that carry them.
 
-`90s`, `2m`, `1m30s`, `500ms` and plain seconds become seconds; `1%` becomes 0.01. Both are written back so that reading
-them again gives the same number.
+`90s`, `2m`, `1m30s`, `500ms` and plain seconds become seconds; `1%` becomes 0.01; `4GiB` becomes bytes. Each is written
+back so that reading it again gives the same number.
 """
 
 from __future__ import annotations
@@ -12,8 +12,10 @@ from typing import Annotated, Any
 
 from pydantic import BeforeValidator, PlainSerializer, WithJsonSchema
 
+from harness.errors import UsageError
 from harness.scenario.problems import refuse
 from harness.scenario.source import found
+from harness.units import parse_bytes
 
 DURATION_PATTERN = r"^(\d+h)?(\d+m)?(\d+(\.\d+)?s|\d+(\.\d+)?ms)?$"
 PERCENT_PATTERN = r"^\d+(\.\d+)?\s*%$"
@@ -75,6 +77,19 @@ def say_percent(share: float) -> str:
     return f"{_plain(Decimal(repr(share)) * 100)}%"
 
 
+def size_bytes(value: Any) -> int:
+    """Bytes of `4GiB`, `500MB` or a plain number of bytes. Refuses zero and what has no unit."""
+    if isinstance(value, int) and not isinstance(value, bool) and value > 0:
+        return value
+    try:
+        size = parse_bytes(value) if isinstance(value, str) and len(value) <= LONGEST else 0
+    except UsageError:
+        size = 0
+    if size <= 0:
+        refuse(f"found {found(value)}; a size is written 4GiB, 500MB, or as a number of bytes")
+    return size
+
+
 def _plain(number: Decimal) -> str:
     return format(number.normalize(), "f")
 
@@ -91,6 +106,20 @@ Seconds = Annotated[
     float, BeforeValidator(duration_s), PlainSerializer(say_duration, return_type=str), WithJsonSchema(_DURATION_SCHEMA)
 ]
 """A duration in seconds."""
+
+Bytes = Annotated[
+    int,
+    BeforeValidator(size_bytes),
+    WithJsonSchema(
+        {
+            "anyOf": [
+                {"type": "string", "pattern": r"^\d+(\.\d+)? ?[KMGT]i?B$", "examples": ["4GiB", "500MB"]},
+                {"type": "integer", "exclusiveMinimum": 0},
+            ]
+        }
+    ),
+]
+"""A size in bytes."""
 
 Fraction = Annotated[
     float, BeforeValidator(fraction), PlainSerializer(say_percent, return_type=str), WithJsonSchema(_PERCENT_SCHEMA)

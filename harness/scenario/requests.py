@@ -13,6 +13,7 @@ from harness.scenario.scalars import (
     BUILTIN,
     BUILTIN_PROMPTS,
     BuiltinPrompt,
+    Concurrency,
     Label,
     Modes,
     Number,
@@ -84,6 +85,11 @@ class Workload(Keys):
     )
     speakers: Speakers = Field(default=Speakers(), description="Speakers and how often they return.")
     seeds: Seeds = Field(default=(0,), description="Seeds of the sampling: how many, or a list of them.")
+    concurrency: Concurrency = Field(
+        default=(1,),
+        description="Equal requests at the same moment, each in a thread and a pipeline of its own: a number, or a list of "
+        "numbers that are each a kind of request.",
+    )
 
     @field_validator("texts")
     @classmethod
@@ -93,6 +99,7 @@ class Workload(Keys):
     @model_validator(mode="after")
     def _not_too_many(self) -> Self:
         requests = len(self.texts) * len(self.modes) * len(self.streams) * len(self.seeds) * self.speaker_count
+        requests *= len(self.concurrency)
         if requests > MAX_REQUESTS:
             refuse(f"this makes {requests:,} different requests; at most {MAX_REQUESTS:,} are planned")
         return self

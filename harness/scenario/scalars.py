@@ -26,7 +26,9 @@ _MAX_SEEDS = 1000
 
 Mode = Literal["sft", "zero_shot", "cross_lingual", "voice_conversion"]
 Design = Literal["one_at_a_time", "leave_one_out"]
-Fault = Literal["crash", "crash_once", "crash_at_bind", "hang", "out_of_memory", "error", "change", "inert"]
+Fault = Literal[
+    "crash", "crash_once", "crash_at_bind", "hang", "out_of_memory", "error", "error_in_a_crowd", "change", "inert"
+]
 
 Whole = Annotated[int, Strict()]
 Number = Annotated[float, Strict()]
@@ -65,7 +67,7 @@ def _label(value: str) -> str:
 
 def _metric(value: str) -> str:
     if value in SUMMARISED:
-        refuse(f"{value} is recorded for every streaming request and never compared; leave it out here")
+        refuse(f"{value} is recorded wherever it can be and never compared; leave it out here")
     if value not in METRICS and not re.fullmatch(_STAGE_METRIC, value):
         refuse(unknown("metric", value, [*METRICS, "stage.NAME", "device.NAME"]))
     return value
@@ -171,6 +173,21 @@ Seeds = Annotated[
             "anyOf": [
                 {"type": "integer", "minimum": 1, "maximum": _MAX_SEEDS},
                 {"type": "array", "minItems": 1, "maxItems": _MAX_SEEDS, "items": {"type": "integer", "minimum": 0}},
+            ]
+        }
+    ),
+]
+AtOnce = Annotated[Whole, Field(ge=1, le=64)]
+Concurrency = Annotated[
+    tuple[AtOnce, ...],
+    Field(min_length=1),
+    BeforeValidator(several),
+    AfterValidator(distinct),
+    WithJsonSchema(
+        {
+            "anyOf": [
+                {"type": "integer", "minimum": 1, "maximum": 64},
+                {"type": "array", "minItems": 1, "items": {"type": "integer", "minimum": 1, "maximum": 64}},
             ]
         }
     ),

@@ -50,7 +50,11 @@ def _toggle(name: str) -> dict[str, Any]:
     state = {"anyOf": [{"type": "boolean"}, parameters_schema(optimization)]}
     states = {
         "before": {"description": "State on the side before.", "default": False, **state},
-        "after": {"description": "State on the side after.", "default": True, **state},
+        "after": {
+            "description": "State on the side after, or a list of states, each of which is compared with before.",
+            "default": True,
+            "anyOf": [*state["anyOf"], {"type": "array", "minItems": 1, "uniqueItems": True, "items": state}],
+        },
     }
     return {
         "title": optimization.title,

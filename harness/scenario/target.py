@@ -4,16 +4,24 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, BeforeValidator, Field, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, Strict, model_validator
 
+from harness.results import toggle_of
 from harness.scenario.keys import Keys
 from harness.scenario.problems import refuse, unknown
 from harness.scenario.quantities import Seconds
-from harness.scenario.scalars import Fault, Number, Seed, Text, Whole
+from harness.scenario.scalars import Fault, Number, Seed, Text
 from harness.scenario.source import found
 from harness.scenario.toggles import check_toggle_name
 
+
+def _setting_name(name: str) -> str:
+    check_toggle_name(toggle_of(name))
+    return name
+
+
 ToggleName = Annotated[str, AfterValidator(check_toggle_name)]
+SettingName = Annotated[str, AfterValidator(_setting_name)]
 
 
 class CosyVoice2(Keys):
@@ -46,11 +54,16 @@ class Fake(Keys):
     noise: Annotated[Number, Field(ge=0, le=1)] = Field(
         default=0.0, description="Standard deviation of the log of times."
     )
-    effects: dict[ToggleName, Annotated[Number, Field(gt=-1, le=100)]] = Field(
-        default={}, description="Relative change of the time by each toggle: -0.1 is 10 % faster."
+    effects: dict[SettingName, Annotated[Number, Field(gt=-1, le=100)]] = Field(
+        default={},
+        description="Relative change of the time by each toggle: -0.1 is 10 % faster. Here and below, one of several "
+        "states is named as its arm is: `batched_cleanup[every=4]`.",
     )
-    faults: dict[ToggleName, Fault] = Field(default={}, description="What goes wrong while a toggle is on.")
-    memory: dict[ToggleName, Whole] = Field(default={}, description="Bytes that each toggle saves.")
+    crowding: dict[SettingName, Annotated[Number, Field(gt=-1, le=100)]] = Field(
+        default={}, description="What each further request at the same moment adds to the effect of a toggle."
+    )
+    faults: dict[SettingName, Fault] = Field(default={}, description="What goes wrong while a toggle is on.")
+    memory: dict[SettingName, Annotated[int, Strict()]] = Field(default={}, description="Bytes that each toggle saves.")
     seed: Seed = Field(default=0, description="Seed of the noise.")
 
 

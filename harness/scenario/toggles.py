@@ -8,7 +8,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, ValidationError, create_model
 
 from harness.optimizations import Optimization, registry
-from harness.results import State
+from harness.results import State, setting
 from harness.scenario.problems import nearest, refuse, unknown
 from harness.scenario.source import found
 
@@ -25,13 +25,22 @@ def check_toggle_name(name: str) -> str:
     return name
 
 
-def check_pair(name: str, before: State, after: State) -> None:
-    """Refuse states that the toggle `name` cannot take, and two that are the same."""
-    for side, state in (("before", before), ("after", after)):
-        if isinstance(state, Mapping):
-            _check_parameters(registry()[name], state, side)
-    if _complete(name, before) == _complete(name, after):
-        refuse(f"before and after are the same ({found(after)}), so that there is nothing to compare", name)
+def check_states(name: str, before: State, after: State | tuple[State, ...]) -> None:
+    """Refuse states that the toggle `name` cannot take, an after that is before, and one that is given twice."""
+    _check_parameters(name, before, "before")
+    if not isinstance(after, tuple):
+        _check_parameters(name, after, "after")
+        if _complete(name, before) == _complete(name, after):
+            refuse(f"before and after are the same ({found(after)}), so that there is nothing to compare", name)
+        return
+    known: dict[str, int] = {}
+    for index, state in enumerate(after):
+        _check_parameters(name, state, "after", index)
+        if _complete(name, before) == _complete(name, state):
+            refuse("this state is the same as before, so that there is nothing to compare", name, "after", index)
+        for same in {str(_complete(name, state)), setting(name, state)}:
+            if known.setdefault(same, index) != index:
+                refuse(f"this state is given twice, first as entry {known[same] + 1}", name, "after", index)
 
 
 def check_together(names: list[str]) -> None:
@@ -86,15 +95,17 @@ def say(value: Any) -> str:
     return "none" if value is None else str(value).lower() if isinstance(value, bool) else str(value)
 
 
-def _check_parameters(optimization: Optimization, state: Mapping[str, Any], side: str) -> None:
-    name = optimization.name
+def _check_parameters(name: str, state: State, *side: str | int) -> None:
+    if not isinstance(state, Mapping):
+        return
+    optimization = registry()[name]
     for key in state:
         if key not in optimization.parameters:
             hint = nearest(str(key), optimization.parameters)
-            refuse(f"unknown parameter; {say_parameters(optimization)}{hint}", name, side, key)
+            refuse(f"unknown parameter; {say_parameters(optimization)}{hint}", name, *side, key)
     wrong = _ill_typed(optimization, state)
     if wrong is not None:
-        refuse(f"found {found(state[wrong])}; {say_parameters(optimization)}", name, side, wrong)
+        refuse(f"found {found(state[wrong])}; {say_parameters(optimization)}", name, *side, wrong)
 
 
 def _ill_typed(optimization: Optimization, state: Mapping[str, Any]) -> str | None:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from harness.optimizations import named
 from harness.optimizations.witness import Counts, judge
 from harness.requests import Output, Request, Speaker
 from harness.results import State
+from harness.together import Threads
 
 TOGGLES: Mapping[str, State] = {
     "cached_cuda_check": True,
@@ -151,3 +153,32 @@ def test_the_description_publishes_size_parameters_and_dimensions(model: CosyVoi
 def test_options_that_it_does_not_know_are_refused(options: dict[str, Any], message: str, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=message.replace("?", r"\?")):
         ADAPTER.load(options, machine("cpu"), tmp_path)
+
+
+@pytest.mark.parametrize("states", [{}, ALL], ids=["before", "after"])
+@pytest.mark.parametrize("stream", [False, True], ids=["whole", "stream"])
+def test_four_requests_at_once_speak_the_very_samples_of_one_alone(
+    model: CosyVoice2Model,
+    requests: tuple[Request, ...],
+    speaker: Speaker,
+    states: Mapping[str, State],
+    *,
+    stream: bool,
+) -> None:
+    states = {**states, "batched_cleanup": {"every": 2}}
+    for request in (replace(request, stream=stream) for request in requests):
+        alone = model.bind(states, [speaker]).run(request, lambda *_: None)
+        crowd = Threads(machine("cpu")).run([model.bind(states, [speaker]) for _ in range(4)], request)
+        for answer in crowd.answers:
+            assert answer.output.tokens == alone.tokens
+            assert answer.output.audio.tobytes() == alone.audio.tobytes()
+
+
+def test_a_new_speaker_is_stored_once_when_four_requests_bring_it_at_the_same_moment(
+    model: CosyVoice2Model, requests: tuple[Request, ...], speaker: Speaker
+) -> None:
+    new = replace(speaker, id="new", digest="new-1")
+    states: Mapping[str, State] = {"speaker_preregistration": True, "batched_cleanup": {"every": "never"}}
+    crowd = [model.bind(states, [speaker]) for _ in range(4)]
+    answers = Threads(machine("cpu")).run(crowd, replace(requests[0], speaker=new)).answers
+    assert len({answer.output.audio.tobytes() for answer in answers}) == 1

@@ -133,7 +133,7 @@ class Synthesiser:
             self._llm_stream.wait_stream(torch.cuda.current_stream(self._device))
 
         def take(count: int | None) -> list[int]:
-            with span("llm"), self._on_llm_stream():
+            with self._on_llm_stream(), span("llm"):  # in this order: the span marks the stream that does the work
                 return take_next(count)
 
         return take

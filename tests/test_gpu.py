@@ -1,0 +1,176 @@
+"""What is said of a GPU, checked on one against PyTorch's own profiler and plain scripts. Skipped where there is none."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from harness import runner, spans, workload
+from harness.adapters.cosyvoice2 import ADAPTER, CosyVoice2Model
+from harness.designs import UNINSTRUMENTED
+from harness.machine import CudaMachine
+from harness.measure import Bench
+from harness.peaks import PeakRecorder
+from harness.requests import Request
+from harness.results import Arm, Run
+from harness.scenario import Scenario
+from tests.conftest import Quiet
+
+pytestmark = pytest.mark.cuda
+
+SIZE = os.environ.get("HARNESS_GPU_TEST_SIZE", "full")
+TEXTS = {"en": "The train to the coast leaves at ten. Bring a warm coat, and something to read on the way."}
+NONE = {"batched_cleanup": False, "speaker_preregistration": False}
+
+
+def scenario(**measure: object) -> Scenario:
+    return Scenario.from_data(
+        {
+            "file": "gpu.yaml",
+            "name": "gpu",
+            "model": {"adapter": "cosyvoice2", "size": SIZE},
+            "devices": ["cuda"],
+            "workload": {"texts": TEXTS},
+            "optimizations": dict.fromkeys(NONE, True),
+            "measure": {"budget": "40s", "workers": 2, "margin": "5%", "memory_repeats": 1, **measure},
+        }
+    )
+
+
+@pytest.fixture(scope="module")
+def device() -> CudaMachine:
+    return CudaMachine("cuda:0")
+
+
+@pytest.fixture(scope="module")
+def model(device: CudaMachine, tmp_path_factory: pytest.TempPathFactory) -> CosyVoice2Model:
+    return ADAPTER.load({"size": SIZE}, device, tmp_path_factory.mktemp("work"))
+
+
+@pytest.fixture(scope="module")
+def request_() -> Request:
+    return workload.request(scenario(), 0)
+
+
+@pytest.fixture(scope="module")
+def bench(model: CosyVoice2Model, device: CudaMachine, request_: Request) -> Bench:
+    made = Bench(model, device, [Arm(name="none", role="none", states=NONE)], [request_.speaker])
+    made.bind("none")
+    for _ in range(2):
+        made.settle("none", request_)
+    return made
+
+
+def test_stages_add_up_to_the_request(bench: Bench, request_: Request) -> None:
+    for _ in range(3):
+        values = bench.time("none", request_)
+        for prefix in ("stage.", "device."):
+            names = [
+                name.removeprefix(prefix) for name in values if name.startswith(prefix) and name != "device.latency"
+            ]
+            outer = sum(values[f"{prefix}{name}"] or 0.0 for name in names if "." not in name)
+            whole = values["latency" if prefix == "stage." else "device.latency"] or 0.0
+            assert 0.95 * whole <= outer <= 1.001 * whole, (prefix, outer, whole)
+
+
+def test_the_peak_is_that_of_a_plain_script(bench: Bench, request_: Request, tmp_path: Path) -> None:
+    script = f"""
+import torch
+from harness import workload
+from harness.adapters.cosyvoice2 import ADAPTER
+from harness.machine import machine
+from pathlib import Path
+from tests.test_gpu import scenario, NONE
+request = workload.request(scenario(), 0)
+model = ADAPTER.load({{"size": {SIZE!r}}}, machine("cuda:0"), Path({str(tmp_path)!r}))
+target = model.bind(NONE, [request.speaker])
+target.run(request, lambda *_: None)
+torch.cuda.synchronize()
+torch.cuda.reset_peak_memory_stats()
+target.run(request, lambda *_: None)
+print(torch.cuda.max_memory_allocated())
+"""
+    plain = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    values, _ = bench.memory("none", [request_], dose=False)
+    assert values["peak_allocated"] == pytest.approx(float(plain.stdout.split()[-1]), rel=0.01)
+
+
+def test_each_stage_has_a_peak_and_one_of_them_is_the_requests(bench: Bench, request_: Request) -> None:
+    values, points = bench.memory("none", [request_], dose=False)
+    peaks = {name: value or 0.0 for name, value in values.items() if name.startswith("peak_allocated.")}
+    assert {"peak_allocated.llm", "peak_allocated.flow", "peak_allocated.vocoder"} <= set(peaks)
+    assert max(peaks.values()) == values["peak_allocated"]
+    assert max(peak for *_, peak in points) == values["peak_allocated"]
+
+
+def test_mallocs_and_frees_are_those_of_a_profilers_trace(
+    model: CosyVoice2Model, device: CudaMachine, request_: Request
+) -> None:
+    from torch.profiler import ProfilerActivity, profile
+
+    target = model.bind(NONE, [request_.speaker])
+    target.run(request_, lambda *_: None)
+    recorder = PeakRecorder(device.memory, device.clock_ns)
+    with profile(activities=[ProfilerActivity.CPU, ProfilerActivity.CUDA]) as trace, spans.recording(recorder):
+        target.run(request_, lambda *_: None)
+        device.synchronize()
+    called = Counter(event.name for event in trace.events())
+    values = recorder.values()
+    assert values["device_mallocs"] == called["cudaMalloc"] > 0
+    assert values["device_frees"] == called["cudaFree"] > 0
+
+
+def test_device_time_of_a_stage_holds_the_kernels_of_its_stream(
+    model: CosyVoice2Model, device: CudaMachine, request_: Request
+) -> None:
+    """The events around the language model stand on its own stream, so that its kernels run between them."""
+    from torch.profiler import ProfilerActivity, profile
+
+    target = model.bind(NONE, [request_.speaker])
+    target.run(request_, lambda *_: None)
+    recorder = spans.Recorder(device.mark, device.clock_ns)
+    with profile(activities=[ProfilerActivity.CUDA]) as trace, spans.recording(recorder):
+        target.run(request_, lambda *_: None)
+        device.synchronize()
+    kernels_s = sum(event.device_time for event in trace.events() if event.device_type.name == "CUDA") / 1e6
+    stages_s = sum(
+        device.elapsed_s(start, end)
+        for name, _, _, start, end in recorder.spans
+        if "." not in name and name != "request"
+    )
+    assert 0 < kernels_s <= stages_s
+
+
+def test_a_small_card_is_measured_or_says_what_does_not_fit(tmp_path: Path, quiet: Quiet) -> None:
+    run = runner.run(
+        scenario(vram_limit="4GiB", budget="5s", metrics=["latency", "peak_allocated"]),
+        tmp_path / "run", devices=["cuda"], progress=quiet,
+    )  # fmt: skip
+    refused = [failure for failure in run.failures if failure.kind == "out_of_memory"]
+    for failure in refused:
+        assert "in stage" in failure.message
+    assert refused or _peak(run) <= 4 * 2**30
+
+
+def _peak(run: Run) -> float:
+    return max(row.after or 0.0 for row in run.contrasts if row.metric == "peak_allocated")
+
+
+def test_what_cannot_fit_is_reported_with_stage_and_shortfall(tmp_path: Path, quiet: Quiet) -> None:
+    from harness.errors import NothingMeasuredError
+
+    with pytest.raises(NothingMeasuredError, match=r"in stage loading: .* without the limit .* too much"):
+        runner.run(scenario(vram_limit="1GiB"), tmp_path / "run", devices=["cuda"], progress=quiet)
+
+
+def test_spans_cost_less_than_half_a_percent(tmp_path: Path, quiet: Quiet) -> None:
+    run = runner.run(
+        scenario(instrumentation=True, budget="90s", workers=3), tmp_path / "run", devices=["cuda"], progress=quiet
+    )
+    (control,) = [control for control in run.controls if control.name == UNINSTRUMENTED]
+    assert control.passed, control.reason
