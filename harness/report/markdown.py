@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from harness import units
 from harness.report import page
-from harness.report.model import Badge, Device, Incident, InvalidRow, MetricTable, Page, Row
+from harness.report.model import Badge, Device, Frontier, Incident, InvalidRow, MetricTable, Page, Row
 from harness.results import Run
 
 _SPECIAL = re.compile(r"([\\`*_\[\]|~#])")
@@ -76,6 +76,13 @@ def _device(device: Device) -> Iterator[str]:
         yield from _table(
             ("Optimization", "State", "Why", "Witness", "Output"), [_invalid(entry) for entry in device.invalid]
         )
+    for frontier in device.frontiers:
+        yield f"#### {_text(frontier.title)} on {_text(device.name)}"
+        yield ""
+        if frontier.note:
+            yield _text(frontier.note)
+            yield ""
+        yield from _frontier(frontier)
     for table in device.tables:
         if table.rows:
             yield from _folded(f"{table.title} on {device.name}: quantiles and intervals", _quantiles(table))
@@ -105,6 +112,18 @@ def _quantiles(table: MetricTable) -> Iterator[str]:
             (_name(row), *map(_text, (*cells, row.change, row.interval)), _badge(row.verdict), _text(row.evidence))
         )
     yield from _table(("Optimization", *names, "Change", "95 % interval", "Verdict", "Evidence"), lines)
+
+
+def _frontier(frontier: Frontier) -> Iterator[str]:
+    yield from _table(
+        ("Requests", "State", "Latency", "Change", "95 % interval", "Audio/s", frontier.peak_title, "Change", "Frontier"),
+        [
+            (*map(_text, (panel.title, p.name, p.latency, p.change, p.interval, p.rate, p.peak, p.peak_change)),
+             "\u25cf" if p.efficient else _text(p.reason))
+            for panel in frontier.panels
+            for p in panel.points
+        ],
+    )  # fmt: skip
 
 
 def _stages(device: Device) -> Iterator[str]:

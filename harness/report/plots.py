@@ -1,4 +1,4 @@
-"""The four plots of a report: effects on one log-ratio axis, stages, memory, and latency in the order measured."""
+"""The plots of a report: effects on one log-ratio axis, stages, memory, latency in the order measured; frontiers."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from harness import units
 from harness.report import canvas, page
 from harness.report import rows as rows_of
 from harness.report.canvas import FONT_PT
+from harness.report.frontier_plot import draw, drawable
 from harness.report.model import Device, Level, MemoryBar, Row, Stage, Tone
 from harness.results import Run
 
@@ -33,7 +34,7 @@ def svgs(run: Run) -> dict[str, str]:
 
 
 def device_plots(device: Device) -> dict[str, str]:
-    """The plots for which there is data, by name: effects, stages, memory, levels."""
+    """The plots for which there is data, by name: effects, stages, memory, levels, and frontiers by toggle."""
     drawn: dict[str, str] = {}
     with canvas.style():
         if any(row.ratio is not None for row in device.headline.rows):
@@ -44,6 +45,9 @@ def device_plots(device: Device) -> dict[str, str]:
             drawn["memory"] = memory(device.memory, device.name)
         if device.levels:
             drawn["levels"] = levels(device.levels, device.name)
+        for entry in device.frontiers:
+            if drawable(entry):
+                drawn[entry.name] = draw(entry, device.name)
     return drawn
 
 
@@ -87,7 +91,8 @@ def _effect(plot: Axes, place: int, row: Row) -> None:
 
 
 def _short(row: Row) -> str:
-    label = f"{row.name} (from {row.against})" if row.against else row.name
+    name = row.setting if row.setting and len(row.name) > _LONGEST_LABEL else row.name
+    label = f"{name} (from {row.against})" if row.against else name
     return label if len(label) <= _LONGEST_LABEL else f"{label[: _LONGEST_LABEL - 1]}\u2026"
 
 
