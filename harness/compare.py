@@ -10,10 +10,21 @@ from statistics import median
 from harness.controls import calibrated, controls, family, margin_of
 from harness.evidence import EXACT, Evidence
 from harness.findings import findings
+from harness.frontier import frontier
 from harness.metrics import SUMMARISED, Metric, metric
 from harness.optimizations import named
 from harness.optimizations.witness import Counts, judge
-from harness.results import ArmSummary, Contrast, Control, Finding, Run, Verdict, WitnessCount, toggle_of
+from harness.results import (
+    ArmSummary,
+    Contrast,
+    Control,
+    Finding,
+    FrontierPoint,
+    Run,
+    Verdict,
+    WitnessCount,
+    toggle_of,
+)
 from harness.statistics import Effect, quantiles
 
 BY_STRATUM = ("latency", "ttfa", "chunk_gap", "rtf")
@@ -28,6 +39,7 @@ def evaluate(run: Run) -> Run:
     contrasts: list[Contrast] = []
     found: list[Finding] = []
     arms: list[ArmSummary] = []
+    points: list[FrontierPoint] = []
     for device in run.plan.devices:
         evidence = Evidence(run, device)
         outcome = controls(evidence)
@@ -35,12 +47,14 @@ def evaluate(run: Run) -> Run:
         contrasts += _contrasts(evidence, calibrated(outcome))
         found += findings(evidence)
         arms += _arms(evidence)
+        points += frontier(evidence, _refused(evidence))
     recorded = [finding for finding in run.findings if finding not in found]
     return replace(
         run,
         controls=tuple(outcomes),
         contrasts=tuple(contrasts),
         arms=tuple(arms),
+        frontier=tuple(points),
         findings=(*recorded, *found),
     )
 
@@ -62,6 +76,12 @@ def _summary(name: str, values: Sequence[float]) -> dict[str, float]:
     """Quantiles and count; what is zero in most requests also has its sum and in how many it was not zero."""
     summary = {**quantiles(values), "count": len(values)}
     return summary | {"total": sum(values), "nonzero": sum(map(bool, values))} if name in SUMMARISED else summary
+
+
+def _refused(evidence: Evidence) -> dict[str, str]:
+    """Arms that may not be compared, and why."""
+    states = {arm: _state(evidence, name, reference, arm) for name, reference, arm in evidence.run.plan.pairs}
+    return {arm: f"{verdict}: {reason}" for arm, (verdict, reason) in states.items() if verdict is not None}
 
 
 def _contrasts(evidence: Evidence, is_calibrated: Mapping[str, bool]) -> Iterator[Contrast]:

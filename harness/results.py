@@ -223,6 +223,34 @@ class Contrast:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class FrontierPoint:
+    """One after-state of a toggle at one concurrency, or what it is compared with (`optimization` "before").
+
+    `ratio` is latency over that before, with its 95 % interval; `latency` and `audio_rate` are medians. `peak` is the
+    median of `peak_metric` over repeats of the process, between `peak_low` and `peak_high`. A point is `efficient` if no
+    other of its toggle, device and concurrency is as good in both and better in one, by the estimates. `reason` says why
+    an arm may not be compared.
+    """
+
+    device: str
+    toggle: str
+    optimization: str
+    arm: str
+    concurrency: int
+    latency: float | None
+    audio_rate: float | None
+    ratio: float | None
+    ratio_low: float | None
+    ratio_high: float | None
+    peak_metric: str
+    peak: float | None
+    peak_low: float | None
+    peak_high: float | None
+    efficient: bool = False
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ArmSummary:
     """One arm on one device: its toggles, and per metric p50, p95, p99 and `count` of its own trials.
 
@@ -276,6 +304,7 @@ class Run:
     controls: tuple[Control, ...] = ()
     contrasts: tuple[Contrast, ...] = ()
     arms: tuple[ArmSummary, ...] = ()
+    frontier: tuple[FrontierPoint, ...] = ()
     conditions: tuple[Conditions, ...] = ()
     memory_courses: tuple[MemoryCourse, ...] = ()
     unavailable: Mapping[str, Mapping[str, str]] = field(default_factory=dict)

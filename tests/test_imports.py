@@ -21,7 +21,7 @@ LAYERS = (
     {"models", "recordings"},
     {"adapters", "workload"},
     {"evidence"},
-    {"controls", "findings", "ledger"},
+    {"controls", "findings", "frontier", "ledger"},
     {"compare", "measure", "together"},
     {"report", "worker", "processes"},
     {"environment", "session"},

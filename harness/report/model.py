@@ -177,6 +177,47 @@ class AllocatorRow:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Point:
+    """One after-state of a toggle: text for the table; shares and bytes for the plot, None where not measured."""
+
+    name: str
+    latency: str
+    change: str
+    interval: str
+    rate: str
+    peak: str
+    peak_change: str
+    efficient: bool
+    reason: str
+    ratio: float | None
+    low: float | None
+    high: float | None
+    peak_bytes: float | None
+    peak_low_bytes: float | None
+    peak_high_bytes: float | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Panel:
+    """All states of a toggle at one concurrency, that before first."""
+
+    title: str
+    points: tuple[Point, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Frontier:
+    """Time against peak of a toggle on a device. `name` is that of its plot, `note` what to know before reading it."""
+
+    toggle: str
+    name: str
+    title: str
+    peak_title: str
+    note: str
+    panels: tuple[Panel, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Level:
     """The latency of one request in the order in which it was measured."""
 
@@ -216,6 +257,7 @@ class Device:
     levels: tuple[Level, ...]
     placebo: tuple[float, float] | None
     margin: float
+    frontiers: tuple[Frontier, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,6 +7,7 @@ from typing import Any
 
 from harness import units
 from harness.report import breakdown, kinds, memory, rows, sentences
+from harness.report.frontiers import frontiers
 from harness.report.model import Device, Facts, Incident, Listening, Page, Player
 from harness.report.reading import Reading, anchor
 from harness.report.toggles import toggle_sections
@@ -86,6 +87,7 @@ def _device(reading: Reading, name: str, metric: str) -> Device:
         levels=breakdown.levels(reading, name),
         placebo=breakdown.placebo_band(reading, name, metric),
         margin=_margin(reading, name, metric),
+        frontiers=frontiers(reading, name),
     )
 
 

@@ -1,4 +1,4 @@
-"""The four plots of a report: effects on one log-ratio axis, stages, memory, and latency in the order measured."""
+"""The plots of a report: effects on one log-ratio axis, stages, memory, latency in the order measured; frontiers."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from harness import units
 from harness.report import canvas, page
 from harness.report import rows as rows_of
 from harness.report.canvas import FONT_PT
+from harness.report.frontier_plot import draw, drawable
 from harness.report.model import Course, Device, KindsTable, Level, MemoryBar, Row, Stage, Tone
 from harness.report.reading import anchor
 from harness.results import Run
@@ -34,7 +35,7 @@ def svgs(run: Run) -> dict[str, str]:
 
 
 def device_plots(device: Device) -> dict[str, str]:
-    """The plots for which there is data, by name: effects, stages, memory, levels, and `kinds-TOGGLE`."""
+    """The plots for which there is data, by name: effects, stages, memory, levels, `kinds-TOGGLE`, frontiers by toggle."""
     drawn: dict[str, str] = {}
     with canvas.style():
         if any(row.ratio is not None for row in device.headline.rows):
@@ -50,6 +51,9 @@ def device_plots(device: Device) -> dict[str, str]:
         for table in device.kinds:
             if table.plotted:
                 drawn[anchor("kinds", table.name)] = kinds(table, device)
+        for entry in device.frontiers:
+            if drawable(entry):
+                drawn[entry.name] = draw(entry, device.name)
     return drawn
 
 
@@ -108,7 +112,8 @@ def _effect(plot: Axes, place: int, row: Row) -> None:
 
 
 def _short(row: Row) -> str:
-    return _clipped(f"{row.name} (from {row.against})" if row.against else row.name)
+    name = row.setting if row.setting and len(row.name) > _LONGEST_LABEL else row.name
+    return _clipped(f"{name} (from {row.against})" if row.against else name)
 
 
 def _clipped(label: str) -> str:

@@ -19,6 +19,7 @@ from harness.results import (
     Equivalence,
     Failure,
     Finding,
+    FrontierPoint,
     Plan,
     Run,
     Trial,
@@ -132,6 +133,37 @@ def nothing_told_apart() -> Run:
     return replace(run, id="level", plan=plan, contrasts=tuple(c for c in level if c.optimization not in one),
                    optimizations={n: o for n, o in run.optimizations.items() if n not in one},
                    controls=tuple(c for c in run.controls if c.device == "cpu"), failures=(), findings=())  # fmt: skip
+
+
+def several_states() -> Run:
+    """A GPU on which a toggle was measured in five states, alone and in a crowd; one of them ran out of memory there."""
+    run = calibrated()
+    states = {"every=request": (0.93, 1.06), "every=2": (0.96, 1.02), "every=4": (0.94, 1.05), "every=never": (0.90, 1.21),
+              "every=never,above=2GiB": (0.905, 1.12)}  # fmt: skip
+    points = []
+    for at_once in (1, 2, 4, 8):
+        before = 2.4 * 2**30 + at_once * 0.3 * 2**30
+        common: dict[str, Any] = {
+            "device": "cuda:0",
+            "toggle": "batched_cleanup",
+            "concurrency": at_once,
+            "peak_metric": "peak_reserved",
+        }
+        points.append(FrontierPoint(optimization="before", arm="none", latency=0.4 * at_once, audio_rate=7.3, ratio=1.0,
+                                    ratio_low=1.0, ratio_high=1.0, peak=before, peak_low=before, peak_high=before,
+                                    efficient=True, **common))  # fmt: skip
+        for name, (time, memory) in states.items():
+            gone = at_once == 8 and name == "every=never"
+            ratio, peak = time ** (1 + at_once / 3), before * memory
+            points.append(FrontierPoint(
+                optimization=f"batched_cleanup[{name}]", arm=f"batched_cleanup[{name}]", latency=0.4 * at_once * ratio,
+                audio_rate=7.3 / ratio, ratio=None if gone else ratio, ratio_low=None if gone else ratio * 0.992,
+                ratio_high=None if gone else ratio * 1.008, peak=None if gone else peak,
+                peak_low=None if gone else peak * 0.99, peak_high=None if gone else peak * 1.01,
+                efficient=not gone and name != "every=4", reason="failed: out of memory in stage flow" if gone else "",
+                **common,
+            ))  # fmt: skip
+    return replace(run, id="several-states", frontier=tuple(points))
 
 
 def hostile() -> Run:

@@ -33,6 +33,21 @@ def test_plots_are_svg_whose_text_is_text() -> None:
     assert "precompiled_patterns" not in effects
 
 
+def test_states_of_a_toggle_are_drawn_time_against_peak_in_a_panel_for_each_concurrency() -> None:
+    (name,) = set(svgs(sample_runs.several_states())) - set(svgs(sample_runs.calibrated()))
+    assert name == "device-cuda-0-frontier-batched_cleanup.svg"
+    text = svgs(sample_runs.several_states())[name]
+    assert [f">{title}</text>" in text for title in ("alone", "2 at once", "4 at once", "8 at once")] == [True] * 4
+    assert text.count(">every=never</text>") == 3
+    assert text.count(">every=never,above=2GiB</text>") == 4
+
+
+def test_a_frontier_without_peaks_is_a_table_and_no_plot() -> None:
+    run = sample_runs.several_states()
+    bare = replace(run, frontier=tuple(replace(point, peak=None) for point in run.frontier))
+    assert set(svgs(bare)) == set(svgs(sample_runs.calibrated()))
+
+
 def test_a_run_without_figures_has_no_plots() -> None:
     assert svgs(replace(sample_runs.calibrated(), contrasts=(), trials=())) == {}
 

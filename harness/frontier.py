@@ -1,0 +1,134 @@
+"""Time against peak for a toggle that was measured in several after-states: one point a state, at each concurrency.
+
+The effects are those of `statistics.joint_effects`, over the kinds of request of one concurrency alone.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from statistics import median
+
+from harness.evidence import Evidence, log_ratio
+from harness.results import CYCLE, FrontierPoint, Trial, at_once, toggle_of
+from harness.statistics import Effect, joint_effects
+
+PEAKS = ("peak_reserved", "rss_peak")
+"""What a setting takes: what the allocator holds on a GPU, what is resident on the host. The first that can be read."""
+BEFORE = "before"
+"""The name of the point that the others are compared with."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Place:
+    """Which points are compared: of one toggle against `reference`, in the blocks of `group`, at one concurrency."""
+
+    toggle: str
+    reference: str
+    group: str
+    concurrency: int
+    strata: tuple[str, ...]
+
+
+def frontier(evidence: Evidence, refused: Mapping[str, str]) -> Iterator[FrontierPoint]:
+    """The points of every toggle that has several after-states, that before first, concurrency by concurrency.
+
+    `refused` names arms that may not be compared, and why.
+    """
+    settings: dict[str, dict[str, str]] = defaultdict(dict)
+    for name, _, arm in evidence.run.plan.pairs:
+        settings[toggle_of(name)][name] = arm
+    for toggle, arms in settings.items():
+        if len(arms) > 1:
+            for place in _places(evidence, toggle, next(iter(arms.values()))):
+                yield from _marked(_points(evidence, place, arms, refused))
+
+
+def _places(evidence: Evidence, toggle: str, first: str) -> Iterator[_Place]:
+    plan = evidence.run.plan
+    reference = next(before for name, before, _ in plan.pairs if toggle_of(name) == toggle)
+    for concurrency in sorted({plan.concurrency.get(stratum, 1) for stratum in plan.strata}):
+        yield _Place(
+            toggle=toggle, reference=reference, group=evidence.group_of(reference, first), concurrency=concurrency,
+            strata=tuple(name for name in plan.strata if plan.concurrency.get(name, 1) == concurrency),
+        )  # fmt: skip
+
+
+def _points(
+    evidence: Evidence, place: _Place, arms: Mapping[str, str], refused: Mapping[str, str]
+) -> list[FrontierPoint]:
+    itself = Effect(location=0.0, low=0.0, high=0.0, level=0.95, blocks=0, workers=0)
+    effects = _effects(evidence, place)
+    points = [_point(evidence, place, BEFORE, place.reference, itself)]
+    for name, arm in arms.items():
+        if arm in refused:
+            points.append(_point(evidence, place, name, arm, None, refused[arm]))
+        else:
+            points.append(_point(evidence, place, name, arm, effects.get(arm)))
+    return points
+
+
+def _effects(evidence: Evidence, place: _Place) -> Mapping[str, Effect]:
+    """Effects on latency of all arms of the group."""
+    differences: dict[str, dict[int, dict[str, list[float]]]] = {}
+    for arm in evidence.run.plan.groups.get(place.group, ()):
+        by_worker: dict[int, dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
+        if arm != place.reference:
+            for before, after in evidence.pairs("latency", place.reference, arm, place.group):
+                if before.stratum in place.strata:
+                    figure = log_ratio(before.values["latency"] or 0.0, after.values["latency"] or 0.0)
+                    by_worker[before.worker][before.stratum].append(figure)
+        differences[arm] = by_worker
+    return joint_effects(differences, {stratum: evidence.run.plan.strata[stratum] for stratum in place.strata})
+
+
+def _point(
+    evidence: Evidence, place: _Place, name: str, arm: str, effect: Effect | None, reason: str = ""
+) -> FrontierPoint:
+    trials = [
+        trial
+        for trial in evidence.trials
+        if (trial.arm, trial.kind, trial.group) == (arm, "request", place.group) and trial.stratum in place.strata
+    ]
+    measured, peaks = _peaks(evidence, arm, place.concurrency)
+    low, high = (None, None) if effect is None else (effect.low, effect.high)
+    return FrontierPoint(
+        device=evidence.device, toggle=place.toggle, optimization=name, arm=arm, concurrency=place.concurrency,
+        latency=_median(trials, "latency"), audio_rate=_median(trials, "audio_rate"),
+        ratio=None if effect is None else math.exp(effect.location),
+        ratio_low=None if low is None else math.exp(low), ratio_high=None if high is None else math.exp(high),
+        peak_metric=measured, peak=median(peaks) if peaks else None,
+        peak_low=min(peaks, default=None), peak_high=max(peaks, default=None), reason=reason,
+    )  # fmt: skip
+
+
+def _peaks(evidence: Evidence, arm: str, concurrency: int) -> tuple[str, list[float]]:
+    """The peaks of an arm at a concurrency, one for each repeat, and the metric that they are of."""
+    trials = [trial for trial in evidence.peaks_of_some if trial.stratum == at_once(concurrency)]
+    trials = trials or [trial for trial in evidence.trials if trial.stratum == CYCLE]
+    for name in PEAKS:
+        found = [value for trial in trials if trial.arm == arm and (value := trial.values.get(name)) is not None]
+        if found:
+            return name, found
+    return PEAKS[-1], []
+
+
+def _median(trials: Sequence[Trial], name: str) -> float | None:
+    values = [value for trial in trials if (value := trial.values.get(name)) is not None]
+    return median(values) if values else None
+
+
+def _marked(points: Sequence[FrontierPoint]) -> list[FrontierPoint]:
+    """The points, with those marked that no other one beats: as good in both, and better in one."""
+    at = [(point.ratio, point.peak) for point in points]
+    known = [(ratio, peak) for ratio, peak in at if ratio is not None and peak is not None]
+
+    def beaten(ratio: float, peak: float) -> bool:
+        return any(r <= ratio and p <= peak and (r, p) != (ratio, peak) for r, p in known)
+
+    return [
+        replace(point, efficient=ratio is not None and peak is not None and not beaten(ratio, peak))
+        for point, (ratio, peak) in zip(points, at, strict=True)
+    ]

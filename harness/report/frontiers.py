@@ -1,0 +1,75 @@
+"""Points of time against peak as finished text, one frontier for each toggle that has several after-states."""
+
+from __future__ import annotations
+
+from harness import units
+from harness.report.model import Frontier, Panel, Point
+from harness.report.reading import Reading, anchor
+from harness.report.rows import describe, direction, title_of
+from harness.results import FrontierPoint, at_once, toggle_of
+
+
+def frontiers(reading: Reading, device: str) -> tuple[Frontier, ...]:
+    """The frontiers of a device in the order of the scenario."""
+    here = [point for point in reading.run.frontier if point.device == device]
+    return tuple(
+        _frontier(reading, [point for point in here if point.toggle == toggle], toggle)
+        for toggle in dict.fromkeys(point.toggle for point in here)
+    )
+
+
+def _frontier(reading: Reading, points: list[FrontierPoint], toggle: str) -> Frontier:
+    peak_title = describe(points[0].peak_metric).title
+    return Frontier(
+        toggle=toggle,
+        name=anchor("frontier", toggle),
+        title=f"{title_of(reading, toggle)}: latency against {peak_title.lower()}",
+        peak_title=peak_title,
+        note=_note(reading, points[0]),
+        panels=tuple(
+            Panel(title=at_once(concurrency), points=_points([p for p in points if p.concurrency == concurrency]))
+            for concurrency in dict.fromkeys(point.concurrency for point in points)
+        ),
+    )
+
+
+def _note(reading: Reading, point: FrontierPoint) -> str:
+    failed = [name for name in ("latency", point.peak_metric) if not reading.calibrated(point.device, name)]
+    if not failed:
+        return ""
+    titles = " and ".join(describe(name).title.lower() for name in failed)
+    return f"Not calibrated in {titles}: the controls did not pass, so that the figures prove nothing."
+
+
+def _points(points: list[FrontierPoint]) -> tuple[Point, ...]:
+    before = points[0]
+    return tuple(_point(point, None if point is before else before) for point in points)
+
+
+def _point(point: FrontierPoint, before: FrontierPoint | None) -> Point:
+    words = direction(describe("latency"))
+    decimals = units.interval_decimals(point.ratio_low, point.ratio_high)
+    name = point.optimization.removeprefix(toggle_of(point.optimization)).strip("[]")
+    return Point(
+        name=name or point.optimization,
+        latency=units.seconds(point.latency),
+        change=units.DASH if before is None else units.change(point.ratio, words, decimals),
+        interval="" if before is None else units.interval(point.ratio_low, point.ratio_high, words),
+        rate=units.DASH if point.audio_rate is None else units.significant(point.audio_rate, 3),
+        peak=units.size(point.peak),
+        peak_change=_peak_change(point, before),
+        efficient=point.efficient,
+        reason=point.reason,
+        ratio=point.ratio,
+        low=point.ratio_low,
+        high=point.ratio_high,
+        peak_bytes=point.peak,
+        peak_low_bytes=point.peak_low,
+        peak_high_bytes=point.peak_high,
+    )
+
+
+def _peak_change(point: FrontierPoint, before: FrontierPoint | None) -> str:
+    if before is None or point.peak is None or not before.peak:
+        return units.DASH
+    return units.change(point.peak / before.peak, units.MEMORY)

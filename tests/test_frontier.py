@@ -1,0 +1,98 @@
+"""Time against peak, from planted effects and from fixed trials."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from harness import compare, store
+from harness.results import FrontierPoint, Run, Trial
+
+STATES = ({"every": "request"}, {"every": 2}, {"every": 4}, {"every": "never"})
+NAMES = tuple(f"batched_cleanup[every={state['every']}]" for state in STATES)
+MIB = 2**20
+
+
+def cleanup(measure_fake: Callable[..., Run], **model: object) -> Run:
+    return measure_fake(
+        model={
+            "noise": 0.001,
+            "effects": dict(zip(NAMES, (-0.10, -0.05, -0.08, -0.12), strict=True)),
+            "crowding": dict(zip(NAMES, (-0.05, -0.02, -0.04, -0.06), strict=True)),
+            "memory": dict(zip(NAMES, (-30 * MIB, -10 * MIB, -40 * MIB, -60 * MIB), strict=True)),
+            **model,
+        },
+        workload={"texts": {"en": "hello"}, "concurrency": [1, 2]},
+        optimizations={"batched_cleanup": {"after": list(STATES)}},
+        measure={"metrics": ["latency", "peak_reserved"], "budget": "30s"},
+        devices=["cuda"],
+    )
+
+
+def at(run: Run, concurrency: int) -> dict[str, FrontierPoint]:
+    return {point.optimization: point for point in run.frontier if point.concurrency == concurrency}
+
+
+def test_planted_times_and_peaks_are_found_at_each_concurrency(
+    measure_fake: Callable[..., Run], tmp_path: Path
+) -> None:
+    run = cleanup(measure_fake)
+    alone, crowd = at(run, 1), at(run, 2)
+    assert list(alone) == list(crowd) == ["before", *NAMES]
+    assert [alone[name].ratio for name in NAMES] == pytest.approx([0.90, 0.95, 0.92, 0.88], abs=0.003)
+    assert [crowd[name].ratio for name in NAMES] == pytest.approx([0.85, 0.93, 0.88, 0.82], abs=0.003)
+    assert [alone[name].peak for name in ("before", *NAMES)] == [(400 + more) * MIB for more in (0, 30, 10, 40, 60)]
+    assert [crowd[name].peak for name in ("before", *NAMES)] == [(500 + more) * MIB for more in (0, 30, 10, 40, 60)]
+    assert {point.peak_metric for point in run.frontier} == {"peak_reserved"}
+    for point in run.frontier:
+        assert point.ratio_low is not None
+        assert point.ratio_high is not None
+        assert point.ratio is not None
+        assert point.ratio_low <= point.ratio <= point.ratio_high
+    assert store.load(tmp_path / "run").frontier == run.frontier
+
+
+def test_a_state_that_another_one_beats_in_both_is_not_on_the_frontier(measure_fake: Callable[..., Run]) -> None:
+    run = cleanup(measure_fake)
+    for concurrency in (1, 2):
+        beaten = [name for name, point in at(run, concurrency).items() if not point.efficient]
+        assert beaten == ["batched_cleanup[every=4]"]
+
+
+def test_a_state_that_may_not_be_compared_keeps_its_reason_and_no_ratio(measure_fake: Callable[..., Run]) -> None:
+    run = cleanup(measure_fake, faults={NAMES[1]: "out_of_memory"})
+    for concurrency in (1, 2):
+        point = at(run, concurrency)[NAMES[1]]
+        assert (point.ratio, point.efficient) == (None, False)
+        assert point.reason.startswith("failed: ")
+    assert at(run, 1)[NAMES[2]].ratio == pytest.approx(0.92, abs=0.003)
+
+
+def test_a_toggle_with_one_state_has_no_frontier(measure_fake: Callable[..., Run]) -> None:
+    assert measure_fake(optimizations={"batched_cleanup": True}).frontier == ()
+
+
+def test_work_that_falls_on_some_requests_only_is_a_finding(measure_fake: Callable[..., Run]) -> None:
+    run = cleanup(measure_fake)
+    assert not [finding for finding in run.findings if finding.kind == "uneven"]
+    counted = tuple(
+        replace(count, per_request=(0, 1, 0, 1)) if count.arm == count.optimization == NAMES[2] else count
+        for count in run.witnesses
+    )
+    (finding,) = [
+        found for found in compare.evaluate(replace(run, witnesses=counted)).findings if found.kind == "uneven"
+    ]
+    assert "batched_cleanup[every=4]: 0, 1, 0, 1" in finding.message
+
+
+def test_requests_of_different_tokens_at_the_same_moment_are_a_finding(measure_fake: Callable[..., Run]) -> None:
+    run = cleanup(measure_fake)
+
+    def spoilt(trial: Trial) -> Trial:
+        return replace(trial, values={**trial.values, "alike": 0.5}) if "alike" in trial.values else trial
+
+    again = compare.evaluate(replace(run, trials=(spoilt(run.trials[0]), *map(spoilt, run.trials[1:]))))
+    assert [found.kind for found in again.findings if found.kind == "threads"] == ["threads"]
