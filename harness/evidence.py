@@ -129,10 +129,12 @@ class Evidence:
         return self._effects[key].get(arm)
 
     def _joint(self, key: _Key) -> Mapping[str, Effect]:
-        """Effects of all arms of a group at once: their common noise is estimated from all of them."""
+        """Effects of all arms of a group at once, whose noise is estimated together; those that failed have none."""
         differences: dict[str, dict[int, dict[str, list[float]]]] = {}
         seen: set[str] = set()
         for arm in self.run.plan.groups.get(key.group, ()):
+            if arm in self.failed_arms:
+                continue
             by_worker: dict[int, dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
             for before, after in self.pairs(key.metric, key.reference, arm, key.group) if arm != key.reference else ():
                 figure = key.form(_value(before, key.metric), _value(after, key.metric))
@@ -165,6 +167,15 @@ class Evidence:
             if failure.device == self.device and failure.final and (failure.arm is None or failure.arm in arms):
                 return failure.message
         return None
+
+    @cached_property
+    def failed_arms(self) -> frozenset[str]:
+        """Arms that failed for good."""
+        return frozenset(
+            failure.arm
+            for failure in self.run.failures
+            if failure.device == self.device and failure.final and failure.arm is not None
+        )
 
     @property
     def measured_arms(self) -> list[str]:

@@ -71,9 +71,11 @@ def _points(
 
 
 def _effects(evidence: Evidence, place: _Place) -> Mapping[str, Effect]:
-    """Effects on latency of all arms of the group."""
+    """Effects on latency of the arms of the group that did not fail."""
     differences: dict[str, dict[int, dict[str, list[float]]]] = {}
     for arm in evidence.run.plan.groups.get(place.group, ()):
+        if arm in evidence.failed_arms:
+            continue
         by_worker: dict[int, dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
         if arm != place.reference:
             for before, after in evidence.pairs("latency", place.reference, arm, place.group):

@@ -8,15 +8,23 @@ worker therefore gives one estimate per arm, and the intervals come from the spr
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 MIN_WORKERS = 2
 """Fewer workers than this give an estimate and no interval."""
 UNEQUAL = 0.95
-"""An arm whose own spread lies above this quantile of what equal spreads would give is judged by its own spread."""
+"""An arm whose own spread lies above this quantile of what equal spreads would give (F distribution, against the mean of
+the other arms) has its own degrees of freedom alone."""
+SHARED_AT_LEAST = 0.5
+"""Least correlation that two arms' differences from one reference are taken to have."""
+
+BROKEN_OFF = 0.1
+"""A worker with less than this share of the blocks of the median worker is left out: it was killed early, and its estimate
+is far noisier than those that it would stand among as an equal."""
 
 Differences = Mapping[int, Mapping[str, Sequence[float]]]
 """Paired differences of one arm from the reference: worker -> stratum -> one per block."""
@@ -42,6 +50,8 @@ def hodges_lehmann(values: Sequence[float]) -> float:
     if not values:
         message = "no values"
         raise ValueError(message)
+    if len(values) == 1:
+        return float(values[0])
     array = np.asarray(values, dtype=np.float64)
     first, second = np.triu_indices(len(array))
     return float(np.median((array[first] + array[second]) / 2))
@@ -64,57 +74,96 @@ def joint_effects(
 ) -> dict[str, Effect]:
     """Effects of several arms that were measured in the same blocks against the same reference.
 
-    The estimates form a randomised complete block design with workers as its blocks (Fisher, 1935): estimate of worker w
-    for arm k = effect of k + noise of (w, k) - noise of (w, reference), all noise of one variance. That variance is
-    pooled over the arms, which gives (workers - 1) x arms degrees of freedom instead of workers - 1; the interval is
-    Student's t with it. An arm whose own spread is larger than equal variances would let it be (F test) is judged by its
-    own spread and its own degrees of freedom, so that a restless arm does not borrow the calm of the others.
+    The estimates form a randomised complete block design with workers as its blocks (Fisher, 1935), whose differences are
+    correlated, because they share the reference. The variance is the mean of the arms' own variances over workers; its
+    degrees of freedom are those that the correlation leaves (`_pooled`); the interval is Student's t with them. So the
+    noise of the reference, which is in every difference, counts whole, be it larger than the arms' or smaller.
+    An arm is judged by its own variance where that is the larger, and by its own degrees of freedom as well where it is
+    larger than equal noise would let it be (F test, `UNEQUAL`): no arm borrows the calm of the others.
 
-    Arms that no worker measured completely are absent from the answer; an arm that not all workers measured stands alone.
+    Pooled are the arms that have all workers of the most complete arm; one that lacks some, such as an arm that died,
+    stands alone and takes nothing from the others. Arms that no worker measured completely are absent from the answer, and
+    workers that were broken off early (`BROKEN_OFF`) count for none.
     """
+    kept = _whole_workers(arms.values())
     estimates = {
         arm: {
-            worker: value for worker, strata in differences.items() if (value := location(strata, weights)) is not None
+            worker: value
+            for worker, strata in differences.items()
+            if worker in kept and (value := location(strata, weights)) is not None
         }
         for arm, differences in arms.items()
     }
     estimates = {arm: values for arm, values in estimates.items() if values}
-    shared = sorted(set.intersection(*(set(values) for values in estimates.values()))) if estimates else []
-    pooled = _pooled([[values[worker] for values in estimates.values()] for worker in shared])
+    most = max(map(len, estimates.values()), default=0)
+    workers = sorted(next((values for values in estimates.values() if len(values) == most), ()))
+    complete = [arm for arm, values in estimates.items() if all(worker in values for worker in workers)]
+    spreads = _spreads(np.array([[estimates[arm][worker] for arm in complete] for worker in workers]))
+    judged = dict(zip(complete, spreads, strict=True)) if spreads else {}
     return {
-        arm: _effect(values, pooled if len(values) == len(shared) else None, _count(arms[arm], values), level)
+        arm: _effect(list(values.values()), judged.get(arm), _count(arms[arm], values), level)
         for arm, values in estimates.items()
     }
 
 
-def _pooled(rows: Sequence[Sequence[float]]) -> tuple[float, float] | None:
-    """Variance of one difference, and its degrees of freedom, pooled over arms; rows are workers, columns arms.
+def _whole_workers(arms: Iterable[Differences]) -> set[int]:
+    blocks: dict[int, int] = {}
+    for differences in arms:
+        for worker, strata in differences.items():
+            blocks[worker] = max(blocks.get(worker, 0), sum(map(len, strata.values())))
+    typical = float(np.median(list(blocks.values()))) if blocks else 0.0
+    return {worker for worker, count in blocks.items() if count >= BROKEN_OFF * typical}
 
-    With noise of variance v the differences of a worker have covariance v (I + J), J all ones, because they share the
-    reference; weighting their sample covariance by the inverse (I - J / (arms + 1)) gives v with all its freedom.
+
+_Spread = tuple[float, float]
+"""A variance over workers and its degrees of freedom."""
+
+
+def _spreads(table: NDArray[np.float64]) -> list[_Spread]:
+    """By what spread each arm is judged; `table` holds estimates as [workers, arms]. Empty where there are too few."""
+    from scipy import special
+
+    if len(table) < MIN_WORKERS:
+        return []
+    own, alone = table.var(axis=0, ddof=1), float(len(table) - 1)
+    pooled = _pooled(table)
+    if len(own) == 1:
+        return [pooled]
+    others = (own.sum() - own) / (len(own) - 1)
+    limits = others * special.fdtri(alone, pooled[1], UNEQUAL)
+    return [
+        (max(float(variance), pooled[0]), alone if variance > limit else pooled[1])
+        for variance, limit in zip(own, limits, strict=True)
+    ]
+
+
+def _pooled(table: NDArray[np.float64]) -> _Spread:
+    """The mean of the arms' own variances, with degrees of freedom matched to its variance (Satterthwaite, 1946).
+
+    For differences of normal noise that correlate by r, two sample variances correlate by r squared, so that the mean of
+    K has (workers - 1) K / (1 + (K - 1) r^2). r is estimated over all pairs of arms, and taken to be at least one half:
+    that is what equal noise gives, and so few workers cannot show that it is less.
     """
-    if len(rows) < MIN_WORKERS:
-        return None
-    table = np.asarray(rows, dtype=np.float64)
     workers, count = table.shape
-    centred = table - table.mean(axis=0)
-    squares = np.sum(centred**2) - np.sum(centred.sum(axis=1) ** 2) / (count + 1)
-    freedom = (workers - 1) * count
-    return 2 * float(squares) / freedom, float(freedom)
+    covariance = np.cov(table, rowvar=False, ddof=1).reshape(count, count)
+    mean = float(np.trace(covariance)) / count
+    shared = 1.0
+    if count > 1 and mean > 0:
+        between = float(covariance.sum() - np.trace(covariance)) / (count * (count - 1))
+        shared = min(1.0, max(SHARED_AT_LEAST, between / mean))
+    return mean, (workers - 1) * count / (1 + (count - 1) * shared**2)
 
 
-def _effect(values: Mapping[int, float], pooled: tuple[float, float] | None, blocks: int, level: float) -> Effect:
-    from scipy import stats
+def _effect(values: Sequence[float], spread: _Spread | None, blocks: int, level: float) -> Effect:
+    """The mean of the workers' estimates, with Student's t of `spread`, or of their own where it is None."""
+    from scipy import special
 
-    array = np.asarray(list(values.values()), dtype=np.float64)
+    array = np.asarray(values, dtype=np.float64)
     low: float | None = None
     high: float | None = None
     if len(array) >= MIN_WORKERS:
-        own = float(np.var(array, ddof=1)), float(len(array) - 1)
-        variance, freedom = own
-        if pooled is not None and own[0] <= pooled[0] * stats.f.ppf(UNEQUAL, own[1], pooled[1]):
-            variance, freedom = pooled
-        half = float(stats.t.ppf((1 + level) / 2, freedom)) * math.sqrt(variance / len(array))
+        variance, freedom = spread or (float(array.var(ddof=1)), float(len(array) - 1))
+        half = float(special.stdtrit(freedom, (1 + level) / 2)) * math.sqrt(variance / len(array))
         low, high = float(array.mean()) - half, float(array.mean()) + half
     return Effect(location=float(array.mean()), low=low, high=high, level=level, blocks=blocks, workers=len(array))
 
@@ -127,7 +176,7 @@ def repeat_effect(differences: Sequence[float], *, level: float = 0.95) -> Effec
     """The mean difference between repeats of whole processes, with Student's t; a point where all repeats agree."""
     if not differences:
         return None
-    effect = _effect(dict(enumerate(differences)), None, len(differences), level)
+    effect = _effect(differences, None, len(differences), level)
     if len(differences) > 1 and len(set(differences)) == 1:
         effect = replace(effect, low=effect.location, high=effect.location)
     return effect

@@ -17,7 +17,7 @@ import pytest
 
 from harness import compare, runner, store
 from harness.errors import NothingMeasuredError, UsageError
-from harness.results import Contrast, Run
+from harness.results import Contrast, Failure, Run
 from tests.conftest import TOGGLES, Quiet, fake_scenario
 
 
@@ -143,6 +143,21 @@ def test_a_fault_fails_its_arm_and_leaves_the_others(
     if fault != "error":
         assert contrast(run, "resample_cache").verdict == "faster"
         assert any("cached_device has failed" in note for note in quiet.notes)
+
+
+def test_an_arm_that_died_after_one_worker_leaves_the_intervals_of_the_others_as_they_were(
+    measure_fake: Callable[..., Run],
+) -> None:
+    run = measure_fake()
+    first = min(trial.worker for trial in run.trials if trial.pass_ == "latency")
+    kept = tuple(t for t in run.trials if t.pass_ != "latency" or t.arm != "cached_device" or t.worker == first)
+    died = Failure(device="cpu", pass_="latency", arm="cached_device", kind="crash", message="it died", final=True)
+    never = tuple(t for t in run.trials if t.arm != "cached_device")
+    beside, without = (compare.evaluate(replace(run, trials=trials, failures=(died,))) for trials in (kept, never))
+    assert contrast(beside, "resample_cache") == contrast(without, "resample_cache")
+    assert beside.controls == without.controls
+    assert contrast(beside, "cached_device").verdict == "failed"
+    assert contrast(beside, "cached_device").ratio is None
 
 
 def test_an_arm_that_dies_once_is_tried_again_alone_and_then_measured(measure_fake: Callable[..., Run]) -> None:

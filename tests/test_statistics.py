@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from harness.statistics import hodges_lehmann, joint_effects, location, quantiles, repeat_effect
+from tests.simulated_noise import CASES, Case, missed
 
 
 def test_hodges_lehmann_is_the_median_of_pairwise_means() -> None:
@@ -44,6 +45,22 @@ def test_an_arm_that_was_never_measured_is_absent() -> None:
     assert set(joint_effects({"a": workers_of([0.1, 0.2]), "b": {}}, {"text": 1.0})) == {"a"}
 
 
+def test_an_arm_that_died_takes_no_pooling_from_the_others() -> None:
+    rng = np.random.default_rng(4)
+    whole = {f"arm-{arm}": workers_of(list(rng.normal(0, 0.01, 6))) for arm in range(5)}
+    dead = workers_of([0.01, 0.0])
+    without, beside = (joint_effects(arms, {"text": 1.0}) for arms in (whole, {**whole, "dead": dead}))
+    assert {arm: beside[arm] for arm in whole} == without
+    assert beside["dead"] == joint_effects({"dead": dead}, {"text": 1.0})["dead"]
+
+
+def test_a_worker_that_was_killed_early_does_not_stand_among_the_others() -> None:
+    rng = np.random.default_rng(5)
+    whole = {f"arm-{arm}": {worker: {"text": list(rng.normal(0, 0.01, 40))} for worker in range(4)} for arm in range(3)}
+    broken = {arm: {**workers, 4: {"text": [0.05, 0.07]}} for arm, workers in whole.items()}
+    assert joint_effects(broken, {"text": 1.0}) == joint_effects(whole, {"text": 1.0})
+
+
 def test_an_arm_with_a_spread_of_its_own_is_judged_by_it() -> None:
     rng = np.random.default_rng(1)
     calm = {f"calm-{arm}": workers_of(list(rng.normal(0, 0.001, 6))) for arm in range(5)}
@@ -65,17 +82,10 @@ def simulated(
     }
 
 
-@pytest.mark.parametrize(("workers", "arms"), [(2, 4), (3, 8), (6, 8), (8, 2)])
-def test_intervals_hold_the_truth_as_often_as_they_say(workers: int, arms: int) -> None:
-    rng = np.random.default_rng(workers * 100 + arms)
-    missed = total = 0
-    for _ in range(600):
-        for effect in joint_effects(simulated(rng, workers, arms, 0.01), {"text": 1.0}).values():
-            assert effect.low is not None
-            assert effect.high is not None
-            missed += not effect.low <= 0 <= effect.high
-            total += 1
-    assert missed / total < 0.05 + 0.015
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+def test_intervals_miss_the_truth_as_rarely_as_they_say(case: Case) -> None:
+    """Also where the reference or one arm is noisier than the rest: no arm borrows the calm of another."""
+    assert max(missed(case, 600)) < case.allowed
 
 
 def test_intervals_of_several_strata_together_miss_as_rarely_as_one() -> None:
@@ -92,17 +102,17 @@ def test_intervals_of_several_strata_together_miss_as_rarely_as_one() -> None:
     assert alarms / 400 < 0.05 + 0.02
 
 
-def test_pooling_over_arms_narrows_the_interval() -> None:
+def test_pooling_over_arms_narrows_the_interval_of_few_workers() -> None:
     rng = np.random.default_rng(3)
     widths: dict[int, list[float]] = {1: [], 8: []}
     for _ in range(200):
-        many = simulated(rng, 4, 8, 0.01)
+        many = simulated(rng, 3, 8, 0.01)
         for count, found in widths.items():
             effect = joint_effects(dict(list(many.items())[:count]), {"text": 1.0})["arm-0"]
             assert effect.low is not None
             assert effect.high is not None
             found.append(effect.high - effect.low)
-    assert np.mean(widths[8]) < 0.8 * np.mean(widths[1])
+    assert np.mean(widths[8]) < 0.92 * np.mean(widths[1])
 
 
 def test_repeats_that_agree_give_a_point() -> None:
