@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from statistics import median
 
 from harness.controls import calibrated, controls, family, margin_of
 from harness.evidence import EXACT, Evidence
@@ -109,6 +108,7 @@ def _contrast(
     facts, margin = metric(name), margin_of(evidence, name)
     effect = evidence.effect(name, reference, arm, level=level, stratum=stratum)
     before, after = evidence.paired_values(name, reference, arm, stratum)
+    typical_before, typical_after = evidence.typical(name, reference, arm, stratum)
     verdict, reason = invalid
     if verdict is None:
         missing = evidence.run.unavailable.get(evidence.device, {}).get(name)
@@ -118,7 +118,7 @@ def _contrast(
         optimization=optimization, metric=name, device=evidence.device, stratum=stratum, level=level,
         unit=facts.unit, statistic=_statistic(name),
         reference_arm=reference, arm=arm, margin=margin, verdict=verdict, reason=reason,
-        before=median(before) if before else None, after=median(after) if after else None,
+        before=typical_before, after=typical_after,
         ratio=None if effect is None else math.exp(effect.location),
         ratio_low=None if effect is None or effect.low is None else math.exp(effect.low),
         ratio_high=None if effect is None or effect.high is None else math.exp(effect.high),
@@ -133,6 +133,8 @@ def _statistic(name: str) -> str:
         return "ratio of equal requests, exact"
     if metric(name).pass_ == "memory":
         return "mean paired log-ratio over repeats of the process, t interval"
+    if metric(name).added:
+        return "log-ratio of sums over the paired blocks of each worker, t interval over workers"
     return "Hodges-Lehmann location of paired log-ratios per worker, t interval over workers"
 
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 import math
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
+from statistics import median
 
 from harness.designs import CONTROLS
 from harness.metrics import FACTS_OF_WORK, METRICS, SUMMARISED, metric
@@ -106,9 +107,23 @@ class Evidence:
 
     def paired_values(self, name: str, reference: str, arm: str, stratum: str = "") -> tuple[list[float], list[float]]:
         """The metric's values before and after, over the blocks that both arms share (of one stratum, if it is named)."""
-        group = "" if metric(name).pass_ == "memory" else self.group_of(reference, arm)
-        pairs = [pair for pair in self.pairs(name, reference, arm, group) if stratum in ("", pair[0].stratum)]
+        pairs = self._shared(name, reference, arm, stratum)
         return [_value(before, name) for before, _ in pairs], [_value(after, name) for _, after in pairs]
+
+    def typical(self, name: str, reference: str, arm: str, stratum: str = "") -> tuple[float | None, float | None]:
+        """What stands for the metric before and after: medians of `paired_values`, of what is added up the mean."""
+        pairs = self._shared(name, reference, arm, stratum)
+        if not pairs:
+            return None, None
+        sides = [pair[0] for pair in pairs], [pair[1] for pair in pairs]
+        if metric(name).added:
+            return _mean_over_audio(sides[0], name), _mean_over_audio(sides[1], name)
+        before, after = (median(_value(trial, name) for trial in side) for side in sides)
+        return before, after
+
+    def _shared(self, name: str, reference: str, arm: str, stratum: str) -> list[tuple[Trial, Trial]]:
+        group = "" if metric(name).pass_ == "memory" else self.group_of(reference, arm)
+        return [pair for pair in self.pairs(name, reference, arm, group) if stratum in ("", pair[0].stratum)]
 
     def effect(
         self, name: str, reference: str, arm: str, *, level: float = 0.95, form: Form = log_ratio,
@@ -130,20 +145,22 @@ class Evidence:
 
     def _joint(self, key: _Key) -> Mapping[str, Effect]:
         """Effects of all arms of a group at once, whose noise is estimated together; those that failed have none."""
-        differences: dict[str, dict[int, dict[str, list[float]]]] = {}
-        seen: set[str] = set()
-        for arm in self.run.plan.groups.get(key.group, ()):
-            if arm in self.failed_arms:
-                continue
-            by_worker: dict[int, dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
-            for before, after in self.pairs(key.metric, key.reference, arm, key.group) if arm != key.reference else ():
-                figure = key.form(_value(before, key.metric), _value(after, key.metric))
-                if not math.isnan(figure) and key.stratum in ("", before.stratum):
-                    by_worker[before.worker][before.stratum].append(figure)
-                    seen.add(before.stratum)
-            differences[arm] = by_worker
+        pairs = {
+            arm: [
+                pair
+                for pair in self.pairs(key.metric, key.reference, arm, key.group)
+                if key.stratum in ("", pair[0].stratum)
+            ]
+            for arm in self.run.plan.groups.get(key.group, ())
+            if arm != key.reference and arm not in self.failed_arms
+        }
+        added = metric(key.metric).added
+        figures = _of_sums if added else _of_pairs
+        differences = {arm: figures(found, key) for arm, found in pairs.items()}
+        seen = {stratum for arm in differences.values() for strata in arm.values() for stratum in strata}
         weights = {stratum: self.run.plan.strata.get(stratum, 1.0) for stratum in seen}
-        return joint_effects(differences, weights, level=key.level)
+        effects = joint_effects(differences, weights, level=key.level)
+        return {arm: replace(effect, blocks=len(pairs[arm])) if added else effect for arm, effect in effects.items()}
 
     def settings(self, optimization: str) -> list[str]:
         """What `optimization` turns on, as its contrasts are named: itself, or for all together one state of each toggle."""
@@ -181,6 +198,40 @@ class Evidence:
     def measured_arms(self) -> list[str]:
         """Arms that are not controls."""
         return [name for name in self.arms if name not in CONTROLS]
+
+
+_Figures = dict[int, dict[str, list[float]]]
+"""Worker -> stratum -> figures."""
+
+
+def _of_pairs(pairs: Sequence[tuple[Trial, Trial]], key: _Key) -> _Figures:
+    """A figure for each pair; none for a pair that cannot give one."""
+    found: _Figures = defaultdict(lambda: defaultdict(list))
+    for before, after in pairs:
+        figure = key.form(_value(before, key.metric), _value(after, key.metric))
+        if not math.isnan(figure):
+            found[before.worker][before.stratum].append(figure)
+    return found
+
+
+def _of_sums(pairs: Sequence[tuple[Trial, Trial]], key: _Key) -> _Figures:
+    """One figure for each worker and stratum, from its sums before and after; none where a sum cannot give one."""
+    places: dict[tuple[int, str], list[tuple[Trial, Trial]]] = defaultdict(list)
+    for pair in pairs:
+        places[pair[0].worker, pair[0].stratum].append(pair)
+    found: _Figures = defaultdict(dict)
+    for (worker, stratum), paired in places.items():
+        before, after = (_mean_over_audio([pair[side] for pair in paired], key.metric) for side in (0, 1))
+        figure = key.form(before, after)
+        if not math.isnan(figure):
+            found[worker][stratum] = [figure]
+    return found
+
+
+def _mean_over_audio(trials: Sequence[Trial], name: str) -> float:
+    """The sum of what was used over the seconds of audio made, from values that are per second of a trial's audio."""
+    audio_s = [trial.values.get("audio") or 1.0 for trial in trials]
+    return sum(_value(trial, name) * seconds for trial, seconds in zip(trials, audio_s, strict=True)) / sum(audio_s)
 
 
 def _is_peak_of_some(trial: Trial) -> bool:

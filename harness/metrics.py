@@ -10,7 +10,10 @@ Unit = Literal["s", "bytes", "ratio", "1/s", "count", "J/s"]  # joules per secon
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Metric:
-    """A measured quantity. `better` says which direction is a gain; `title` is for tables, `doc` for readers."""
+    """A measured quantity. `better` says which direction is a gain; `title` is for tables, `doc` for readers.
+
+    `added` says that single values are too coarse to compare, so that effects are of sums over many requests.
+    """
 
     name: str
     title: str
@@ -18,6 +21,7 @@ class Metric:
     better: Literal["lower", "higher"]
     pass_: Literal["latency", "memory"]
     doc: str
+    added: bool = False
 
     @property
     def is_memory(self) -> bool:
@@ -43,7 +47,9 @@ _METRICS = (
     Metric(name="cpu_time", title="CPU time", unit="s", better="lower", pass_="latency",
            doc="Processor time that all threads of the worker used during one request, or several at the same moment."),
     Metric(name="energy", title="Energy", unit="J/s", better="lower", pass_="latency",
-           doc="Joules that the whole card used during one request, by its own counter, per second of audio made."),
+           added=True,
+           doc="Joules that the whole card used during one request, by its own counter, per second of audio made. The "
+               "counter is renewed some ten times a second, so that sums over all requests of a worker are compared."),
     Metric(name="peak_allocated", title="Peak allocated", unit="bytes", better="lower", pass_="memory",
            doc="Most bytes that tensors held on the device at once during one request."),
     Metric(name="peak_reserved", title="Peak reserved", unit="bytes", better="lower", pass_="memory",
