@@ -8,6 +8,7 @@ and renamed, then the journal goes. Reading runs nothing: JSON and Parquet only.
 from __future__ import annotations
 
 import json
+import math
 import secrets
 import time
 from collections.abc import Iterator, Mapping
@@ -57,12 +58,24 @@ class Journal:
         self._file = path.open("a", encoding="utf-8")
 
     def append(self, kind: str, data: Mapping[str, Any]) -> None:
-        """Write one event and flush it, so that it survives the end of this process."""
-        self._file.write(json.dumps({"is": kind, **data}, ensure_ascii=False) + "\n")
+        """Write one event and flush it, so that it survives the end of this process. What is not finite becomes null."""
+        event = _without_not_finite({"is": kind, **data})
+        self._file.write(json.dumps(event, ensure_ascii=False, allow_nan=False) + "\n")
         self._file.flush()
 
     def close(self) -> None:
         self._file.close()
+
+
+def _without_not_finite(value: Any) -> Any:
+    """`value` with NaN and infinities as None at any depth: JSON has no word for them, and run.json could not be written."""
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, Mapping):
+        return {key: _without_not_finite(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_without_not_finite(item) for item in value]
+    return value
 
 
 def _drop_torn_line(path: Path) -> None:
@@ -81,7 +94,7 @@ def read_journal(folder: Path) -> Iterator[dict[str, Any]]:
             if not line.endswith(b"\n"):
                 return
             try:
-                yield json.loads(line)
+                yield json.loads(line, parse_constant=lambda _: None)  # older journals may hold NaN
             except ValueError:
                 message = f"{path}:{number}: not a line of JSON; the file was damaged after it was written"
                 raise RunFileError(message) from None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable
 from pathlib import Path
 
@@ -24,6 +25,16 @@ def test_a_torn_last_line_is_dropped_and_writing_goes_on(tmp_path: Path) -> None
     again.append("finding", {"n": 2})
     again.close()
     assert [event["n"] for event in store.read_journal(tmp_path)] == [1, 2]
+
+
+def test_figures_that_are_not_finite_are_kept_as_unknown(tmp_path: Path) -> None:
+    journal = store.Journal(tmp_path)
+    journal.append("finding", {"bound": math.nan, "within": [{"a": -math.inf}, (1.5,)]})
+    journal.close()
+    with (tmp_path / store.JOURNAL).open("ab") as file:
+        file.write(b'{"is": "finding", "bound": NaN}\n')
+    assert [event["bound"] for event in store.read_journal(tmp_path)] == [None, None]
+    assert next(store.read_journal(tmp_path))["within"] == [{"a": None}, [1.5]]
 
 
 def test_damage_before_the_last_line_is_an_error_with_its_place(tmp_path: Path) -> None:
