@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.optimizations.registry import Check
+from harness.optimizations.registry import BITWISE, Check
 from harness.results import Grade
 
 TOLERANCE = 1e-4
 """Largest absolute difference of samples (full scale 1) that is still graded "tolerance"; about -80 dB."""
 SPECTRAL_DB = 1.0
 """Largest log-mel distance that is still graded "spectral"."""
+RESIDUAL_DB = -30.0
+"""Most energy, relative to the reference's, that the difference of samples may have to be graded "spectral": spectra do
+not see an inverted polarity, nor a spell that is short."""
+OWN_TIMES = 2.0
+"""A toggle may differ from the reference by this many times what the reference differs from itself."""
 
 ORDER: tuple[Grade, ...] = ("bitwise", "tolerance", "spectral", "words", "changed")
 """Grades from best to worst."""
@@ -21,23 +26,37 @@ _FRAME, _HOP, _BANDS = 1024, 256, 40
 
 
 def grade(
-    before: NDArray[np.float32], after: NDArray[np.float32], tokens_before: Sequence[int], tokens_after: Sequence[int]
+    before: NDArray[np.float32],
+    after: NDArray[np.float32],
+    tokens_before: Sequence[int],
+    tokens_after: Sequence[int],
+    check: Check = BITWISE,
 ) -> tuple[Grade, float | None]:
     """The best grade that holds, and its figure: 0 for bitwise, a sample difference, or a distance in dB.
 
-    Speech tokens come first: other tokens are another utterance, graded "changed" whatever the audio.
+    Speech tokens come first: other tokens are another utterance, graded "changed" whatever the audio. A bound of `check`
+    that is wider than that of its grade stands in its place. "changed" has no figure where lengths differ, or where
+    samples are not finite.
     """
     if before.shape != after.shape:
         return "changed", None
+    finite = bool(np.isfinite(before).all() and np.isfinite(after).all())
     if list(tokens_before) != list(tokens_after):
-        return "changed", log_mel_distance_db(before, after)
+        return "changed", log_mel_distance_db(before, after) if finite else None
     if before.tobytes() == after.tobytes():
         return "bitwise", 0.0
+    if not finite:
+        return "changed", None
     difference = float(np.max(np.abs(before.astype(np.float64) - after)))
-    if difference <= TOLERANCE:
+    if difference <= _widest("tolerance", TOLERANCE, check):
         return "tolerance", difference
     distance = log_mel_distance_db(before, after)
-    return ("spectral" if distance <= SPECTRAL_DB else "changed"), distance
+    alike = distance <= _widest("spectral", SPECTRAL_DB, check) and residual_db(before, after) <= RESIDUAL_DB
+    return ("spectral" if alike else "changed"), distance
+
+
+def _widest(of: Grade, limit: float, check: Check) -> float:
+    return max(limit, check.bound) if check.grade == of else limit
 
 
 def accepted(found: Grade, bound: float | None, check: Check) -> bool:
@@ -49,17 +68,30 @@ def accepted(found: Grade, bound: float | None, check: Check) -> bool:
     return found == check.grade and bound is not None and bound <= check.bound
 
 
-def loosened(check: Check, own_difference: Grade) -> Check:
-    """`check`, but no stricter than what the reference keeps to itself in another process (grade `own_difference`).
+def loosened(check: Check, own_grade: Grade, own_bound: float | None) -> Check:
+    """`check`, but no stricter than twice what the reference's twin differs from it in another process.
 
-    Where a device does not repeat itself to the bit, no toggle can be asked to. A reference whose twin is "changed"
-    excuses nothing.
+    Where a device does not repeat itself to the bit, no toggle can be asked to; but neither does that excuse a
+    difference that is much larger. A reference whose twin is "changed" excuses nothing.
     """
-    limits: Mapping[Grade, float] = {"tolerance": TOLERANCE, "spectral": SPECTRAL_DB}
-    if own_difference not in limits or ORDER.index(own_difference) <= ORDER.index(check.grade):
+    if own_grade not in ("tolerance", "spectral") or own_bound is None:
         return check
-    reason = f"the reference's own difference between two processes is graded {own_difference}"
-    return Check(grade=own_difference, bound=limits[own_difference], reason=reason)
+    if ORDER.index(own_grade) < ORDER.index(check.grade):
+        return check
+    declared = check.bound if own_grade == check.grade else 0.0
+    if declared >= OWN_TIMES * own_bound:
+        return check
+    reason = f"the reference itself differs by {own_bound:.3g} ({own_grade}) between two processes"
+    return Check(grade=own_grade, bound=OWN_TIMES * own_bound, reason=reason)
+
+
+def residual_db(before: NDArray[np.float32], after: NDArray[np.float32]) -> float:
+    """Energy of the difference of samples relative to that of `before`, in dB; inputs [samples]."""
+    reference = before.astype(np.float64)
+    energy, residual = float(np.sum(reference**2)), float(np.sum((after - reference) ** 2))
+    if residual == 0:
+        return -np.inf
+    return float(10 * np.log10(residual / energy)) if energy else np.inf
 
 
 def log_mel_distance_db(before: NDArray[np.float32], after: NDArray[np.float32]) -> float:
@@ -69,7 +101,8 @@ def log_mel_distance_db(before: NDArray[np.float32], after: NDArray[np.float32])
 
 
 def _log_bands_db(audio: NDArray[np.float32]) -> NDArray[np.float64]:
-    padded = np.pad(audio.astype(np.float64), (0, max(0, _FRAME - len(audio))))
+    partial = -len(audio) % _HOP  # the last samples, too, must come to the middle of a frame, where its window is open
+    padded = np.pad(audio.astype(np.float64), (_FRAME // 2, _FRAME // 2 + partial))
     frames = np.lib.stride_tricks.sliding_window_view(padded, _FRAME)[::_HOP] * np.hanning(_FRAME)
     power = np.abs(np.fft.rfft(frames, axis=1)) ** 2
     edges = np.unique(np.geomspace(2, power.shape[1], _BANDS + 1).astype(int))

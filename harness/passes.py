@@ -161,13 +161,15 @@ def _grade_outputs(session: Session, request: str, outputs: Mapping[str, Mapping
     folder = session.journal.folder
     before = read_audio(folder / reference["audio"])
     graded = {
-        arm: grade(before, read_audio(folder / output["audio"]), reference["tokens"], output["tokens"])
+        arm: grade(
+            before, read_audio(folder / output["audio"]), reference["tokens"], output["tokens"], _required(session, arm)
+        )
         for arm, output in outputs.items()
         if arm != session.design.reference
     }
-    own_difference = graded.get(PLACEBO, ("bitwise", 0.0))[0]
+    own_difference = graded.get(PLACEBO, ("bitwise", 0.0))
     for arm, (found, bound) in graded.items():
-        check = loosened(_required(session, arm), own_difference)
+        check = loosened(_required(session, arm), *own_difference)
         output = outputs[arm]
         session.record(
             "equivalence", arm=arm, request=request, grade=found, bound=bound,

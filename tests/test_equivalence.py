@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
-from harness.equivalence import accepted, grade, loosened
+from harness.equivalence import accepted, grade, log_mel_distance_db, loosened
 from harness.optimizations.registry import Check
 
 RNG = np.random.default_rng(0)
@@ -41,11 +44,76 @@ def test_another_length_is_changed_and_has_no_figure() -> None:
 
 def test_no_toggle_is_held_to_more_than_the_reference_keeps_to_itself() -> None:
     strict = Check(grade="bitwise")
-    assert loosened(strict, "bitwise") == strict
-    assert loosened(strict, "tolerance").grade == "tolerance"
-    assert accepted("tolerance", 1e-8, loosened(strict, "tolerance"))
-    assert not accepted("spectral", 0.5, loosened(strict, "tolerance"))
-    assert loosened(strict, "changed") == strict
+    assert loosened(strict, "bitwise", 0.0) == strict
+    assert accepted("tolerance", 1e-8, loosened(strict, "tolerance", 1e-8))
+    assert not accepted("tolerance", 1e-6, loosened(strict, "tolerance", 1e-8))
+    assert not accepted("spectral", 0.5, loosened(strict, "tolerance", 1e-8))
+    assert loosened(strict, "changed", 3.0) == strict
+    assert loosened(strict, "changed", None) == strict
+
+
+def test_what_a_toggle_declares_is_not_narrowed_by_the_reference() -> None:
+    declared = Check(grade="tolerance", bound=1e-5)
+    assert loosened(declared, "tolerance", 1e-7) == declared
+    assert loosened(declared, "tolerance", 1e-5).bound == 2e-5
+    spectral = Check(grade="spectral", bound=0.5)
+    assert loosened(spectral, "tolerance", 9e-5) == spectral
+
+
+TIME_S = np.arange(48_000) / 24_000
+SPEECH = (0.3 * np.sin(2 * np.pi * 220 * TIME_S) + RNG.normal(0, 0.05, 48_000)).astype(np.float32)
+TWIN = (SPEECH + 2e-4 * RNG.choice([-1, 1], SPEECH.size)).astype(np.float32)
+
+
+def louder(audio: NDArray[np.float32]) -> NDArray[np.float32]:
+    return audio * np.float32(0.9)
+
+
+def inverted(audio: NDArray[np.float32]) -> NDArray[np.float32]:
+    return -audio
+
+
+def without_its_end(audio: NDArray[np.float32]) -> NDArray[np.float32]:
+    return np.concatenate([audio[:-255], np.zeros(255, np.float32)])
+
+
+def inverted_for_a_while(audio: NDArray[np.float32]) -> NDArray[np.float32]:
+    return np.concatenate([audio[:20_000], -audio[20_000:21_500], audio[21_500:]])
+
+
+@pytest.mark.parametrize("change", [louder, inverted, without_its_end, inverted_for_a_while])
+def test_a_twin_that_differs_slightly_excuses_no_real_change(
+    change: Callable[[NDArray[np.float32]], NDArray[np.float32]],
+) -> None:
+    own = grade(SPEECH, TWIN, TOKENS, TOKENS)
+    assert own[0] == "spectral"
+    check = loosened(Check(grade="bitwise"), *own)
+    assert accepted(*own, check)
+    assert not accepted(*grade(SPEECH, change(SPEECH), TOKENS, TOKENS), check)
+
+
+def test_spectra_see_the_last_samples() -> None:
+    cut = SPEECH.copy()
+    cut[-100:] = 0
+    assert log_mel_distance_db(SPEECH, cut) > 0.1
+
+
+def test_samples_that_are_not_finite_are_changed_and_have_no_figure() -> None:
+    broken = AUDIO.copy()
+    broken[7] = np.nan
+    assert grade(AUDIO, broken, TOKENS, TOKENS) == ("changed", None)
+    assert grade(broken, AUDIO, TOKENS, TOKENS) == ("changed", None)
+    assert grade(AUDIO, broken, TOKENS, [1]) == ("changed", None)
+    assert grade(broken, broken.copy(), TOKENS, TOKENS) == ("bitwise", 0.0)
+
+
+def test_a_toggle_may_declare_more_than_a_grade_allows_by_itself() -> None:
+    shifted = (AUDIO + np.float32(5e-4)).astype(np.float32)
+    check = Check(grade="tolerance", bound=1e-3, reason="a reason")
+    assert accepted(*grade(AUDIO, shifted, TOKENS, TOKENS, check), check)
+    assert grade(AUDIO, shifted, TOKENS, TOKENS)[0] != "tolerance"
+    narrow = Check(grade="tolerance", bound=4e-4, reason="a reason")
+    assert not accepted(*grade(AUDIO, shifted, TOKENS, TOKENS, narrow), narrow)
 
 
 @pytest.mark.parametrize(
