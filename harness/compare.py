@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from typing import Literal
 
 from harness.controls import calibrated, controls, family, margin_of
 from harness.evidence import EXACT, Evidence
@@ -12,7 +13,7 @@ from harness.findings import findings
 from harness.frontier import frontier
 from harness.metrics import SUMMARISED, Metric, metric
 from harness.optimizations import named
-from harness.optimizations.witness import Counts, judge
+from harness.optimizations.witness import Counts, Expected, Witness, judge
 from harness.results import (
     ArmSummary,
     Contrast,
@@ -20,8 +21,8 @@ from harness.results import (
     Finding,
     FrontierPoint,
     Run,
+    State,
     Verdict,
-    WitnessCount,
     toggle_of,
 )
 from harness.statistics import Effect, quantiles
@@ -181,27 +182,32 @@ def _state(evidence: Evidence, optimization: str, reference: str, arm: str) -> t
             f"the output of {worst.arm} on {worst.request} is graded {worst.grade}; {worst.required} is required"
         )
     settings = evidence.settings(optimization)
-    idle = [reason for setting in settings if (reason := _idle(evidence, setting, reference, arm))]
-    if idle and len(idle) == len(settings):
-        return "inert", "; ".join(idle)
-    return None, ""
+    uncounted = [setting for setting in settings if not evidence.is_counted(setting, reference, arm)]
+    idle = [_idle(evidence, setting, reference, arm) for setting in settings if setting not in uncounted]
+    if all(idle) and uncounted:
+        return "inconclusive", f"{', '.join(uncounted)}: its witness was not counted"
+    return ("inert", "; ".join(idle)) if all(idle) else (None, "")
 
 
 def _idle(evidence: Evidence, setting: str, reference: str, arm: str) -> str:
     """Why the witness of a toggle in one of its states does not show it engaged between two arms; "" when it does."""
-    before, after = evidence.witness(setting, reference), evidence.witness(setting, arm)
-    if before is None or after is None:
-        return f"{setting}: its witness was not counted"
     toggle = toggle_of(setting)
-    witness = named(toggle).witness
-    state_before, state_after = evidence.arms[reference].states[toggle], evidence.arms[arm].states[toggle]
-    expected_after = witness.expected_after(state_after if isinstance(state_after, Mapping) else {})
-    reason = judge(_counts(before), _counts(after), witness.before if state_before is False else None, expected_after)
+    sides = [evidence.arms[side].states[toggle] for side in (reference, arm)]
+    expected = [_expected(named(toggle).witness, state) for state in sides]
+    off: Literal["before", "after"] | None = "before" if sides[0] is False else "after" if sides[1] is False else None
+    before, after = (_counts(evidence, setting, side) for side in (reference, arm))
+    reason = judge(before, after, *expected, off=off)
     return f"{setting}: {reason}" if reason else ""
 
 
-def _counts(witness: WitnessCount) -> Counts:
-    return Counts(at_bind=witness.at_bind, per_request=witness.per_request)
+def _expected(witness: Witness, state: State) -> Expected:
+    """What the witness declares for a state of the toggle."""
+    return witness.before if state is False else witness.expected_after(state if isinstance(state, Mapping) else {})
+
+
+def _counts(evidence: Evidence, setting: str, arm: str) -> Counts:
+    found = evidence.witness(setting, arm)
+    return Counts() if found is None else Counts(at_bind=found.at_bind, per_request=found.per_request)
 
 
 def _witness_figures(

@@ -174,6 +174,10 @@ class Evidence:
         key = (self.device, setting, arm)
         return next((w for w in self.run.witnesses if (w.device, w.optimization, w.arm) == key), None)
 
+    def is_counted(self, setting: str, *arms: str) -> bool:
+        """Whether the witness of a toggle in one of its states was counted on all of `arms`."""
+        return all(self.witness(setting, arm) is not None for arm in arms)
+
     def equivalences(self, arm: str) -> list[Equivalence]:
         """Comparisons of the output of `arm` with the reference's."""
         return [item for item in self.run.equivalences if item.device == self.device and item.arm == arm]

@@ -105,6 +105,23 @@ def test_a_toggle_that_does_nothing_is_inert_whatever_its_time(measure_fake: Cal
     assert contrast(run, "cached_device").verdict == "no material difference"
 
 
+def test_a_toggle_that_is_taken_away_is_not_called_inert(measure_fake: Callable[..., Run]) -> None:
+    run = measure_fake(
+        model={"effects": {"resample_cache": -0.1}},
+        optimizations={"resample_cache": {"before": True, "after": False}, "cached_device": True},
+    )
+    found = contrast(run, "resample_cache")
+    assert (found.verdict, found.witness_before, found.witness_after) == ("slower", 0, 1)
+
+
+def test_a_witness_that_was_not_counted_proves_nothing_either_way(measure_fake: Callable[..., Run]) -> None:
+    run = measure_fake(model={"effects": {"resample_cache": -0.1}})
+    others = tuple(count for count in run.witnesses if count.arm != "resample_cache")
+    found = contrast(compare.evaluate(replace(run, witnesses=others)), "resample_cache")
+    assert found.verdict == "inconclusive"
+    assert found.reason == "resample_cache: its witness was not counted"
+
+
 def test_a_planted_output_change_is_caught(measure_fake: Callable[..., Run]) -> None:
     run = measure_fake(model={"faults": {"cached_device": "change"}, "effects": {"cached_device": -0.2}})
     found = contrast(run, "cached_device")

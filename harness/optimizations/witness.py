@@ -18,8 +18,9 @@ from typing import Any, Literal, Protocol
 from harness import spans
 
 Expected = Literal["every request", "once", "none", "fewer"]
-"""Counts of a witness. "every request": at least one in each. "once": while binding or when first needed, none later.
-"none": none in any request, not even the first. "fewer": fewer over all requests than before."""
+"""Counts of a witness. "every request": at least one in each. "once": while binding or in the request that first needs it, in
+no other, and fewer over all than without the toggle. "none": none in any request, not even the first. "fewer": fewer over
+all requests than without the toggle. Where both sides have the toggle on, the last two say nothing of how many."""
 
 
 class Tally(Protocol):
@@ -138,7 +139,7 @@ class Witness:
 class Counts:
     """Counts of one witness on one side: while binding, and in each of the requests that followed."""
 
-    at_bind: int
+    at_bind: int = 0
     per_request: Sequence[int] = field(default_factory=tuple)
 
     @property
@@ -146,29 +147,43 @@ class Counts:
         return sum(self.per_request)
 
 
-def judge(before: Counts, after: Counts, expected_before: Expected | None, expected_after: Expected) -> str:
+def judge(
+    before: Counts,
+    after: Counts,
+    expected_before: Expected,
+    expected_after: Expected,
+    *,
+    off: Literal["before", "after"] | None = "before",
+) -> str:
     """Why the toggle does not count as engaged, in words; the empty string when it does.
 
-    `expected_before` is None where the side before has the toggle on as well, with other parameters.
+    What is expected is said for the state that each side is in. `off` is the side that has the toggle off; None where
+    both have it on, in different states.
     """
-    if before == after:
-        return f"the witness did not move: {_say(before)} before and after"
+    if before == after or (off is None and tuple(before.per_request) == tuple(after.per_request)):
+        return f"the witness did not move: {_say(before)} before, {_say(after)} after"
+    without = {"before": before, "after": after, None: None}[off]
     for side, counts, expected in (("before", before, expected_before), ("after", after, expected_after)):
-        if expected is not None and not _holds(expected, counts, before):
+        if not _holds(expected, counts, None if side == off else without):
             return f'the witness counted {_say(counts)} {side}; declared is "{expected}"'
     return ""
 
 
-def _holds(expected: Expected, counts: Counts, before: Counts) -> bool:
+def _holds(expected: Expected, counts: Counts, without: Counts | None) -> bool:
+    """Whether counts are as expected; `without` are those with the toggle off, None where there is nothing to compare."""
     match expected:
         case "every request":
             return bool(counts.per_request) and all(count >= 1 for count in counts.per_request)
         case "none":
             return counts.total == 0
         case "once":
-            return all(count == 0 for count in counts.per_request[1:])
+            return sum(count > 0 for count in counts.per_request) <= 1 and _fewer(counts, without)
         case "fewer":
-            return counts.total < before.total
+            return _fewer(counts, without)
+
+
+def _fewer(counts: Counts, without: Counts | None) -> bool:
+    return without is None or counts.total < without.total
 
 
 def _say(counts: Counts) -> str:

@@ -60,6 +60,8 @@ BEFORE = Counts(at_bind=0, per_request=(3, 3, 3))
         (Counts(at_bind=0, per_request=(1, 0, 0)), "none", 'declared is "none"'),
         (Counts(at_bind=0, per_request=(1, 0, 0)), "once", ""),
         (Counts(at_bind=0, per_request=(1, 0, 1)), "once", 'declared is "once"'),
+        (Counts(at_bind=0, per_request=(0, 1, 0)), "once", ""),
+        (Counts(at_bind=0, per_request=(50, 0, 0)), "once", 'declared is "once"'),
         (Counts(at_bind=0, per_request=(1, 1, 1)), "fewer", ""),
         (Counts(at_bind=0, per_request=(4, 4, 4)), "fewer", 'declared is "fewer"'),
     ],
@@ -74,3 +76,20 @@ def test_a_before_that_does_not_do_the_work_is_no_proof() -> None:
         Counts(at_bind=0, per_request=(0, 2)), Counts(at_bind=0, per_request=(0, 0)), "every request", "none"
     )
     assert 'before; declared is "every request"' in reason
+
+
+def test_a_toggle_that_is_taken_away_is_judged_by_the_state_of_each_side() -> None:
+    on, off = Counts(at_bind=1, per_request=(0, 0, 0)), BEFORE
+    assert judge(on, off, "none", "every request", off="after") == ""
+    assert judge(on, off, "once", "every request", off="after") == ""
+    assert 'before; declared is "none"' in judge(
+        Counts(at_bind=0, per_request=(1, 0, 0)), off, "none", "every request", off="after"
+    )
+
+
+@pytest.mark.parametrize(
+    ("after", "says"), [((1, 1, 1), ""), ((9, 9, 9), ""), ((3, 3, 3), "did not move"), ((1, 0, 0), "")]
+)
+def test_two_states_of_a_toggle_that_is_on_must_differ_and_no_more(after: tuple[int, ...], says: str) -> None:
+    reason = judge(BEFORE, Counts(at_bind=1, per_request=after), "fewer", "fewer", off=None)
+    assert (says in reason) if says else reason == ""
