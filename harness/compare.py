@@ -112,7 +112,7 @@ def _contrast(
     typical_before, typical_after = evidence.typical(name, reference, arm, stratum)
     verdict, reason = invalid
     if verdict is None:
-        missing = evidence.run.unavailable.get(evidence.device, {}).get(name)
+        missing = _why_missing(evidence, facts, before, after)
         verdict, reason = _verdict(effect, facts, margin, missing, calibrated=is_calibrated[family(name)])
     witness_before, witness_after = _witness_figures(evidence, optimization, reference, arm)
     return Contrast(
@@ -133,18 +133,26 @@ def _statistic(name: str) -> str:
     if name == EXACT:
         return "ratio of equal requests, exact"
     if metric(name).pass_ == "memory":
-        return "mean paired log-ratio over repeats of the process, t interval"
+        return "mean paired log-ratio over repeats of the process, t interval no narrower than the counter's steps"
     if metric(name).added:
         return "log-ratio of sums over the paired blocks of each worker, t interval over workers"
     return "Hodges-Lehmann location of paired log-ratios per worker, t interval over workers"
 
 
+def _why_missing(evidence: Evidence, facts: Metric, before: Sequence[float], after: Sequence[float]) -> str:
+    """Why a metric has no effect, if it has none."""
+    if facts.is_memory and any(value <= 0 for value in (*before, *after)):
+        return "a repeat reads zero, which has no ratio"
+    reason = evidence.run.unavailable.get(evidence.device, {}).get(facts.name)
+    return f"not measured: {reason}" if reason else "not measured"
+
+
 def _verdict(
-    effect: Effect | None, facts: Metric, margin: float, missing: str | None, *, calibrated: bool
+    effect: Effect | None, facts: Metric, margin: float, missing: str, *, calibrated: bool
 ) -> tuple[Verdict, str]:
     """The verdict by the whole interval against the margin, and its reason where the figures do not say it."""
     if effect is None:
-        return "inconclusive", f"not measured: {missing}" if missing else "not measured"
+        return "inconclusive", missing
     if effect.low is None or effect.high is None:
         return "inconclusive", f"no interval from {effect.workers} worker(s)"
     if not calibrated:

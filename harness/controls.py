@@ -9,7 +9,7 @@ from statistics import median
 
 from harness.designs import DEVICE_DOSE, HOST_DOSE, PLACEBO, UNINSTRUMENTED
 from harness.evidence import EXACT, Evidence, difference
-from harness.metrics import metric
+from harness.metrics import ALLOCATOR_UNIT_BYTES, metric
 from harness.results import Control
 from harness.statistics import Effect
 from harness.vram import DOSE_BYTES
@@ -122,7 +122,7 @@ def _memory_dose(evidence: Evidence) -> Iterator[Control]:
     effect = evidence.effect(name, evidence.reference, HOST_DOSE, form=difference)
     found = None if effect is None else effect.location
     baseline = evidence.values(name, evidence.reference)
-    bound = margin_of(evidence, name) / 2 * median(baseline) if baseline else 0.0
+    bound = _dose_bound(evidence, name, median(baseline)) if baseline else 0.0
     passed = found is not None and abs(found - DOSE_BYTES) <= bound
     measured = "nothing" if found is None else f"{found / 2**20:.2f} MiB (±{bound / 2**20:.2f} MiB allowed)"
     low, high = _ends(effect)
@@ -131,6 +131,13 @@ def _memory_dose(evidence: Evidence) -> Iterator[Control]:
         low=low, high=high, level=0.95, bound=bound, passed=passed,
         reason=f"a known allocation of {DOSE_BYTES / 2**20:g} MiB was measured as {measured}",
     )  # fmt: skip
+
+
+def _dose_bound(evidence: Evidence, name: str, baseline: float) -> float:
+    """How far from its size the known allocation may be found, in bytes: never so far that finding none would pass."""
+    if name == EXACT:
+        return float(ALLOCATOR_UNIT_BYTES)
+    return min(margin_of(evidence, name) / 2 * baseline, DOSE_BYTES / 8)
 
 
 def _spans(evidence: Evidence) -> Iterator[Control]:

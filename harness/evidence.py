@@ -81,7 +81,7 @@ class Evidence:
 
     def pairs(self, name: str, reference: str, arm: str, group: str) -> Sequence[tuple[Trial, Trial]]:
         """Trials of both arms that share a block of `group` and have a value of the metric."""
-        where = metric(name).pass_, "init" if name == "init" else "request", group
+        where = metric(name).pass_, _kind_of(name), group
         key = (name, reference, arm, group)
         if key not in self._pairs:
             self._pairs[key] = [
@@ -93,8 +93,13 @@ class Evidence:
         return self._pairs[key]
 
     def values(self, name: str, arm: str) -> list[float]:
-        """The metric's values in all timed trials of an arm."""
-        return [value for trial in self.trials if trial.arm == arm and (value := trial.values.get(name)) is not None]
+        """The metric's values in the timed trials of an arm that are of the metric's kind: requests, or builds for `init`."""
+        kind = _kind_of(name)
+        return [
+            value
+            for trial in self.trials
+            if (trial.arm, trial.kind) == (arm, kind) and (value := trial.values.get(name)) is not None
+        ]
 
     def strata(self, name: str) -> list[str]:
         """The kinds of request in which a metric of the latency pass was measured, in the order of the workload."""
@@ -131,12 +136,15 @@ class Evidence:
     ) -> Effect | None:  # fmt: skip
         """The paired effect of `arm` against `reference`, by default as a log-ratio; None where nothing is paired.
 
-        Over the whole workload with its shares, or in one `stratum` of the latency pass.
+        Over the whole workload with its shares, or in one `stratum` of the latency pass. Of memory also None where a
+        repeat has no figure: leaving it out would choose among the repeats.
         """
         if metric(name).pass_ == "memory":
-            pairs = self.pairs(name, reference, arm, "")
-            figures = [form(_value(a, name), _value(b, name)) for a, b in pairs]
-            return repeat_effect([figure for figure in figures if not math.isnan(figure)], level=level)
+            pairs = [(_value(a, name), _value(b, name)) for a, b in self.pairs(name, reference, arm, "")]
+            figures = [form(before, after) for before, after in pairs]
+            if any(map(math.isnan, figures)):
+                return None
+            return repeat_effect(figures, level=level, rounding=_rounding(name, pairs, form))
         group = self.group_of(reference, arm) if group is None else group
         key = _Key(name, reference, group, form, level, stratum)
         if key not in self._effects:
@@ -236,6 +244,17 @@ def _mean_over_audio(trials: Sequence[Trial], name: str) -> float:
     """The sum of what was used over the seconds of audio made, from values that are per second of a trial's audio."""
     audio_s = [trial.values.get("audio") or 1.0 for trial in trials]
     return sum(_value(trial, name) * seconds for trial, seconds in zip(trials, audio_s, strict=True)) / sum(audio_s)
+
+
+def _kind_of(name: str) -> str:
+    """The kind of trial that a metric is of; processor time is also taken of builds, which are no requests."""
+    return "init" if name == "init" else "request"
+
+
+def _rounding(name: str, pairs: Sequence[tuple[float, float]], form: Form) -> float:
+    """The standard deviation of a figure of a pair by the steps of the counter alone: of two roundings, each step / sqrt(12)."""
+    size = min((value for pair in pairs for value in pair), default=1.0) if form is log_ratio else 1.0
+    return metric(name).step / math.sqrt(6) / size
 
 
 def _is_peak_of_some(trial: Trial) -> bool:

@@ -7,12 +7,19 @@ from typing import Literal
 
 Unit = Literal["s", "bytes", "ratio", "1/s", "count", "J/s"]  # joules per second of audio
 
+ALLOCATOR_UNIT_BYTES = 2 * 2**20
+"""What PyTorch's caching allocator asks the driver for is a multiple of this. A tensor counts with the whole block that it
+was given, which may be larger than asked for by less than this."""
+_PAGE_BYTES = 4096
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Metric:
     """A measured quantity. `better` says which direction is a gain; `title` is for tables, `doc` for readers.
 
     `added` says that single values are too coarse to compare, so that effects are of sums over many requests.
+    `step` is that of the counter, in the unit: two readings that are equal may still be so far apart; 0 where it is exact
+    or does not matter.
     """
 
     name: str
@@ -22,6 +29,7 @@ class Metric:
     pass_: Literal["latency", "memory"]
     doc: str
     added: bool = False
+    step: float = 0.0
 
     @property
     def is_memory(self) -> bool:
@@ -53,13 +61,13 @@ _METRICS = (
     Metric(name="peak_allocated", title="Peak allocated", unit="bytes", better="lower", pass_="memory",
            doc="Most bytes that tensors held on the device at once during one request."),
     Metric(name="peak_reserved", title="Peak reserved", unit="bytes", better="lower", pass_="memory",
-           doc="Most bytes that the caching allocator held on the device at once."),
+           step=ALLOCATOR_UNIT_BYTES, doc="Most bytes that the caching allocator held on the device at once."),
     Metric(name="driver_used", title="Driver used", unit="bytes", better="lower", pass_="memory",
-           doc="Most device memory in use as the driver sees it, by all processes on the card, at the edges of stages."),
+           step=ALLOCATOR_UNIT_BYTES, doc="Most device memory in use as the driver sees it, by all processes on the card, at the edges of stages."),
     Metric(name="fragmentation", title="Unused share of reserved", unit="ratio", better="lower", pass_="memory",
-           doc="Share of the peak reserved that no tensor needed at the peak allocated: what the allocator's blocks waste."),
+           step=0.001, doc="Share of the peak reserved that no tensor needed at the peak allocated: what the allocator's blocks waste."),
     Metric(name="rss_peak", title="Peak resident", unit="bytes", better="lower", pass_="memory",
-           doc="Most host memory that the worker process held resident."),
+           step=_PAGE_BYTES, doc="Most host memory that the worker process held resident."),
 )  # fmt: skip
 
 _SUMMARISED = (

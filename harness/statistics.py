@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -172,14 +172,19 @@ def _count(differences: Differences, complete: Mapping[int, float]) -> int:
     return sum(len(values) for worker in complete for values in differences[worker].values())
 
 
-def repeat_effect(differences: Sequence[float], *, level: float = 0.95) -> Effect | None:
-    """The mean difference between repeats of whole processes, with Student's t; a point where all repeats agree."""
+def repeat_effect(differences: Sequence[float], *, level: float = 0.95, rounding: float = 0.0) -> Effect | None:
+    """The mean difference between repeats of whole processes, with Student's t.
+
+    `rounding` is the standard deviation that the steps of a counter alone give a difference. Repeats that agree do not
+    show less spread than that; they give a point only where readings are exact, with a rounding of 0.
+    """
     if not differences:
         return None
-    effect = _effect(differences, None, len(differences), level)
-    if len(differences) > 1 and len(set(differences)) == 1:
-        effect = replace(effect, low=effect.location, high=effect.location)
-    return effect
+    spread = None
+    if len(differences) >= MIN_WORKERS:
+        variance = float(np.var(differences, ddof=1)) if len(set(differences)) > 1 else 0.0
+        spread = max(variance, rounding**2), float(len(differences) - 1)
+    return _effect(differences, spread, len(differences), level)
 
 
 def quantiles(values: Sequence[float]) -> dict[str, float]:

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from harness import compare
-from harness.results import Contrast, Run, Trial
+from harness.results import Contrast, Control, Run, Trial
+from harness.vram import DOSE_BYTES
 
 TICK_S, TICK_J = 0.1, 40.0
 
@@ -67,3 +68,58 @@ def test_a_worker_whose_counter_never_moved_has_no_figure_of_energy(measure_fake
     assert contrast(still, "resample_cache", "energy").workers == 2
     never = with_values(run, lambda _: {"energy": 0.0})
     assert contrast(never, "resample_cache", "energy").verdict == "inconclusive"
+
+
+def test_a_dose_of_memory_that_is_not_seen_fails_however_wide_the_margin(measure_fake: Callable[..., Run]) -> None:
+    run = measure_fake(measure={"metrics": ["latency", "rss_peak"]})
+    wide = replace(run, plan=replace(run.plan, margin=dict.fromkeys(run.plan.margin, 0.5)))
+    assert memory_dose(compare.evaluate(wide)).passed
+    unseen = with_values(
+        wide,
+        lambda trial: (
+            {"rss_peak": (trial.values["rss_peak"] or 0.0) - DOSE_BYTES}
+            if (trial.pass_, trial.arm) == ("memory", "host_dose")
+            else {}
+        ),
+    )
+    assert not memory_dose(unseen).passed
+
+
+def memory_dose(run: Run) -> Control:
+    return next(control for control in run.controls if control.name == "memory_dose")
+
+
+def test_a_dose_on_a_gpu_is_found_to_the_allocators_unit(measure_fake: Callable[..., Run]) -> None:
+    run = measure_fake(measure={"metrics": ["latency", "peak_allocated"]}, devices=["cuda"])
+    assert memory_dose(run).bound == 2 * 2**20
+    assert memory_dose(run).passed
+
+
+def test_a_repeat_that_reads_zero_is_not_dropped_from_the_effect(measure_fake: Callable[..., Run]) -> None:
+    run = measure_fake(measure={"metrics": ["latency", "peak_reserved"]}, devices=["cuda"])
+    zero = with_values(
+        run,
+        lambda trial: (
+            {"peak_reserved": 0.0} if (trial.pass_, trial.arm, trial.block) == ("memory", "resample_cache", 0) else {}
+        ),
+    )
+    found = contrast(zero, "resample_cache", "peak_reserved")
+    assert (found.ratio, found.verdict) == (None, "inconclusive")
+    assert found.reason == "a repeat reads zero, which has no ratio"
+
+
+def test_only_exact_memory_has_an_interval_without_width(measure_fake: Callable[..., Run]) -> None:
+    run = measure_fake(measure={"metrics": ["latency", "peak_allocated", "peak_reserved"]}, devices=["cuda"])
+    exact, stepped = (contrast(run, "resample_cache", f"peak_{name}") for name in ("allocated", "reserved"))
+    assert (exact.ratio_low, exact.ratio_high) == (1.0, 1.0)
+    assert stepped.ratio_low is not None
+    assert stepped.ratio_high is not None
+    assert stepped.ratio_low < 1.0 < stepped.ratio_high
+
+
+def test_processor_time_of_an_arm_is_that_of_its_requests_and_not_of_its_builds(
+    measure_fake: Callable[..., Run],
+) -> None:
+    run = measure_fake(measure={"metrics": ["latency", "init", "cpu_time"]})
+    arm = next(arm for arm in run.arms if arm.arm == "none")
+    assert arm.metrics["cpu_time"]["count"] == arm.metrics["latency"]["count"]

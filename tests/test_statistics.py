@@ -121,6 +121,15 @@ def test_repeats_that_agree_give_a_point() -> None:
     assert (effect.low, effect.high) == (-0.5, -0.5)
 
 
+def test_repeats_that_agree_show_no_less_spread_than_the_steps_of_their_counter() -> None:
+    effect = repeat_effect([0.0, 0.0, 0.0], rounding=1 / np.sqrt(6))
+    assert effect is not None
+    assert effect.low is not None
+    assert effect.high is not None
+    assert effect.high == -effect.low == pytest.approx(1.0, abs=0.02)
+    assert repeat_effect([0.0], rounding=1.0) == repeat_effect([0.0])
+
+
 def test_quantiles_of_nothing_are_empty() -> None:
     assert quantiles([]) == {}
     assert quantiles([1.0, 2.0, 3.0])["p50"] == 2.0
