@@ -124,7 +124,7 @@ def _contrast(
         ratio_low=None if effect is None or effect.low is None else math.exp(effect.low),
         ratio_high=None if effect is None or effect.high is None else math.exp(effect.high),
         blocks=0 if effect is None else effect.blocks, workers=0 if effect is None else effect.workers,
-        witness_before=witness_before, witness_after=witness_after, equivalence=_worst_grade(evidence, arm),
+        witness_before=witness_before, witness_after=witness_after, equivalence=_worst_grade(evidence, reference, arm),
         quantiles={"before": quantiles(before), "after": quantiles(after)} if before else {},
     )  # fmt: skip
 
@@ -230,7 +230,8 @@ def _witness_figures(
     return sides[0], sides[1]
 
 
-def _worst_grade(evidence: Evidence, arm: str) -> str | None:
+def _worst_grade(evidence: Evidence, *arms: str) -> str | None:
+    """The worst grade of the outputs of either side; the run's reference, with which they were compared, has none."""
     order = ("bitwise", "tolerance", "spectral", "words", "changed")
-    grades = [item.grade for item in evidence.equivalences(arm)]
+    grades = [item.grade for arm in arms for item in evidence.equivalences(arm)]
     return max(grades, key=order.index) if grades else None

@@ -102,10 +102,12 @@ class WitnessCount:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Equivalence:
-    """The output of `arm` against that of the arm without toggles, on one request and seed.
+    """The output of `arm` against that of the run's reference, on one request and seed.
 
-    `grade` is the best grade that holds, `bound` its figure (largest absolute difference of samples for tolerance,
-    log-mel distance in dB for spectral; None where lengths differ), `accepted` whether the check that the toggle declares is met.
+    The reference is the arm without toggles, or of the design leave_one_out the arm with all of them, against which an arm
+    lacks one. `grade` is the best grade that holds, `bound` its figure (largest absolute difference of samples for tolerance,
+    log-mel distance in dB for spectral; None where lengths differ or samples are not finite), `accepted` whether the check
+    that the toggle declares is met.
     `audio_before`/`audio_after` are paths relative to the run's folder, or None.
     """
 

@@ -221,7 +221,8 @@ def _witness(reading: Reading, contrast: Contrast) -> str:
 
 
 def _equivalence(reading: Reading, contrast: Contrast) -> str:
-    found = [row for row in reading.equivalences(contrast.device, contrast.arm) if row.grade == contrast.equivalence]
+    sides = [reading.equivalences(contrast.device, arm) for arm in (contrast.reference_arm, contrast.arm)]
+    found = [row for side in sides for row in side if row.grade == contrast.equivalence]
     return grade(contrast.equivalence, max((row.bound for row in found if row.bound is not None), default=None))
 
 
