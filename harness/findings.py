@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Callable, Hashable, Iterator
 from statistics import median
 
 from harness.evidence import EXACT, Evidence
 from harness.results import Finding, Trial
+from harness.statistics import repeat_effect
 
 MIN_SUCCESSORS = 5
 MIN_WORKERS_FOR_DRIFT = 2
+CHANCE = 0.05
+"""Chance that any shift by the arm before is told where there is none."""
+UNCOVERED = 0.05
+"""Stages that leave more of a request than this uncovered do not explain its time."""
 
 
 def findings(evidence: Evidence) -> Iterator[Finding]:
@@ -25,6 +30,7 @@ def findings(evidence: Evidence) -> Iterator[Finding]:
         ("memory spread", _memory_spread(evidence)),
         ("threads", _not_alike(evidence)),
         ("uneven", _uneven(evidence)),
+        ("uncovered", _uncovered(evidence)),
     ):
         if message:
             yield Finding(kind=kind, device=evidence.device, message=message)
@@ -38,28 +44,74 @@ def _requests(evidence: Evidence) -> list[tuple[Trial, float]]:
     ]
 
 
-def _relative(trials: list[tuple[Trial, float]]) -> list[tuple[Trial, float]]:
-    """Each latency as a log-ratio to the median of its arm and stratum."""
-    groups: dict[tuple[str, str], list[float]] = defaultdict(list)
+Kind = Callable[[Trial], Hashable]
+"""What trials must share to be compared with one another."""
+
+
+def _relative(
+    trials: list[tuple[Trial, float]], kind: Kind = lambda trial: (trial.arm, trial.stratum)
+) -> list[tuple[Trial, float]]:
+    """Each latency as a log-ratio to the median of its kind: of its arm and stratum, where nothing else is said."""
+    groups: dict[Hashable, list[float]] = defaultdict(list)
     for trial, latency in trials:
-        groups[trial.arm, trial.stratum].append(latency)
+        groups[kind(trial)].append(latency)
     centres = {key: median(values) for key, values in groups.items()}
-    return [(trial, math.log(latency / centres[trial.arm, trial.stratum])) for trial, latency in trials]
+    return [(trial, math.log(latency / centres[kind(trial)])) for trial, latency in trials]
 
 
 def _carry_over(evidence: Evidence) -> str:
-    off: dict[str, list[float]] = defaultdict(list)
-    for trial, shift in _relative(_requests(evidence)):
+    """By how much an arm's latency is shifted by the arm before it, where that is more than its own noise.
+
+    Each group of arms and each worker apart; across workers Student's t, all shifts sharing `CHANCE`.
+    """
+    found: dict[tuple[str, str], dict[int, list[float]]] = defaultdict(lambda: defaultdict(list))
+    alike = _relative(_requests(evidence), lambda trial: (trial.worker, trial.group, trial.arm, trial.stratum))
+    for trial, shift in alike:
         if trial.predecessor is not None:
-            off[trial.predecessor].append(shift)
-    shifts = {arm: median(values) for arm, values in off.items() if len(values) >= MIN_SUCCESSORS}
-    if not shifts:
-        return ""
-    worst = max(shifts, key=lambda arm: abs(shifts[arm]))
+            found[trial.group, trial.predecessor][trial.worker].append(shift)
+    shifts = {key: workers for key, workers in found.items() if sum(map(len, workers.values())) >= MIN_SUCCESSORS}
+    told = []
+    for (group, arm), workers in shifts.items():
+        effect = repeat_effect([median(values) for values in workers.values()], level=1 - CHANCE / len(shifts))
+        if effect is not None and ((effect.low or 0.0) > 0 or (effect.high or 0.0) < 0):
+            low, high = (100 * math.expm1(end or 0.0) for end in (effect.low, effect.high))
+            told.append(
+                f"{100 * math.expm1(effect.location):+.2f} % after {arm} in group {group} ({low:+.2f} to {high:+.2f} % over "
+                f"{effect.workers} workers)"
+            )
+    return f"Latency is shifted by the arm before: {'; '.join(told)}." if told else ""
+
+
+def _uncovered(evidence: Evidence) -> str:
+    """What share of a request its stages leave out, by the clock of the host and by that of the device."""
+    trials = [trial for trial, _ in _requests(evidence) if trial.arm == evidence.reference]
+    told = []
+    for prefix, whole, clock in (("stage", "latency", "host"), ("device", "device.latency", "device")):
+        by_stratum: dict[str, list[float]] = defaultdict(list)
+        for trial in trials:
+            share = _share_uncovered(trial, prefix, whole)
+            if share is not None:
+                by_stratum[trial.stratum].append(share)
+        shares = {stratum: median(found) for stratum, found in by_stratum.items()}
+        worst = max(shares, key=lambda stratum: shares[stratum], default="")
+        if shares.get(worst, 0.0) > UNCOVERED:
+            told.append(f"{100 * shares[worst]:.1f} % of {clock} time ({worst})")
     return (
-        f"The largest shift of an arm's latency by the arm before it: {100 * math.expm1(shifts[worst]):+.2f} % after "
-        f"{worst} (median of {len(off[worst])} trials)."
+        f"The stages of a request leave up to {' and '.join(told)} uncovered: what happens there belongs to none of them."
+        if told
+        else ""
     )
+
+
+def _share_uncovered(trial: Trial, prefix: str, whole: str) -> float | None:
+    """The share of `whole` that is in no stage; parts of a stage are named after it, and are in it already."""
+    stages = [
+        value or 0.0
+        for name, value in trial.values.items()
+        if name.startswith(f"{prefix}.") and name != whole and name.count(".") == 1
+    ]
+    total = trial.values.get(whole)
+    return 1 - sum(stages) / total if stages and total else None
 
 
 def _noise(evidence: Evidence) -> str:
