@@ -19,6 +19,9 @@ MIN_WORKERS = 2
 UNEQUAL = 0.95
 """An arm whose own spread lies above this quantile of what equal spreads would give (F distribution, against the mean of
 the other arms) has its own degrees of freedom alone."""
+ALONE_FROM = 4
+"""With fewer workers, an arm's own one or two degrees of freedom widen its interval several times and make it miss hardly
+less often (docs/decisions/0001)."""
 SHARED_AT_LEAST = 0.5
 """Least correlation that two arms' differences from one reference are taken to have."""
 
@@ -78,8 +81,8 @@ def joint_effects(
     correlated, because they share the reference. The variance is the mean of the arms' own variances over workers; its
     degrees of freedom are those that the correlation leaves (`_pooled`); the interval is Student's t with them. So the
     noise of the reference, which is in every difference, counts whole, be it larger than the arms' or smaller.
-    An arm is judged by its own variance where that is the larger, and by its own degrees of freedom as well where it is
-    larger than equal noise would let it be (F test, `UNEQUAL`): no arm borrows the calm of the others.
+    An arm is judged by its own variance where that is the larger, and of `ALONE_FROM` workers by its own degrees of freedom
+    as well where it is larger than equal noise would let it be (F test, `UNEQUAL`): no arm borrows the calm of the others.
 
     Pooled are the arms that have all workers of the most complete arm; one that lacks some, such as an arm that died,
     stands alone and takes nothing from the others. Arms that no worker measured completely are absent from the answer, and
@@ -129,6 +132,8 @@ def _spreads(table: NDArray[np.float64]) -> list[_Spread]:
     pooled = _pooled(table)
     if len(own) == 1:
         return [pooled]
+    if len(table) < ALONE_FROM:
+        return [(max(float(variance), pooled[0]), pooled[1]) for variance in own]
     others = (own.sum() - own) / (len(own) - 1)
     limits = others * special.fdtri(alone, pooled[1], UNEQUAL)
     return [
