@@ -219,6 +219,9 @@ def _write_reports(folder: Path, *, html: Path | None, markdown: Path | None) ->
         plots.mkdir(exist_ok=True)
         for name, svg in report.svgs(result).items():
             (plots / name).write_text(svg, encoding="utf-8")
+        for kept in sorted((folder / "memory").glob("*.json")):
+            data = json.loads(kept.read_text(encoding="utf-8"))
+            kept.with_suffix(".html").write_text(report.allocations(kept.stem, data), encoding="utf-8")
     if markdown == Path("-"):
         typer.echo(report.markdown(result))
     elif markdown is not None:

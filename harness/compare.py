@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from statistics import median
 
@@ -11,7 +11,7 @@ from harness.controls import calibrated, controls, family, margin_of
 from harness.evidence import EXACT, Evidence
 from harness.findings import findings
 from harness.frontier import frontier
-from harness.metrics import Metric, metric
+from harness.metrics import SUMMARISED, Metric, metric
 from harness.optimizations import named
 from harness.optimizations.witness import Counts, judge
 from harness.results import (
@@ -26,6 +26,11 @@ from harness.results import (
     toggle_of,
 )
 from harness.statistics import Effect, quantiles
+
+BY_STRATUM = ("latency", "ttfa", "chunk_gap", "rtf")
+"""Metrics whose effects are also given for each kind of request (docs/decisions/0007-effects-by-stratum.md)."""
+ERROR = 0.05
+"""Chance that the interval of a contrast misses the truth; its intervals by kind of request share it."""
 
 
 def evaluate(run: Run) -> Run:
@@ -56,14 +61,14 @@ def evaluate(run: Run) -> Run:
 
 def _arms(evidence: Evidence) -> Iterator[ArmSummary]:
     for arm in evidence.arms.values():
-        values = {name: evidence.values(name, arm.name) for name in evidence.metric_names}
+        values = {name: evidence.values(name, arm.name) for name in (*evidence.metric_names, *SUMMARISED)}
         yield ArmSummary(
             device=evidence.device,
             arm=arm.name,
             role=arm.role,
             states=arm.states,
             failed=evidence.failure(arm.name) is not None,
-            metrics={name: {**quantiles(found), "count": len(found)} for name, found in values.items() if found},
+            metrics={name: _summary(name, found) for name, found in values.items() if found},
         )
 
 
@@ -73,11 +78,21 @@ def _refused(evidence: Evidence) -> dict[str, str]:
     return {arm: f"{verdict}: {reason}" for arm, (verdict, reason) in states.items() if verdict is not None}
 
 
+def _summary(name: str, values: Sequence[float]) -> dict[str, float]:
+    """Quantiles and count; what is zero in most requests also has its sum and in how many it was not zero."""
+    summary = {**quantiles(values), "count": len(values)}
+    return summary | {"total": sum(values), "nonzero": sum(map(bool, values))} if name in SUMMARISED else summary
+
+
 def _contrasts(evidence: Evidence, is_calibrated: Mapping[str, bool]) -> Iterator[Contrast]:
     for optimization, reference, arm in evidence.run.plan.pairs:
         state, reason = _state(evidence, optimization, reference, arm)
         for name in evidence.metric_names:
-            yield _contrast(evidence, name, (optimization, reference, arm), (state, reason), is_calibrated)
+            strata = evidence.strata(name) if name in BY_STRATUM else []
+            for stratum in ("", *strata) if len(strata) > 1 else ("",):
+                level = 1 - ERROR / (len(strata) if stratum else 1)
+                pair = (optimization, reference, arm)
+                yield _contrast(evidence, name, pair, (state, reason), is_calibrated, stratum=stratum, level=level)
 
 
 def _contrast(
@@ -86,18 +101,22 @@ def _contrast(
     pair: tuple[str, str, str],
     invalid: tuple[Verdict | None, str],
     is_calibrated: Mapping[str, bool],
+    *,
+    stratum: str,
+    level: float,
 ) -> Contrast:
     optimization, reference, arm = pair
     facts, margin = metric(name), margin_of(evidence, name)
-    effect = evidence.effect(name, reference, arm)
-    before, after = evidence.paired_values(name, reference, arm)
+    effect = evidence.effect(name, reference, arm, level=level, stratum=stratum)
+    before, after = evidence.paired_values(name, reference, arm, stratum)
     verdict, reason = invalid
     if verdict is None:
         missing = evidence.run.unavailable.get(evidence.device, {}).get(name)
         verdict, reason = _verdict(effect, facts, margin, missing, calibrated=is_calibrated[family(name)])
     witness_before, witness_after = _witness_figures(evidence, optimization, reference, arm)
     return Contrast(
-        optimization=optimization, metric=name, device=evidence.device, unit=facts.unit, statistic=_statistic(name),
+        optimization=optimization, metric=name, device=evidence.device, stratum=stratum, level=level,
+        unit=facts.unit, statistic=_statistic(name),
         reference_arm=reference, arm=arm, margin=margin, verdict=verdict, reason=reason,
         before=median(before) if before else None, after=median(after) if after else None,
         ratio=None if effect is None else math.exp(effect.location),

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
 from harness.designs import CONTROLS
-from harness.metrics import FACTS_OF_WORK, METRICS, metric
+from harness.metrics import FACTS_OF_WORK, METRICS, SUMMARISED, metric
 from harness.results import CYCLE, TOGETHER, Arm, Equivalence, Run, Trial, WitnessCount, toggle_of
 from harness.statistics import Effect, joint_effects, repeat_effect
 
@@ -39,6 +39,7 @@ class _Key:
     group: str
     form: Form
     level: float
+    stratum: str
 
 
 class Evidence:
@@ -54,6 +55,7 @@ class Evidence:
         self.trials = [trial for trial in timed if not _is_peak_of_some(trial)]
         self.peaks_of_some = [trial for trial in timed if _is_peak_of_some(trial)]
         self._effects: dict[_Key, Mapping[str, Effect]] = {}
+        self._pairs: dict[tuple[str, str, str, str], list[tuple[Trial, Trial]]] = {}
         self.reference = next(arm.name for arm in run.plan.arms if arm.role in ("none", "all"))
 
     @cached_property
@@ -66,7 +68,7 @@ class Evidence:
     @cached_property
     def metric_names(self) -> list[str]:
         """Metrics to compare: those the scenario asks for where they exist, then stages and device times."""
-        seen = {name for trial in self.trials for name in trial.values} - set(FACTS_OF_WORK)
+        seen = {name for trial in self.trials for name in trial.values} - set(FACTS_OF_WORK) - set(SUMMARISED)
         wanted = self.run.scenario.get("measure", {}).get("metrics") or list(METRICS)
         named = [name for name in METRICS if name in wanted and name in seen]
         return named + sorted(name for name in seen if name not in METRICS)
@@ -76,36 +78,52 @@ class Evidence:
         groups = self.run.plan.groups
         return next((name for name, arms in groups.items() if reference in arms and arm in arms), "")
 
-    def pairs(self, name: str, reference: str, arm: str, group: str) -> list[tuple[Trial, Trial]]:
+    def pairs(self, name: str, reference: str, arm: str, group: str) -> Sequence[tuple[Trial, Trial]]:
         """Trials of both arms that share a block of `group` and have a value of the metric."""
         where = metric(name).pass_, "init" if name == "init" else "request", group
-        return [
-            (block[reference], block[arm])
-            for key, block in self._blocks.items()
-            if key[:3] == where
-            and all(side in block and block[side].values.get(name) is not None for side in (reference, arm))
-        ]
+        key = (name, reference, arm, group)
+        if key not in self._pairs:
+            self._pairs[key] = [
+                (block[reference], block[arm])
+                for place, block in self._blocks.items()
+                if place[:3] == where
+                and all(side in block and block[side].values.get(name) is not None for side in (reference, arm))
+            ]
+        return self._pairs[key]
 
     def values(self, name: str, arm: str) -> list[float]:
         """The metric's values in all timed trials of an arm."""
         return [value for trial in self.trials if trial.arm == arm and (value := trial.values.get(name)) is not None]
 
-    def paired_values(self, name: str, reference: str, arm: str) -> tuple[list[float], list[float]]:
-        """The metric's values before and after, over the blocks that both arms share."""
+    def strata(self, name: str) -> list[str]:
+        """The kinds of request in which a metric of the latency pass was measured, in the order of the workload."""
+        found = {
+            trial.stratum
+            for trial in self.trials
+            if (trial.pass_, trial.kind) == ("latency", "request") and trial.values.get(name) is not None
+        }
+        return [stratum for stratum in self.run.plan.strata if stratum in found]
+
+    def paired_values(self, name: str, reference: str, arm: str, stratum: str = "") -> tuple[list[float], list[float]]:
+        """The metric's values before and after, over the blocks that both arms share (of one stratum, if it is named)."""
         group = "" if metric(name).pass_ == "memory" else self.group_of(reference, arm)
-        pairs = self.pairs(name, reference, arm, group)
+        pairs = [pair for pair in self.pairs(name, reference, arm, group) if stratum in ("", pair[0].stratum)]
         return [_value(before, name) for before, _ in pairs], [_value(after, name) for _, after in pairs]
 
     def effect(
         self, name: str, reference: str, arm: str, *, level: float = 0.95, form: Form = log_ratio,
-        group: str | None = None,
+        group: str | None = None, stratum: str = "",
     ) -> Effect | None:  # fmt: skip
-        """The paired effect of `arm` against `reference`, by default as a log-ratio; None where nothing is paired."""
+        """The paired effect of `arm` against `reference`, by default as a log-ratio; None where nothing is paired.
+
+        Over the whole workload with its shares, or in one `stratum` of the latency pass.
+        """
         if metric(name).pass_ == "memory":
             pairs = self.pairs(name, reference, arm, "")
             figures = [form(_value(a, name), _value(b, name)) for a, b in pairs]
             return repeat_effect([figure for figure in figures if not math.isnan(figure)], level=level)
-        key = _Key(name, reference, self.group_of(reference, arm) if group is None else group, form, level)
+        group = self.group_of(reference, arm) if group is None else group
+        key = _Key(name, reference, group, form, level, stratum)
         if key not in self._effects:
             self._effects[key] = self._joint(key)
         return self._effects[key].get(arm)
@@ -118,7 +136,7 @@ class Evidence:
             by_worker: dict[int, dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
             for before, after in self.pairs(key.metric, key.reference, arm, key.group) if arm != key.reference else ():
                 figure = key.form(_value(before, key.metric), _value(after, key.metric))
-                if not math.isnan(figure):
+                if not math.isnan(figure) and key.stratum in ("", before.stratum):
                     by_worker[before.worker][before.stratum].append(figure)
                     seen.add(before.stratum)
             differences[arm] = by_worker

@@ -20,6 +20,7 @@ def findings(evidence: Evidence) -> Iterator[Finding]:
         ("carry-over", _carry_over(evidence)),
         ("noise", _noise(evidence)),
         ("drift", _drift(evidence)),
+        ("throttling", _throttling(evidence)),
         ("cap", _cap(evidence)),
         ("memory spread", _memory_spread(evidence)),
         ("threads", _not_alike(evidence)),
@@ -80,6 +81,18 @@ def _drift(evidence: Evidence) -> str:
     return (
         f"The slowest worker process was {spread:.2f} % slower than the fastest; pairing within a process removes this."
     )
+
+
+def _throttling(evidence: Evidence) -> str:
+    """How many blocks were measured on a card that something slowed down, and by how much its clock varied."""
+    blocks = [item for item in evidence.run.conditions if item.device == evidence.device and item.pass_ == "latency"]
+    slow = [item for item in blocks if item.readings.get("slowed_share")]
+    if not slow:
+        return ""
+    causes = sorted({cause for item in slow for cause in item.readings["slowed_by"]})
+    clocks = [clock for item in blocks if (clock := item.readings.get("sm_clock_mhz"))]
+    span = f"; its median clock lay between {min(clocks):.0f} and {max(clocks):.0f} MHz" if clocks else ""
+    return f"The card was slowed down ({', '.join(causes)}) in {len(slow)} of {len(blocks)} blocks{span}."
 
 
 def _cap(evidence: Evidence) -> str:

@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack, nullcontext
 from itertools import pairwise
 from pathlib import Path
+from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
 from harness import allocations, spans
@@ -19,6 +20,7 @@ from harness.adapters.base import Model, Target
 from harness.designs import DEVICE_DOSE, HOST_DOSE, UNINSTRUMENTED
 from harness.machine import Machine
 from harness.peaks import PeakRecorder, Points
+from harness.playback import playback
 from harness.requests import Output, Request, Speaker
 from harness.results import Arm
 from harness.together import Threads, values_of
@@ -87,21 +89,22 @@ class Bench:
         machine, target = self.machine, self._targets[arm]
         dose = self._dose(arm, dose_s)
         recorder = spans.Recorder(machine.mark, machine.clock_ns)
-        chunks_ns: list[int] = []
+        chunks: list[tuple[int, int]] = []
         machine.synchronize()
         joules = machine.energy_j()
         with nullcontext() if arm == UNINSTRUMENTED else spans.recording(recorder):
             cpu_start, start = machine.cpu_time_ns(), machine.clock_ns()
             with spans.span("request"):
                 waited = dose()
-                output = target.run(request, lambda: chunks_ns.append(machine.clock_ns()))
+                output = target.run(request, lambda samples: chunks.append((machine.clock_ns(), samples)))
             machine.synchronize()
             end, cpu_end = machine.clock_ns(), machine.cpu_time_ns()
         values = _request_values(output, (end - start) / 1e9)
         values["cpu_time"] = (cpu_end - cpu_start) / 1e9
         values["energy"] = _per_second(joules, machine.energy_j(), values["audio"])
         if request.stream:
-            values["ttfa"] = (chunks_ns[0] - start) / 1e9
+            values["ttfa"] = (chunks[0][0] - start) / 1e9
+            values |= _playback_values(chunks, output.sample_rate_hz)
         values |= self._stage_values(recorder)
         if dose_s:
             values["dose"] = waited or values.get("device.dose")
@@ -112,6 +115,8 @@ class Bench:
         dose = self._dose(arm, dose_s) if arm == HOST_DOSE else _no_dose
         together = self._threads.run(self.bind_others(arm, request.concurrency), request, dose)
         values = values_of(together, stream=request.stream)
+        if request.stream:
+            values |= _mean([_playback_values(a.chunks, a.output.sample_rate_hz) for a in together.answers])
         return {**values, "dose": together.waited_s} if together.waited_s else values
 
     def _dose(self, arm: str, dose_s: float) -> Callable[[], float]:
@@ -258,9 +263,24 @@ def _per_second(before_j: float | None, after_j: float | None, audio_s: float | 
     return None if before_j is None or after_j is None or not audio_s else (after_j - before_j) / audio_s
 
 
+def _playback_values(chunks: Sequence[tuple[int, int]], sample_rate_hz: int) -> dict[str, float | None]:
+    """What a listener hears of `chunks`, each (arrival in ns, samples)."""
+    heard = playback([arrival for arrival, _ in chunks], [samples for _, samples in chunks], sample_rate_hz)
+    values: dict[str, float | None] = {"underruns": float(heard.underruns), "stall": heard.stall_s}
+    if heard.longest_gap_s is not None:
+        values["chunk_gap"] = heard.longest_gap_s
+    return values
+
+
+def _mean(readings: Sequence[Mapping[str, float | None]]) -> dict[str, float | None]:
+    """The mean of each value over the readings that have it."""
+    found = {name: [value for reading in readings if (value := reading.get(name)) is not None] for name in readings[0]}
+    return {name: fmean(values) for name, values in found.items() if values}
+
+
 def _no_dose() -> float:
     return 0.0
 
 
-def _ignore() -> None:
+def _ignore(samples: int) -> None:
     pass

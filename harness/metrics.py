@@ -31,6 +31,8 @@ _METRICS = (
                "several at the same moment, the mean of each one's own."),
     Metric(name="ttfa", title="Time to first audio", unit="s", better="lower", pass_="latency",
            doc="From the call of a streaming request to its first audio chunk on the host."),
+    Metric(name="chunk_gap", title="Longest chunk gap", unit="s", better="lower", pass_="latency",
+           doc="Longest wait between two chunks of a streaming request, as they reach the host; one chunk has none."),
     Metric(name="rtf", title="Real-time factor", unit="ratio", better="lower", pass_="latency",
            doc="Latency over the duration of the audio made: below 1 is faster than it plays."),
     Metric(name="audio_rate", title="Audio seconds per second", unit="ratio", better="higher", pass_="latency",
@@ -50,14 +52,21 @@ _METRICS = (
            doc="Most device memory in use as the driver sees it, by all processes on the card, at the edges of stages."),
     Metric(name="fragmentation", title="Unused share of reserved", unit="ratio", better="lower", pass_="memory",
            doc="Share of the peak reserved that no tensor needed at the peak allocated: what the allocator's blocks waste."),
+    Metric(name="rss_peak", title="Peak resident", unit="bytes", better="lower", pass_="memory",
+           doc="Most host memory that the worker process held resident."),
+)  # fmt: skip
+
+_SUMMARISED = (
+    Metric(name="underruns", title="Underruns", unit="count", better="lower", pass_="latency",
+           doc="How often a player that starts at the first chunk runs dry before the next arrives."),
+    Metric(name="stall", title="Silence", unit="s", better="lower", pass_="latency",
+           doc="How long a player that starts at the first chunk is silent in all, waiting for chunks."),
     Metric(name="device_mallocs", title="Device mallocs", unit="count", better="lower", pass_="memory",
            doc="How often the caching allocator asked the driver for memory in the requests of one cycle."),
     Metric(name="device_frees", title="Device frees", unit="count", better="lower", pass_="memory",
            doc="How often the caching allocator gave memory back to the driver in the requests of one cycle."),
     Metric(name="alloc_retries", title="Allocator retries", unit="count", better="lower", pass_="memory",
            doc="How often the driver refused, and the allocator emptied its cache and asked again."),
-    Metric(name="rss_peak", title="Peak resident", unit="bytes", better="lower", pass_="memory",
-           doc="Most host memory that the worker process held resident."),
 )  # fmt: skip
 
 _FACTS_OF_WORK = (
@@ -73,6 +82,8 @@ _FACTS_OF_WORK = (
 
 METRICS = {metric.name: metric for metric in _METRICS}
 """The metrics that can be compared, by name, in the order of tables."""
+SUMMARISED = {metric.name: metric for metric in _SUMMARISED}
+"""Recorded where it can be and shown for each arm, never as a change: zero has no ratio."""
 FACTS_OF_WORK = {metric.name: metric for metric in _FACTS_OF_WORK}
 """What a trial says about the work it did; recorded, never compared."""
 STAGE_PEAKS = ("peak_allocated", "peak_reserved")
@@ -83,8 +94,9 @@ def metric(name: str) -> Metric:
     """The metric called `name`; those of a stage X are made from `stage.X`, `device.X`, `peak_allocated.X` and
     `peak_reserved.X`. Raises KeyError if unknown.
     """
-    if name in METRICS or name in FACTS_OF_WORK:
-        return METRICS.get(name) or FACTS_OF_WORK[name]
+    for known in (METRICS, SUMMARISED, FACTS_OF_WORK):
+        if name in known:
+            return known[name]
     prefix, _, rest = name.partition(".")
     if prefix == "stage" and rest:
         return Metric(name=name, title=f"Stage {rest}", unit="s", better="lower", pass_="latency",
@@ -101,4 +113,4 @@ def metric(name: str) -> Metric:
 
 def is_of_stage(name: str) -> bool:
     """Whether a metric is that of one stage only."""
-    return name not in METRICS and name not in FACTS_OF_WORK
+    return "." in name

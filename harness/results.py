@@ -11,7 +11,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
+"""1: the first. 2: `Contrast.stratum`, so that several contrasts are about one arm and metric."""
 
 State = bool | Mapping[str, Any]
 """A toggle's state in an arm: False = before, True = after with its defaults, a mapping = after with these parameters."""
@@ -191,6 +192,7 @@ class Contrast:
     """One arm against its reference in one metric: the row of a before/after table. Fields as in contract.md.
 
     `optimization` is the toggle, or "all"; where a toggle has several after-states, the toggle with its state (`setting`).
+    `stratum` is "" for the whole workload, whose verdict is the toggle's, or one kind of request (docs/decisions/0007).
     `level` is that of the interval; `reason` says in words why the verdict is what it is where the numbers alone do not; `quantiles` holds
     p50, p95 and p99 of both arms as `{"before": {...}, "after": {...}}`.
     """
@@ -214,6 +216,7 @@ class Contrast:
     witness_before: float | None
     witness_after: float | None
     equivalence: str | None
+    stratum: str = ""
     level: float = 0.95
     reason: str = ""
     quantiles: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
@@ -249,7 +252,10 @@ class FrontierPoint:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ArmSummary:
-    """One arm on one device: its toggles, and per metric p50, p95, p99 and `count` of its own trials."""
+    """One arm on one device: its toggles, and per metric p50, p95, p99 and `count` of its own trials.
+
+    `metrics.SUMMARISED` also have `total`, and `nonzero`: in how many trials they were not zero.
+    """
 
     device: str
     arm: str

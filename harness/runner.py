@@ -51,7 +51,7 @@ def resume(folder: Path, progress: Progress) -> Run:
     """Go on with a run that was killed or interrupted. Raises UsageError for one that is complete."""
     if not (folder / store.JOURNAL).exists():
         known = store.load(folder)
-        message = f"{folder} is complete ({len(known.contrasts)} contrasts); there is nothing to resume"
+        message = f"{folder} is complete ({sum(not contrast.stratum for contrast in known.contrasts)} contrasts); there is nothing to resume"
         raise UsageError(message)
     stored = store.run_from_journal(folder)
     return _measure(Scenario.from_data(stored.scenario), stored.plan, store.Journal(folder), progress)

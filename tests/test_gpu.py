@@ -164,7 +164,7 @@ def _peak(run: Run) -> float:
 def test_what_cannot_fit_is_reported_with_stage_and_shortfall(tmp_path: Path, quiet: Quiet) -> None:
     from harness.errors import NothingMeasuredError
 
-    with pytest.raises(NothingMeasuredError, match="in stage loading: .* without the limit .* too much"):
+    with pytest.raises(NothingMeasuredError, match=r"in stage loading: .* without the limit .* too much"):
         runner.run(scenario(vram_limit="1GiB"), tmp_path / "run", devices=["cuda"], progress=quiet)
 
 

@@ -14,7 +14,7 @@ import harness
 PACKAGE = Path(harness.__file__).parent
 LAYERS = (
     {"errors", "units"},
-    {"results", "metrics", "requests"},
+    {"results", "metrics", "requests", "playback"},
     {"spans", "statistics", "machine", "nvml", "vram", "peaks", "allocations"},
     {"optimizations"},
     {"designs", "equivalence", "scenario", "store"},

@@ -29,7 +29,7 @@ DEVICES = ["cpu", pytest.param("cuda:0", marks=pytest.mark.cuda)]
 
 
 def entered(function: Callable[..., Any], module: str = "", *, above: int = 1) -> Callable[[FrameType, str, Any], bool]:
-    """Is this the call of a Python `function`, from `module` `above` frames up where one is given?"""
+    """Tell calls of a Python `function`; those from `module`, `above` frames up, where one is given."""
     code = function.__code__
 
     def matches(frame: FrameType, event: str, _: object) -> bool:
@@ -44,7 +44,7 @@ def entered(function: Callable[..., Any], module: str = "", *, above: int = 1) -
 
 
 def collected(frame: FrameType, event: str, argument: object) -> bool:
-    """Is this a call of `gc.collect` from the toggle's file?"""
+    """Tell calls of `gc.collect` from the toggle's file."""
     return (
         event == "c_call"
         and argument is gc.collect
@@ -85,6 +85,10 @@ def seen_by_the_interpreter(matches: Callable[[FrameType, str, Any], bool]) -> I
         sys.setprofile(None)
 
 
+def _ignore(samples: int) -> None:
+    pass
+
+
 @pytest.fixture(scope="module")
 def request_() -> Request:
     return workload.request(fake_scenario(workload={"texts": {"en": "It costs $2,999. Buy 3 of them, today!"}}), 0)
@@ -107,11 +111,11 @@ def test_a_witness_counts_what_the_interpreter_sees(
     else:
         del states["prebuilt_resample"]
     target = model.bind(states, [request_.speaker])
-    target.run(request_, lambda: None)
+    target.run(request_, _ignore)
     with seen_by_the_interpreter(INDEPENDENT[name]) as seen:
-        target.run(request_, lambda: None)
+        target.run(request_, _ignore)
     with named(name).witness.probe()() as tally:
-        target.run(request_, lambda: None)
+        target.run(request_, _ignore)
         counted = tally.count
     assert counted == seen.value
     if state is False:

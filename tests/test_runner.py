@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
@@ -20,8 +21,8 @@ from harness.results import Contrast, Run
 from tests.conftest import TOGGLES, Quiet, fake_scenario
 
 
-def contrast(run: Run, optimization: str, metric: str = "latency") -> Contrast:
-    return next(c for c in run.contrasts if (c.optimization, c.metric) == (optimization, metric))
+def contrast(run: Run, optimization: str, metric: str = "latency", stratum: str = "") -> Contrast:
+    return next(c for c in run.contrasts if (c.optimization, c.metric, c.stratum) == (optimization, metric, stratum))
 
 
 def test_planted_effects_are_found_and_the_rest_is_called_equal(measure_fake: Callable[..., Run]) -> None:
@@ -336,3 +337,57 @@ def test_a_complete_run_cannot_be_resumed(measure_fake: Callable[..., Run], tmp_
     measure_fake()
     with pytest.raises(UsageError, match="nothing to resume"):
         runner.resume(tmp_path / "run", quiet)
+
+
+def test_underruns_are_summed_up_for_each_arm_and_never_compared(measure_fake: Callable[..., Run]) -> None:
+    run = measure_fake(
+        model={"base": "10s", "noise": 0.0001}, workload={"texts": {"en": "hello"}, "stream": True},
+        measure={"metrics": ["latency", "ttfa", "chunk_gap"], "budget": "200s", "time_limit": "60s"},
+    )  # fmt: skip
+    assert not {"underruns", "stall"} & {c.metric for c in run.contrasts}
+    assert contrast(run, "resample_cache", "chunk_gap").before == pytest.approx(1.0, rel=0.01)
+    arm = next(arm for arm in run.arms if arm.arm == "none")
+    assert arm.metrics["underruns"]["total"] == arm.metrics["underruns"]["nonzero"] == arm.metrics["underruns"]["count"]
+    assert arm.metrics["stall"]["p50"] == pytest.approx(0.75, rel=0.01)
+
+
+THREE_KINDS = {"texts": {"a": "one", "b": "two", "c": "three"}}
+
+
+def test_effects_are_given_by_kind_of_request_and_the_whole_workload_has_the_verdict(
+    measure_fake: Callable[..., Run],
+) -> None:
+    run = measure_fake(model={"effects": {"resample_cache": -0.1}}, workload=THREE_KINDS)
+    whole = contrast(run, "resample_cache")
+    assert (whole.stratum, whole.level, whole.verdict) == ("", 0.95, "faster")
+    for stratum in ("a zero_shot", "b zero_shot", "c zero_shot"):
+        part = contrast(run, "resample_cache", stratum=stratum)
+        assert part.verdict == "faster"
+        assert part.level == pytest.approx(1 - 0.05 / 3)
+        assert part.blocks < whole.blocks
+    assert {c.metric for c in run.contrasts if c.stratum} == {"latency"}
+
+
+def test_an_effect_on_one_kind_of_request_is_found_there_and_nowhere_else(measure_fake: Callable[..., Run]) -> None:
+    run = measure_fake(workload=THREE_KINDS)
+    slower = tuple(
+        replace(trial, values={**trial.values, "latency": 1.2 * latency})
+        if (trial.arm, trial.stratum) == ("cached_device", "b zero_shot") and (latency := trial.values.get("latency"))
+        else trial
+        for trial in run.trials
+    )
+    again = compare.evaluate(replace(run, trials=slower))
+    verdicts = {
+        c.stratum: c.verdict for c in again.contrasts if (c.optimization, c.metric) == ("cached_device", "latency")
+    }
+    assert verdicts == {
+        "": "slower",
+        "a zero_shot": "no material difference",
+        "b zero_shot": "slower",
+        "c zero_shot": "no material difference",
+    }
+    assert contrast(again, "cached_device").ratio == pytest.approx(1.2 ** (1 / 3), rel=0.005)
+
+
+def test_a_workload_of_one_kind_has_nothing_to_tell_apart(measure_fake: Callable[..., Run]) -> None:
+    assert not any(c.stratum for c in measure_fake().contrasts)

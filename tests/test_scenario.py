@@ -106,6 +106,12 @@ REFUSED = [
         "this metric is not in measure.metrics, so that its margin has no use",
     ),
     ("merge-key", 5, "measure", "the merge key << is not read; write the keys out"),
+    (
+        "metric-never-compared",
+        5,
+        "measure.metrics.1",
+        "stall is recorded wherever it can be and never compared; leave it out here",
+    ),
     ("metric-twice", 5, "measure.metrics.1", "'latency' is given twice"),
     (
         "misspelt-key",
@@ -270,7 +276,7 @@ REFUSED = [
         "unknown-text",
         5,
         "workload.texts.zh",
-        "unknown builtin text 'zh-newz'; allowed: zh-short, zh-dialogue, zh-news, zh-long, zh-mixed, en-short, en-dialogue, en-news, en-long, en-mixed; did you mean zh-news?",
+        "unknown builtin text 'zh-newz'; allowed: zh-short, zh-dialogue, zh-news, zh-long, zh-mixed, zh-3s, zh-10s, zh-30s, en-short, en-dialogue, en-news, en-long, en-mixed, en-3s, en-10s, en-30s; did you mean zh-news?",
     ),
     ("utf16", 1, "", "the file is not UTF-8; it looks like UTF-16: save it as UTF-8"),
     ("workers-not-whole", 5, "measure.workers", "found 2.5; allowed: a whole number"),

@@ -79,3 +79,17 @@ def test_run_ids_are_safe_names_and_differ() -> None:
     assert "/" not in first
     assert "." not in first
     assert first != second
+
+
+def test_a_run_of_the_first_schema_has_contrasts_of_the_whole_workload(
+    measure_fake: Callable[..., Run], tmp_path: Path
+) -> None:
+    run = measure_fake()
+    path = tmp_path / "run" / store.RUN_FILE
+    data = json.loads(path.read_bytes())
+    assert data["schema_version"] == SCHEMA_VERSION
+    data["schema_version"] = 1
+    for contrast in data["contrasts"]:
+        del contrast["stratum"]
+    path.write_text(json.dumps(data))
+    assert store.load(tmp_path / "run") == run

@@ -2,7 +2,8 @@
 
     Adapter.load(...)  -> Model      weights in memory, once per worker; nothing here is timed
     Model.bind(states) -> Target     a pipeline over those weights with the arm's toggles; timed as `init`
-    Target.run(request, on_chunk)    one request, timed; `on_chunk()` is called as each audio chunk reaches the host
+    Target.run(request, on_chunk)    one request, timed; `on_chunk(samples)` is called as each chunk of that many samples
+                                     reaches the host
 
 An adapter is an object with a `name` and `load`; adding one means adding it to `adapters.registry`.
 """
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 class Target(Protocol):
     """A pipeline with an arm's toggles bound."""
 
-    def run(self, request: Request, on_chunk: Callable[[], None]) -> Output: ...
+    def run(self, request: Request, on_chunk: Callable[[int], None]) -> Output: ...
 
 
 class Model(Protocol):

@@ -35,6 +35,7 @@ FAULTS = (
 """What a toggle can be planted to do when it is on."""
 
 SAMPLE_RATE_HZ = 24_000
+_SAMPLES = SAMPLE_RATE_HZ // 2
 _STAGE_SHARES = {"frontend": 0.1, "llm": 0.6, "flow": 0.2, "vocoder": 0.1}
 _INIT_SHARE = 0.05
 _FOOTPRINT_BYTES = 400 * 2**20
@@ -90,7 +91,7 @@ class FakeTarget:
         self._model = model
         self._on = on
 
-    def run(self, request: Request, on_chunk: Callable[[], None]) -> Output:
+    def run(self, request: Request, on_chunk: Callable[[int], None]) -> Output:
         model = self._model
         for toggle in registry():
             if toggle not in self._on or model.planted("faults", self._on[toggle]) == "inert":
@@ -105,10 +106,10 @@ class FakeTarget:
             with spans.span(stage):
                 model.machine.advance_s(seconds * share)
             if request.stream and stage == "flow":
-                on_chunk()
+                on_chunk(_SAMPLES // 2)
         saved = sum(model.planted("memory", name) or 0 for name in self._on.values())
         model.machine.memory.use_bytes(_FOOTPRINT_BYTES - saved + others * _REQUEST_BYTES)
-        on_chunk()
+        on_chunk(_SAMPLES // 2 if request.stream else _SAMPLES)
         return self._speak(request)
 
     def _fail(self, fault: str | None, concurrency: int) -> None:
@@ -134,7 +135,7 @@ class FakeTarget:
     def _speak(self, request: Request) -> Output:
         digest = hashlib.sha256(f"{request.text} {request.seed}".encode()).digest()
         tokens = [int(byte) for byte in digest]
-        time_s = np.arange(SAMPLE_RATE_HZ // 2) / SAMPLE_RATE_HZ
+        time_s = np.arange(_SAMPLES) / SAMPLE_RATE_HZ
         audio = (0.3 * np.sin(2 * np.pi * (200 + tokens[0]) * time_s)).astype(np.float32)
         if any(self._model.planted("faults", name) == "change" for name in self._on.values()):
             audio *= 0.5

@@ -3,13 +3,14 @@
     reading   looking things up in a Run
     rows, toggles, sentences   contrasts in words
     page      Run -> model.Page, all that a report says
+    memory, kinds              what an allocator held; effects by kind of request
     markdown, plots, html      Page -> text
 
 Nothing here writes files: callers do.
 """
 
-from harness.report.html import html
+from harness.report.html import allocations, html
 from harness.report.markdown import markdown
 from harness.report.plots import svgs
 
-__all__ = ["html", "markdown", "svgs"]
+__all__ = ["allocations", "html", "markdown", "svgs"]

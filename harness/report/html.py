@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from functools import cache
 from importlib.resources import files
+from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
@@ -12,6 +14,7 @@ from pygments import highlight
 from pygments.formatters import HtmlFormatter
 from pygments.lexers import PythonLexer
 
+from harness import units
 from harness.report import canvas, page, plots
 from harness.report.audio import ReadFile, sounds
 from harness.report.model import Device
@@ -33,6 +36,30 @@ def html(run: Run, read_file: ReadFile | None = None) -> str:
         anchor=anchor,
         toggle_of=toggle_of,
         linked={toggle.name for toggle in report.toggles},
+    )
+
+
+def allocations(title: str, data: Mapping[str, Any]) -> str:
+    """One arm's allocations (`harness.allocations.summary`) as a page of its own, without network or script."""
+    with canvas.style():
+        drawn = plots.held(data["points"] or [(0.0, data["before_bytes"])], title)
+    holders = [
+        (units.size(item["bytes"]), units.count(item["count"]), item["place"], item["stack"][1:])
+        for item in data["holders"]
+    ]
+    return (
+        _environment()
+        .get_template("allocations.html.j2")
+        .render(
+            title=title,
+            peak=units.size(data["peak_bytes"]),
+            before=units.size(data["before_bytes"]),
+            events=units.count(data["events"]),
+            complete=data["complete"],
+            holders=holders,
+            plot=Markup(canvas.inline(drawn, "held")),  # noqa: S704  matplotlib escapes what it draws
+            style=_style(),
+        )
     )
 
 

@@ -76,21 +76,33 @@ def _device(device: Device) -> Iterator[str]:
         yield from _table(
             ("Optimization", "State", "Why", "Witness", "Output"), [_invalid(entry) for entry in device.invalid]
         )
-    for frontier in device.frontiers:
-        yield f"#### {_text(frontier.title)} on {_text(device.name)}"
-        yield ""
-        if frontier.note:
-            yield _text(frontier.note)
-            yield ""
-        yield from _frontier(frontier)
+    yield from _frontiers(device)
     for table in device.tables:
         if table.rows:
             yield from _folded(f"{table.title} on {device.name}: quantiles and intervals", _quantiles(table))
+    if device.kinds:
+        yield from _folded(f"By kind of request on {device.name}", _kinds(device))
+    if device.playback:
+        yield from _folded(f"Streaming on {device.name}, as a listener hears it", _playback(device))
     if device.stages:
         yield from _folded(f"Stages on {device.name}", _stages(device))
+    if device.stage_peaks:
+        yield from _folded(f"Memory of {device.name} by stage", _memory(device))
     for title, reason in device.unavailable:
         yield f"{_text(title)} on {_text(device.name)}: {units.NOT_MEASURED} ({_text(reason)})."
         yield ""
+
+
+def _memory(device: Device) -> Iterator[str]:
+    yield from _table(
+        ("Stage", "Allocated before", "Allocated after", "Reserved before", "Reserved after"),
+        [(_text(row.stage), *map(_text, row.figures)) for row in device.stage_peaks],
+    )
+    if device.allocator:
+        yield from _table(
+            ("Arm", "Device mallocs", "Device frees", "Allocator retries"),
+            [(_text(row.arm), *map(_text, row.figures)) for row in device.allocator],
+        )
 
 
 def _headline(row: Row) -> tuple[str, ...]:
@@ -114,6 +126,16 @@ def _quantiles(table: MetricTable) -> Iterator[str]:
     yield from _table(("Optimization", *names, "Change", "95 % interval", "Verdict", "Evidence"), lines)
 
 
+def _frontiers(device: Device) -> Iterator[str]:
+    for frontier in device.frontiers:
+        yield f"#### {_text(frontier.title)} on {_text(device.name)}"
+        yield ""
+        if frontier.note:
+            yield _text(frontier.note)
+            yield ""
+        yield from _frontier(frontier)
+
+
 def _frontier(frontier: Frontier) -> Iterator[str]:
     yield from _table(
         ("Requests", "State", "Latency", "Change", "95 % interval", "Audio/s", frontier.peak_title, "Change", "Frontier"),
@@ -122,6 +144,34 @@ def _frontier(frontier: Frontier) -> Iterator[str]:
              "\u25cf" if p.efficient else _text(p.reason))
             for panel in frontier.panels
             for p in panel.points
+        ],
+    )  # fmt: skip
+
+
+def _kinds(device: Device) -> Iterator[str]:
+    yield "The kinds of a metric share the 5 % of their row over the whole workload, which keeps the verdict."
+    yield ""
+    yield from _table(
+        ("Optimization", "Metric", "Kind of request", "Before", "After", "Change", "Interval", "Level", "Verdict"),
+        [
+            (_name(row), *map(_text, (row.metric_title, row.kind, row.before, row.after, row.change, row.interval,
+                                      row.level)), _badge(row.verdict))
+            for table in device.kinds
+            for row in table.rows
+        ],
+    )  # fmt: skip
+
+
+def _playback(device: Device) -> Iterator[str]:
+    yield "A player that starts at the first chunk. Recorded for each arm, not compared: zero has no ratio."
+    yield ""
+    yield from _table(
+        ("Kind of request", "Arm", "First audio (p50)", "Longest gap (p50)", "Longest gap (p95)", "Requests that ran dry",
+         "Underruns", "Silence (p50)", "Silence (p95)"),
+        [
+            tuple(map(_text, (row.kind, row.arm, row.first, row.gap, row.worst_gap, row.dry, row.underruns, row.silence,
+                              row.worst_silence)))
+            for row in device.playback
         ],
     )  # fmt: skip
 

@@ -11,6 +11,9 @@ from typing import Literal
 Tone = Literal["good", "bad", "level", "open", "invalid"]
 """The mood of a verdict, always shown beside its word: gain, loss, no difference, undecided, not to be judged."""
 
+Facts = tuple[tuple[str, str], ...]
+"""Names and texts, in order."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Badge:
@@ -34,7 +37,8 @@ class Row:
     """One arm against its reference in one metric. `low`, `ratio` and `high` are for plots, None where there are none.
 
     `against` names the reference where it is not the arm without toggles; `name` is the toggle, or "all"; `setting` is
-    the state, where the toggle was measured in several.
+    the state, where the toggle was measured in several. `kind` is the kind of request in a row that is not about the
+    whole workload, `level` the certainty of its interval.
     """
 
     name: str
@@ -56,6 +60,33 @@ class Row:
     low: float | None
     high: float | None
     setting: str = ""
+    kind: str = ""
+    level: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KindsTable:
+    """One toggle (or "all") by kind of request. `plotted` are the rows of the headline metric, the whole workload first."""
+
+    name: str
+    title: str
+    rows: tuple[Row, ...]
+    plotted: tuple[Row, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlaybackRow:
+    """What a listener hears of one arm's streamed requests of one kind: medians, and p95 where a field says `worst`."""
+
+    arm: str
+    kind: str
+    first: str
+    gap: str
+    worst_gap: str
+    dry: str
+    underruns: str
+    silence: str
+    worst_silence: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -161,6 +192,32 @@ class Frontier:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Course:
+    """Memory over the requests of one arm: points (seconds, bytes), and its outermost stages (name, start, end)."""
+
+    label: str
+    allocated: tuple[tuple[float, float], ...]
+    reserved: tuple[tuple[float, float], ...]
+    stages: tuple[tuple[str, float, float], ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StagePeak:
+    """Peaks of one stage as text: allocated before and after, reserved before and after."""
+
+    stage: str
+    figures: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AllocatorRow:
+    """What the allocator asked of the driver for one arm, as text: mallocs, frees, retries."""
+
+    arm: str
+    figures: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Level:
     """The latency of one request in the order in which it was measured."""
 
@@ -187,9 +244,16 @@ class Device:
     invalid: tuple[InvalidRow, ...]
     together: tuple[Row, ...]
     tables: tuple[MetricTable, ...]
+    kinds: tuple[KindsTable, ...]
+    playback: tuple[PlaybackRow, ...]
     unavailable: tuple[tuple[str, str], ...]
     stages: tuple[Stage, ...]
     memory: tuple[MemoryBar, ...]
+    courses: tuple[Course, ...]
+    stage_peaks: tuple[StagePeak, ...]
+    allocator: tuple[AllocatorRow, ...]
+    snapshots: tuple[tuple[str, str], ...]
+    conditions: Facts
     levels: tuple[Level, ...]
     placebo: tuple[float, float] | None
     margin: float

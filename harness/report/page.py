@@ -6,14 +6,12 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from harness import units
-from harness.report import breakdown, rows, sentences
+from harness.report import breakdown, kinds, memory, rows, sentences
 from harness.report.frontiers import frontiers
-from harness.report.model import Device, Incident, Listening, Page, Player
+from harness.report.model import Device, Facts, Incident, Listening, Page, Player
 from harness.report.reading import Reading, anchor
 from harness.report.toggles import toggle_sections
 from harness.results import TOGETHER, Run
-
-Facts = tuple[tuple[str, str], ...]
 
 _GLOSSARY: Facts = (
     ("ratio", "After over before. \u201c12 % faster\u201d says that it takes 12 % less time; a factor is given from twice on."),
@@ -28,6 +26,8 @@ _GLOSSARY: Facts = (
     ("placebo", "A twin of the baseline, measured like any other arm. It must show no change."),
     ("dose", "The baseline with a known delay added. The harness must find that delay."),
     ("block", "Every arm once on the same request, in random order; differences are taken within a block."),
+    ("kind of request", "One text, mode and way of delivery. Intervals by kind share the 5 % of their row over the whole workload."),
+    ("underrun", "A player that starts at the first chunk has nothing left to play before the next chunk arrives."),
     ("p50, p95, p99", "Half, 95 % and 99 % of the requests took no longer than this. Verdicts do not rest on these."),
 )  # fmt: skip
 
@@ -74,9 +74,16 @@ def _device(reading: Reading, name: str, metric: str) -> Device:
         invalid=invalid,
         together=tuple(row for row in together if not rows.is_stage(row.metric) and row.verdict.tone != "invalid"),
         tables=tuple(rows.metric_table(reading, name, known) for known in metrics),
+        kinds=kinds.kinds_tables(reading, name, metric),
+        playback=kinds.playback_rows(reading, name),
         unavailable=tuple((rows.describe(known).title, reason) for known, reason in unavailable.items()),
         stages=breakdown.stages(reading, name),
         memory=breakdown.memory_bars(reading, name),
+        courses=memory.courses(reading, name),
+        stage_peaks=memory.stage_peaks(reading, name),
+        allocator=memory.allocator_rows(reading, name),
+        snapshots=memory.snapshots(reading, name),
+        conditions=memory.conditions(reading, name),
         levels=breakdown.levels(reading, name),
         placebo=breakdown.placebo_band(reading, name, metric),
         margin=_margin(reading, name, metric),

@@ -13,7 +13,8 @@ from harness.report import canvas, page
 from harness.report import rows as rows_of
 from harness.report.canvas import FONT_PT
 from harness.report.frontier_plot import draw, drawable
-from harness.report.model import Device, Level, MemoryBar, Row, Stage, Tone
+from harness.report.model import Course, Device, KindsTable, Level, MemoryBar, Row, Stage, Tone
+from harness.report.reading import anchor
 from harness.results import Run
 
 _TONES: Mapping[Tone, str] = {
@@ -34,7 +35,7 @@ def svgs(run: Run) -> dict[str, str]:
 
 
 def device_plots(device: Device) -> dict[str, str]:
-    """The plots for which there is data, by name: effects, stages, memory, levels, and frontiers by toggle."""
+    """The plots for which there is data, by name; frontiers and kinds of request are drawn for each toggle."""
     drawn: dict[str, str] = {}
     with canvas.style():
         if any(row.ratio is not None for row in device.headline.rows):
@@ -43,40 +44,60 @@ def device_plots(device: Device) -> dict[str, str]:
             drawn["stages"] = stages(device.stages, device.name)
         if device.memory:
             drawn["memory"] = memory(device.memory, device.name)
+        if device.courses:
+            drawn["course"] = course(device.courses, device.name)
         if device.levels:
             drawn["levels"] = levels(device.levels, device.name)
         for entry in device.frontiers:
             if drawable(entry):
                 drawn[entry.name] = draw(entry, device.name)
+        for table in device.kinds:
+            if table.plotted:
+                drawn[anchor("kinds", table.name)] = kinds(table, device)
     return drawn
 
 
 def effects(device: Device) -> str:
     """All arms on one log-ratio axis, with their intervals, the margin as lines and the placebo as a band."""
     rows = [row for row in device.headline.rows if row.ratio is not None and row.ratio > 0]
+    noun = device.headline.title.lower()
+    title = f"Change of {noun} on {device.name}, by optimization, with 95 % intervals"
+    return _forest(rows, [_short(row) for row in rows], device, title, device.placebo)
+
+
+def kinds(table: KindsTable, device: Device) -> str:
+    """One optimization by kind of request, below its effect over the whole workload, on an axis as that of `effects`."""
+    noun = device.headline.title.lower()
+    title = f"Change of {noun} by {table.name} on {device.name}, by kind of request, with intervals"
+    return _forest(table.plotted, [_clipped(row.kind) for row in table.plotted], device, title, None)
+
+
+def _forest(
+    rows: Sequence[Row], labels: Sequence[str], device: Device, title: str, placebo: tuple[float, float] | None
+) -> str:
+    """A row for each effect of the headline metric: dot, interval, and the change in words."""
     drawn = canvas.figure(62 + _ROW_PT * (len(rows) + 0.6))
     plot = canvas.axes(drawn, left=200, right=150, top=24, bottom=38)
-    low, high = _reach(rows, device)
+    low, high = _reach(rows, device.margin, placebo)
     words = rows_of.direction(rows_of.describe(device.headline.metric))
     plot.set_xlim(low, high)
     plot.set_ylim(len(rows) - 0.4, -0.6)
-    if device.placebo is not None:
-        plot.axvspan(*device.placebo, color=canvas.BAND, zorder=0, lw=0)
+    if placebo is not None:
+        plot.axvspan(*placebo, color=canvas.BAND, zorder=0, lw=0)
     plot.axvline(0, color=canvas.MUTED, lw=1, zorder=1)
     for side in (math.log1p(-device.margin), math.log1p(device.margin)) if device.margin else ():
         plot.axvline(side, color=canvas.MUTED, lw=1, ls=(0, (2, 3)), zorder=1)
     for place, row in enumerate(rows):
         _effect(plot, place, row)
     _ratio_axis(plot, low, high, words)
-    plot.set_yticks(range(len(rows)), [_short(row) for row in rows])
+    plot.set_yticks(range(len(rows)), labels)
     plot.tick_params(axis="y", length=0, pad=10, labelcolor=canvas.INK, labelsize=FONT_PT)
-    noun = device.headline.title.lower()
     plot.annotate(
         f"\u2190 {words.below}", (0, 1), (0, 6), "axes fraction", "offset points", color=canvas.MUTED, size=FONT_PT - 1
     )
     plot.annotate(f"{words.above} \u2192", (1, 1), (0, 6), "axes fraction", "offset points", color=canvas.MUTED, ha="right",
                   size=FONT_PT - 1)  # fmt: skip
-    return canvas.svg(drawn, f"Change of {noun} on {device.name}, by optimization, with 95 % intervals")
+    return canvas.svg(drawn, title)
 
 
 def _effect(plot: Axes, place: int, row: Row) -> None:
@@ -84,7 +105,7 @@ def _effect(plot: Axes, place: int, row: Row) -> None:
     centre = math.log(row.ratio or 1.0)
     if row.low is not None and row.high is not None:
         plot.plot([math.log(row.low), math.log(row.high)], [place, place], color=colour, lw=2.4, solid_capstyle="butt")
-    weight = "bold" if row.name == "all" else "normal"
+    weight = "bold" if row.name == "all" and not row.kind else "normal"
     plot.plot([centre], [place], marker="o", ms=8, color=colour, mec=canvas.SURFACE, mew=1.6, zorder=3)
     plot.annotate(row.change, (1, place), (10, 0), ("axes fraction", "data"), "offset points", va="center",
                   color=canvas.INK, annotation_clip=False, weight=weight)  # fmt: skip
@@ -92,14 +113,17 @@ def _effect(plot: Axes, place: int, row: Row) -> None:
 
 def _short(row: Row) -> str:
     name = row.setting if row.setting and len(row.name) > _LONGEST_LABEL else row.name
-    label = f"{name} (from {row.against})" if row.against else name
+    return _clipped(f"{name} (from {row.against})" if row.against else name)
+
+
+def _clipped(label: str) -> str:
     return label if len(label) <= _LONGEST_LABEL else f"{label[: _LONGEST_LABEL - 1]}\u2026"
 
 
-def _reach(rows: Sequence[Row], device: Device) -> tuple[float, float]:
+def _reach(rows: Sequence[Row], margin: float, placebo: tuple[float, float] | None) -> tuple[float, float]:
     ends = [end for row in rows for end in (row.low, row.ratio, row.high) if end]
-    marks = [math.log(end) for end in ends] + [math.log1p(device.margin * 1.5), math.log1p(-device.margin * 1.5)]
-    marks += list(device.placebo or ())
+    marks = [math.log(end) for end in ends] + [math.log1p(margin * 1.5), math.log1p(-margin * 1.5)]
+    marks += list(placebo or ())
     low, high = min(*marks, -0.001), max(*marks, 0.001)
     pad = 0.05 * (high - low)
     return low - pad, high + pad
@@ -193,6 +217,49 @@ def memory(bars: Sequence[MemoryBar], device: str) -> str:
     plot.set_yticks(range(len(bars)), [bar.title for bar in bars])
     plot.tick_params(axis="y", length=0, pad=10, labelcolor=canvas.INK, labelsize=FONT_PT)
     return canvas.svg(drawn, f"Memory on {device}, before and after")
+
+
+def course(entries: Sequence[Course], device: str) -> str:
+    """Memory over the requests of a cycle: allocated as a line, reserved as a thin one above; stages as bands."""
+    drawn = canvas.figure(118 * len(entries) + 60)
+    longest = max(point[0] for entry in entries for point in entry.allocated)
+    most = max(point[1] for entry in entries for point in (*entry.allocated, *entry.reserved)) * 1.08
+    for place, entry in enumerate(entries):
+        below = 118.0 * (len(entries) - 1 - place)
+        plot = canvas.axes(drawn, left=80, right=80, top=30 + 118 * place, bottom=34 + below)
+        plot.set_xlim(0, longest)
+        plot.set_ylim(0, most)
+        for stage, start, end in entry.stages:
+            plot.axvspan(start, end, color=canvas.BAND, lw=0, zorder=0)
+            if (end - start) / longest * (canvas.WIDTH_PT - 160) > 7.5 * len(stage):
+                plot.annotate(stage, ((start + end) / 2, 0), (0, 4), "data", "offset points", ha="center",
+                              color=canvas.MUTED, size=FONT_PT - 2)  # fmt: skip
+        plot.plot(*zip(*entry.reserved, strict=True), color=canvas.MUTED, lw=1, drawstyle="steps-post")
+        plot.plot(*zip(*entry.allocated, strict=True), color=canvas.ACCENT, lw=1.4)
+        plot.set_title(entry.label, loc="left", color=canvas.INK, size=FONT_PT)
+        ticks = _size_ticks(most)
+        plot.set_yticks(ticks, [units.size(tick, 2) for tick in ticks])
+        _time_axis(plot, longest)
+    return canvas.svg(drawn, f"Memory over the requests of a cycle on {device}, before and after")
+
+
+def held(points: Sequence[tuple[float, float]], title: str) -> str:
+    """Bytes held by tensors over seconds."""
+    drawn = canvas.figure(230)
+    plot = canvas.axes(drawn, left=80, right=30, top=14, bottom=34)
+    longest, most = points[-1][0] or 1.0, max(point[1] for point in points) * 1.08 or 1.0
+    plot.set_xlim(0, longest)
+    plot.set_ylim(0, most)
+    plot.plot(*zip(*points, strict=True), color=canvas.ACCENT, lw=1.2)
+    ticks = _size_ticks(most)
+    plot.set_yticks(ticks, [units.size(tick, 2) for tick in ticks])
+    _time_axis(plot, longest)
+    return canvas.svg(drawn, f"Memory held by tensors over time: {title}")
+
+
+def _size_ticks(most: float) -> list[float]:
+    unit = max(1024.0 ** math.floor(math.log(most, 1024)), 1.0)
+    return [tick * unit for tick in _nice_ticks(most / unit, 3)]
 
 
 def levels(entries: Sequence[Level], device: str) -> str:

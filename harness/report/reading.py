@@ -75,7 +75,15 @@ class Reading:
         return [name for name, _, _ in self.run.plan.pairs if toggle_of(name) == toggle] or [toggle]
 
     def contrasts(self, device: str, metric: str | None = None, optimization: str | None = None) -> list[Contrast]:
-        """The contrasts of a device that are about toggles, in stored order; controls have a table of their own."""
+        """The contrasts of a device that are about toggles, over the whole workload, in stored order."""
+        return [contrast for contrast in self._about(device, metric, optimization) if not contrast.stratum]
+
+    def by_stratum(self, device: str, metric: str, optimization: str) -> list[Contrast]:
+        """The contrasts of a toggle for each kind of request, in the order of the workload; none where it has but one."""
+        return [contrast for contrast in self._about(device, metric, optimization) if contrast.stratum]
+
+    def _about(self, device: str, metric: str | None, optimization: str | None) -> list[Contrast]:
+        """Contrasts that are about toggles; controls have a table of their own."""
         return [
             contrast
             for contrast in self.run.contrasts
@@ -84,6 +92,15 @@ class Reading:
             and metric in (None, contrast.metric)
             and optimization in (None, contrast.optimization)
         ]
+
+    def toggled_arms(self) -> list[Arm]:
+        """The arms that are about toggles, the reference among them: all but the controls."""
+        return [arm for arm in self.run.plan.arms if arm.name not in self._controls]
+
+    def timed(self, device: str) -> list[Trial]:
+        """The timed requests of the latency pass on a device, of every arm, in stored order."""
+        place = (device, "latency", "request", "timed")
+        return [trial for trial in self.run.trials if (trial.device, trial.pass_, trial.kind, trial.phase) == place]
 
     def metrics(self, device: str) -> list[str]:
         """The metrics that were compared on a device: those of the contract in its order, then stages and devices."""

@@ -89,6 +89,7 @@ def row(reading: Reading, contrast: Contrast) -> Row:
         ratio=contrast.ratio,
         low=contrast.ratio_low,
         high=contrast.ratio_high,
+        level=units.percent(contrast.level),
     )
 
 

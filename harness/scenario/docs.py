@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from harness.metrics import METRICS
+from harness.metrics import METRICS, SUMMARISED
 from harness.optimizations import registry
 from harness.scenario.loading import load, shipped
 from harness.scenario.schema import schema
@@ -53,6 +53,10 @@ parameters. `NAME: true` is short for `NAME: {before: false, after: true}`.
 The report then draws their time against their peak of memory.
 """
 
+_SUMMARISED = """\
+Recorded where they can be and shown for each arm, but not compared, because they may be zero, which has no ratio:
+"""
+
 _SECTIONS = (
     ("model, adapter: cosyvoice2", "CosyVoice2"),
     ("model, adapter: fake", "Fake"),
@@ -77,6 +81,8 @@ def page() -> str:
         *(_toggle(name) for name in sorted(registry())),
         "## Metrics\n",
         _table(("metric", "unit", "what it is"), ((f"`{m.name}`", m.unit, m.doc) for m in METRICS.values())),
+        _SUMMARISED,
+        _table(("recorded", "unit", "what it is"), ((f"`{m.name}`", m.unit, m.doc) for m in SUMMARISED.values())),
         "## Texts that come with the harness\n",
         _table(("name", "text"), ((f"`builtin:{name}`", text) for name, text in TEXTS.items())),
         "## Scenarios that come with the harness\n",

@@ -32,6 +32,10 @@ from harness.scenario.target import Model, ToggleName
 from harness.scenario.toggles import check_states, check_together
 
 DEFAULT_MARGIN = 0.01
+_DEFAULT_METRICS = (
+    "latency", "ttfa", "chunk_gap", "rtf", "init", "energy", "peak_allocated", "peak_reserved", "driver_used",
+    "fragmentation", "rss_peak",
+)  # fmt: skip
 
 
 def _state(value: Any) -> Any:
@@ -81,21 +85,7 @@ class Measure(Keys):
     """What is measured, how finely, and for how long."""
 
     metrics: Annotated[tuple[MetricName, ...], Field(min_length=1), AfterValidator(distinct)] = Field(
-        default=(
-            "latency",
-            "ttfa",
-            "rtf",
-            "init",
-            "energy",
-            "peak_allocated",
-            "peak_reserved",
-            "driver_used",
-            "fragmentation",
-            "device_mallocs",
-            "device_frees",
-            "alloc_retries",
-            "rss_peak",
-        ),
+        default=_DEFAULT_METRICS,
         description="Metrics to compare. `stage.NAME` is the time of a stage on the host, `device.NAME` on the GPU.",
     )
     margin: MarginOrMargins = Field(

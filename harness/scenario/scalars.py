@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal, get_args
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, Discriminator, Field, Strict, Tag, WithJsonSchema
 
-from harness.metrics import METRICS
+from harness.metrics import METRICS, SUMMARISED
 from harness.scenario import texts
 from harness.scenario.problems import refuse, unknown
 from harness.scenario.quantities import Margin
@@ -66,6 +66,8 @@ def _label(value: str) -> str:
 
 
 def _metric(value: str) -> str:
+    if value in SUMMARISED:
+        refuse(f"{value} is recorded wherever it can be and never compared; leave it out here")
     if value not in METRICS and not re.fullmatch(_STAGE_METRIC, value):
         refuse(unknown("metric", value, [*METRICS, "stage.NAME", "device.NAME"]))
     return value

@@ -72,7 +72,7 @@ def outputs(
     model: CosyVoice2Model, states: Mapping[str, State], requests: tuple[Request, ...], speaker: Speaker
 ) -> list[Output]:
     target = model.bind({"batched_cleanup": {"every": "never"}, **states}, [speaker])
-    return [target.run(request, lambda: None) for request in requests]
+    return [target.run(request, lambda _: None) for request in requests]
 
 
 @pytest.fixture(scope="module")
@@ -114,7 +114,7 @@ def test_the_witness_of_each_toggle_sees_it_engaged(
             at_bind, per_request = tally.count, []
             for request in requests:
                 before = tally.count
-                target.run(request, lambda: None)
+                target.run(request, lambda _: None)
                 per_request.append(tally.count - before)
         return Counts(at_bind=at_bind, per_request=per_request)
 

@@ -8,15 +8,15 @@ from pathlib import Path
 import pytest
 
 from harness.report import markdown
-from tests.report import sample_runs
+from tests.report import sample_runs, sample_streaming
 
 SNAPSHOTS = Path(__file__).parent / "snapshots"
 
 
-@pytest.mark.parametrize("name", ["calibrated", "not_calibrated", "nothing_told_apart", "several_states"])
+@pytest.mark.parametrize("name", ["calibrated", "not_calibrated", "nothing_told_apart", "several_states", "by_length"])
 def test_markdown_is_what_it_was_when_last_looked_at(name: str) -> None:
     """After a wanted change: UPDATE_SNAPSHOTS=1 pytest tests/report, then read the difference."""
-    text = markdown(getattr(sample_runs, name)())
+    text = markdown(getattr(sample_streaming if name == "by_length" else sample_runs, name)())
     path = SNAPSHOTS / f"{name}.md"
     if os.environ.get("UPDATE_SNAPSHOTS"):
         path.write_text(text, encoding="utf-8")

@@ -64,8 +64,8 @@ class Pipeline:
         }
 
     @torch.inference_mode()
-    def run(self, request: Request, on_chunk: Callable[[], None]) -> Output:
-        """Speak `request`. `on_chunk()` is called as each piece of audio reaches the host.
+    def run(self, request: Request, on_chunk: Callable[[int], None]) -> Output:
+        """Speak `request`. `on_chunk(samples)` is called as each piece of audio reaches the host.
 
         Equal requests give equal tokens and audio. Raises UsageError for a request without anything to speak.
         """
@@ -73,7 +73,7 @@ class Pipeline:
         pieces: list[Tensor] = []
         for piece in self._pieces(request, session):
             pieces.append(piece)
-            on_chunk()
+            on_chunk(len(piece))
         with span("cleanup"):
             self._cleanup.after_request()
         return Output(

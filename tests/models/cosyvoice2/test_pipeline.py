@@ -24,8 +24,10 @@ LONG = "今天的天气很好，我们一起去公园里面慢慢地散步，然
 
 
 def speak(pipeline: Pipeline, request: Request) -> tuple[Output, int]:
-    chunks: list[None] = []
-    return pipeline.run(request, lambda: chunks.append(None)), len(chunks)
+    chunks: list[int] = []
+    output = pipeline.run(request, chunks.append)
+    assert sum(chunks) == len(output.audio)
+    return output, len(chunks)
 
 
 def recorded(pipeline: Pipeline, request: Request) -> spans.Recorder:
@@ -117,7 +119,7 @@ def test_the_first_chunk_comes_before_the_last_token_is_generated(build: Build, 
     at_chunk: list[int] = []
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(pipeline._synthesiser._networks.llm, "generate", counting)
-        pipeline.run(ask(text=LONG, stream=True), lambda: at_chunk.append(len(generated)))
+        pipeline.run(ask(text=LONG, stream=True), lambda _: at_chunk.append(len(generated)))
     hop, lookahead = NANO.flow.chunk_tokens, NANO.flow.lookahead
     assert at_chunk[0] == hop + lookahead
     assert at_chunk[1] == hop + 2 * hop + lookahead

@@ -1,0 +1,110 @@
+"""Memory of a GPU as rows of finished text and courses to draw, and what the card was like meanwhile."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import groupby
+from statistics import median
+
+from harness import units
+from harness.metrics import SUMMARISED
+from harness.report.model import AllocatorRow, Course, Facts, StagePeak
+from harness.report.reading import Reading
+from harness.results import ArmSummary, MemoryCourse
+
+_EDGES = ("request", "")
+"""Points of a course that are no stage's: those of the request itself, and what lies between requests."""
+_COUNTS = ("device_mallocs", "device_frees", "alloc_retries")
+
+
+def courses(reading: Reading, device: str) -> tuple[Course, ...]:
+    """Memory over the requests of one cycle with nothing and with everything on; none where no allocator was heard."""
+    found = {course.arm: course for course in reading.run.memory_courses if course.device == device}
+    ends = zip(("before", "after"), reading.ends(), strict=True)
+    return tuple(_course(label, found[arm]) for label, arm in ends if arm in found and found[arm].points)
+
+
+def _course(label: str, course: MemoryCourse) -> Course:
+    """The peak of a stretch is drawn in its middle, between the edges at which memory was read."""
+    allocated: list[tuple[float, float]] = []
+    last_s = 0.0
+    for at_s, _, held, _, peak in course.points:
+        allocated += [((last_s + at_s) / 2, peak), (at_s, held)]
+        last_s = at_s
+    return Course(
+        label=label,
+        allocated=tuple(allocated),
+        reserved=tuple((point[0], point[3]) for point in course.points),
+        stages=tuple(_stages(course)),
+    )
+
+
+def _stages(course: MemoryCourse) -> Iterator[tuple[str, float, float]]:
+    """(name, start, end) of the outermost stages: the point before a stage's first is where it was entered."""
+    entered_s = 0.0
+    for stage, points in groupby(course.points, key=lambda point: point[1].partition(".")[0]):
+        left_s = [point[0] for point in points][-1]
+        if stage not in _EDGES:
+            yield stage, entered_s, left_s
+        entered_s = left_s
+
+
+def stage_peaks(reading: Reading, device: str) -> tuple[StagePeak, ...]:
+    """Peaks of each stage with nothing and with everything on, highest first; none where no allocator was heard."""
+    values = [trial.values for trial in reading.run.trials if trial.device == device and trial.pass_ == "memory"]
+    names = dict.fromkeys(name for found in values for name in found if name.startswith("peak_allocated."))
+    rows = [(name.partition(".")[2], _sides(reading, device, name.partition(".")[2])) for name in names]
+    rows.sort(key=lambda row: -(row[1][0] or 0.0))
+    return tuple(StagePeak(stage=stage, figures=tuple(units.size(side) for side in sides)) for stage, sides in rows)
+
+
+def _sides(reading: Reading, device: str, stage: str) -> tuple[float | None, ...]:
+    return tuple(
+        _median(reading, device, arm, f"{metric}.{stage}")
+        for metric in ("peak_allocated", "peak_reserved")
+        for arm in reading.ends()
+    )
+
+
+def _median(reading: Reading, device: str, arm: str | None, metric: str) -> float | None:
+    here = [trial for trial in reading.run.trials if (trial.device, trial.arm, trial.pass_) == (device, arm, "memory")]
+    values = [value for trial in here if (value := trial.values.get(metric)) is not None]
+    return median(values) if values else None
+
+
+def allocator_rows(reading: Reading, device: str) -> tuple[AllocatorRow, ...]:
+    """What the caching allocator asked of the driver, by arm; none where nothing was counted."""
+    arms = [arm for arm in reading.run.arms if arm.device == device and any(name in arm.metrics for name in _COUNTS)]
+    return tuple(AllocatorRow(arm=arm.arm, figures=tuple(_figure(arm, name) for name in _COUNTS)) for arm in arms)
+
+
+def _figure(arm: ArmSummary, name: str) -> str:
+    found = arm.metrics.get(name)
+    return units.quantity(None if found is None else found["p50"], SUMMARISED[name].unit)
+
+
+def conditions(reading: Reading, device: str) -> Facts:
+    """The card during the blocks of the latency pass: (name, text); empty where nothing was read."""
+    blocks = [item.readings for item in reading.run.conditions if item.device == device and item.pass_ == "latency"]
+    if not blocks:
+        return ()
+    slow = sum(bool(block.get("slowed_share")) for block in blocks)
+    ranges = (
+        ("SM clock", "sm_clock_mhz", "MHz"), ("Memory clock", "memory_clock_mhz", "MHz"), ("Power", "power_w", "W"),
+        ("Highest temperature", "temperature_highest_c", "\u00b0C"),
+    )  # fmt: skip
+    found = ((title, _range([block[key] for block in blocks if block.get(key)], unit)) for title, key, unit in ranges)
+    return (*((title, text) for title, text in found if text), ("Blocks slowed down", f"{slow} of {len(blocks)}"))
+
+
+def _range(values: list[float], unit: str) -> str:
+    if not values:
+        return ""
+    low, high = f"{min(values):.0f}", f"{max(values):.0f}"
+    return f"{low}{units.SPACE}{unit}" if low == high else f"{low} to {high}{units.SPACE}{unit}"
+
+
+def snapshots(reading: Reading, device: str) -> tuple[tuple[str, str], ...]:
+    """(arm, page of its allocations relative to the run's folder) of the arms for which every allocation was kept."""
+    kept = [course for course in reading.run.memory_courses if course.device == device and course.snapshot]
+    return tuple((course.arm, f"{(course.snapshot or '').removesuffix('.pickle')}.html") for course in kept)
