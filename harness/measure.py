@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack, nullcontext
 from itertools import pairwise
 from pathlib import Path
+from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
 from harness import allocations, spans
@@ -113,6 +114,8 @@ class Bench:
         dose = self._dose(arm, dose_s) if arm == HOST_DOSE else _no_dose
         together = self._threads.run(self.bind_others(arm, request.concurrency), request, dose)
         values = values_of(together, stream=request.stream)
+        if request.stream:
+            values |= _mean([_playback_values(a.chunks, a.output.sample_rate_hz) for a in together.answers])
         return {**values, "dose": together.waited_s} if together.waited_s else values
 
     def _dose(self, arm: str, dose_s: float) -> Callable[[], float]:
@@ -274,6 +277,12 @@ def _playback_values(chunks: Sequence[tuple[int, int]], sample_rate_hz: int) -> 
     if heard.longest_gap_s is not None:
         values["chunk_gap"] = heard.longest_gap_s
     return values
+
+
+def _mean(readings: Sequence[Mapping[str, float | None]]) -> dict[str, float | None]:
+    """The mean of each value over the readings that have it."""
+    found = {name: [value for reading in readings if (value := reading.get(name)) is not None] for name in readings[0]}
+    return {name: fmean(values) for name, values in found.items() if values}
 
 
 def _no_dose() -> float:
