@@ -24,8 +24,8 @@ from harness.session import Session
 
 MAX_REQUESTS = 4
 """Kinds of request, spread over those of the workload, whose outputs are compared."""
-MIN_REQUESTS = 2
-"""Requests in which witnesses are counted at least: so that "once" and "every request" can be told apart."""
+MIN_REQUESTS = 3
+"""Requests in which witnesses are counted at least: so that "once", "every request" and "every other" can be told apart."""
 
 
 def examination_pass(session: Session) -> None:
@@ -88,9 +88,10 @@ def _examine(session: Session, worker: WorkerProcess, arm: str, checked: Sequenc
     scenario = session.scenario
     names = [workload.request(scenario, index).id for index in checked]
     files = [str(Path("audio") / session.device.replace(":", "-") / name / f"{arm}.wav") for name in names]
-    rounds = list(checked) * -(-MIN_REQUESTS // len(checked))
+    shortest = min(checked, key=lambda index: len(workload.request(scenario, index).text))
+    first = [*checked, *[shortest] * (MIN_REQUESTS - len(checked))]
     message = {
-        "do": "examine", "arm": arm, "toggles": {} if arm == PLACEBO else _parameters(session), "first": rounds,
+        "do": "examine", "arm": arm, "toggles": {} if arm == PLACEBO else _parameters(session), "first": first,
         "second": list(checked), "files": [str(session.journal.folder / file) for file in files],
     }  # fmt: skip
     events = worker.ask(message, limit_s=session.limit_s)
