@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from harness import compare, store
+from harness.frontier import _marked
 from harness.results import FrontierPoint, Run, Trial
 
 STATES = ({"every": "request"}, {"every": 2}, {"every": 4}, {"every": "never"})
@@ -60,6 +61,29 @@ def test_a_state_that_another_one_beats_in_both_is_not_on_the_frontier(measure_f
     for concurrency in (1, 2):
         beaten = [name for name, point in at(run, concurrency).items() if not point.efficient]
         assert beaten == ["batched_cleanup[every=4]"]
+
+
+def point(name: str, ratio: float, peak: float, *, within: float = 0.01, spread: float = 0.0) -> FrontierPoint:
+    return FrontierPoint(
+        device="cpu", toggle="batched_cleanup", optimization=name, arm=name, concurrency=1, latency=1.0, audio_rate=1.0,
+        ratio=ratio, ratio_low=ratio - within, ratio_high=ratio + within, peak_metric="rss_peak", peak=peak,
+        peak_low=peak - spread, peak_high=peak + spread,
+    )  # fmt: skip
+
+
+def efficient(*points: FrontierPoint) -> list[str]:
+    return [found.optimization for found in _marked(points) if found.efficient]
+
+
+def test_less_memory_that_is_within_its_spread_keeps_no_state_on_the_frontier() -> None:
+    slow, fast = point("slow", 1.0, 598.0, spread=1.0), point("fast", 0.8, 599.0, spread=1.0)
+    assert efficient(slow, fast) == ["fast"]
+    assert efficient(point("slow", 1.0, 598.0), point("fast", 0.8, 599.0)) == ["slow", "fast"]
+
+
+def test_states_that_cannot_be_told_apart_share_the_frontier() -> None:
+    assert efficient(point("one", 0.900, 100.0), point("other", 0.905, 100.0)) == ["one", "other"]
+    assert efficient(point("one", 0.900, 100.0), point("other", 0.905, 120.0)) == ["one"]
 
 
 def test_a_state_that_may_not_be_compared_keeps_its_reason_and_no_ratio(measure_fake: Callable[..., Run]) -> None:
