@@ -72,16 +72,16 @@ def _arms(evidence: Evidence) -> Iterator[ArmSummary]:
         )
 
 
-def _refused(evidence: Evidence) -> dict[str, str]:
-    """Arms that may not be compared, and why."""
-    states = {arm: _state(evidence, name, reference, arm) for name, reference, arm in evidence.run.plan.pairs}
-    return {arm: f"{verdict}: {reason}" for arm, (verdict, reason) in states.items() if verdict is not None}
-
-
 def _summary(name: str, values: Sequence[float]) -> dict[str, float]:
     """Quantiles and count; what is zero in most requests also has its sum and in how many it was not zero."""
     summary = {**quantiles(values), "count": len(values)}
     return summary | {"total": sum(values), "nonzero": sum(map(bool, values))} if name in SUMMARISED else summary
+
+
+def _refused(evidence: Evidence) -> dict[str, str]:
+    """Arms that may not be compared, and why."""
+    states = {arm: _state(evidence, name, reference, arm) for name, reference, arm in evidence.run.plan.pairs}
+    return {arm: f"{verdict}: {reason}" for arm, (verdict, reason) in states.items() if verdict is not None}
 
 
 def _contrasts(evidence: Evidence, is_calibrated: Mapping[str, bool]) -> Iterator[Contrast]:

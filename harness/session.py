@@ -43,6 +43,10 @@ class DeviceFailedError(MeasureError):
     """Nothing more can be measured on this device: its reference arm, or the model itself, does not run."""
 
 
+class TimeIsUpError(MeasureError):
+    """A part of a run is over; what is left is for `--resume`."""
+
+
 class Session:
     """One device of one run: what to measure, what is done, and the workers that do it."""
 
@@ -55,7 +59,7 @@ class Session:
         self.journal = journal
         self.ledger = ledger
         self.progress = progress
-        self.not_applicable: frozenset[str] = frozenset()
+        self.deadline_s: float | None = None
         self.startup_s = 0.0
         self._lock = threading.RLock()
         self._live: set[WorkerProcess] = set()
@@ -77,7 +81,8 @@ class Session:
     def alive(self, arms: Sequence[str]) -> list[str]:
         """Those of `arms` that have not failed and that the target can take."""
         toggles = {arm.name: arm.toggle for arm in self.design.arms}
-        return [arm for arm in arms if arm not in self.ledger.failed and toggles[arm] not in self.not_applicable]
+        refused = self.ledger.not_applicable
+        return [arm for arm in arms if arm not in self.ledger.failed and toggles[arm] not in refused]
 
     def arms(self, *, controls: bool) -> list[str]:
         """All arms that have not failed, with or without the controls."""
@@ -105,7 +110,9 @@ class Session:
             self._live.add(process)
         try:
             with process:
-                self.not_applicable = frozenset(process.ready["not_applicable"])
+                if self._stopping:
+                    message = "the run was stopped while this worker started"
+                    raise WorkerError(message, kind="crash", arm=None)
                 self._watch(process.ready["machine"].get("gpu_uuid"))
                 self.record(
                     "worker", worker=number, pass_=pass_, pid=process.pid, startup_s=self.startup_s,
@@ -138,6 +145,11 @@ class Session:
             "threads": self.scenario.measure.threads,
             "work_dir": str(folder),
         }
+
+    def check_time(self) -> None:
+        """Raise TimeIsUpError when this part of the run has lasted as long as it may; see `runner.run`."""
+        if self.deadline_s is not None and time.monotonic() > self.deadline_s:
+            raise TimeIsUpError
 
     def guarded(self, pass_: Pass, body: Callable[[int, WorkerProcess], Result]) -> Result | None:
         """Run `body` in a fresh worker; None if the worker died, after that was dealt with."""

@@ -127,6 +127,9 @@ class _Reading:
             self.environment["model"] = event["description"]
             self.not_applicable |= event["not_applicable"]
             self.timing["startup_s"] += event["startup_s"]
+        elif kind == "examined":
+            common = {"device": event["device"], "arm": event["arm"]}
+            self.items["witness"] += [WitnessCount(**common, **_counts(count)) for count in event["witnesses"]]
         elif kind == "complete":
             self.complete = True
             self.timing["finished"] = event["finished"]
@@ -143,6 +146,10 @@ class _Reading:
             trials=tuple(self.trials),
             **lists,
         )
+
+
+def _counts(count: Mapping[str, Any]) -> dict[str, Any]:
+    return {**count, "per_request": tuple(count["per_request"])}
 
 
 def _trials(block: Mapping[str, Any]) -> Iterator[Trial]:

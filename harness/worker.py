@@ -63,22 +63,22 @@ class Worker:
             self._begin(arm)
             self._reply("bound", arm=arm, values=self._bench.bind(arm))
 
-    def warm_up(self, arms: Sequence[str], requests: Sequence[int]) -> None:
-        """The first arm until its times are level, then each other once on the first request."""
-        first, *others = arms
+    def warm_up(self, arms: Sequence[str], requests: Sequence[int], others: Sequence[int]) -> None:
+        """The first arm on `requests` until its times are level, then each other arm once on the requests `others`."""
+        first, *rest = arms
         for request, values in self._bench.warm_up(first, [self._request(index) for index in requests], self._begin):
             self._reply("warm", arm=first, request=request.id, stratum=request.stratum, values=values)
-        request = self._request(requests[0])
-        for arm in others:
-            self._begin(arm)
-            values = self._bench.time(arm, request)
-            self._reply("warm", arm=arm, request=request.id, stratum=request.stratum, values=values)
+        for arm in rest:
+            for request in map(self._request, others):
+                self._begin(arm)
+                values = self._bench.time(arm, request)
+                self._reply("warm", arm=arm, request=request.id, stratum=request.stratum, values=values)
 
-    def block(self, order: Sequence[str], request: int, *, settle: bool, dose_s: float) -> None:
+    def block(self, order: Sequence[str], request: int, *, settle: bool, dose_s: float, lane: int = 0) -> None:
         start = self._machine.clock_ns()
         trials = self._bench.block(
             order,
-            self._request(request),
+            workload.request(self._scenario, request, lane),
             rehearsal=workload.rehearsal(self._scenario, request),
             settle=settle,
             dose_s=dose_s,
@@ -95,13 +95,23 @@ class Worker:
             trials.append({"arm": arm, "values": self._bench.init(arm)})
         self._reply("block", trials=trials, wall_s=(self._machine.clock_ns() - start) / 1e9)
 
-    def witness(self, arm: str, toggles: Mapping[str, Mapping[str, Any]], requests: Sequence[int]) -> None:
-        """Count the witnesses of all `toggles` (name, or name with a state -> parameters) on `arm`."""
+    def examine(
+        self, arm: str, toggles: Mapping[str, Mapping[str, Any]], first: Sequence[int], second: Sequence[int],
+        files: Sequence[str],
+    ) -> None:  # fmt: skip
+        """Run requests `first` and then `second` on `arm`, one at a time.
+
+        In the first round the witnesses of all `toggles` (name, or name with a state -> parameters) are counted; the
+        outputs of the second are compared with those of the first, and written to `files`.
+        """
         self._begin(arm)
         probes = {name: self._bench.model.probe(toggle_of(name), parameters) for name, parameters in toggles.items()}
-        counts = self._bench.witness(arm, probes, [self._single(index) for index in requests])
+        written = {Path(file): self._single(index) for file, index in zip(files, second, strict=True)}
+        counts, outputs = self._bench.examine(arm, probes, list(map(self._single, first)), written, self._begin)
         for name, (at_bind, per_request) in counts.items():
             self._reply("witness", optimization=name, at_bind=at_bind, per_request=per_request)
+        for output in outputs:
+            self._reply("output", **output)
 
     def memory(self, arm: str, requests: Sequence[int], *, dose: bool, snapshot: str | None) -> None:
         """Peaks, and memory over time, apart for each number of requests at the same moment, few first.
@@ -118,10 +128,6 @@ class Worker:
             self._reply("memory", concurrency=at_once, values=values, points=points)
         if snapshot:
             self._bench.allocations(arm, wanted, Path(snapshot))
-
-    def output(self, arm: str, request: int, audio: str) -> None:
-        self._begin(arm)
-        self._reply("output", **self._bench.output(arm, self._single(request), Path(audio)))
 
     def _begin(self, arm: str) -> None:
         self._reply("begin", arm=arm)

@@ -409,8 +409,9 @@ def test_shipped_scenarios_are_valid_and_say_what_they_show(name: str) -> None:
     assert scenario.description
 
 
-def test_seed_optimizations_compares_the_six_of_the_document() -> None:
-    assert set(load("seed-optimizations").optimizations) == {
+@pytest.mark.parametrize("name", ["seed-optimizations", "full-six"])
+def test_the_six_of_the_document_are_compared(name: str) -> None:
+    assert set(load(name).optimizations) == {
         "cached_cuda_check", "cached_device", "resample_cache", "precompiled_regex", "speaker_preregistration",
         "batched_cleanup",
     }  # fmt: skip

@@ -77,20 +77,36 @@ def _device(device: Device) -> Iterator[str]:
             ("Optimization", "State", "Why", "Witness", "Output"), [_invalid(entry) for entry in device.invalid]
         )
     yield from _frontiers(device)
-    for table in device.tables:
-        if table.rows:
-            yield from _folded(f"{table.title} on {device.name}: quantiles and intervals", _quantiles(table))
-    if device.kinds:
-        yield from _folded(f"By kind of request on {device.name}", _kinds(device))
-    if device.playback:
-        yield from _folded(f"Streaming on {device.name}, as a listener hears it", _playback(device))
-    if device.stages:
-        yield from _folded(f"Stages on {device.name}", _stages(device))
-    if device.stage_peaks:
-        yield from _folded(f"Memory of {device.name} by stage", _memory(device))
+    yield from _details(device)
     for title, reason in device.unavailable:
         yield f"{_text(title)} on {_text(device.name)}: {units.NOT_MEASURED} ({_text(reason)})."
         yield ""
+
+
+def _frontiers(device: Device) -> Iterator[str]:
+    for frontier in device.frontiers:
+        yield f"#### {_text(frontier.title)} on {_text(device.name)}"
+        yield ""
+        if frontier.note:
+            yield _text(frontier.note)
+            yield ""
+        yield from _frontier(frontier)
+
+
+def _details(device: Device) -> Iterator[str]:
+    """Everything below the headline, folded away; what has no rows is left out."""
+    for table in device.tables:
+        if table.rows:
+            yield from _folded(f"{table.title} on {device.name}: quantiles and intervals", _quantiles(table))
+    parts = (
+        (device.kinds, f"By kind of request on {device.name}", _kinds),
+        (device.playback, f"Streaming on {device.name}, as a listener hears it", _playback),
+        (device.stages, f"Stages on {device.name}", _stages),
+        (device.stage_peaks, f"Memory of {device.name} by stage", _memory),
+    )
+    for found, title, lines in parts:
+        if found:
+            yield from _folded(title, lines(device))
 
 
 def _memory(device: Device) -> Iterator[str]:
@@ -126,28 +142,6 @@ def _quantiles(table: MetricTable) -> Iterator[str]:
     yield from _table(("Optimization", *names, "Change", "95 % interval", "Verdict", "Evidence"), lines)
 
 
-def _frontiers(device: Device) -> Iterator[str]:
-    for frontier in device.frontiers:
-        yield f"#### {_text(frontier.title)} on {_text(device.name)}"
-        yield ""
-        if frontier.note:
-            yield _text(frontier.note)
-            yield ""
-        yield from _frontier(frontier)
-
-
-def _frontier(frontier: Frontier) -> Iterator[str]:
-    yield from _table(
-        ("Requests", "State", "Latency", "Change", "95 % interval", "Audio/s", frontier.peak_title, "Change", "Frontier"),
-        [
-            (*map(_text, (panel.title, p.name, p.latency, p.change, p.interval, p.rate, p.peak, p.peak_change)),
-             "\u25cf" if p.efficient else _text(p.reason))
-            for panel in frontier.panels
-            for p in panel.points
-        ],
-    )  # fmt: skip
-
-
 def _kinds(device: Device) -> Iterator[str]:
     yield "The kinds of a metric share the 5 % of their row over the whole workload, which keeps the verdict."
     yield ""
@@ -172,6 +166,18 @@ def _playback(device: Device) -> Iterator[str]:
             tuple(map(_text, (row.kind, row.arm, row.first, row.gap, row.worst_gap, row.dry, row.underruns, row.silence,
                               row.worst_silence)))
             for row in device.playback
+        ],
+    )  # fmt: skip
+
+
+def _frontier(frontier: Frontier) -> Iterator[str]:
+    yield from _table(
+        ("Requests", "State", "Latency", "Change", "95 % interval", "Audio/s", frontier.peak_title, "Change", "Frontier"),
+        [
+            (*map(_text, (panel.title, p.name, p.latency, p.change, p.interval, p.rate, p.peak, p.peak_change)),
+             "\u25cf" if p.efficient else _text(p.reason))
+            for panel in frontier.panels
+            for p in panel.points
         ],
     )  # fmt: skip
 

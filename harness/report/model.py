@@ -151,6 +151,32 @@ class MemoryBar:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Course:
+    """Memory over the requests of one arm: points (seconds, bytes), and its outermost stages (name, start, end)."""
+
+    label: str
+    allocated: tuple[tuple[float, float], ...]
+    reserved: tuple[tuple[float, float], ...]
+    stages: tuple[tuple[str, float, float], ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StagePeak:
+    """Peaks of one stage as text: allocated before and after, reserved before and after."""
+
+    stage: str
+    figures: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AllocatorRow:
+    """What the allocator asked of the driver for one arm, as text: mallocs, frees, retries."""
+
+    arm: str
+    figures: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Point:
     """One after-state of a toggle: text for the table; shares and bytes for the plot, None where not measured."""
 
@@ -189,32 +215,6 @@ class Frontier:
     peak_title: str
     note: str
     panels: tuple[Panel, ...]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Course:
-    """Memory over the requests of one arm: points (seconds, bytes), and its outermost stages (name, start, end)."""
-
-    label: str
-    allocated: tuple[tuple[float, float], ...]
-    reserved: tuple[tuple[float, float], ...]
-    stages: tuple[tuple[str, float, float], ...]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StagePeak:
-    """Peaks of one stage as text: allocated before and after, reserved before and after."""
-
-    stage: str
-    figures: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AllocatorRow:
-    """What the allocator asked of the driver for one arm, as text: mallocs, frees, retries."""
-
-    arm: str
-    figures: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -35,7 +35,7 @@ def svgs(run: Run) -> dict[str, str]:
 
 
 def device_plots(device: Device) -> dict[str, str]:
-    """The plots for which there is data, by name; frontiers and kinds of request are drawn for each toggle."""
+    """The plots for which there is data, by name: effects, stages, memory, levels, `kinds-TOGGLE`, frontiers by toggle."""
     drawn: dict[str, str] = {}
     with canvas.style():
         if any(row.ratio is not None for row in device.headline.rows):
@@ -48,12 +48,12 @@ def device_plots(device: Device) -> dict[str, str]:
             drawn["course"] = course(device.courses, device.name)
         if device.levels:
             drawn["levels"] = levels(device.levels, device.name)
-        for entry in device.frontiers:
-            if drawable(entry):
-                drawn[entry.name] = draw(entry, device.name)
         for table in device.kinds:
             if table.plotted:
                 drawn[anchor("kinds", table.name)] = kinds(table, device)
+        for entry in device.frontiers:
+            if drawable(entry):
+                drawn[entry.name] = draw(entry, device.name)
     return drawn
 
 

@@ -13,7 +13,7 @@ from tests.report import sample_runs, sample_streaming
 SNAPSHOTS = Path(__file__).parent / "snapshots"
 
 
-@pytest.mark.parametrize("name", ["calibrated", "not_calibrated", "nothing_told_apart", "several_states", "by_length"])
+@pytest.mark.parametrize("name", ["calibrated", "not_calibrated", "nothing_told_apart", "by_length", "several_states"])
 def test_markdown_is_what_it_was_when_last_looked_at(name: str) -> None:
     """After a wanted change: UPDATE_SNAPSHOTS=1 pytest tests/report, then read the difference."""
     text = markdown(getattr(sample_streaming if name == "by_length" else sample_runs, name)())

@@ -14,14 +14,16 @@ TOKENS_HZ = 25
 TOLERANCE = 0.25
 
 
-def audio_s(text: str) -> float:
-    """Seconds of audio that `text` makes with random weights: each segment's length is forced."""
+def segments(text: str) -> list[int]:
+    """Text tokens of each segment."""
     tokenizer = TextTokenizer(trained())
     front_end = TextFrontEnd(PatternsByText(PATTERNS), FULL.text, lambda part: len(tokenizer.encode(part)))
-    forced = [
-        max(1, round(len(tokenizer.encode(segment)) * FULL.llm.tokens_per_text_token))
-        for segment in front_end.segments(text)
-    ]
+    return [len(tokenizer.encode(segment)) for segment in front_end.segments(text)]
+
+
+def audio_s(text: str) -> float:
+    """Seconds of audio that `text` makes with random weights: each segment's length is forced."""
+    forced = [max(1, round(tokens * FULL.llm.tokens_per_text_token)) for tokens in segments(text)]
     return sum(forced) / TOKENS_HZ
 
 
@@ -29,3 +31,10 @@ def audio_s(text: str) -> float:
 @pytest.mark.parametrize("wanted_s", [3, 10, 30])
 def test_a_text_makes_about_as_much_audio_as_its_name_says(language: str, wanted_s: int) -> None:
     assert audio_s(TEXTS[f"{language}-{wanted_s}s"]) == pytest.approx(wanted_s, rel=TOLERANCE)
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_only_the_longest_of_them_has_more_than_one_segment(language: str) -> None:
+    """On which the comments of the scenarios full-offline and full-six rest."""
+    assert len(segments(TEXTS[f"{language}-3s"])) == len(segments(TEXTS[f"{language}-10s"])) == 1
+    assert len(segments(TEXTS[f"{language}-30s"])) > 1
