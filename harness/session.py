@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
 from harness import workload
+from harness.cores import FEWEST, usable
 from harness.designs import CONTROLS, Design
 from harness.errors import MeasureError, WorkerError
 from harness.ledger import Ledger
@@ -78,6 +79,15 @@ class Session:
     def fake(self) -> bool:
         return self.scenario.model.adapter == "fake"
 
+    @property
+    def _pins(self) -> bool:
+        """Whether latency workers keep to one core: where the scenario says so, or where that is likely to help."""
+        wanted = self.scenario.measure.pin
+        if wanted != "auto":
+            return wanted and not self.fake
+        several = max((request.concurrency for request in workload.requests(self.scenario)), default=1) > 1
+        return not (self.fake or several) and self.scenario.measure.threads == 1 and len(usable()) >= FEWEST
+
     def alive(self, arms: Sequence[str]) -> list[str]:
         """Those of `arms` that have not failed and that the target can take."""
         toggles = {arm.name: arm.toggle for arm in self.design.arms}
@@ -104,7 +114,7 @@ class Session:
         folder = self.journal.folder / "work" / f"{self.device.replace(':', '-')}-{pass_}-{number}"
         folder.mkdir(parents=True, exist_ok=True)
         started = time.monotonic()
-        process = WorkerProcess({**self._job(folder), **job}, log=folder / "worker.log")
+        process = WorkerProcess({**self._job(folder, pass_), **job}, log=folder / "worker.log")
         self.startup_s = time.monotonic() - started
         with self._lock:
             self._live.add(process)
@@ -116,7 +126,8 @@ class Session:
                 self._watch(process.ready["machine"].get("gpu_uuid"))
                 self.record(
                     "worker", worker=number, pass_=pass_, pid=process.pid, startup_s=self.startup_s,
-                    **{key: process.ready[key] for key in ("machine", "description", "unavailable", "not_applicable")},
+                    **{key: process.ready[key]
+                       for key in ("machine", "description", "unavailable", "not_applicable", "core")},
                 )  # fmt: skip
                 yield number, process
         finally:
@@ -135,8 +146,9 @@ class Session:
         if readings:
             self.record("conditions", pass_=pass_, worker=worker, block=block, readings=readings)
 
-    def _job(self, folder: Path) -> dict[str, Any]:
+    def _job(self, folder: Path, pass_: Pass) -> dict[str, Any]:
         return {
+            "pin": pass_ == "latency" and self._pins,
             "vram_limit_bytes": self.scenario.measure.vram_limit_bytes,
             "scenario": self.scenario.as_data(),
             "options": self.scenario.options(),

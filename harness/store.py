@@ -125,6 +125,8 @@ class _Reading:
             self.unavailable[event["device"]] = event["unavailable"]
             self.environment["devices"][event["device"]] = event["machine"]
             self.environment["model"] = event["description"]
+            if core := event.get("core"):
+                self.environment.setdefault("pinned", {"cores": []})["cores"].append(core["core"])
             self.not_applicable |= event["not_applicable"]
             self.timing["startup_s"] += event["startup_s"]
         elif kind == "examined":

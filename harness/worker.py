@@ -15,12 +15,12 @@ import signal
 import sys
 import traceback
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from itertools import groupby
 from pathlib import Path
 from typing import IO, Any
 
-from harness import adapters, workload
+from harness import adapters, cores, workload
 from harness.errors import HarnessError
 from harness.machine import Machine, machine
 from harness.measure import Bench
@@ -50,10 +50,12 @@ class Worker:
         self._reply = reply
         gc.collect()
         gc.disable()
+        chosen = _pin() if job["pin"] else None
         reply(
             "ready",
             description=dict(model.description),
             machine={**self._machine.describe(), "gc_objects": len(gc.get_objects())},
+            core=None if chosen is None else asdict(chosen),
             not_applicable=dict(model.not_applicable()),
             unavailable=dict(self._machine.unavailable()),
         )
@@ -145,6 +147,16 @@ def _set_threads(threads: int) -> None:
 
     torch.set_num_threads(threads)
     torch.set_num_interop_threads(1)
+
+
+def _pin() -> cores.Choice | None:
+    """Keep this thread to the least disturbed core; None where the system has no pinning."""
+    usable = cores.usable()
+    if not usable:
+        return None
+    choice = cores.quietest(usable)
+    cores.stay_on(choice.core)
+    return choice
 
 
 def serve(commands: IO[str], events: IO[str]) -> None:
