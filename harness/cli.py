@@ -75,6 +75,14 @@ def run(
         ),
     ] = None,
     resume: Annotated[Path | None, typer.Option(help="Go on with this run's folder, after a kill or Ctrl-C.")] = None,
+    limit: Annotated[
+        str | None,
+        typer.Option("--for", metavar="TIME", help="Stop cleanly after this long, such as 9m; --resume goes on."),
+    ] = None,
+    memory_snapshot: Annotated[
+        bool,
+        typer.Option("--memory-snapshot", help="Keep every allocation of each arm on a GPU, and draw who held it."),
+    ] = False,
     json_: JsonFlag = False,
 ) -> None:
     """Measure a scenario, save the run, and write its report beside it.
@@ -87,6 +95,9 @@ def run(
     from harness import runner, store
     from harness.terminal import ProgressBar, show
 
+    limit_s = None if limit is None else _seconds(limit, "--for")
+    if memory_snapshot:
+        settings = [*(settings or []), "measure.memory_snapshot=true"]
     with ProgressBar() as progress:
         if resume is not None:
             if scenario is not None or settings or budget or device:
@@ -94,12 +105,12 @@ def run(
                     "--resume takes everything from the run: give no scenario, --set, --budget or --device with it"
                 )
                 raise UsageError(message)
-            folder, action = resume, partial(runner.resume, resume, progress)
+            folder, action = resume, partial(runner.resume, resume, progress, limit_s)
         else:
             chosen = _load(scenario, settings or [], budget)
             devices = _devices(chosen.devices, device)
             folder = out / store.new_run_id(chosen.name)
-            action = partial(runner.run, chosen, folder, devices=devices, progress=progress)
+            action = partial(runner.run, chosen, folder, devices=devices, progress=progress, limit_s=limit_s)
         try:
             result = action()
         except KeyboardInterrupt:
@@ -111,6 +122,8 @@ def run(
     else:
         show(result, Console(width=None if sys.stdout.isatty() else 120))
         typer.echo(f"\nrun   {folder}\npage  {page.resolve().as_uri()}")
+        if not result.complete:
+            typer.echo(f"This part is over; the run goes on with: harness run --resume {folder}")
 
 
 @app.command()
@@ -191,6 +204,18 @@ def _load(name: str | None, settings: list[str], budget: str | None) -> Any:
     if budget is not None:
         settings = [*settings, f"measure.budget={budget}"]
     return scenario_module.load(name, settings)
+
+
+def _seconds(text: str, option: str) -> float:
+    from pydantic import TypeAdapter, ValidationError
+
+    from harness.scenario.quantities import Seconds
+
+    try:
+        return TypeAdapter[float](Seconds).validate_python(text)
+    except ValidationError as error:
+        message = f"{option}: {error.errors()[0]['msg']}"
+        raise UsageError(message) from None
 
 
 def _devices(listed: tuple[str, ...], wanted: str | None) -> tuple[str, ...]:

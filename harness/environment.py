@@ -6,7 +6,7 @@ import os
 import platform
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -42,6 +42,23 @@ def environment(*, threads: int, seed: int) -> dict[str, Any]:
             **{name: fixed[name] for name in ("OMP_NUM_THREADS", "OMP_WAIT_POLICY", "PYTHONHASHSEED")},
         },
     }
+
+
+def differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
+    """What of two environments differs that a figure may depend on, in words; empty where nothing does."""
+    names: Mapping[str, Callable[[Mapping[str, Any]], Any]] = {
+        "processor": lambda here: here["cpu"]["model"],
+        "GPUs": lambda here: [gpu["name"] for gpu in here["gpus"]],
+        "driver": lambda here: [gpu["driver"] for gpu in here["gpus"]],
+        "versions": lambda here: here["versions"],
+        "python": lambda here: here["python"],
+        "revision": lambda here: here["git"],
+    }
+    return [
+        f"{name} was {found(before)} and is {found(now)}"
+        for name, found in names.items()
+        if found(before) != found(now)
+    ]
 
 
 def gpus() -> list[dict[str, Any]]:

@@ -8,7 +8,8 @@ from collections.abc import Callable, Hashable, Iterator
 from statistics import median
 
 from harness.evidence import EXACT, Evidence
-from harness.results import Finding, Trial
+from harness.optimizations import registry
+from harness.results import Finding, Trial, toggle_of
 from harness.statistics import repeat_effect
 
 MIN_SUCCESSORS = 5
@@ -168,12 +169,16 @@ def _not_alike(evidence: Evidence) -> str:
 
 
 def _uneven(evidence: Evidence) -> str:
-    """Arms whose witness does not count the same in requests that are the same work, the first request left out."""
+    """Arms of toggles that leave a mark whose witness does not count the same in requests that are the same work."""
     uneven = {}
+    known = registry()
     for setting, reference, arm in evidence.run.plan.pairs:
+        toggle = known.get(toggle_of(setting))
+        if toggle is None or toggle.isolation != "settled":
+            continue
         before, after = evidence.witness(setting, reference), evidence.witness(setting, arm)
         by_work: dict[int, set[int]] = defaultdict(set)
-        for work, count in zip(before.per_request[1:], after.per_request[1:], strict=False) if before and after else ():
+        for work, count in zip(before.per_request, after.per_request, strict=False) if before and after else ():
             by_work[work].add(count)
         if after and any(len(counts) > 1 for counts in by_work.values()):
             uneven[arm] = ", ".join(map(str, after.per_request))

@@ -123,14 +123,27 @@ def _median(trials: Sequence[Trial], name: str) -> float | None:
 
 
 def _marked(points: Sequence[FrontierPoint]) -> list[FrontierPoint]:
-    """The points, with those marked that no other one beats: as good in both, and better in one."""
-    at = [(point.ratio, point.peak) for point in points]
-    known = [(ratio, peak) for ratio, peak in at if ratio is not None and peak is not None]
-
-    def beaten(ratio: float, peak: float) -> bool:
-        return any(r <= ratio and p <= peak and (r, p) != (ratio, peak) for r, p in known)
-
+    """The points, with those marked that no other one beats: clearly better in one figure, not clearly worse in the other."""
+    spans = [_spans(point) for point in points]
     return [
-        replace(point, efficient=ratio is not None and peak is not None and not beaten(ratio, peak))
-        for point, (ratio, peak) in zip(points, at, strict=True)
+        replace(point, efficient=own is not None and not any(_beats(other, own) for other in spans if other))
+        for point, own in zip(points, spans, strict=True)
     ]
+
+
+Span = tuple[float, float]
+"""The lower and the upper end of a figure."""
+
+
+def _spans(point: FrontierPoint) -> tuple[Span, Span] | None:
+    """Between what the ratio and the peak lie; None where one was not measured."""
+    if point.ratio is None or point.peak is None:
+        return None
+    low, high = point.ratio_low or point.ratio, point.ratio_high or point.ratio
+    return (low, high), (point.peak_low or point.peak, point.peak_high or point.peak)
+
+
+def _beats(one: tuple[Span, Span], other: tuple[Span, Span]) -> bool:
+    better = [mine[1] < yours[0] for mine, yours in zip(one, other, strict=True)]
+    worse = [mine[0] > yours[1] for mine, yours in zip(one, other, strict=True)]
+    return any(better) and not any(worse)

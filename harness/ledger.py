@@ -15,12 +15,15 @@ class Ledger:
     device: str
     workers: int = 0
     blocks: int = 0
+    turns: int = 0
     spent_s: float = 0.0
+    init_s: float = 0.0
     latency_workers: int = 0
     failed: set[str | None] = field(default_factory=set)
     deaths: Counter[str | None] = field(default_factory=Counter)
-    outputs: set[str] = field(default_factory=set)
-    witnesses: set[str] = field(default_factory=set)
+    examined: dict[str, list[Mapping[str, Any]]] = field(default_factory=dict)
+    graded: bool = False
+    not_applicable: frozenset[str] = frozenset()
     memory: set[tuple[str, int]] = field(default_factory=set)
 
     def note(self, kind: str, event: Mapping[str, Any]) -> None:
@@ -30,18 +33,27 @@ class Ledger:
         match kind:
             case "worker":
                 self.workers = max(self.workers, event["worker"] + 1)
+                self.not_applicable = frozenset(event["not_applicable"])
+                self.deaths.pop(None, None)  # one that lives to be ready: those before it died of something else
             case "block" if event["pass_"] == "memory":
                 self.memory |= {(trial["arm"], event["block"]) for trial in event["trials"]}
             case "block" if event["phase"] == "timed":
-                self.blocks = max(self.blocks, event["block"] + 1)
-                self.spent_s += event["wall_s"]
+                self._note_timed(event)
             case "latency_worker":
                 self.latency_workers += 1
             case "failure":
                 self.deaths[event["arm"]] += 1
                 if event["final"]:
                     self.failed.add(event["arm"])
-            case "equivalence_done":
-                self.outputs.add(event["request"])
-            case "witness":
-                self.witnesses.add(event["arm"])
+            case "examined":
+                self.examined[event["arm"]] = event["outputs"]
+            case "graded":
+                self.graded = True
+
+    def _note_timed(self, event: Mapping[str, Any]) -> None:
+        self.blocks = max(self.blocks, event["block"] + 1)
+        self.spent_s += event["wall_s"]
+        if event["kind"] == "init":
+            self.init_s += event["wall_s"]
+        else:
+            self.turns += 1

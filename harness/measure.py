@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack, nullcontext
 from itertools import pairwise
 from pathlib import Path
+from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
 from harness import allocations, spans
@@ -44,7 +45,6 @@ class Bench:
         self._targets: dict[str, Target] = {}
         self._others: dict[str, list[Target]] = {}
         self._threads = Threads(machine)
-        self._has_spoken = False
 
     def bind(self, arm: str) -> dict[str, float | None]:
         """Build the pipeline of `arm` and keep it. Returns {"init": seconds}."""
@@ -114,6 +114,8 @@ class Bench:
         dose = self._dose(arm, dose_s) if arm == HOST_DOSE else _no_dose
         together = self._threads.run(self.bind_others(arm, request.concurrency), request, dose)
         values = values_of(together, stream=request.stream)
+        if request.stream:
+            values |= _mean([_playback_values(a.chunks, a.output.sample_rate_hz) for a in together.answers])
         return {**values, "dose": together.waited_s} if together.waited_s else values
 
     def _dose(self, arm: str, dose_s: float) -> Callable[[], float]:
@@ -186,22 +188,34 @@ class Bench:
             trials.append((arm, self.time(arm, request, dose_s)))
         return trials
 
-    def witness(
-        self, arm: str, probes: Mapping[str, Probe], requests: Sequence[Request]
-    ) -> dict[str, tuple[int, list[int]]]:
-        """Bind `arm` anew and run `requests` untimed, with all probes open: name -> (count at bind, in each request)."""
+    def examine(
+        self, arm: str, probes: Mapping[str, Probe], first: Sequence[Request], second: Mapping[Path, Request],
+        begin: Callable[[str], None],
+    ) -> tuple[dict[str, tuple[int, list[int]]], list[dict[str, Any]]]:  # fmt: skip
+        """Bind `arm` anew, run the requests `first` with all probes open, then those of `second`, untimed.
+
+        Returns name -> (count at bind, count in each request of the first round), and of each request of the second:
+        its tokens, whether it hit the cap, and whether its output is the same bits `as_first`. Its audio is written to
+        its file (WAV, 32-bit float).
+        """
+        heard: dict[str, Output] = {}
         with ExitStack() as stack:
             tallies = {name: stack.enter_context(probe()) for name, probe in probes.items()}
             target = self.model.bind(self._arms[arm].states, self._speakers)
             readings = [{name: tally.count for name, tally in tallies.items()}]
-            for request in requests:
-                target.run(request, _ignore)
+            for request in first:
+                begin(arm)
+                heard[request.id] = target.run(request, _ignore)
                 readings.append({name: tally.count for name, tally in tallies.items()})
-        self.machine.synchronize()
-        return {
+        counts = {
             name: (readings[0][name], [after[name] - before[name] for before, after in pairwise(readings)])
             for name in probes
         }
+        outputs = []
+        for file, request in second.items():
+            begin(arm)
+            outputs.append(_written(target.run(request, _ignore), heard[request.id], file))
+        return counts, outputs
 
     def memory(self, arm: str, requests: Sequence[Request], *, dose: bool) -> tuple[dict[str, float | None], Points]:
         """Peaks of the requests in turn, after one untimed request, and memory over time.
@@ -229,20 +243,16 @@ class Bench:
 
         allocations.record(speak, file)
 
-    def output(self, arm: str, request: Request, audio: Path) -> dict[str, Any]:
-        """Run `request` untimed and write its audio (WAV, 32-bit float) to `audio`. Returns tokens and flags.
 
-        The first request of a process is run twice: on a GPU its first pass may take other kernels than all later ones.
-        """
-        import soundfile
+def _written(output: Output, before: Output, file: Path) -> dict[str, Any]:
+    """Write the audio of `output` to `file`; what else is told of it, `before` being what the same request made first."""
+    import soundfile
 
-        if not self._has_spoken:
-            self.settle(arm, request)
-            self._has_spoken = True
-        output = self._targets[arm].run(request, _ignore)
-        audio.parent.mkdir(parents=True, exist_ok=True)
-        soundfile.write(audio, output.audio, output.sample_rate_hz, format="WAV", subtype="FLOAT")
-        return {"tokens": list(map(int, output.tokens)), "hit_cap": output.hit_cap}
+    file.parent.mkdir(parents=True, exist_ok=True)
+    soundfile.write(file, output.audio, output.sample_rate_hz, format="WAV", subtype="FLOAT")
+    tokens = list(map(int, output.tokens))
+    same = tokens == list(map(int, before.tokens)) and output.audio.tobytes() == before.audio.tobytes()
+    return {"tokens": tokens, "hit_cap": output.hit_cap, "as_first": same}
 
 
 def _request_values(output: Output, latency_s: float) -> dict[str, float | None]:
@@ -267,6 +277,12 @@ def _playback_values(chunks: Sequence[tuple[int, int]], sample_rate_hz: int) -> 
     if heard.longest_gap_s is not None:
         values["chunk_gap"] = heard.longest_gap_s
     return values
+
+
+def _mean(readings: Sequence[Mapping[str, float | None]]) -> dict[str, float | None]:
+    """The mean of each value over the readings that have it."""
+    found = {name: [value for reading in readings if (value := reading.get(name)) is not None] for name in readings[0]}
+    return {name: fmean(values) for name, values in found.items() if values}
 
 
 def _no_dose() -> float:

@@ -19,6 +19,8 @@ from harness.errors import WorkerError
 
 START_LIMIT_S = 600.0
 """A worker may take this long to import, and to load its weights."""
+ENDING_LIMIT_S = 20.0
+"""A worker that has closed its pipe may take this long to be gone."""
 
 
 def worker_environment(threads: int) -> dict[str, str]:
@@ -106,7 +108,11 @@ class WorkerProcess:
         return event
 
     def _died(self) -> WorkerError:
-        code = self._process.wait()
+        try:
+            code = self._process.wait(ENDING_LIMIT_S)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            code = self._process.wait()
         if code < 0:
             how = f"was ended by {signal.Signals(-code).name}"
             if code == -signal.SIGKILL:

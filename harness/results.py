@@ -230,8 +230,8 @@ class FrontierPoint:
 
     `ratio` is latency over that before, with its 95 % interval; `latency` and `audio_rate` are medians. `peak` is the
     median of `peak_metric` over repeats of the process, between `peak_low` and `peak_high`. A point is `efficient` if no
-    other of its toggle, device and concurrency is as good in both and better in one, by the estimates. `reason` says why
-    an arm may not be compared.
+    other of its toggle, device and concurrency is clearly better in one and not clearly worse in the other, which is
+    where intervals do not meet. `reason` says why an arm may not be compared.
     """
 
     device: str

@@ -12,20 +12,25 @@ from typing import Any
 
 from harness import compare, store, workload
 from harness.designs import Design, Toggle, design
-from harness.environment import environment, gpus
+from harness.environment import differences, environment, gpus
 from harness.errors import NothingMeasuredError, UsageError
 from harness.ledger import Ledger
 from harness.optimizations import named
-from harness.passes import equivalence_pass, first_cycle, latency_pass, memory_pass
+from harness.passes import examination_pass, first_cycle, latency_pass, memory_pass
 from harness.results import Arm, Finding, Plan, Run
 from harness.scenario import Scenario
-from harness.session import DeviceFailedError, Progress, Session
+from harness.session import DeviceFailedError, Progress, Session, TimeIsUpError
 
-PASSES = (equivalence_pass, latency_pass, memory_pass)
+PASSES = (examination_pass, latency_pass, memory_pass)
 
 
-def run(scenario: Scenario, folder: Path, *, devices: Sequence[str], progress: Progress) -> Run:
+def run(
+    scenario: Scenario, folder: Path, *, devices: Sequence[str], progress: Progress, limit_s: float | None = None
+) -> Run:
     """Measure `scenario` on `devices` into the new folder `folder`. What was measured is kept whatever happens.
+
+    With `limit_s`, stop after the step in which this call has lasted that long: the Run is then not `complete`, and
+    `resume` goes on.
 
     Raises NothingMeasuredError where no device could be measured at all, and KeyboardInterrupt after saving.
     """
@@ -44,17 +49,23 @@ def run(scenario: Scenario, folder: Path, *, devices: Sequence[str], progress: P
     for finding in skipped:
         journal.append("finding", asdict(finding))
         progress.note(finding.message)
-    return _measure(scenario, plan, journal, progress)
+    return _measure(scenario, plan, journal, progress, limit_s)
 
 
-def resume(folder: Path, progress: Progress) -> Run:
-    """Go on with a run that was killed or interrupted. Raises UsageError for one that is complete."""
+def resume(folder: Path, progress: Progress, limit_s: float | None = None) -> Run:
+    """Go on with a run that was killed, interrupted or is one part of several. Raises UsageError for a complete one."""
     if not (folder / store.JOURNAL).exists():
         known = store.load(folder)
         message = f"{folder} is complete ({sum(not contrast.stratum for contrast in known.contrasts)} contrasts); there is nothing to resume"
         raise UsageError(message)
     stored = store.run_from_journal(folder)
-    return _measure(Scenario.from_data(stored.scenario), stored.plan, store.Journal(folder), progress)
+    scenario, journal = Scenario.from_data(stored.scenario), store.Journal(folder)
+    changed = differences(stored.environment, environment(threads=scenario.measure.threads, seed=_seed(scenario)))
+    if changed:
+        message = f"This run was resumed where not everything was as before: {'; '.join(changed)}."
+        journal.append("finding", asdict(Finding(kind="resumed", device="", message=message)))
+        progress.note(message)
+    return _measure(scenario, stored.plan, journal, progress, limit_s)
 
 
 def usable_devices(wanted: Sequence[str], *, fake: bool) -> tuple[tuple[str, ...], list[Finding]]:
@@ -74,17 +85,17 @@ def usable_devices(wanted: Sequence[str], *, fake: bool) -> tuple[tuple[str, ...
     return tuple(dict.fromkeys(usable)), skipped
 
 
-def _measure(scenario: Scenario, plan: Plan, journal: store.Journal, progress: Progress) -> Run:
+def _measure(scenario: Scenario, plan: Plan, journal: store.Journal, progress: Progress, limit_s: float | None) -> Run:
     past = list(store.read_journal(journal.folder))
-    failed = []
+    deadline_s = None if limit_s is None else time.monotonic() + limit_s
     try:
         for device in plan.devices:
             session = _session(device, scenario, journal, past, progress)
+            session.deadline_s = deadline_s
             try:
                 for measure in PASSES:
                     measure(session)
             except DeviceFailedError as error:
-                failed.append(device)
                 progress.note(f"{device}: nothing more can be measured: {error}")
             except BaseException:
                 session.stop()
@@ -92,11 +103,13 @@ def _measure(scenario: Scenario, plan: Plan, journal: store.Journal, progress: P
             finally:
                 session.close()
         journal.append("complete", {"finished": _now()})
+    except TimeIsUpError:
+        pass
     finally:
         journal.close()
         result = compare.evaluate(store.run_from_journal(journal.folder))
         store.save(result, journal.folder)
-    if not any(contrast.ratio is not None for contrast in result.contrasts):
+    if result.complete and not any(contrast.ratio is not None for contrast in result.contrasts):
         why = "; ".join(dict.fromkeys(failure.message for failure in result.failures)) or "no block was completed"
         message = f"nothing could be compared: {why}"
         raise NothingMeasuredError(message)

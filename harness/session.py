@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
 from harness import workload
+from harness.cores import FEWEST, usable
 from harness.designs import CONTROLS, Design
 from harness.errors import MeasureError, WorkerError
 from harness.ledger import Ledger
@@ -43,6 +44,10 @@ class DeviceFailedError(MeasureError):
     """Nothing more can be measured on this device: its reference arm, or the model itself, does not run."""
 
 
+class TimeIsUpError(MeasureError):
+    """A part of a run is over; what is left is for `--resume`."""
+
+
 class Session:
     """One device of one run: what to measure, what is done, and the workers that do it."""
 
@@ -55,7 +60,7 @@ class Session:
         self.journal = journal
         self.ledger = ledger
         self.progress = progress
-        self.not_applicable: frozenset[str] = frozenset()
+        self.deadline_s: float | None = None
         self.startup_s = 0.0
         self._lock = threading.RLock()
         self._live: set[WorkerProcess] = set()
@@ -74,10 +79,20 @@ class Session:
     def fake(self) -> bool:
         return self.scenario.model.adapter == "fake"
 
+    @property
+    def _pins(self) -> bool:
+        """Whether latency workers keep to one core: where the scenario says so, or where that is likely to help."""
+        wanted = self.scenario.measure.pin
+        if wanted != "auto":
+            return wanted and not self.fake
+        several = max((request.concurrency for request in workload.requests(self.scenario)), default=1) > 1
+        return not (self.fake or several) and self.scenario.measure.threads == 1 and len(usable()) >= FEWEST
+
     def alive(self, arms: Sequence[str]) -> list[str]:
         """Those of `arms` that have not failed and that the target can take."""
         toggles = {arm.name: arm.toggle for arm in self.design.arms}
-        return [arm for arm in arms if arm not in self.ledger.failed and toggles[arm] not in self.not_applicable]
+        refused = self.ledger.not_applicable
+        return [arm for arm in arms if arm not in self.ledger.failed and toggles[arm] not in refused]
 
     def arms(self, *, controls: bool) -> list[str]:
         """All arms that have not failed, with or without the controls."""
@@ -99,17 +114,20 @@ class Session:
         folder = self.journal.folder / "work" / f"{self.device.replace(':', '-')}-{pass_}-{number}"
         folder.mkdir(parents=True, exist_ok=True)
         started = time.monotonic()
-        process = WorkerProcess({**self._job(folder), **job}, log=folder / "worker.log")
+        process = WorkerProcess({**self._job(folder, pass_), **job}, log=folder / "worker.log")
         self.startup_s = time.monotonic() - started
         with self._lock:
             self._live.add(process)
         try:
             with process:
-                self.not_applicable = frozenset(process.ready["not_applicable"])
+                if self._stopping:
+                    message = "the run was stopped while this worker started"
+                    raise WorkerError(message, kind="crash", arm=None)
                 self._watch(process.ready["machine"].get("gpu_uuid"))
                 self.record(
                     "worker", worker=number, pass_=pass_, pid=process.pid, startup_s=self.startup_s,
-                    **{key: process.ready[key] for key in ("machine", "description", "unavailable", "not_applicable")},
+                    **{key: process.ready[key]
+                       for key in ("machine", "description", "unavailable", "not_applicable", "core")},
                 )  # fmt: skip
                 yield number, process
         finally:
@@ -128,8 +146,9 @@ class Session:
         if readings:
             self.record("conditions", pass_=pass_, worker=worker, block=block, readings=readings)
 
-    def _job(self, folder: Path) -> dict[str, Any]:
+    def _job(self, folder: Path, pass_: Pass) -> dict[str, Any]:
         return {
+            "pin": pass_ == "latency" and self._pins,
             "vram_limit_bytes": self.scenario.measure.vram_limit_bytes,
             "scenario": self.scenario.as_data(),
             "options": self.scenario.options(),
@@ -138,6 +157,11 @@ class Session:
             "threads": self.scenario.measure.threads,
             "work_dir": str(folder),
         }
+
+    def check_time(self) -> None:
+        """Raise TimeIsUpError when this part of the run has lasted as long as it may; see `runner.run`."""
+        if self.deadline_s is not None and time.monotonic() > self.deadline_s:
+            raise TimeIsUpError
 
     def guarded(self, pass_: Pass, body: Callable[[int, WorkerProcess], Result]) -> Result | None:
         """Run `body` in a fresh worker; None if the worker died, after that was dealt with."""

@@ -138,8 +138,13 @@ class _Reading:
             self.unavailable[event["device"]] = event["unavailable"]
             self.environment["devices"][event["device"]] = event["machine"]
             self.environment["model"] = event["description"]
+            if core := event.get("core"):
+                self.environment.setdefault("pinned", {"cores": []})["cores"].append(core["core"])
             self.not_applicable |= event["not_applicable"]
             self.timing["startup_s"] += event["startup_s"]
+        elif kind == "examined":
+            common = {"device": event["device"], "arm": event["arm"]}
+            self.items["witness"] += [WitnessCount(**common, **_counts(count)) for count in event["witnesses"]]
         elif kind == "complete":
             self.complete = True
             self.timing["finished"] = event["finished"]
@@ -156,6 +161,10 @@ class _Reading:
             trials=tuple(self.trials),
             **lists,
         )
+
+
+def _counts(count: Mapping[str, Any]) -> dict[str, Any]:
+    return {**count, "per_request": tuple(count["per_request"])}
 
 
 def _trials(block: Mapping[str, Any]) -> Iterator[Trial]:

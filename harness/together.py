@@ -21,9 +21,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
-    """One of the requests: its output, and seconds from the common start to its first chunk and to its end."""
+    """One of the requests: its output, its chunks as (arrival in ns, samples), and seconds from the common start.
+
+    `first_s` is that of its first chunk, `latency_s` that of its end.
+    """
 
     output: Output
+    chunks: tuple[tuple[int, int], ...]
     first_s: float
     latency_s: float
 
@@ -95,15 +99,16 @@ class Threads:
         gate.opened.wait()
         machine = self._machine
         machine.enter_thread(gate.open_ns)
-        chunks_ns: list[int] = []
-
-        def on_chunk(*_: object) -> None:
-            chunks_ns.append(machine.clock_ns())
-
-        output = target.run(request, on_chunk)
+        chunks: list[tuple[int, int]] = []
+        output = target.run(request, lambda samples: chunks.append((machine.clock_ns(), samples)))
         end_ns = machine.clock_ns()
-        first_ns = chunks_ns[0] if chunks_ns else end_ns
-        return Answer(output=output, first_s=(first_ns - gate.start_ns) / 1e9, latency_s=(end_ns - gate.start_ns) / 1e9)
+        first_ns = chunks[0][0] if chunks else end_ns
+        return Answer(
+            output=output,
+            chunks=tuple(chunks),
+            first_s=(first_ns - gate.start_ns) / 1e9,
+            latency_s=(end_ns - gate.start_ns) / 1e9,
+        )
 
 
 def values_of(together: Together, *, stream: bool) -> dict[str, float | None]:

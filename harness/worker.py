@@ -15,12 +15,12 @@ import signal
 import sys
 import traceback
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from itertools import groupby
 from pathlib import Path
 from typing import IO, Any
 
-from harness import adapters, workload
+from harness import adapters, cores, workload
 from harness.errors import HarnessError
 from harness.machine import Machine, machine
 from harness.measure import Bench
@@ -50,10 +50,12 @@ class Worker:
         self._reply = reply
         gc.collect()
         gc.disable()
+        chosen = _pin() if job["pin"] else None
         reply(
             "ready",
             description=dict(model.description),
             machine={**self._machine.describe(), "gc_objects": len(gc.get_objects())},
+            core=None if chosen is None else asdict(chosen),
             not_applicable=dict(model.not_applicable()),
             unavailable=dict(self._machine.unavailable()),
         )
@@ -63,22 +65,22 @@ class Worker:
             self._begin(arm)
             self._reply("bound", arm=arm, values=self._bench.bind(arm))
 
-    def warm_up(self, arms: Sequence[str], requests: Sequence[int]) -> None:
-        """The first arm until its times are level, then each other once on the first request."""
-        first, *others = arms
+    def warm_up(self, arms: Sequence[str], requests: Sequence[int], others: Sequence[int]) -> None:
+        """The first arm on `requests` until its times are level, then each other arm once on the requests `others`."""
+        first, *rest = arms
         for request, values in self._bench.warm_up(first, [self._request(index) for index in requests], self._begin):
             self._reply("warm", arm=first, request=request.id, stratum=request.stratum, values=values)
-        request = self._request(requests[0])
-        for arm in others:
-            self._begin(arm)
-            values = self._bench.time(arm, request)
-            self._reply("warm", arm=arm, request=request.id, stratum=request.stratum, values=values)
+        for arm in rest:
+            for request in map(self._request, others):
+                self._begin(arm)
+                values = self._bench.time(arm, request)
+                self._reply("warm", arm=arm, request=request.id, stratum=request.stratum, values=values)
 
-    def block(self, order: Sequence[str], request: int, *, settle: bool, dose_s: float) -> None:
+    def block(self, order: Sequence[str], request: int, *, settle: bool, dose_s: float, lane: int = 0) -> None:
         start = self._machine.clock_ns()
         trials = self._bench.block(
             order,
-            self._request(request),
+            workload.request(self._scenario, request, lane),
             rehearsal=workload.rehearsal(self._scenario, request),
             settle=settle,
             dose_s=dose_s,
@@ -95,13 +97,23 @@ class Worker:
             trials.append({"arm": arm, "values": self._bench.init(arm)})
         self._reply("block", trials=trials, wall_s=(self._machine.clock_ns() - start) / 1e9)
 
-    def witness(self, arm: str, toggles: Mapping[str, Mapping[str, Any]], requests: Sequence[int]) -> None:
-        """Count the witnesses of all `toggles` (name, or name with a state -> parameters) on `arm`."""
+    def examine(
+        self, arm: str, toggles: Mapping[str, Mapping[str, Any]], first: Sequence[int], second: Sequence[int],
+        files: Sequence[str],
+    ) -> None:  # fmt: skip
+        """Run requests `first` and then `second` on `arm`, one at a time.
+
+        In the first round the witnesses of all `toggles` (name, or name with a state -> parameters) are counted; the
+        outputs of the second are compared with those of the first, and written to `files`.
+        """
         self._begin(arm)
         probes = {name: self._bench.model.probe(toggle_of(name), parameters) for name, parameters in toggles.items()}
-        counts = self._bench.witness(arm, probes, [self._single(index) for index in requests])
+        written = {Path(file): self._single(index) for file, index in zip(files, second, strict=True)}
+        counts, outputs = self._bench.examine(arm, probes, list(map(self._single, first)), written, self._begin)
         for name, (at_bind, per_request) in counts.items():
             self._reply("witness", optimization=name, at_bind=at_bind, per_request=per_request)
+        for output in outputs:
+            self._reply("output", **output)
 
     def memory(self, arm: str, requests: Sequence[int], *, dose: bool, snapshot: str | None) -> None:
         """Peaks, and memory over time, apart for each number of requests at the same moment, few first.
@@ -119,10 +131,6 @@ class Worker:
         if snapshot:
             self._bench.allocations(arm, wanted, Path(snapshot))
 
-    def output(self, arm: str, request: int, audio: str) -> None:
-        self._begin(arm)
-        self._reply("output", **self._bench.output(arm, self._single(request), Path(audio)))
-
     def _begin(self, arm: str) -> None:
         self._reply("begin", arm=arm)
 
@@ -139,6 +147,16 @@ def _set_threads(threads: int) -> None:
 
     torch.set_num_threads(threads)
     torch.set_num_interop_threads(1)
+
+
+def _pin() -> cores.Choice | None:
+    """Keep this thread to the least disturbed core; None where the system has no pinning."""
+    usable = cores.usable()
+    if not usable:
+        return None
+    choice = cores.quietest(usable)
+    cores.stay_on(choice.core)
+    return choice
 
 
 def serve(commands: IO[str], events: IO[str]) -> None:

@@ -26,6 +26,8 @@ from harness.scenario import Recording, Scenario
 from harness.scenario.scalars import BUILTIN
 from harness.scenario.texts import TEXTS
 
+LANES = 2
+"""Groups of arms that a design has at most; each has its own new speakers, because some arms stand in several."""
 NEW_SPEAKER = "new speaker"
 """Ends the stratum of requests whose speaker was not heard before."""
 
@@ -40,19 +42,27 @@ def speakers(scenario: Scenario) -> tuple[Speaker, ...]:
     return _plan(scenario).speakers
 
 
-def request(scenario: Scenario, block: int) -> Request:
-    """The request that every arm runs in block number `block`, counted from 0."""
+def request(scenario: Scenario, block: int, lane: int = 0) -> Request:
+    """The request that every arm runs in block number `block`, counted from 0.
+
+    Blocks of the same number in another `lane` (below `LANES`) have the same request, but another new speaker.
+    """
     plan = _plan(scenario)
     new_before = plan.new_speakers_before(block)
     if plan.new_speakers_before(block + 1) == new_before:
         return plan.requests[(block - new_before) % len(plan.requests)]
-    return plan.to_new_speaker(plan.requests[new_before % len(plan.requests)], new_before)
+    return plan.to_new_speaker(plan.requests[new_before % len(plan.requests)], LANES * new_before + lane)
+
+
+def is_new(wanted: Request) -> bool:
+    """Whether a request brings a speaker that none before it had."""
+    return wanted.stratum.endswith(NEW_SPEAKER)
 
 
 def rehearsal(scenario: Scenario, block: int) -> Request:
     """What an arm may run untimed before the request of `block`: the same, but nothing that lets it know a new speaker."""
     wanted = request(scenario, block)
-    if not wanted.stratum.endswith(NEW_SPEAKER):
+    if not is_new(wanted):
         return wanted
     return replace(_plan(scenario).requests[0], concurrency=wanted.concurrency)
 

@@ -12,7 +12,6 @@ import pytest
 
 from harness import runner, spans, workload
 from harness.adapters.cosyvoice2 import ADAPTER, CosyVoice2Model
-from harness.designs import UNINSTRUMENTED
 from harness.machine import CudaMachine
 from harness.measure import Bench
 from harness.peaks import PeakRecorder
@@ -24,8 +23,8 @@ from tests.conftest import Quiet
 pytestmark = pytest.mark.cuda
 
 SIZE = os.environ.get("HARNESS_GPU_TEST_SIZE", "full")
-TEXTS = {"en": "The train to the coast leaves at ten. Bring a warm coat, and something to read on the way."}
-NONE = {"batched_cleanup": False, "speaker_preregistration": False}
+TEXTS = {"en": "Good morning."}
+NONE = {"speaker_preregistration": False, "batched_cleanup": False}
 
 
 def scenario(**measure: object) -> Scenario:
@@ -36,8 +35,14 @@ def scenario(**measure: object) -> Scenario:
             "model": {"adapter": "cosyvoice2", "size": SIZE},
             "devices": ["cuda"],
             "workload": {"texts": TEXTS},
-            "optimizations": dict.fromkeys(NONE, True),
-            "measure": {"budget": "40s", "workers": 2, "margin": "5%", "memory_repeats": 1, **measure},
+            "optimizations": {"speaker_preregistration": True},
+            "measure": {
+                "metrics": ["latency", "peak_allocated"],
+                "budget": "5s",
+                "workers": 1,
+                "memory_repeats": 1,
+                **measure,
+            },
         }
     )
 
@@ -108,6 +113,7 @@ def test_each_stage_has_a_peak_and_one_of_them_is_the_requests(bench: Bench, req
     assert max(peak for *_, peak in points) == values["peak_allocated"]
 
 
+@pytest.mark.filterwarnings("ignore:Warning. Profiler clears events")
 def test_mallocs_and_frees_are_those_of_a_profilers_trace(
     model: CosyVoice2Model, device: CudaMachine, request_: Request
 ) -> None:
@@ -119,10 +125,10 @@ def test_mallocs_and_frees_are_those_of_a_profilers_trace(
     with profile(activities=[ProfilerActivity.CPU, ProfilerActivity.CUDA]) as trace, spans.recording(recorder):
         target.run(request_, lambda *_: None)
         device.synchronize()
-    called = Counter(event.name for event in trace.events())
+    called = Counter(event.name for event in trace.events() if event.name.startswith("cuda"))
     values = recorder.values()
-    assert values["device_mallocs"] == called["cudaMalloc"] > 0
-    assert values["device_frees"] == called["cudaFree"] > 0
+    assert values["device_mallocs"] == called["cudaMalloc"] > 0, called
+    assert values["device_frees"] == called["cudaFree"] > 0, called
 
 
 def test_device_time_of_a_stage_holds_the_kernels_of_its_stream(
@@ -147,10 +153,7 @@ def test_device_time_of_a_stage_holds_the_kernels_of_its_stream(
 
 
 def test_a_small_card_is_measured_or_says_what_does_not_fit(tmp_path: Path, quiet: Quiet) -> None:
-    run = runner.run(
-        scenario(vram_limit="4GiB", budget="5s", metrics=["latency", "peak_allocated"]),
-        tmp_path / "run", devices=["cuda"], progress=quiet,
-    )  # fmt: skip
+    run = runner.run(scenario(vram_limit="4GiB"), tmp_path / "run", devices=["cuda"], progress=quiet)
     refused = [failure for failure in run.failures if failure.kind == "out_of_memory"]
     for failure in refused:
         assert "in stage" in failure.message
@@ -166,11 +169,3 @@ def test_what_cannot_fit_is_reported_with_stage_and_shortfall(tmp_path: Path, qu
 
     with pytest.raises(NothingMeasuredError, match=r"in stage loading: .* without the limit .* too much"):
         runner.run(scenario(vram_limit="1GiB"), tmp_path / "run", devices=["cuda"], progress=quiet)
-
-
-def test_spans_cost_less_than_half_a_percent(tmp_path: Path, quiet: Quiet) -> None:
-    run = runner.run(
-        scenario(instrumentation=True, budget="90s", workers=3), tmp_path / "run", devices=["cuda"], progress=quiet
-    )
-    (control,) = [control for control in run.controls if control.name == UNINSTRUMENTED]
-    assert control.passed, control.reason

@@ -15,7 +15,7 @@ PACKAGE = Path(harness.__file__).parent
 LAYERS = (
     {"errors", "units"},
     {"results", "metrics", "requests", "playback"},
-    {"spans", "statistics", "machine", "nvml", "vram", "peaks", "allocations"},
+    {"spans", "statistics", "machine", "nvml", "vram", "peaks", "allocations", "cores"},
     {"optimizations"},
     {"designs", "equivalence", "scenario", "store"},
     {"models", "recordings"},

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from difflib import get_close_matches
+from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -29,6 +28,7 @@ class CosyVoice2Model:
         self._networks = networks
         self._fingerprint = fingerprint
         self._store_dir = store_dir
+        self._bound = count()
         self.description: Mapping[str, Any] = _description(networks, fingerprint, seed)
 
     def not_applicable(self) -> Mapping[str, str]:
@@ -36,7 +36,10 @@ class CosyVoice2Model:
         return {}
 
     def bind(self, states: Mapping[str, State], speakers: Sequence[Speaker]) -> Pipeline:
-        """A pipeline with the toggles of `states`; `speakers` are registered."""
+        """A pipeline with the toggles of `states`; `speakers` are registered.
+
+        Each has a speaker store of its own, empty at first: none may find there what another has put.
+        """
         from harness.models.cosyvoice2.pipeline import Pipeline
 
         config = self._networks.config
@@ -44,7 +47,7 @@ class CosyVoice2Model:
             device=self._networks.device,
             prompt_rate_hz=config.prompt_rate_hz,
             model_rate_hz=config.sample_rate_hz,
-            store_dir=self._store_dir / _key(states),
+            store_dir=self._store_dir / str(next(self._bound)),
             model_fingerprint=self._fingerprint,
         )
         return Pipeline(self._networks, bind(states, context), speakers)
@@ -80,11 +83,6 @@ class CosyVoice2Adapter:
         config = SIZES[size]
         networks = random_networks(config, machine.device, seed)
         return CosyVoice2Model(networks, fingerprint(config, seed), seed, work_dir / "speakers")
-
-
-def _key(states: Mapping[str, State]) -> str:
-    """A folder name for an arm: no arm may find in its store what another has put there."""
-    return hashlib.sha256(json.dumps(states, sort_keys=True).encode()).hexdigest()[:16]
 
 
 def _refuse_unknown(found: Any, allowed: tuple[str, ...], what: str) -> None:

@@ -20,7 +20,6 @@ _LEFT_PT, _TOP_PT, _BOTTOM_PT, _GAP_PT = 62.0, 30.0, 44.0, 14.0
 _LINE_PT = 14.0
 _PERCENT_STEPS = (0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 25, 50, 100, 200, 500, 1000)
 _TICKS = 5
-_MEMORY_TICKS = 3
 
 
 def drawable(entry: Frontier) -> bool:
@@ -64,7 +63,7 @@ def _panel(plot: Axes, panel: Panel, peak_title: str) -> None:
     for place, point in enumerate(points):
         _mark(plot, point, before=place == 0)
     _labels(plot, points, right)
-    _memory_ticks(plot, left, right)
+    _memory_ticks(plot, points)
     plot.annotate(panel.title, (0, 1), (0, 10), "axes fraction", "offset points", color=canvas.INK, weight="bold")
     plot.set_xlabel(peak_title.lower(), color=canvas.MUTED, size=FONT_PT - 1)
 
@@ -129,13 +128,11 @@ def _memory_reach(points: Sequence[Point]) -> tuple[float, float]:
     return min(ends) - 0.1 * span, max(ends) + 0.1 * span
 
 
-def _memory_ticks(plot: Axes, left: float, right: float) -> None:
-    """The finest steps of a power of two that give no more labels than fit."""
-    step = 2.0 ** math.floor(math.log2((right - left) / _MEMORY_TICKS))
-    while math.floor(right / step) - math.ceil(left / step) >= _MEMORY_TICKS:
-        step *= 2
-    ticks = [number * step for number in range(math.ceil(left / step), math.floor(right / step) + 1)]
-    plot.set_xticks(ticks, [units.size(tick, 3) for tick in ticks])
+def _memory_ticks(plot: Axes, points: Sequence[Point]) -> None:
+    """The lowest and the highest peak, by their figures."""
+    peaks = [point.peak_bytes for point in points if point.peak_bytes is not None]
+    labels = {units.size(peak, 3): peak for peak in (min(peaks), max(peaks))}
+    plot.set_xticks(list(labels.values()), list(labels))
 
 
 def _time_ticks(plot: Axes, low: float, high: float, *, named: bool) -> None:

@@ -29,13 +29,8 @@ def _kinds_table(reading: Reading, device: str, name: str, headline: str) -> Kin
         for contrast in reading.by_stratum(device, metric, name)
         if contrast.verdict not in INVALID
     ]
-    several = len({contrast.arm for contrast in parts}) > 1
     found = [
-        replace(
-            rows.row(reading, contrast),
-            kind=labels.get(contrast.stratum, contrast.stratum) + (f" ({contrast.arm})" if several else ""),
-        )
-        for contrast in parts
+        replace(rows.row(reading, contrast), kind=labels.get(contrast.stratum, contrast.stratum)) for contrast in parts
     ]
     everything = [replace(rows.row(reading, contrast), kind="whole workload") for contrast in whole]
     return KindsTable(

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
     AfterValidator,
@@ -117,6 +117,11 @@ class Measure(Keys):
     memory_snapshot: bool = Field(
         default=False,
         description="Keep every allocation of each arm's requests on a GPU, with its place in the code.",
+    )
+    pin: bool | Literal["auto"] = Field(
+        default="auto",
+        description="Whether a latency worker keeps to the core that it finds least disturbed. `auto` does so with one "
+        "thread where there are four cores or more.",
     )
     instrumentation: bool = Field(
         default=False,

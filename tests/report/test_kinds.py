@@ -81,3 +81,14 @@ def test_each_kind_is_on_the_page_with_a_plot_of_its_own() -> None:
     assert "What a listener hears on cpu" in text
     assert text.count("whole workload</text>") == len(page.build(by_length()).devices[0].kinds)
     assert "device-cpu-kinds-resample_cache.svg" in svgs(by_length())
+
+
+def test_a_toggle_shows_the_kinds_of_each_of_its_settings() -> None:
+    run = by_length()
+    named = tuple(
+        replace(c, optimization="resample_cache[limit=4]") if c.optimization == "resample_cache" else c
+        for c in run.contrasts
+    )
+    text = html(replace(run, contrasts=named))
+    assert "Keep one Resample kernel per pair of rates [limit=4] by kind of request, on cpu" in text
+    assert "device-cpu-kinds-resample_cache-limit-4.svg" in svgs(replace(run, contrasts=named))

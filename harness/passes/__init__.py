@@ -1,0 +1,13 @@
+"""The passes over one device, each in its own worker processes, so that none perturbs another.
+
+examination   what every arm makes of the requests, and what its witnesses count
+latency       blocks of all arms, in turn, until the budget is spent
+memory        peaks of every arm, each in a fresh process
+"""
+
+from harness.passes.cycle import first_cycle
+from harness.passes.examination import examination_pass
+from harness.passes.latency import latency_pass
+from harness.passes.memory import memory_pass
+
+__all__ = ["examination_pass", "first_cycle", "latency_pass", "memory_pass"]

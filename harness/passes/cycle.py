@@ -1,0 +1,47 @@
+"""The requests of one cycle of the workload, and jobs that may run at the same time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import lru_cache
+
+from harness import workload
+from harness.scenario import Scenario
+from harness.session import Session
+
+
+def requests_of(session: Session) -> list[int]:
+    """Indexes of the first requests of the workload, as many as it takes to meet every stratum."""
+    return list(range(first_cycle(session.scenario)))
+
+
+@lru_cache(maxsize=8)
+def first_cycle(scenario: Scenario) -> int:
+    """The smallest number of requests, from the first on, that has every stratum in it."""
+    missing = set(workload.strata(scenario))
+    count = 0
+    while missing:
+        missing.discard(workload.request(scenario, count).stratum)
+        count += 1
+    return count
+
+
+def known_requests_of(session: Session) -> list[int]:
+    """As `requests_of`, without those that bring a new speaker: what leaves no arm knowing more than it would."""
+    scenario = session.scenario
+    known = [index for index in requests_of(session) if not workload.is_new(workload.request(scenario, index))]
+    return known or requests_of(session)
+
+
+def at_once(session: Session, jobs: Sequence[Callable[[], None]]) -> None:
+    """Run jobs that time nothing: two at a time on the CPU, where none disturbs another; one by one on a GPU."""
+    with ThreadPoolExecutor(2 if session.device == "cpu" else 1) as pool:
+        futures = [pool.submit(job) for job in jobs]
+        try:
+            for future in futures:
+                future.result()
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            session.stop()
+            raise

@@ -1,0 +1,186 @@
+"""What every arm makes of the requests, against the reference; and what its witnesses count. Nothing is timed here."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from harness import workload
+from harness.designs import PLACEBO
+from harness.equivalence import ORDER, accepted, grade, loosened
+from harness.optimizations import named
+from harness.optimizations.registry import BITWISE, Check
+from harness.passes.cycle import at_once, known_requests_of
+from harness.processes import WorkerProcess
+from harness.requests import Request
+from harness.results import TOGETHER, Finding, toggle_of
+from harness.session import Session
+
+MAX_REQUESTS = 4
+"""Kinds of request, spread over those of the workload, whose outputs are compared."""
+MIN_REQUESTS = 3
+"""Requests in which witnesses are counted at least: so that "once", "every request" and "every other" can be told apart."""
+
+
+def examination_pass(session: Session) -> None:
+    """Compare every arm's output with the reference's, and the reference's with its twin's in another process.
+
+    Each arm is bound once and speaks the requests twice: in the first round its witnesses are counted, the output of
+    the second is compared, because the timed requests of an arm are not its first. On the CPU both processes run at
+    once.
+    """
+    checked = checked_requests(session)
+    at_once(
+        session,
+        [
+            partial(_examine_all, session, checked, lambda: session.arms(controls=False)),
+            partial(_examine_all, session, checked, lambda: session.alive([PLACEBO])),
+        ],
+    )
+    if not session.ledger.graded:
+        for index in checked:
+            _grade(session, workload.request(session.scenario, index).id)
+        _report_unchecked(session, checked)
+        session.record("graded")
+
+
+def checked_requests(session: Session) -> list[int]:
+    """One request of each kind of the first cycle, `MAX_REQUESTS` at most, spread over them; known speakers only.
+
+    Kinds that differ only in how many requests are made at the same moment count as one.
+    """
+    found: dict[Request, int] = {}
+    for index in known_requests_of(session):
+        request = workload.request(session.scenario, index)
+        kind = replace(request, id="", stratum="", concurrency=1, speaker=_NOBODY, seed=0)
+        found.setdefault(kind, index)
+    kinds = list(found.values())
+    count = min(MAX_REQUESTS, len(kinds))
+    return [kinds[place * len(kinds) // count] for place in range(count)]
+
+
+_NOBODY: Any = None
+
+
+def _examine_all(session: Session, checked: Sequence[int], arms: Callable[[], list[str]]) -> None:
+    """Examine the arms that stay alive, until each was."""
+    while missing := [arm for arm in arms() if arm not in session.ledger.examined]:
+        session.guarded("equivalence", partial(_examine_some, session, checked, missing))
+
+
+def _examine_some(
+    session: Session, checked: Sequence[int], missing: Sequence[str], _: int, worker: WorkerProcess
+) -> None:
+    todo = session.alive(missing)  # what the target cannot take is known only now
+    for done, arm in enumerate(todo):
+        session.check_time()
+        session.progress.update(session.device, f"examining {arm}", 0.1 * done / len(todo), None)
+        _examine(session, worker, arm, checked)
+
+
+def _examine(session: Session, worker: WorkerProcess, arm: str, checked: Sequence[int]) -> None:
+    scenario = session.scenario
+    names = [workload.request(scenario, index).id for index in checked]
+    files = [str(Path("audio") / session.device.replace(":", "-") / name / f"{arm}.wav") for name in names]
+    shortest = min(checked, key=lambda index: len(workload.request(scenario, index).text))
+    first = [*checked, *[shortest] * (MIN_REQUESTS - len(checked))]
+    message = {
+        "do": "examine", "arm": arm, "toggles": {} if arm == PLACEBO else _parameters(session), "first": first,
+        "second": list(checked), "files": [str(session.journal.folder / file) for file in files],
+    }  # fmt: skip
+    events = worker.ask(message, limit_s=session.limit_s)
+    session.record(
+        "examined", arm=arm,
+        witnesses=[
+            {key: event[key] for key in ("optimization", "at_bind", "per_request")}
+            for event in events if event["event"] == "witness"
+        ],
+        outputs=[
+            {"request": name, "audio": file, **{key: event[key] for key in ("tokens", "hit_cap", "as_first")}}
+            for name, file, event in zip(names, files, (e for e in events if e["event"] == "output"), strict=True)
+        ],
+    )  # fmt: skip
+
+
+def _parameters(session: Session) -> dict[str, dict[str, Any]]:
+    """The parameters with which each toggle's witness is counted; of a toggle with several states, those of each."""
+    states = {item.name: item.states for item in session.design.arms}
+    return {
+        name: dict(state) if isinstance(state := states[after][toggle_of(name)], Mapping) else {}
+        for name, _, after in session.design.pairs
+        if name != TOGETHER
+    }
+
+
+def _grade(session: Session, request: str) -> None:
+    """Grade what every living arm made of `request`, against what the reference did."""
+    made = {
+        arm: output
+        for arm in session.alive(list(session.ledger.examined))
+        for output in session.ledger.examined[arm]
+        if output["request"] == request
+    }
+    reference = made[session.design.reference]
+    folder = session.journal.folder
+    before = read_audio(folder / reference["audio"])
+    graded = {
+        arm: grade(
+            before, read_audio(folder / output["audio"]), reference["tokens"], output["tokens"], _required(session, arm)
+        )
+        for arm, output in made.items()
+        if arm != session.design.reference
+    }
+    own_difference = graded.get(PLACEBO, ("bitwise", 0.0))
+    for arm, (found, bound) in graded.items():
+        check = loosened(_required(session, arm), *own_difference)
+        output = made[arm]
+        session.record(
+            "equivalence", arm=arm, request=request, grade=found, bound=bound,
+            accepted=accepted(found, bound, check), required=check.grade,
+            tokens_equal=output["tokens"] == reference["tokens"], tokens=len(output["tokens"]),
+            hit_cap=output["hit_cap"], audio_before=reference["audio"], audio_after=output["audio"],
+        )  # fmt: skip
+
+
+def _required(session: Session, arm: str) -> Check:
+    """The weakest check among the toggles in which `arm` differs from the reference: what the arm must meet."""
+    states = {item.name: item.states for item in session.design.arms}
+    differing = [t for t, state in states[arm].items() if state != states[session.design.reference][t]]
+    return max(
+        (named(toggle).check for toggle in differing), key=lambda check: ORDER.index(check.grade), default=BITWISE
+    )
+
+
+def _report_unchecked(session: Session, checked: Sequence[int]) -> None:
+    """Say which kinds of request were not compared, and which arms do not repeat themselves though the reference does."""
+    scenario = session.scenario
+    seen = {workload.request(scenario, index).stratum for index in checked}
+    left_out = [stratum for stratum in workload.strata(scenario) if stratum not in seen]
+    if left_out:
+        _find(
+            session, "outputs", f"Outputs were compared for {', '.join(sorted(seen))}; not for {', '.join(left_out)}."
+        )
+    changing = [arm for arm, outputs in session.ledger.examined.items() if not all(out["as_first"] for out in outputs)]
+    if changing and session.design.reference not in changing:
+        names = ", ".join(changing)
+        _find(
+            session, "outputs", f"The output of {names} to a request differs from that to the same request before it."
+        )
+
+
+def _find(session: Session, kind: str, message: str) -> None:
+    session.record("finding", **asdict(Finding(kind=kind, device=session.device, message=message)))
+
+
+def read_audio(path: Path) -> NDArray[np.float32]:
+    """Samples of a WAV file as [samples], float32, exactly as written."""
+    import soundfile
+
+    audio, _ = soundfile.read(path, dtype="float32")
+    return np.asarray(audio)

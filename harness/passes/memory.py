@@ -1,0 +1,86 @@
+"""The memory pass: peaks of every arm, each in a fresh process, repeated; and memory over time."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from harness import workload
+from harness.designs import CONTROLS, HOST_DOSE
+from harness.metrics import metric
+from harness.passes.cycle import at_once as run_at_once
+from harness.passes.cycle import requests_of
+from harness.processes import WorkerProcess
+from harness.results import CYCLE, Pass, at_once
+from harness.session import Session
+
+
+def memory_pass(session: Session) -> None:
+    """Peaks of every arm, each in a fresh process, repeated; two processes at a time on the CPU, where none disturbs.
+
+    Left out where the scenario asks for no memory metric.
+    """
+    if not any(metric(name).is_memory for name in session.scenario.measure.metrics):
+        return
+    repeats = range(session.scenario.measure.memory_repeats)
+    arms = [*session.arms(controls=False), *session.alive([HOST_DOSE])]
+    todo = [(arm, repeat) for repeat in repeats for arm in arms if (arm, repeat) not in session.ledger.memory]
+    run_at_once(session, [partial(_measure_peaks, session, arm, repeat) for arm, repeat in todo])
+
+
+def _measure_peaks(session: Session, arm: str, repeat: int) -> None:
+    while (arm, repeat) not in session.ledger.memory and session.alive([arm]):
+        session.check_time()
+        session.guarded("memory", partial(_peaks, session, arm, repeat))
+    repeats = session.scenario.measure.memory_repeats
+    share = len(session.ledger.memory) / (repeats * (len(session.arms(controls=False)) + 1))
+    session.progress.update(session.device, f"memory: {arm}, repeat {repeat + 1} of {repeats}", 0.8 + 0.2 * share, None)
+
+
+def _peaks(session: Session, arm: str, repeat: int, number: int, worker: WorkerProcess) -> None:
+    indexes = requests_of(session)
+    snapshot = _snapshot_file(session, arm) if repeat == 0 and arm not in CONTROLS else None
+    message = {
+        "do": "memory", "arm": arm, "requests": indexes, "dose": arm in CONTROLS,
+        "snapshot": None if snapshot is None else str(session.journal.folder / snapshot),
+    }  # fmt: skip
+    began_s = time.monotonic()
+    events = worker.ask(message, limit_s=(2 + 2 * len(indexes)) * session.limit_s)
+    trials: list[dict[str, Any]] = [{"arm": arm, "values": _of_the_cycle([event["values"] for event in events])}]
+    if max(event["concurrency"] for event in events) > 1:
+        trials += [
+            {"arm": arm, "stratum": at_once(event["concurrency"]), "values": event["values"]} for event in events
+        ]
+    pass_: Pass = "memory"
+    session.record_conditions(pass_, number, repeat, began_s)
+    session.record(
+        "block", pass_=pass_, kind="request", phase="timed", worker=number, block=repeat, group="", request=CYCLE,
+        stratum=CYCLE, trials=trials, wall_s=0.0,
+    )  # fmt: skip
+    if repeat == 0 and events[0]["points"]:
+        wanted = [workload.request(session.scenario, index) for index in indexes]
+        session.record(
+            "memory_course", arm=arm, points=events[0]["points"],
+            requests=[made.id for made in wanted if made.concurrency == events[0]["concurrency"]],
+            snapshot=None if snapshot is None else str(snapshot),
+        )  # fmt: skip
+
+
+def _of_the_cycle(readings: Sequence[Mapping[str, float | None]]) -> dict[str, float | None]:
+    """From readings at each concurrency to those of all requests: peaks are the highest, counts add up."""
+    combined: dict[str, float | None] = {}
+    for name in dict.fromkeys(name for reading in readings for name in reading):
+        values = [value for reading in readings if (value := reading.get(name)) is not None]
+        together = sum(values) if metric(name).unit == "count" else max(values, default=None)
+        combined[name] = together if values else None
+    return combined
+
+
+def _snapshot_file(session: Session, arm: str) -> Path | None:
+    """Where every allocation of `arm` is to be written, if the scenario asks for it and the device has an allocator."""
+    if not session.scenario.measure.memory_snapshot or session.device == "cpu" or session.fake:
+        return None
+    return Path("memory") / f"{session.device.replace(':', '-')}-{arm}.pickle"
