@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from harness import adapters, workload
-from harness.errors import HarnessError
+from harness.errors import HarnessError, UsageError
 from harness.machine import machine
 from harness.measure import Bench
 from harness.requests import Request
@@ -154,6 +154,8 @@ def serve(commands: IO[str], events: IO[str]) -> None:
 
 
 def _kind(error: Exception) -> str:
+    if isinstance(error, UsageError):
+        return "usage"
     out_of_memory = isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError"
     return "out_of_memory" if out_of_memory else "error"
 
