@@ -141,12 +141,6 @@ REFUSED = [
     ),
     ("nan-margin", 5, "measure.margin", "'.nan' is not a finite number"),
     (
-        "nano-with-weights",
-        4,
-        "model.weights",
-        "weights that are read from a folder have the full size; set `size: full`",
-    ),
-    (
         "negative-budget",
         5,
         "measure.budget",

@@ -31,7 +31,13 @@ def outputs(networks: Networks, given: Given, settings: Settings, folder: Path) 
     sites = _sites(networks, folder)
     found.update(_front_end(networks, settings, speaker, sites))
     found.update(_from_tokens(networks, given, settings))
-    found.update(_requests(Pipeline(networks, sites, [speaker]), settings, speaker, folder / "source.wav"))
+    even = Speaker(id="even", audio=folder / "even.wav", text=settings["voice_text"], digest="even")
+    pipeline = Pipeline(networks, sites, [speaker, even])
+    converted = Request(
+        id="c", mode="voice_conversion", text="", speaker=even, seed=settings["seed"], source=folder / "source.wav"
+    )
+    spoken = Request(id="s", mode="zero_shot", text=settings["spoken_text"], speaker=speaker, seed=settings["seed"])
+    found.update(_requests(pipeline, {"converted": converted, "spoken": spoken}))
     return found
 
 
@@ -56,7 +62,7 @@ def _llm(networks: Networks, given: Given, settings: Settings) -> Iterator[tuple
     yield "llm.drawn_tokens", torch.tensor(list(drawn))
 
 
-def _flow(networks: Networks, given: Given, settings: Settings) -> Iterator[tuple[str, Tensor]]:
+def _flow(networks: Networks, given: Given, _: Settings) -> Iterator[tuple[str, Tensor]]:
     flow = networks.acoustic.flow
     for streaming in (False, True):
         way = "streaming" if streaming else "offline"
@@ -115,12 +121,10 @@ def _from_tokens(networks: Networks, given: Given, settings: Settings) -> Iterat
         yield f"pipeline.{name}.pieces", torch.tensor([piece.shape[0] for piece in pieces])
 
 
-def _requests(pipeline: Pipeline, settings: Settings, speaker: Speaker, source: Path) -> Iterator[tuple[str, Tensor]]:
-    converted = Request(id="c", mode="voice_conversion", text="", speaker=speaker, seed=settings["seed"], source=source)
-    spoken = Request(id="s", mode="zero_shot", text=settings["spoken_text"], speaker=speaker, seed=settings["seed"])
-    for name, request in (("converted", converted), ("spoken", spoken)):
+def _requests(pipeline: Pipeline, requests: Mapping[str, Request]) -> Iterator[tuple[str, Tensor]]:
+    for name, request in requests.items():
         made = pipeline.run(request, lambda: None)
         yield f"pipeline.{name}.audio", torch.from_numpy(made.audio)[None]
         yield f"pipeline.{name}.pieces", torch.tensor([len(made.audio)])
-        if name == "spoken":
-            yield "pipeline.spoken.tokens", torch.tensor(list(made.tokens))
+        if request.mode == "zero_shot":
+            yield f"pipeline.{name}.tokens", torch.tensor(list(made.tokens))

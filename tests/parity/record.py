@@ -21,10 +21,12 @@ import argparse
 import importlib.util
 import json
 import os
+import subprocess
 import sys
 import types
 from collections.abc import Iterator
 from importlib import metadata
+from importlib.abc import Loader
 from importlib.machinery import ModuleSpec
 from pathlib import Path
 from typing import Any
@@ -48,7 +50,7 @@ class StandIn(types.ModuleType):
         return type(name, (), {"__new__": lambda cls, *a, **_k: a[0] if a else object.__new__(cls)})
 
 
-class StandInFinder:
+class StandInFinder(Loader):
     """Finds stand-ins for what is not installed, and for all modules below it."""
 
     def __init__(self) -> None:
@@ -80,8 +82,9 @@ def stand_in() -> list[str]:
     torchaudio.load = load
     lora = importlib.util.find_spec("diffusers.models.lora")
     if lora is None or not hasattr(importlib.import_module("diffusers.models.lora"), "LoRACompatibleLinear"):
-        sys.modules["diffusers.models.lora"] = module = types.ModuleType("diffusers.models.lora")
-        module.LoRACompatibleLinear = torch.nn.Linear  # what it is without adapters
+        module = types.ModuleType("diffusers.models.lora")
+        vars(module)["LoRACompatibleLinear"] = torch.nn.Linear  # what it is without adapters
+        sys.modules[module.__name__] = module
         finder.missing.add("diffusers.models.lora")
     return sorted(finder.missing)
 
@@ -118,7 +121,7 @@ class Public:
         import torch
         from hyperpyyaml import load_hyperpyyaml
 
-        with open(f"{folder}/cosyvoice2.yaml") as file:
+        with Path(folder, "cosyvoice2.yaml").open(encoding="utf-8") as file:
             overrides = {"qwen_pretrain_path": f"{folder}/CosyVoice-BlankEN"}
             llm = load_hyperpyyaml(file, overrides=overrides)["llm"]
         llm.load_state_dict(torch.load(f"{folder}/llm.pt", map_location="cpu", weights_only=True), strict=True)
@@ -155,7 +158,7 @@ def llm_outputs(public: Public, given: dict[str, Any], settings: dict[str, Any])
     yield "llm.drawn_tokens", torch.tensor(list(drawn))
 
 
-def flow_outputs(public: Public, given: dict[str, Any], settings: dict[str, Any]) -> Iterator[tuple[str, Any]]:
+def flow_outputs(public: Public, given: dict[str, Any], _: dict[str, Any]) -> Iterator[tuple[str, Any]]:
     """Encoder, one estimator step, and mel, offline and streaming, with and without more to come."""
     flow = public.model.flow
     hidden, coming = given["hidden"], given["coming"]
@@ -190,7 +193,7 @@ def vocoder_outputs(public: Public, given: dict[str, Any], settings: dict[str, A
         yield f"vocoder{name}.audio", audio
 
 
-def frontend_outputs(public: Public, given: dict[str, Any], settings: dict[str, Any]) -> Iterator[tuple[str, Any]]:
+def frontend_outputs(public: Public, _: dict[str, Any], settings: dict[str, Any]) -> Iterator[tuple[str, Any]]:
     """What is made of texts and of a recording."""
     import torch
 
@@ -223,10 +226,10 @@ def pipeline_outputs(public: Public, given: dict[str, Any], settings: dict[str, 
         public.model.token_hop_len = 25  # newest upstream lets it grow from request to request
         pieces = public.model.tts(source_speech_token=tokens, **prompt, stream=stream)
         yield from joined(f"pipeline.{name}", pieces)
-    voice, source = public.recording(settings["voice"]), public.recording(settings["source"])
+    even, source = public.recording(settings["even"]), public.recording(settings["source"])
     torch.manual_seed(settings["seed"])
-    yield from joined("pipeline.converted", public.cosyvoice.inference_vc(source, voice, stream=False))
-    yield from spoken(public, settings, voice)
+    yield from joined("pipeline.converted", public.cosyvoice.inference_vc(source, even, stream=False))
+    yield from spoken(public, settings, public.recording(settings["voice"]))
 
 
 def spoken(public: Public, settings: dict[str, Any], voice: Any) -> Iterator[tuple[str, Any]]:
@@ -270,8 +273,8 @@ def versions(home: str | None) -> dict[str, str]:
     found = {name: metadata.version(name) for name in ("torch", "torchaudio", "transformers", "onnxruntime")}
     if home is None:
         return {"code": f"cosyvoice-minicpmo {metadata.version('cosyvoice-minicpmo')}", **found}
-    head = Path(home) / ".git" / "HEAD"
-    return {"code": f"FunAudioLLM/CosyVoice {head.read_text().strip() if head.is_file() else ''}".strip(), **found}
+    asked = subprocess.run(["git", "-C", home, "rev-parse", "HEAD"], capture_output=True, text=True, check=False)  # noqa: S607
+    return {"code": f"FunAudioLLM/CosyVoice {asked.stdout.strip() or 'of unknown commit'}", **found}
 
 
 def main() -> None:
@@ -293,7 +296,7 @@ def main() -> None:
     inputs = Path(chosen.inputs)
     given = load_file(inputs / "inputs.safetensors")
     settings = json.loads((inputs / "inputs.json").read_text(encoding="utf-8"))
-    settings |= {"voice": inputs / "voice.wav", "source": inputs / "source.wav"}
+    settings |= {name: inputs / f"{name}.wav" for name in ("voice", "even", "source")}
     public = Public(chosen.model)
     outputs: dict[str, Any] = {}
     with torch.inference_mode():
@@ -303,7 +306,7 @@ def main() -> None:
     save_file(
         {name: tensor.detach().clone().contiguous() for name, tensor in outputs.items()}, chosen.out, metadata=said
     )
-    print(json.dumps({**said, "outputs": len(outputs), "from": str(Path(list(cosyvoice.__path__)[0]).parent)}))
+    sys.stdout.write(json.dumps({**said, "outputs": len(outputs), "from": next(iter(cosyvoice.__path__))}) + "\n")
 
 
 if __name__ == "__main__":

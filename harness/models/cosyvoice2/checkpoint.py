@@ -8,6 +8,7 @@ the embedding, may be left out.
 from __future__ import annotations
 
 import pickle
+import warnings
 import zipfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -67,14 +68,15 @@ def read_tensors(file: Path) -> dict[str, Any]:
     """What `torch.save` put into `file`, mapped from disk. Raises CheckpointError; code in the file is never run."""
     name = f"{file.parent.name}/{file.name}"
     try:
-        found = torch.load(file, map_location="cpu", weights_only=True, mmap=zipfile.is_zipfile(file))
-    except pickle.UnpicklingError as error:
-        why = " ".join(str(error).split())[:300]
-        message = f"{name} holds more than tensors, or is damaged, and was not loaded: {why}; download it again"
-        raise CheckpointError(message) from None
-    except (RuntimeError, EOFError, ValueError, OSError, KeyError) as error:
-        why = " ".join(str(error).split())[:200]
-        message = f"{name} cannot be read ({file.stat().st_size} bytes; cut off?): {why}; download it again"
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of pickles that are refused just afterwards
+            found = torch.load(file, map_location="cpu", weights_only=True, mmap=zipfile.is_zipfile(file))
+    except MemoryError:
+        raise
+    except Exception as error:  # noqa: BLE001  damaged files make torch raise whatever the damage leads to
+        why = " ".join(str(error).split())[:200] or type(error).__name__
+        what = "holds more than tensors, or is damaged" if isinstance(error, pickle.UnpicklingError) else "is damaged"
+        message = f"{name} ({file.stat().st_size} bytes) {what}, and was not loaded: {why}; download it again"
         raise CheckpointError(message) from None
     if not isinstance(found, Mapping):
         message = f"{name} holds a {type(found).__name__} instead of named tensors; download it again"
