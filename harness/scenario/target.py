@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from harness.scenario.keys import Keys
 from harness.scenario.problems import refuse, unknown
@@ -38,6 +38,13 @@ class CosyVoice2(Keys):
         "weights never stop by themselves, so it is their default); `model`, until the model stops, between 2 and 20 "
         "for each text token (the default for a folder whose weights are not random).",
     )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _random_weights_have_a_size(cls, value: Any) -> Any:
+        if isinstance(value, dict) and value.get("weights", "random") == "random":
+            return {"size": "nano", **value}
+        return value
 
 
 class Fake(Keys):
