@@ -115,6 +115,9 @@ def parity(session: nox.Session) -> None:
             run(session, "-m", "tests.parity.golden", str(out))
     session.run(str(python_of_env()), "-m", "pytest", "-q", "tests/parity", external=True,
                 env={"HARNESS_PARITY": str(folder)})  # fmt: skip
+    if size != "full":
+        run(session, "-m", "harness", "run", "smoke", "--device", "cpu", "--budget", "3s", "--out", str(folder / "results"),
+            "--set", f"model.weights={folder / 'model'}", "--set", f"model.size={size}")  # fmt: skip
     shutil.rmtree(folder / "model")
 
 

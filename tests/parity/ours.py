@@ -12,6 +12,7 @@ from torch import Tensor
 
 from harness.models.cosyvoice2.frontend import FrontEnd, ModelInputs
 from harness.models.cosyvoice2.pipeline import Networks, Pipeline
+from harness.models.cosyvoice2.sampling import nucleus
 from harness.models.cosyvoice2.synthesis import Synthesiser
 from harness.models.cosyvoice2.tokenizer import TextTokenizer
 from harness.optimizations import BindContext, bind
@@ -60,6 +61,28 @@ def _llm(networks: Networks, given: Given, settings: Settings) -> Iterator[tuple
     draws = torch.Generator().manual_seed(settings["seed"])
     drawn = llm.generate(given["text"], given["prompt_text"], given["prompt_tokens"], length, draws)
     yield "llm.drawn_tokens", torch.tensor(list(drawn))
+
+
+@torch.inference_mode()
+def drawn_by_the_republication(networks: Networks, given: Given, settings: Settings) -> list[int]:
+    """Tokens from our scores, drawn as cosyvoice-minicpmo does.
+
+    Before the least length it lets end tokens take part in the draw and draws again where the first of them comes out; and
+    the second draw after a repetition may give the same token once more.
+    """
+    llm, cache, spoken = networks.acoustic.llm, networks.acoustic.llm.new_cache(), list[int]()
+    draws, config = torch.Generator().manual_seed(settings["seed"]), networks.acoustic.llm.config
+    heard = llm.prefix(given["text"], given["prompt_text"], given["prompt_tokens"])
+    for _ in range(int(given["text"].shape[1] * settings["ratio"])):
+        scores, token = llm.step(heard, cache), config.speech_vocab
+        while token == config.speech_vocab:
+            token = nucleus(scores, config.top_p, config.top_k, draws)
+            if spoken[-config.win_size :].count(token) >= config.win_size * config.tau_r:
+                token = int(scores.softmax(dim=0).multinomial(1, generator=draws))
+        if token < config.speech_vocab:
+            spoken.append(token)
+            heard = llm.speech_embedding.weight[token].view(1, 1, -1)
+    return spoken
 
 
 def _flow(networks: Networks, given: Given, _: Settings) -> Iterator[tuple[str, Tensor]]:

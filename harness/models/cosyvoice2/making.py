@@ -52,7 +52,7 @@ def make(folder: Path, config: CosyVoice2Config, seed: int, tell: Told) -> int:
     _check_place(folder)
     onnx_export.require_packages()
     partial = folder.with_name(f"{folder.name}.partial")
-    shutil.rmtree(partial, ignore_errors=True)
+    _check_partial(partial)
     (partial / model_dir.TOKENIZER_FOLDER).mkdir(parents=True)
     job = _Job(config=config, seed=seed, folder=partial)
     try:
@@ -105,6 +105,14 @@ def _check_place(folder: Path) -> None:
         raise UsageError(message)
     if folder.exists() and not folder.is_dir():
         message = f"{folder} is a file; name a folder that does not exist yet"
+        raise UsageError(message)
+
+
+def _check_partial(partial: Path) -> None:
+    if partial.exists():
+        message = (
+            f"{partial} is there, left by a run that was killed or that is still writing; delete it if it is the former"
+        )
         raise UsageError(message)
 
 

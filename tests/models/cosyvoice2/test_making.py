@@ -153,6 +153,13 @@ def test_an_interrupted_run_leaves_nothing_behind(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
+def test_what_a_killed_run_left_is_refused_and_not_deleted(tmp_path: Path) -> None:
+    (tmp_path / "new.partial").mkdir()
+    with pytest.raises(UsageError, match=r"new.partial is there, left by a run that was killed"):
+        making.make(tmp_path / "new", NANO, 0, lambda _: None)
+    assert [file.name for file in tmp_path.iterdir()] == ["new.partial"]
+
+
 @pytest.mark.parametrize("config", [NANO, REDUCED], ids=lambda config: config.size)
 def test_the_size_on_disk_is_foretold(made: Path, config: CosyVoice2Config) -> None:
     expected = making.expected_bytes(config)
