@@ -110,7 +110,7 @@ def parity(session: nox.Session) -> None:
         out = folder / f"{code}.safetensors"
         paths = ("--model", folder / "model", "--inputs", folder / "inputs", "--out", out)
         session.run(str(python), str(ROOT / "tests/parity/record.py"), *map(str, paths), *more, external=True,
-                    env={"OMP_NUM_THREADS": "1", "OMP_WAIT_POLICY": "PASSIVE", "PYTHONPATH": ""})  # fmt: skip
+                    env={"CUDA_VISIBLE_DEVICES": "", "OMP_NUM_THREADS": "1", "OMP_WAIT_POLICY": "PASSIVE", "PYTHONPATH": ""})  # fmt: skip
         if "--record" in options:
             run(session, "-m", "tests.parity.golden", str(out))
     session.run(str(python_of_env()), "-m", "pytest", "-q", "tests/parity", external=True,

@@ -20,7 +20,6 @@ from __future__ import annotations
 import argparse
 import importlib.util
 import json
-import os
 import subprocess
 import sys
 import types
@@ -31,7 +30,8 @@ from importlib.machinery import ModuleSpec
 from pathlib import Path
 from typing import Any
 
-os.environ["CUDA_VISIBLE_DEVICES"] = ""
+import torch
+from safetensors.torch import load_file, save_file
 
 STAND_INS = ("modelscope", "lightning", "hydra", "gdown", "wget", "pyworld", "seaborn", "rich", "matplotlib")
 
@@ -69,7 +69,6 @@ class StandInFinder(Loader):
 def stand_in() -> list[str]:
     """Put the stand-ins in place and return the names of what they stand for."""
     import soundfile
-    import torch
     import torchaudio
 
     finder = StandInFinder()
@@ -118,7 +117,6 @@ class Public:
             self.frontend.inflect_parser = inflect.engine()
 
     def _llm(self, folder: str) -> Any:
-        import torch
         from hyperpyyaml import load_hyperpyyaml
 
         with Path(folder, "cosyvoice2.yaml").open(encoding="utf-8") as file:
@@ -136,8 +134,6 @@ class Public:
 
 def llm_outputs(public: Public, given: dict[str, Any], settings: dict[str, Any]) -> Iterator[tuple[str, Any]]:
     """Log-probabilities after given tokens, and tokens drawn from a seed."""
-    import torch
-
     llm = public.model.llm
     text = llm.llm.model.model.embed_tokens(torch.cat([given["prompt_text"], given["text"]], dim=1))
     start, task = (llm.llm_embedding.weight[row].reshape(1, 1, -1) for row in (0, 1))
@@ -182,8 +178,6 @@ def flow_outputs(public: Public, given: dict[str, Any], _: dict[str, Any]) -> It
 
 def vocoder_outputs(public: Public, given: dict[str, Any], settings: dict[str, Any]) -> Iterator[tuple[str, Any]]:
     """Pitch, source and audio of a mel, from the start and after a chunk."""
-    import torch
-
     hift, mel = public.model.hift, given["mel"]
     yield "vocoder.f0", hift.f0_predictor(mel)
     for name, cached in (("", torch.zeros(1, 1, 0)), (".after_a_chunk", given["cached_source"])):
@@ -195,8 +189,6 @@ def vocoder_outputs(public: Public, given: dict[str, Any], settings: dict[str, A
 
 def frontend_outputs(public: Public, _: dict[str, Any], settings: dict[str, Any]) -> Iterator[tuple[str, Any]]:
     """What is made of texts and of a recording."""
-    import torch
-
     front_end = public.frontend
     for index, text in enumerate(settings["texts"]):
         yield f"frontend.text.{index}", torch.tensor(front_end.tokenizer.encode(text))
@@ -212,8 +204,6 @@ def frontend_outputs(public: Public, _: dict[str, Any], settings: dict[str, Any]
 
 def pipeline_outputs(public: Public, given: dict[str, Any], settings: dict[str, Any]) -> Iterator[tuple[str, Any]]:
     """Audio from given speech tokens; of a converted recording; and of a spoken text with its own tokens."""
-    import torch
-
     prompt = {
         "flow_prompt_speech_token": given["prompt_tokens"], "prompt_speech_feat": given["prompt_mel"],
         "flow_embedding": given["embedding"],
@@ -233,7 +223,6 @@ def pipeline_outputs(public: Public, given: dict[str, Any], settings: dict[str, 
 
 
 def spoken(public: Public, settings: dict[str, Any], voice: Any) -> Iterator[tuple[str, Any]]:
-    import torch
 
     model, ratio = public.model, settings["ratio"]
     generate, sing, tokens = model.llm.inference, model.hift.inference, []
@@ -255,7 +244,6 @@ def spoken(public: Public, settings: dict[str, Any], voice: Any) -> Iterator[tup
 
 
 def joined(name: str, pieces: Iterator[dict[str, Any]]) -> Iterator[tuple[str, Any]]:
-    import torch
 
     audio = [piece["tts_speech"] for piece in pieces]
     yield f"{name}.audio", torch.cat(audio, dim=1)
@@ -264,8 +252,6 @@ def joined(name: str, pieces: Iterator[dict[str, Any]]) -> Iterator[tuple[str, A
 
 def lengths(batch: Any) -> Any:
     """The length of the one sequence in `batch`, as the public code takes it."""
-    import torch
-
     return torch.tensor([batch.shape[1]], dtype=torch.int32)
 
 
@@ -288,8 +274,6 @@ def main() -> None:
         sys.path[:0] = [chosen.home, f"{chosen.home}/third_party/Matcha-TTS"]
     stood_in = stand_in()
     import cosyvoice
-    import torch
-    from safetensors.torch import load_file, save_file
 
     torch.set_num_threads(1)
     torch.randn_like = in_our_order(torch.randn, torch.zeros_like)
