@@ -97,6 +97,8 @@ def parity(session: nox.Session) -> None:
     python = public_env(session)
     options = list(session.posargs)
     size = options.pop(options.index("--size") + 1) if "--size" in options else "reduced"
+    if "--record" in options and size != "reduced":
+        session.error("the committed recordings are of size reduced")
     folder = ROOT / ".nox" / "parity-work" / size
     shutil.rmtree(folder, ignore_errors=True)
     run(session, "-m", "harness", "make-checkpoint", "--size", size, str(folder / "model"))

@@ -20,7 +20,9 @@ from harness.models.cosyvoice2.tokenizer import from_folder
 
 THREADS = 1
 
-_FLOATS, _WHOLES = "tensor(float)", ("tensor(int32)", "tensor(int64)")
+_FLOATS = "tensor(float)"
+_NUMBERS = ("tensor(int32)", "tensor(int64)", _FLOATS)
+"""Of what type tokens may come out; the public code makes whole numbers of whatever it gets."""
 
 
 class _Graph:
@@ -65,7 +67,7 @@ class OnnxSpeechTokenizer:
 
     def __init__(self, file: Path, device: str, mels: int) -> None:
         self._graph = _Graph(file, device)
-        self._graph.expect(((_FLOATS, (None, mels, None)), ("tensor(int32)", (None,))), _WHOLES)
+        self._graph.expect(((_FLOATS, (None, mels, None)), ("tensor(int32)", (None,))), _NUMBERS)
         self.describe = self._graph.describe
 
     def encode(self, log_mel: Tensor) -> Tensor:
