@@ -7,6 +7,7 @@ has an environment with torch, `HARNESS_PYTHON=/path/to/python nox -s ...` uses 
 from __future__ import annotations
 
 import os
+import shutil
 import sys
 import tomllib
 from pathlib import Path
@@ -23,12 +24,24 @@ SPEAKER_PROMPTS = "s3tokenizer==0.3.0"
 """Ships two real recordings, which are read as files; its own requirements are not needed and not installed."""
 
 
+PUBLIC_CODE = "cosyvoice-minicpmo==0.1.0"
+"""CosyVoice as it stood in 2025, re-published; its own requirements are more than speaking needs."""
+PUBLIC_CODE_NEEDS = (
+    "torch", "torchaudio", "transformers==4.51.3", "hyperpyyaml", "ruamel.yaml<0.19", "omegaconf", "inflect", "diffusers",
+    "conformer", "einops", "librosa", "soundfile", "onnxruntime", "tiktoken", "regex", "scipy", "tqdm", "more-itertools",
+)  # fmt: skip
+WHISPER = "openai-whisper"
+"""Its log-mel frames alone are used; its own requirements include triton."""
+
+
 def python_of_env() -> Path:
     """The Python of the shared environment."""
     given = os.environ.get("HARNESS_PYTHON")
-    if given:
-        return Path(given)
-    folder = ROOT / ".nox" / "env"
+    return Path(given) if given else python_in(ROOT / ".nox" / "env")
+
+
+def python_in(folder: Path) -> Path:
+    """The Python of the environment in `folder`."""
     return folder / "Scripts" / "python.exe" if os.name == "nt" else folder / "bin" / "python"
 
 
@@ -72,6 +85,57 @@ def smoke(session: nox.Session) -> None:
 def tests(session: nox.Session) -> None:
     """The tests. Those in a browser need Chromium on PATH, and are skipped, and said so, without it."""
     run(session, "-m", "pytest", *session.posargs)
+
+
+@nox.session(python=False, requires=["env"])
+def parity(session: nox.Session) -> None:
+    """Compare with the public code, module by module, from one model directory that `make-checkpoint` writes.
+
+    With COSYVOICE_HOME=/path/to/CosyVoice also with that checkout. `-- --size full` takes the published dimensions (4 GiB
+    on disk, some minutes); `-- --record` writes the committed recordings of tests/data/parity anew.
+    """
+    python = public_env(session)
+    options = list(session.posargs)
+    size = options.pop(options.index("--size") + 1) if "--size" in options else "reduced"
+    if "--record" in options and size != "reduced":
+        session.error("the committed recordings are of size reduced")
+    folder = ROOT / ".nox" / "parity-work" / size
+    shutil.rmtree(folder, ignore_errors=True)
+    run(session, "-m", "harness", "make-checkpoint", "--size", size, str(folder / "model"))
+    run(session, "-m", "tests.parity.inputs", str(folder / "inputs"), size)
+    codes: dict[str, list[str]] = {"cosyvoice-minicpmo": []}
+    if os.environ.get("COSYVOICE_HOME"):
+        codes["newest-upstream"] = ["--home", os.environ["COSYVOICE_HOME"]]
+    else:
+        session.log("COSYVOICE_HOME is not set: newest upstream is compared by its committed recording only")
+    for code, more in codes.items():
+        out = folder / f"{code}.safetensors"
+        paths = ("--model", folder / "model", "--inputs", folder / "inputs", "--out", out)
+        session.run(str(python), str(ROOT / "tests/parity/record.py"), *map(str, paths), *more, external=True,
+                    env={"CUDA_VISIBLE_DEVICES": "", "OMP_NUM_THREADS": "1", "OMP_WAIT_POLICY": "PASSIVE", "PYTHONPATH": ""})  # fmt: skip
+        if "--record" in options:
+            run(session, "-m", "tests.parity.golden", str(out))
+    session.run(str(python_of_env()), "-m", "pytest", "-q", "tests/parity", external=True,
+                env={"HARNESS_PARITY": str(folder)})  # fmt: skip
+    if size != "full":
+        run(session, "-m", "harness", "run", "smoke", "--device", "cpu", "--budget", "3s", "--out", str(folder / "results"),
+            "--set", f"model.weights={folder / 'model'}", "--set", f"model.size={size}")  # fmt: skip
+    shutil.rmtree(folder / "model")
+
+
+def public_env(session: nox.Session) -> Path:
+    """Build the environment of the public code in `.nox/parity`, and return its Python."""
+    folder = ROOT / ".nox" / "parity"
+    python, stamp = python_in(folder), folder / "installed-for"
+    wanted = " ".join((PUBLIC_CODE, WHISPER, *PUBLIC_CODE_NEEDS))
+    if stamp.exists() and stamp.read_text(encoding="utf-8") == wanted:
+        return python
+    session.run(sys.executable, "-m", "venv", "--clear", str(folder), external=True)
+    install = (str(python), "-m", "pip", "install", "--quiet")
+    session.run(*install, "setuptools", *PUBLIC_CODE_NEEDS, external=True)
+    session.run(*install, "--no-deps", "--no-build-isolation", PUBLIC_CODE, WHISPER, external=True)
+    stamp.write_text(wanted, encoding="utf-8")
+    return python
 
 
 @nox.session(python=False, requires=["env"])

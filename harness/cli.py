@@ -29,6 +29,7 @@ processes, with controls whose true effect is known, and checks that each toggle
   harness run smoke --budget 5s       a quick look
   harness report results/RUN          write the page of a run again
   harness list optimizations          what can be toggled
+  harness make-checkpoint --size reduced DIR   a model directory with random weights
 """
 
 app = typer.Typer(help=_HELP, no_args_is_help=True, add_completion=False, rich_markup_mode=None,
@@ -193,6 +194,32 @@ def schema() -> None:
     from harness import scenario as scenario_module
 
     typer.echo(json.dumps(scenario_module.schema(), ensure_ascii=False, indent=2))
+
+
+@app.command("make-checkpoint")
+def make_checkpoint(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="Folder to make; it must not hold anything yet.")],
+    size: Annotated[str, typer.Option(help="nano, reduced (the smallest that the public code can load) or full.")],
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the random weights.")] = 0,
+) -> None:
+    """Write a model directory with random weights, laid out as CosyVoice2-0.5B is published.
+
+    The weights are those of `weights: random` with the same size and seed. A run that is killed leaves DIR.partial,
+    which may be deleted, and never a DIR that looks complete. Needs the packages onnx and onnxscript.
+    """
+    from harness import units
+    from harness.models.cosyvoice2 import making
+    from harness.models.cosyvoice2.config import SIZES
+    from harness.terminal import Steps
+
+    if size not in SIZES:
+        message = f"--size {size}: allowed are {', '.join(SIZES)}"
+        raise UsageError(message)
+    expected = making.check_disk(folder, SIZES[size])
+    typer.echo(f"{folder} will take about {units.size(expected)}", err=True)
+    with Steps(len(making.STEPS)) as steps:
+        written = making.make(folder, SIZES[size], seed, steps.begin)
+    typer.echo(f"{folder}  {units.size(written)}")
 
 
 def _load(name: str | None, settings: list[str], budget: str | None) -> Any:

@@ -3,7 +3,8 @@
     HarnessError                  exit code 4: could not measure
     |-- UsageError                exit code 2: the command, a name or a file cannot be read as meant
     |   |-- ScenarioError         a scenario, with file, line and key path
-    |   `-- RunFileError          a run folder that is missing, torn or of an unknown schema
+    |   |-- RunFileError          a run folder that is missing, torn or of an unknown schema
+    |   `-- CheckpointError       a model directory, or a file in it, that is not what it should be
     `-- MeasureError              exit code 4
         |-- WorkerError           a worker process ended, hung or reported an error
         `-- NothingMeasuredError  no contrast can be formed from what was measured
@@ -40,6 +41,10 @@ class ScenarioError(UsageError):
 
 class RunFileError(UsageError):
     """A run folder that is missing, torn beyond its last line, or of an unknown schema version."""
+
+
+class CheckpointError(UsageError):
+    """A model directory, or a file in it, that is missing, damaged, or of other dimensions than it says."""
 
 
 class MeasureError(HarnessError):

@@ -50,8 +50,8 @@ Verdict = Literal[
     "faster", "slower", "less", "more", "no material difference", "inconclusive",
     "inert", "not applicable", "already present", "output changed", "failed",
 ]  # fmt: skip
-FailureKind = Literal["crash", "hang", "out_of_memory", "error"]
-FAILURE_KINDS: tuple[FailureKind, ...] = ("crash", "hang", "out_of_memory", "error")
+FailureKind = Literal["crash", "hang", "out_of_memory", "error", "usage"]
+FAILURE_KINDS: tuple[FailureKind, ...] = ("crash", "hang", "out_of_memory", "error", "usage")
 Grade = Literal["bitwise", "tolerance", "spectral", "words", "changed"]
 
 

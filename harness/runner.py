@@ -10,10 +10,10 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from harness import compare, store, workload
+from harness import adapters, compare, store, workload
 from harness.designs import Design, Toggle, design
 from harness.environment import differences, environment, gpus
-from harness.errors import NothingMeasuredError, UsageError
+from harness.errors import CheckpointError, NothingMeasuredError, UsageError
 from harness.ledger import Ledger
 from harness.optimizations import named
 from harness.passes import examination_pass, first_cycle, latency_pass, memory_pass
@@ -35,6 +35,7 @@ def run(
     Raises NothingMeasuredError where no device could be measured at all, and KeyboardInterrupt after saving.
     """
     usable, skipped = usable_devices(devices, fake=scenario.model.adapter == "fake")
+    check_model(scenario)
     journal = store.Journal(folder)
     plan = _plan(scenario, usable)
     run_event = {
@@ -66,6 +67,14 @@ def resume(folder: Path, progress: Progress, limit_s: float | None = None) -> Ru
         journal.append("finding", asdict(Finding(kind="resumed", device="", message=message)))
         progress.note(message)
     return _measure(scenario, stored.plan, journal, progress, limit_s)
+
+
+def check_model(scenario: Scenario) -> None:
+    """Refuse a model that can be seen to be unusable before anything is started. Raises ScenarioError."""
+    try:
+        adapters.adapter(scenario.model.adapter).check(scenario.options())
+    except CheckpointError as error:
+        raise scenario.error(str(error), ("model", "weights")) from None
 
 
 def usable_devices(wanted: Sequence[str], *, fake: bool) -> tuple[tuple[str, ...], list[Finding]]:

@@ -17,7 +17,7 @@ from typing import Any, Protocol, TypeVar
 from harness import workload
 from harness.cores import FEWEST, usable
 from harness.designs import CONTROLS, Design
-from harness.errors import MeasureError, WorkerError
+from harness.errors import MeasureError, UsageError, WorkerError
 from harness.ledger import Ledger
 from harness.nvml import Card, Sampler
 from harness.processes import WorkerProcess
@@ -177,6 +177,8 @@ class Session:
     def _deal_with(self, pass_: Pass, error: WorkerError) -> None:
         self._record_failure(pass_, error, final=False)
         if error.arm is None:
+            if error.kind == "usage":
+                raise UsageError(str(error)) from error
             if self.ledger.deaths[None] >= MAX_DEATHS_WITHOUT_ARM:
                 self._give_up(pass_, self._with_need(error))
             return

@@ -58,6 +58,41 @@ class ProgressBar:
         self._bars.stop()
 
 
+class Steps:
+    """A bar on stderr for a task of known steps; a line for each where stderr is not a terminal."""
+
+    def __init__(self, total: int) -> None:
+        self._console = Console(stderr=True)
+        self._bar = Progress(
+            BarColumn(bar_width=30),
+            TextColumn("{task.completed}/{task.total}"),
+            TimeElapsedColumn(),
+            TextColumn("{task.description}"),
+            console=self._console,
+            disable=not self._console.is_terminal,
+        )
+        self._task = self._bar.add_task("", total=total)
+        self._begun = 0
+
+    def begin(self, title: str) -> None:
+        """The next step is `title`; those before it are done."""
+        self._bar.update(self._task, completed=self._begun, description=title)
+        self._begun += 1
+        if self._bar.disable:
+            self._console.print(title, markup=False, highlight=False)
+
+    def __enter__(self) -> Self:
+        self._bar.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if kind is None:
+            self._bar.update(self._task, completed=self._begun, description="done")
+        self._bar.stop()
+
+
 def _clock(seconds: float) -> str:
     minutes, rest = divmod(round(seconds), 60)
     return f"{minutes}:{rest:02d}"

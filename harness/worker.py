@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from harness import adapters, cores, workload
-from harness.errors import HarnessError
+from harness.errors import HarnessError, UsageError
 from harness.machine import Machine, machine
 from harness.measure import Bench
 from harness.requests import Request
@@ -193,6 +193,8 @@ def serve(commands: IO[str], events: IO[str]) -> None:
 
 
 def _kind(error: Exception) -> str:
+    if isinstance(error, UsageError):
+        return "usage"
     out_of_memory = isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError"
     return "out_of_memory" if out_of_memory else "error"
 

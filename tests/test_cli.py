@@ -66,6 +66,7 @@ def test_json_is_alone_on_stdout(tmp_path: Path) -> None:
         (["report", "nowhere"], "holds no run"),
         (["list", "toggles"], "known are optimizations"),
         (["validate", "nothing"], "no scenario is called"),
+        (["make-checkpoint", "--size", "huge", "new"], "allowed are nano, reduced, full"),
         (["frobnicate"], "No such command"),
     ],
 )

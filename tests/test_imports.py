@@ -73,6 +73,22 @@ def test_optimizations_never_import_models() -> None:
         assert "models" not in imports(path)
 
 
+@pytest.mark.parametrize(
+    ("package", "owner"), [("onnxruntime", "onnx_networks.py"), ("onnx", "onnx_export.py"), ("transformers", None)]
+)
+def test_what_a_worker_with_random_weights_does_not_need_is_imported_in_one_place(
+    package: str, owner: str | None
+) -> None:
+    importers = {
+        path.name
+        for path in PACKAGE.rglob("*.py")
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if (isinstance(node, ast.Import) and package in {alias.name for alias in node.names})
+        or (isinstance(node, ast.ImportFrom) and (node.module or "").partition(".")[0] == package)
+    }
+    assert importers == ({owner} if owner else set())
+
+
 @pytest.mark.parametrize("module", WITHOUT_TORCH)
 def test_torch_is_not_imported_by(module: str) -> None:
     code = f"import {module}, sys; sys.exit('torch' in sys.modules)"

@@ -1,11 +1,12 @@
 """The seam between the harness and what it measures.
 
+    Adapter.check(options)           before any process is started: refuse what can be seen to be wrong, without torch
     Adapter.load(...)  -> Model      weights in memory, once per worker; nothing here is timed
     Model.bind(states) -> Target     a pipeline over those weights with the arm's toggles; timed as `init`
     Target.run(request, on_chunk)    one request, timed; `on_chunk(samples)` is called as each chunk of that many samples
                                      reaches the host
 
-An adapter is an object with a `name` and `load`; adding one means adding it to `adapters.registry`.
+An adapter is an object with a `name`, `check` and `load`; adding one means adding it to `adapters.registry`.
 """
 
 from __future__ import annotations
@@ -48,5 +49,7 @@ class Adapter(Protocol):
     """Something that can be measured. `options` are the adapter's own keys of `model:` in the scenario."""
 
     name: str
+
+    def check(self, options: Mapping[str, Any]) -> None: ...
 
     def load(self, options: Mapping[str, Any], machine: Machine, work_dir: Path) -> Model: ...

@@ -1,9 +1,9 @@
-"""CosyVoice2 in this project's own code, instrumented: every toggle applies, and weights may be random."""
+"""CosyVoice2 in this project's own code, instrumented: every toggle applies; weights are random or a model directory's."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from difflib import get_close_matches
 from itertools import count
 from pathlib import Path
@@ -16,20 +16,24 @@ from harness.results import State
 
 if TYPE_CHECKING:
     from harness.machine import Machine
+    from harness.models.cosyvoice2.config import CosyVoice2Config
+    from harness.models.cosyvoice2.model_dir import ModelDir
     from harness.models.cosyvoice2.pipeline import Networks, Pipeline
 
-OPTIONS = ("size", "weights", "seed")
+OPTIONS = ("size", "weights", "seed", "length")
+LENGTHS = ("forced", "model")
+RANDOM = "random"
 
 
 class CosyVoice2Model:
     """Networks in memory, and pipelines over them. `description` says what was loaded, for the report."""
 
-    def __init__(self, networks: Networks, fingerprint: str, seed: int, store_dir: Path) -> None:
+    def __init__(self, networks: Networks, fingerprint: str, weights: Mapping[str, Any], store_dir: Path) -> None:
         self._networks = networks
         self._fingerprint = fingerprint
         self._store_dir = store_dir
         self._bound = count()
-        self.description: Mapping[str, Any] = _description(networks, fingerprint, seed)
+        self.description: Mapping[str, Any] = _description(networks, fingerprint, weights)
 
     def not_applicable(self) -> Mapping[str, str]:
         """Nothing: the model has every site."""
@@ -58,31 +62,66 @@ class CosyVoice2Model:
 
 
 class CosyVoice2Adapter:
-    """`model: {adapter: cosyvoice2, size: nano|full, weights: random, seed: 0}`."""
+    """`model: {adapter: cosyvoice2, size: nano|reduced|full, weights: random, seed: 0}`, or `weights: DIR`."""
 
     name = "cosyvoice2"
 
-    def load(self, options: Mapping[str, Any], machine: Machine, work_dir: Path) -> CosyVoice2Model:
-        """Build the networks of the named size with weights from the seed, on the machine's device.
+    def check(self, options: Mapping[str, Any]) -> None:
+        """Refuse unknown options, and a model directory with missing files or a configuration that cannot be served.
 
-        Raises UsageError for an option, a size or weights that it does not know.
+        Raises UsageError. The tensors are looked at when the model is loaded.
         """
+        from harness.models.cosyvoice2.config import SIZES
+        from harness.models.cosyvoice2.model_dir import examine
+
         _refuse_unknown(options, OPTIONS, "option")
-        if options.get("weights", "random") != "random":
-            message = (
-                f"model.weights: {options['weights']!r}: loading checkpoints is not there yet; write `weights: random`, "
-                "which has the same dimensions and costs the same time"
-            )
-            raise UsageError(message)
+        size, length = options.get("size"), options.get("length")
+        _refuse_unknown(() if size is None else (str(size),), tuple(SIZES), "size")
+        _refuse_unknown(() if length is None else (str(length),), LENGTHS, "length")
+        if options.get("weights", RANDOM) != RANDOM:
+            examine(Path(options["weights"]), size)
+
+    def load(self, options: Mapping[str, Any], machine: Machine, work_dir: Path) -> CosyVoice2Model:
+        """The networks with weights from the seed or from a directory, on the machine's device.
+
+        Raises UsageError as `check`, and CheckpointError for weights that do not fit.
+        """
+        self.check(options)
+        store = work_dir / "speakers"
+        if options.get("weights", RANDOM) != RANDOM:
+            return _load_directory(options, machine.device, store)
         from harness.models.cosyvoice2.config import SIZES
         from harness.models.cosyvoice2.pipeline import random_networks
         from harness.models.cosyvoice2.weights import fingerprint
 
-        size, seed = str(options.get("size", "nano")), int(options.get("seed", 0))
-        _refuse_unknown((size,), tuple(SIZES), "size")
-        config = SIZES[size]
+        seed = int(options.get("seed", 0))
+        config = _with_length(SIZES[options.get("size") or "nano"], options.get("length") or "forced")
         networks = random_networks(config, machine.device, seed)
-        return CosyVoice2Model(networks, fingerprint(config, seed), seed, work_dir / "speakers")
+        return CosyVoice2Model(networks, fingerprint(config, seed), {"weights": RANDOM, "seed": seed}, store)
+
+
+def _load_directory(options: Mapping[str, Any], device: str, store: Path) -> CosyVoice2Model:
+    from harness.models.cosyvoice2.model_dir import examine
+    from harness.models.cosyvoice2.pipeline import loaded_networks
+
+    directory = examine(Path(options["weights"]), options.get("size"))
+    length = options.get("length") or ("model" if directory.made is None else "forced")
+    directory = replace(directory, config=_with_length(directory.config, length))
+    networks = loaded_networks(directory, device)
+    return CosyVoice2Model(networks, directory.fingerprint(), _origin(directory), store)
+
+
+def _origin(directory: ModelDir) -> dict[str, Any]:
+    """The directory by its own name alone: reports are published, and where it lies is nobody's business."""
+    origin: dict[str, Any] = {"weights": directory.name}
+    if directory.made is not None:
+        origin["made_by_make_checkpoint"] = directory.made
+    return origin
+
+
+def _with_length(config: CosyVoice2Config, length: str) -> CosyVoice2Config:
+    """`config` with `length: model` written into it: no number of speech tokens a text token."""
+    return config if length == "forced" else replace(config, llm=replace(config.llm, tokens_per_text_token=None))
 
 
 def _refuse_unknown(found: Any, allowed: tuple[str, ...], what: str) -> None:
@@ -94,23 +133,23 @@ def _refuse_unknown(found: Any, allowed: tuple[str, ...], what: str) -> None:
             raise UsageError(message)
 
 
-def _description(networks: Networks, fingerprint: str, seed: int) -> dict[str, Any]:
-    parts = {
-        "llm": networks.acoustic.llm,
-        "flow": networks.acoustic.flow,
-        "vocoder": networks.acoustic.vocoder,
-        "speech_tokenizer": networks.front_end.speech_tokenizer,
-        "speaker_encoder": networks.front_end.speaker_encoder,
-    }
+def _description(networks: Networks, fingerprint: str, weights: Mapping[str, Any]) -> dict[str, Any]:
+    acoustic, front_end = networks.acoustic, networks.front_end
+    parts: dict[str, Any] = {"llm": acoustic.llm, "flow": acoustic.flow, "vocoder": acoustic.vocoder}
+    heard = {"speech_tokenizer": front_end.speech_tokenizer, "speaker_encoder": front_end.speaker_encoder}
+    graphs = {name: part.describe() for name, part in heard.items() if hasattr(part, "describe")}
+    parts |= {name: part for name, part in heard.items() if name not in graphs}
+    dimensions = {name: value for name, value in asdict(networks.config).items() if name not in graphs}
     return {
         "adapter": CosyVoice2Adapter.name,
         "size": networks.config.size,
-        "weights": "random",
-        "seed": seed,
+        **weights,
+        "length": "model" if networks.config.llm.tokens_per_text_token is None else "forced",
         "device": networks.device,
         "fingerprint": fingerprint,
         "parameters": {name: sum(parameter.numel() for parameter in part.parameters()) for name, part in parts.items()},
-        "dimensions": asdict(networks.config),
+        **({"onnx": graphs} if graphs else {}),
+        "dimensions": dimensions,
     }
 
 

@@ -147,6 +147,9 @@ class FakeAdapter:
 
     name = "fake"
 
+    def check(self, options: Mapping[str, Any]) -> None:
+        """Nothing can be wrong that the scenario's schema does not see."""
+
     def load(self, options: Mapping[str, Any], machine: Machine, work_dir: Path) -> FakeModel:
         if not isinstance(machine, FakeMachine):
             message = "the fake adapter measures fake machines only"

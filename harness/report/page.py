@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from pathlib import PurePath
 from typing import Any
 
 from harness import units
@@ -96,9 +97,14 @@ def _margin(reading: Reading, device: str, metric: str) -> float:
     return found[0] if found else reading.run.plan.margin.get(metric, 0.0)
 
 
+def _said(key: str, value: object) -> str:
+    """A model directory by its name: where it lies on somebody's disk is nobody's business."""
+    return PurePath(str(value)).name if key == "weights" else str(value)
+
+
 def _facts(run: Run) -> Facts:
     model = run.scenario.get("model")
-    described = ", ".join(str(value) for value in model.values()) if isinstance(model, Mapping) else str(model or "")
+    described = ", ".join(_said(*item) for item in model.items()) if isinstance(model, Mapping) else str(model or "")
     measured = run.timing.get("measured_s")
     total = sum(measured.values()) if isinstance(measured, Mapping) else measured
     facts = (

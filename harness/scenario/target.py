@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, Strict, model_validator
 
@@ -28,9 +28,11 @@ class CosyVoice2(Keys):
     """The CosyVoice2 model that comes with the harness."""
 
     adapter: Literal["cosyvoice2"] = Field(description="What is measured.")
-    size: Literal["nano", "full"] = Field(
-        default="nano",
-        description="`full` has the dimensions of CosyVoice2-0.5B; `nano` has every part of it in small, for a quick run.",
+    size: Literal["nano", "reduced", "full"] | None = Field(
+        default=None,
+        description="With random weights: `full` has the dimensions of CosyVoice2-0.5B; `nano` (the default) has every "
+        "part of it in small, for a quick run; `reduced` is the smallest that the public code can load. A folder says "
+        "itself what it is; a size beside it must agree.",
     )
     weights: Text = Field(
         default="random",
@@ -38,12 +40,19 @@ class CosyVoice2(Keys):
         "CosyVoice2-0.5B, relative to the scenario's file.",
     )
     seed: Seed = Field(default=0, description="Seed of random weights.")
+    length: Literal["forced", "model"] | None = Field(
+        default=None,
+        description="How long a text is spoken: `forced`, a fixed number of speech tokens for each text token (random "
+        "weights never stop by themselves, so it is their default); `model`, until the model stops, between 2 and 20 "
+        "for each text token (the default for a folder whose weights are not random).",
+    )
 
-    @model_validator(mode="after")
-    def _weights_fit_size(self) -> Self:
-        if self.weights != "random" and self.size == "nano":
-            refuse("weights that are read from a folder have the full size; set `size: full`", "weights")
-        return self
+    @model_validator(mode="before")
+    @classmethod
+    def _random_weights_have_a_size(cls, value: Any) -> Any:
+        if isinstance(value, dict) and value.get("weights", "random") == "random":
+            return {"size": "nano", **value}
+        return value
 
 
 class Fake(Keys):

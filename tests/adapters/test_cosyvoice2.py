@@ -144,10 +144,11 @@ def test_the_description_publishes_size_parameters_and_dimensions(model: CosyVoi
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"weights": "pretrained/CosyVoice2-0.5B"}, "loading checkpoints is not there yet"),
+        ({"weights": "nowhere/CosyVoice2-0.5B"}, "there is no folder nowhere/CosyVoice2-0.5B"),
+        ({"length": "modle"}, "no length 'modle'; did you mean model?"),
         ({"size": "nanu"}, "no size 'nanu'; did you mean nano?"),
         ({"sized": "nano"}, "no option 'sized'; did you mean size?"),
-        ({"colour": "red"}, "no option 'colour'; allowed: size, weights, seed"),
+        ({"colour": "red"}, "no option 'colour'; allowed: size, weights, seed, length"),
     ],
 )
 def test_options_that_it_does_not_know_are_refused(options: dict[str, Any], message: str, tmp_path: Path) -> None:

@@ -113,3 +113,10 @@ def test_an_interrupted_run_says_so() -> None:
 def test_importing_reports_imports_no_torch() -> None:
     code = "import sys, harness.report, harness.units; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_a_model_directory_is_named_and_not_located() -> None:
+    run = sample_runs.calibrated()
+    model = {"adapter": "cosyvoice2", "weights": "/home/ada/models/CosyVoice2-0.5B"}
+    facts = dict(page.build(replace(run, scenario={**run.scenario, "model": model})).facts)
+    assert facts["Model"] == "cosyvoice2, CosyVoice2-0.5B"

@@ -5,10 +5,12 @@ from __future__ import annotations
 from functools import lru_cache
 from pathlib import Path
 
+import numpy as np
 import soundfile
 import torch
 import torch.nn.functional as F  # noqa: N812 (torch's own name for it)
 import torchaudio
+from numpy.typing import NDArray
 from torch import Tensor
 
 MEL_RATE_HZ, MEL_FFT, MEL_HOP, MEL_MAX_HZ = 24_000, 1920, 480, 8_000.0
@@ -65,9 +67,34 @@ def _hann(length: int) -> Tensor:
 
 @lru_cache(maxsize=8)
 def _mel_filters(rate_hz: int, n_fft: int, mels: int, highest_hz: float) -> Tensor:
-    """Slaney's triangles, [mels, n_fft / 2 + 1]."""
+    """Slaney's triangles, float32 [mels, n_fft / 2 + 1]: each from one corner to the next but one, of equal area.
+
+    Computed in float64 and rounded where librosa rounds, whose filters the public code uses: torchaudio's, computed in
+    float32, differ in the last digit, which the vocoder's phases grow to 1e-4 of the audio.
+    """
+    bins_hz = np.fft.rfftfreq(n_fft, 1 / rate_hz)
+    corners_hz = _hz(np.linspace(0.0, _slaney_mel(highest_hz), mels + 2))
+    distance = corners_hz[:, None] - bins_hz
+    width = np.diff(corners_hz)[:, None]
+    rising, falling = -distance[:-2] / width[:-1], distance[2:] / width[1:]
+    triangles = np.maximum(0, np.minimum(rising, falling)).astype(np.float32)
+    area = 2.0 / (corners_hz[2:] - corners_hz[:-2])[:, None]
     with torch.inference_mode(mode=False):
-        filters: Tensor = torchaudio.functional.melscale_fbanks(
-            n_fft // 2 + 1, 0.0, highest_hz, mels, rate_hz, norm="slaney", mel_scale="slaney"
-        )
-        return filters.T.contiguous()
+        return torch.from_numpy((triangles * area).astype(np.float32))
+
+
+_LINEAR_HZ, _LINEAR_STEP_HZ, _LOG_STEP = 1000.0, 200.0 / 3, np.log(6.4) / 27
+"""Slaney's mel scale is linear up to 1 kHz and logarithmic above."""
+
+
+def _slaney_mel(hz: float) -> float:
+    linear = _LINEAR_HZ / _LINEAR_STEP_HZ
+    return float(linear + np.log(hz / _LINEAR_HZ) / _LOG_STEP) if hz >= _LINEAR_HZ else hz / _LINEAR_STEP_HZ
+
+
+def _hz(mel: NDArray[np.float64]) -> NDArray[np.float64]:
+    linear = _LINEAR_HZ / _LINEAR_STEP_HZ
+    hz: NDArray[np.float64] = np.where(
+        mel >= linear, _LINEAR_HZ * np.exp(_LOG_STEP * (mel - linear)), mel * _LINEAR_STEP_HZ
+    )
+    return hz

@@ -1,20 +1,21 @@
-"""Dimensions of the model, in two sizes, one place for each number.
+"""Dimensions of the model, in three sizes, one place for each number.
 
 `FULL` has the dimensions of the published CosyVoice2-0.5B. `NANO` keeps every part and every connection and shrinks the
-widths and depths until a short request takes about 50 ms on two cores.
+widths and depths until a short request takes about 50 ms on two cores. `REDUCED` is the smallest that the public code
+can load: the width of the flow's encoder and its four upsampled blocks are constants there.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LlmConfig:
     """Qwen2 layers over text, with an embedding and a head for speech tokens.
 
-    `tokens_per_text_token` sets how many speech tokens a text token is spoken with when the weights are random and
-    cannot decide it; sampling is repetition-aware (`top_p`, `top_k`, window `win_size`, threshold `tau_r`).
+    `tokens_per_text_token` sets how many speech tokens a text token is spoken with, where random weights cannot decide
+    it or all arms shall do the same work; None lets the model stop by itself. Sampling is repetition-aware (`top_p`, `top_k`, window `win_size`, threshold `tau_r`).
     """
 
     hidden: int
@@ -26,7 +27,7 @@ class LlmConfig:
     speech_vocab: int
     rope_theta: float = 1e6
     rms_norm_eps: float = 1e-6
-    tokens_per_text_token: float = 4.0
+    tokens_per_text_token: float | None = 4.0
     min_ratio: float = 2.0
     max_ratio: float = 20.0
     top_p: float = 0.8
@@ -177,5 +178,7 @@ NANO = CosyVoice2Config(
     text=TextConfig(target=8, shortest=3, merge_below=4, longest=60),
 )  # fmt: skip
 
-SIZES = {config.size: config for config in (NANO, FULL)}
+REDUCED = replace(NANO, size="reduced", flow=replace(NANO.flow, width=512, upsample_blocks=4))
+
+SIZES = {config.size: config for config in (NANO, REDUCED, FULL)}
 """The sizes that a scenario can name."""

@@ -151,7 +151,8 @@ class _Upsample(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         repeated = x.repeat_interleave(UPSAMPLING, dim=1).transpose(1, 2)
         smoothed: Tensor = self.conv(F.pad(repeated, (2 * UPSAMPLING, 0)))
-        return smoothed.transpose(1, 2)
+        # Laid out as the public code has it, so that the next layer's sums round alike.
+        return smoothed.transpose(1, 2).contiguous()
 
 
 class FlowEncoder(nn.Module):

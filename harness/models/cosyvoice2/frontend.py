@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 from tokenizers import Tokenizer as BpeTokenizer
@@ -29,25 +29,40 @@ LONGEST_RECORDING_S = 30
 """The speech tokenizer was trained on no more."""
 
 
+class Encodes(Protocol):
+    """Log-mel float32 [1, mels, T] (100 frames a second) -> speech tokens int64 [1, ceil(T / 4)]."""
+
+    def encode(self, log_mel: Tensor, /) -> Tensor: ...
+
+
+class Embeds(Protocol):
+    """Filter banks float32 [1, T, mels], mean subtracted -> speaker embedding float32 [1, embedding]."""
+
+    def embed(self, fbank: Tensor, /) -> Tensor: ...
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FrontEndModels:
-    """The front end's own networks, in eval mode, and the vocabulary of its text tokens."""
+    """The front end's own networks, and the vocabulary of its text tokens."""
 
     bpe: BpeTokenizer
-    speech_tokenizer: SpeechTokenizer
-    speaker_encoder: SpeakerEncoder
+    speech_tokenizer: Encodes
+    speaker_encoder: Embeds
 
 
 def random_front_end(config: CosyVoice2Config, device: torch.device | str, seed: int) -> FrontEndModels:
     """Front-end networks with weights from `seed`: the speech tokenizer on `device`, the speaker encoder on the CPU."""
-    return FrontEndModels(
-        bpe=trained(),
-        speech_tokenizer=weights.build(
+    speech_tokenizer, speaker_encoder = random_front_end_networks(config, seed)
+    return FrontEndModels(bpe=trained(), speech_tokenizer=speech_tokenizer.to(device), speaker_encoder=speaker_encoder)
+
+
+def random_front_end_networks(config: CosyVoice2Config, seed: int) -> tuple[SpeechTokenizer, SpeakerEncoder]:
+    """The front end's networks with weights from `seed`, on the CPU."""
+    return (
+        weights.build(
             lambda: SpeechTokenizer(config.speech_tokenizer), weights.generator_for(seed, "speech_tokenizer")
-        ).to(device),
-        speaker_encoder=weights.build(
-            lambda: SpeakerEncoder(config.speaker_encoder), weights.generator_for(seed, "speaker_encoder")
         ),
+        weights.build(lambda: SpeakerEncoder(config.speaker_encoder), weights.generator_for(seed, "speaker_encoder")),
     )
 
 
@@ -204,8 +219,7 @@ class FrontEnd:
     def _speech_tokens(self, recording: Tensor) -> Tensor:
         with span("frontend.speech_tokens"):
             heard = audio.log_mel(recording, self._config.speech_tokenizer.mels)
-            network = self._models.speech_tokenizer
-            return network.encode(heard.to(network.encoder.conv1.weight.device)).to(self._device())
+            return self._models.speech_tokenizer.encode(heard).to(self._device())
 
     def _embedding(self, recording: Tensor) -> Tensor:
         with span("frontend.embedding"):

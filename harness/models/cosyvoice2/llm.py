@@ -42,9 +42,10 @@ class SpeechLM(nn.Module):
         self.llm_decoder = nn.Linear(config.hidden, ids)
         self.speech_embedding = nn.Embedding(ids, config.hidden)
 
-    def forced_length(self, text_tokens: int) -> int:
-        """How many speech tokens `text_tokens` are spoken with where random weights cannot decide it; at least one."""
-        return max(1, round(text_tokens * self.config.tokens_per_text_token))
+    def forced_length(self, text_tokens: int) -> int | None:
+        """How many speech tokens `text_tokens` are spoken with, at least one; None where the model decides."""
+        ratio = self.config.tokens_per_text_token
+        return None if ratio is None else max(1, round(text_tokens * ratio))
 
     def length_bounds(self, text_tokens: int) -> tuple[int, int]:
         """The fewest and the most speech tokens for `text_tokens` when the model itself decides where to stop."""

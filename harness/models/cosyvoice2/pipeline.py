@@ -17,6 +17,7 @@ from harness.errors import UsageError
 from harness.models.cosyvoice2 import weights
 from harness.models.cosyvoice2.config import CosyVoice2Config
 from harness.models.cosyvoice2.frontend import FrontEnd, FrontEndModels, ModelInputs, Recordings, random_front_end
+from harness.models.cosyvoice2.model_dir import ModelDir
 from harness.models.cosyvoice2.synthesis import Session, Synthesiser
 from harness.requests import Output, Request, Speaker
 from harness.spans import span
@@ -41,6 +42,19 @@ def random_networks(config: CosyVoice2Config, device: str, seed: int) -> Network
         acoustic=weights.random_model(config, device, seed),
         front_end=random_front_end(config, device, seed),
         recordings=Recordings(config.prompt_rate_hz),
+    )
+
+
+def loaded_networks(directory: ModelDir, device: str) -> Networks:
+    """All networks of a model directory, on `device`. Raises CheckpointError."""
+    from harness.models.cosyvoice2 import checkpoint, onnx_networks
+
+    return Networks(
+        config=directory.config,
+        device=device,
+        acoustic=checkpoint.load_acoustic(directory, device),
+        front_end=onnx_networks.load_front_end(directory, device),
+        recordings=Recordings(directory.config.prompt_rate_hz),
     )
 
 

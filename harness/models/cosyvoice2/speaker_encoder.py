@@ -136,6 +136,10 @@ class SpeakerEncoder(nn.Module):
     @torch.inference_mode()
     def embed(self, fbank: Tensor) -> Tensor:
         """Filter banks float32 [1, T, mels], mean subtracted -> embedding float32 [1, embedding]."""
+        return self.embedding(fbank)
+
+    def embedding(self, fbank: Tensor) -> Tensor:
+        """As `embed`, in whatever mode torch is in."""
         x = self.xvector(self.head(fbank.transpose(1, 2)))
         statistics = torch.cat((x.mean(dim=-1), x.std(dim=-1)), dim=-1)
         embedding: Tensor = self.norm(self.dense(statistics.unsqueeze(-1)).squeeze(-1))

@@ -117,8 +117,8 @@ class SpeechTokenizer(nn.Module):
 
     @torch.inference_mode()
     def encode(self, log_mel: Tensor) -> Tensor:
-        """Log-mel float32 [1, mels, T] (100 frames a second) -> tokens int64 [1, ceil(T / 4)]."""
-        tokens: Tensor = self.quantizer(self.encoder(log_mel))
+        """Log-mel float32 [1, mels, T] (100 frames a second, on any device) -> tokens int64 [1, ceil(T / 4)]."""
+        tokens: Tensor = self.quantizer(self.encoder(log_mel.to(self.encoder.conv1.weight.device)))
         return tokens
 
 

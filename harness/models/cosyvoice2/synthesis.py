@@ -126,9 +126,15 @@ class Synthesiser:
         llm = self._networks.llm
         text_tokens = inputs.text.shape[1]
         length = llm.forced_length(text_tokens)
-        session.hit_cap |= length >= llm.length_bounds(text_tokens)[1]
-        tokens = llm.generate(inputs.text, inputs.prompt_text, inputs.prompt_speech, length, session.token_draws)
-        take_next = self._given(tokens, session)
+        session.hit_cap |= length is not None and length >= llm.length_bounds(text_tokens)[1]
+
+        def tokens() -> Iterator[int]:
+            capped = yield from llm.generate(
+                inputs.text, inputs.prompt_text, inputs.prompt_speech, length, session.token_draws
+            )
+            session.hit_cap |= capped
+
+        take_next = self._given(tokens(), session)
         if self._llm_stream is not None:
             self._llm_stream.wait_stream(torch.cuda.current_stream(self._device))
 

@@ -95,11 +95,17 @@ class _WithoutInitialisation(TorchFunctionMode):
         return func(*args, **kwargs)
 
 
-def build(construct: Callable[[], ModuleT], generator: torch.Generator) -> ModuleT:
+def build(make: Callable[[], ModuleT], generator: torch.Generator) -> ModuleT:
     """Construct a module, fill it from `generator`, and put it in eval mode, float32 on the CPU."""
-    with _WithoutInitialisation():
-        module = construct()
+    module = construct(make)
     initialise(module, generator)
+    return module
+
+
+def construct(make: Callable[[], ModuleT]) -> ModuleT:
+    """A module whose weights are still undefined, in eval mode, float32 on the CPU."""
+    with _WithoutInitialisation():
+        module = make()
     return module.eval().requires_grad_(requires_grad=False)
 
 

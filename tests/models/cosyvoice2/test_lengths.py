@@ -23,7 +23,9 @@ def segments(text: str) -> list[int]:
 
 def audio_s(text: str) -> float:
     """Seconds of audio that `text` makes with random weights: each segment's length is forced."""
-    forced = [max(1, round(tokens * FULL.llm.tokens_per_text_token)) for tokens in segments(text)]
+    per_token = FULL.llm.tokens_per_text_token
+    assert per_token is not None
+    forced = [max(1, round(tokens * per_token)) for tokens in segments(text)]
     return sum(forced) / TOKENS_HZ
 
 

@@ -124,7 +124,7 @@ def test_without_a_prompt_the_input_is_start_text_and_task(llm: SpeechLM) -> Non
 
 
 def test_the_forced_length_follows_the_text_and_is_never_zero(llm: SpeechLM) -> None:
-    assert llm.forced_length(10) == 10 * NANO.llm.tokens_per_text_token
+    assert llm.forced_length(10) == 10 * (NANO.llm.tokens_per_text_token or 0)
     assert llm.forced_length(0) == 1
 
 

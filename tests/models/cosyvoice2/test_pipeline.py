@@ -115,6 +115,7 @@ def test_the_first_chunk_comes_before_the_last_token_is_generated(build: Build, 
         for token in draw(*args):
             generated.append(token)
             yield token
+        return False
 
     at_chunk: list[int] = []
     with pytest.MonkeyPatch.context() as patch:

@@ -1,17 +1,26 @@
 from __future__ import annotations
 
+import unicodedata
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.models.cosyvoice2.config import SIZES
-from harness.models.cosyvoice2.tokenizer import TEXTS, TextTokenizer, train, trained
+from harness.models.cosyvoice2.tokenizer import QWEN_SPECIALS, SPEECH_SPECIALS, TEXTS, TextTokenizer, train, trained
 
 
 @given(st.text())
-def test_any_text_survives_encoding(text: str) -> None:
+def test_any_text_survives_encoding_in_its_composed_form(text: str) -> None:
     tokenizer = TextTokenizer(trained())
-    assert tokenizer.decode(tokenizer.encode(text)) == text
+    assert tokenizer.decode(tokenizer.encode(text)) == unicodedata.normalize("NFC", text)
+
+
+def test_special_tokens_are_one_token_each_and_follow_the_vocabulary() -> None:
+    tokenizer = TextTokenizer(trained())
+    first = trained().get_vocab_size(with_added_tokens=False)
+    names = (*QWEN_SPECIALS, *SPEECH_SPECIALS)
+    assert tokenizer.encode("".join(names)) == list(range(first, first + len(names)))
 
 
 @pytest.mark.parametrize("size", SIZES)
