@@ -6,6 +6,7 @@ failed, and a fresh worker goes on with the others. An arm that only dies in com
 
 from __future__ import annotations
 
+import shutil
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -15,6 +16,7 @@ from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
 from harness import workload
+from harness.adapters.base import SHARED
 from harness.cores import FEWEST, usable
 from harness.designs import CONTROLS, Design
 from harness.errors import MeasureError, UsageError, WorkerError
@@ -235,7 +237,8 @@ class Session:
             process.end()
 
     def close(self) -> None:
-        """Stop reading the card; its refusals become findings."""
+        """Stop reading the card, and throw away what the workers shared."""
+        shutil.rmtree(self.journal.folder / "work" / SHARED, ignore_errors=True)
         if self._sampler is not None:
             self._sampler.close()
             self._sampler = None

@@ -23,6 +23,10 @@ if TYPE_CHECKING:
     from harness.machine import Machine
 
 
+SHARED = "shared"
+"""A folder beside the `work_dir` of a run's workers, for what one may prepare for those after it; it goes with the run."""
+
+
 class Target(Protocol):
     """A pipeline with an arm's toggles bound."""
 

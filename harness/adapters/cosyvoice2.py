@@ -9,6 +9,7 @@ from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from harness.adapters.base import SHARED
 from harness.errors import UsageError
 from harness.optimizations import BindContext, Probe, bind, named
 from harness.requests import Speaker
@@ -92,12 +93,14 @@ class CosyVoice2Adapter:
             return _load_directory(options, machine.device, store)
         from harness.models.cosyvoice2.config import SIZES
         from harness.models.cosyvoice2.pipeline import random_networks
-        from harness.models.cosyvoice2.weights import fingerprint
+        from harness.models.cosyvoice2.weights import drawn_once, fingerprint
 
         seed = int(options.get("seed", 0))
         config = _with_length(SIZES[options.get("size") or "nano"], options.get("length") or "forced")
-        networks = random_networks(config, machine.device, seed)
-        return CosyVoice2Model(networks, fingerprint(config, seed), {"weights": RANDOM, "seed": seed}, store)
+        known_as = fingerprint(config, seed)
+        with drawn_once(work_dir.parent / SHARED / known_as):
+            networks = random_networks(config, machine.device, seed)
+        return CosyVoice2Model(networks, known_as, {"weights": RANDOM, "seed": seed}, store)
 
 
 def _load_directory(options: Mapping[str, Any], device: str, store: Path) -> CosyVoice2Model:

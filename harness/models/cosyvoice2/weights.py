@@ -8,8 +8,11 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Callable
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, TypeVar, cast
 
 import torch
@@ -22,6 +25,8 @@ from harness.models.cosyvoice2.flow import Flow
 from harness.models.cosyvoice2.llm import SpeechLM
 from harness.models.cosyvoice2.vocoder import HiFT
 
+WORTH_KEEPING = 20_000_000
+"""A module of fewer parameters is drawn again faster than it is read."""
 SCHEME = 1
 """Counts changes of what a seed means; part of the fingerprint."""
 
@@ -96,10 +101,50 @@ class _WithoutInitialisation(TorchFunctionMode):
 
 
 def build(make: Callable[[], ModuleT], generator: torch.Generator) -> ModuleT:
-    """Construct a module, fill it from `generator`, and put it in eval mode, float32 on the CPU."""
+    """Construct a module, fill it from `generator`, and put it in eval mode, float32 on the CPU.
+
+    Within `drawn_once`, a large module is drawn by the first process only, and read by those after it.
+    """
     module = construct(make)
+    if _shelf.folder is None or sum(parameter.numel() for parameter in module.parameters()) < WORTH_KEEPING:
+        initialise(module, generator)
+        return module
+    file = _shelf.folder / f"{type(module).__name__}-{generator.initial_seed()}.pt"
+    if file.exists():
+        module.load_state_dict(torch.load(file, mmap=True, weights_only=True))
+        return module
     initialise(module, generator)
+    _keep(module, file)
     return module
+
+
+def _keep(module: nn.Module, file: Path) -> None:
+    """Write the weights whole or not at all: another process may be reading, or writing the same."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    partial = file.with_suffix(f".{os.getpid()}")
+    torch.save(module.state_dict(), partial)
+    partial.replace(file)
+
+
+@dataclass(slots=True)
+class _Shelf:
+    folder: Path | None = None
+
+
+_shelf = _Shelf()
+
+
+@contextmanager
+def drawn_once(folder: Path) -> Iterator[None]:
+    """Keep what `build` draws in `folder`, and take it from there, for as long as the context lasts.
+
+    `folder` belongs to one configuration: the file names hold the class and the generator's seed only.
+    """
+    _shelf.folder = folder
+    try:
+        yield
+    finally:
+        _shelf.folder = None
 
 
 def construct(make: Callable[[], ModuleT]) -> ModuleT:
