@@ -14,7 +14,7 @@ from harness.statistics import repeat_effect
 
 MIN_SUCCESSORS = 5
 MIN_WORKERS_FOR_DRIFT = 2
-CHANCE = 0.05
+CHANCE = 0.01
 """Chance that any shift by the arm before is told where there is none."""
 UNCOVERED = 0.05
 """Stages that leave more of a request than this uncovered do not explain its time."""

@@ -49,7 +49,7 @@ def fake_scenario(
     """A scenario of the fake adapter with three toggles; `model`, `measure` and further keys override its own."""
     data = {
         "name": "fake",
-        "model": {"adapter": "fake", "base": "50ms", "noise": 0.001, **(model or {})},
+        "model": {"adapter": "fake", "base": "50ms", "noise": 0.0005, **(model or {})},
         "devices": ["cpu"],
         "workload": {"texts": {"en": "hello"}},
         "optimizations": dict.fromkeys(TOGGLES, True),
