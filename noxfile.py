@@ -20,6 +20,7 @@ nox.options.reuse_existing_virtualenvs = True
 nox.options.sessions = ["lint", "types", "tests"]
 
 ROOT = Path(__file__).parent
+GPU_SCENARIOS = ("full-six", "full-offline", "full-streaming", "full-frontier")
 SPEAKER_PROMPTS = "s3tokenizer==0.3.0"
 """Ships two real recordings, which are read as files; its own requirements are not needed and not installed."""
 
@@ -73,6 +74,25 @@ def env(session: nox.Session) -> None:
 def bench(session: nox.Session) -> None:
     """The main job: measure the six optimizations on this machine, and print where the page is."""
     run(session, "-m", "harness", "run", *(session.posargs or ["seed-optimizations"]))
+
+
+@nox.session(python=False, requires=["env"])
+def bench_gpu(session: nox.Session) -> None:
+    """Measure the full-size scenarios on a GPU, part by part; interrupted, the next call goes on. `-- NAME...` chooses.
+
+    Each part is a process of its own that lasts at most nine minutes. Without nox, in an environment that has torch, one
+    part is `python -m harness run NAME --device cuda --for 8m --continue`.
+    """
+    for name in session.posargs or GPU_SCENARIOS:
+        arguments = ("-m", "harness", "run", name, "--device", "cuda", "--for", "8m", "--continue")
+        run(session, *arguments)
+        while unfinished(name):
+            run(session, *arguments)
+
+
+def unfinished(scenario: str) -> bool:
+    """Whether a run of `scenario` in results/ still has its journal."""
+    return any((ROOT / "results").glob(f"{scenario}-*/journal.jsonl"))
 
 
 @nox.session(python=False, requires=["env"])

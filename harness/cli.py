@@ -80,6 +80,10 @@ def run(
         str | None,
         typer.Option("--for", metavar="TIME", help="Stop cleanly after this long, such as 9m; --resume goes on."),
     ] = None,
+    go_on: Annotated[
+        bool,
+        typer.Option("--continue", help="Resume the newest unfinished run of this scenario in --out, if there is one."),
+    ] = False,
     memory_snapshot: Annotated[
         bool,
         typer.Option("--memory-snapshot", help="Keep every allocation of each arm on a GPU, and draw who held it."),
@@ -97,6 +101,8 @@ def run(
     from harness.terminal import ProgressBar, show
 
     limit_s = None if limit is None else _seconds(limit, "--for")
+    if go_on and scenario is not None and (unfinished := store.unfinished(out, scenario)) is not None:
+        scenario, settings, budget, device, resume = None, None, None, None, unfinished
     if memory_snapshot:
         settings = [*(settings or []), "measure.memory_snapshot=true"]
     with ProgressBar() as progress:

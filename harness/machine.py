@@ -185,10 +185,10 @@ class FakeMachine:
     A thread that has entered has a clock of its own, as if it had a processor of its own; the machine's is the furthest.
     """
 
-    def __init__(self, device: str = "cpu") -> None:
+    def __init__(self, device: str = "cpu", vram_limit_bytes: int | None = None) -> None:
         self.device = device
         self.mark: Callable[[], Any] | None = self.clock_ns if device != "cpu" else None
-        self.memory = FakeMemory(device=device != "cpu")
+        self.memory = FakeMemory(device=device != "cpu", limit_bytes=vram_limit_bytes)
         self._now_ns = 0
         self._own = threading.local()
         self._lock = threading.Lock()
@@ -240,7 +240,7 @@ def machine(device: str, *, fake: bool = False, vram_limit_bytes: int | None = N
     `vram_limit_bytes` is the share of a card that this process may take, its CUDA context counted in.
     """
     if fake:
-        return FakeMachine(device)
+        return FakeMachine(device, vram_limit_bytes)
     return CpuMachine() if device == "cpu" else CudaMachine(device, vram_limit_bytes)
 
 

@@ -47,6 +47,13 @@ def new_run_id(scenario: str) -> str:
     return f"{slug[:60]}-{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime())}-{secrets.token_hex(2)}"
 
 
+def unfinished(folder: Path, scenario: str) -> Path | None:
+    """The newest run in `folder` that was not finished, of the scenario with this name or file; None if there is none."""
+    name = Path(scenario).stem
+    runs = sorted(path.parent for path in folder.glob(f"*/{JOURNAL}"))
+    return next((run for run in reversed(runs) if run_from_journal(run).scenario.get("name") == name), None)
+
+
 class Journal:
     """The append-only record of a run in progress: one JSON object a line, `{"is": kind, ...}`."""
 
@@ -180,9 +187,14 @@ def _trials(block: Mapping[str, Any]) -> Iterator[Trial]:
 
 
 def save(run: Run, folder: Path) -> None:
-    """Write samples.parquet and run.json, each whole or not at all; a complete run then loses its journal."""
+    """Write samples.parquet and run.json, each whole or not at all; a complete run then loses its journal.
+
+    Of the scenario's file a complete run keeps the name only: runs are published, and where it lies is nobody's business.
+    """
     _write_samples(run, folder / SAMPLES)
     data = _RUN.dump_python(run, mode="json", exclude=_NOT_IN_RUN_FILE)
+    if run.complete and "file" in data["scenario"]:
+        data["scenario"]["file"] = Path(data["scenario"]["file"]).name
     text = json.dumps({"schema_version": SCHEMA_VERSION, **data}, ensure_ascii=False, indent=1, allow_nan=False)
     partial = folder / (RUN_FILE + ".partial")
     partial.write_text(text + "\n", encoding="utf-8")

@@ -190,16 +190,21 @@ class _Held:
 class FakeMemory:
     """Counters that read what they are told: `use_bytes`."""
 
-    def __init__(self, *, device: bool) -> None:
+    def __init__(self, *, device: bool, limit_bytes: int | None = None) -> None:
         self._device = device
+        self._limit_bytes = limit_bytes
         self._lock = threading.Lock()
         self._held_bytes = 0
         self._peak_bytes = 0
 
     def use_bytes(self, size: int) -> None:
-        """Say that `size` bytes were in use at some moment since the last reset."""
+        """Say that `size` bytes were in use at some moment since the last reset. Raises MemoryError above the limit."""
         with self._lock:
-            self._peak_bytes = max(self._peak_bytes, self._held_bytes + size)
+            used = self._held_bytes + size
+            if self._limit_bytes is not None and used > self._limit_bytes:
+                message = f"{used - self._limit_bytes} B more than the limit"
+                raise MemoryError(message)
+            self._peak_bytes = max(self._peak_bytes, used)
 
     def in_use(self) -> Mapping[str, float | None]:
         held = float(self._held_bytes) if self._device else None

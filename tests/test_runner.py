@@ -16,8 +16,9 @@ import pandas as pd
 import pytest
 
 from harness import compare, runner, store
+from harness.environment import environment
 from harness.errors import NothingMeasuredError, UsageError
-from harness.results import Contrast, Failure, Run
+from harness.results import Contrast, Control, Failure, Run, Trial
 from tests.conftest import TOGGLES, Quiet, fake_scenario
 
 
@@ -423,3 +424,90 @@ def test_an_effect_on_one_kind_of_request_is_found_there_and_nowhere_else(measur
 
 def test_a_workload_of_one_kind_has_nothing_to_tell_apart(measure_fake: Callable[..., Run]) -> None:
     assert not any(c.stratum for c in measure_fake().contrasts)
+
+
+def test_a_limit_of_memory_is_a_result_that_names_the_stage_and_what_is_missing(tmp_path: Path, quiet: Quiet) -> None:
+    chosen = fake_scenario(devices=["cuda"], measure={"vram_limit": "256MiB"})
+    with pytest.raises(NothingMeasuredError) as caught:
+        runner.run(chosen, tmp_path / "run", devices=["cuda"], progress=quiet)
+    told = str(caught.value).replace("\u202f", " ")
+    assert "out of memory in stage flow" in told
+    assert "without the limit a request takes 400.0 MiB, context included: 144.0 MiB too much" in told
+    assert "(over the limit: flow by 144.0 MiB)" in told
+    assert {failure.kind for failure in store.load(tmp_path / "run").failures} == {"out_of_memory"}
+
+
+def test_a_toggle_that_needs_more_memory_fails_alone(tmp_path: Path, quiet: Quiet) -> None:
+    chosen = fake_scenario(
+        devices=["cuda"], model={"memory": {"resample_cache": -64 * 2**20}}, measure={"vram_limit": "420MiB"}
+    )
+    run = runner.run(chosen, tmp_path / "run", devices=["cuda"], progress=quiet)
+    assert contrast(run, "resample_cache").verdict == "failed"
+    assert "44.00 MiB too much" in contrast(run, "resample_cache").reason.replace("\u202f", " ")
+    assert contrast(run, "cached_device").verdict == "no material difference"
+
+
+def test_a_run_in_parts_comes_to_the_same_end(tmp_path: Path, quiet: Quiet) -> None:
+    chosen = fake_scenario(model={"effects": {"resample_cache": -0.1}}, measure={"budget": "2s"})
+    folder = tmp_path / "run"
+    run = runner.run(chosen, folder, devices=["cpu"], progress=quiet, limit_s=0.5)
+    parts = 1
+    while not run.complete:
+        assert parts < 50
+        run = runner.resume(folder, quiet, limit_s=0.5)
+        parts += 1
+    assert parts > 1
+    assert contrast(run, "resample_cache").ratio == pytest.approx(0.9, abs=0.01)
+    timed = [(t.pass_, t.kind, t.group, t.block, t.arm) for t in run.trials if t.phase == "timed"]
+    assert len(set(timed)) == len(timed)
+    assert not [finding for finding in run.findings if finding.kind == "resumed"]
+
+
+def test_a_run_that_is_resumed_elsewhere_says_so(tmp_path: Path, quiet: Quiet, monkeypatch: pytest.MonkeyPatch) -> None:
+    chosen, folder = fake_scenario(), tmp_path / "run"
+    runner.run(chosen, folder, devices=["cpu"], progress=quiet, limit_s=0.0)
+    known = environment(threads=1, seed=0)
+    monkeypatch.setattr(runner, "environment", lambda **_: {**known, "cpu": {**known["cpu"], "model": "another one"}})
+    run = runner.resume(folder, quiet)
+    (found,) = [finding for finding in run.findings if finding.kind == "resumed"]
+    assert f"processor was {known['cpu']['model']} and is another one" in found.message
+
+
+def test_the_newest_unfinished_run_of_a_scenario_is_found(tmp_path: Path, quiet: Quiet) -> None:
+    chosen = fake_scenario()
+    for name in ("fake-1", "fake-2"):
+        runner.run(chosen, tmp_path / name, devices=["cpu"], progress=quiet, limit_s=0.0)
+    assert store.unfinished(tmp_path, "fake") == tmp_path / "fake-2"
+    assert store.unfinished(tmp_path, "elsewhere/fake.yaml") == tmp_path / "fake-2"
+    assert store.unfinished(tmp_path, "another") is None
+
+
+def test_what_the_spans_cost_is_measured_where_asked_for_and_vouches_for_no_other_metric(
+    measure_fake: Callable[..., Run],
+) -> None:
+    run = measure_fake(measure={"instrumentation": True})
+    assert uninstrumented(run).passed, uninstrumented(run).reason
+    assert "uninstrumented" not in {item.optimization for item in run.contrasts}
+    costly = compare.evaluate(
+        replace(run, trials=tuple(faster(t) if t.arm == "uninstrumented" else t for t in run.trials))
+    )
+    assert not uninstrumented(costly).passed
+    assert contrast(costly, "cached_device").verdict == "no material difference"
+
+
+def uninstrumented(run: Run) -> Control:
+    return next(control for control in run.controls if control.name == "uninstrumented")
+
+
+def faster(trial: Trial) -> Trial:
+    latency = trial.values.get("latency")
+    return replace(trial, values={**trial.values, "latency": None if latency is None else 0.9 * latency})
+
+
+def test_a_finished_run_does_not_say_where_its_scenario_lies(tmp_path: Path, quiet: Quiet) -> None:
+    chosen = fake_scenario()
+    chosen._file = str(tmp_path / "private" / "mine.yaml")
+    runner.run(chosen, tmp_path / "run", devices=["cpu"], progress=quiet)
+    text = (tmp_path / "run" / store.RUN_FILE).read_text(encoding="utf-8")
+    assert json.loads(text)["scenario"]["file"] == "mine.yaml"
+    assert str(tmp_path) not in text

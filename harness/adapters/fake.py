@@ -37,6 +37,7 @@ FAULTS = (
 SAMPLE_RATE_HZ = 24_000
 _SAMPLES = SAMPLE_RATE_HZ // 2
 _STAGE_SHARES = {"frontend": 0.1, "llm": 0.6, "flow": 0.2, "vocoder": 0.1}
+_BIGGEST_STAGE = "flow"
 _INIT_SHARE = 0.05
 _FOOTPRINT_BYTES = 400 * 2**20
 _REQUEST_BYTES = 100 * 2**20
@@ -102,13 +103,14 @@ class FakeTarget:
         seconds = model.options.get("base", 0.05) * model.wobble() * (1 + _CROWDED_SHARE * others)
         for name in self._on.values():
             seconds *= 1 + (model.planted("effects", name) or 0.0) + others * (model.planted("crowding", name) or 0.0)
+        saved = sum(model.planted("memory", name) or 0 for name in self._on.values())
         for stage, share in _STAGE_SHARES.items():
             with spans.span(stage):
                 model.machine.advance_s(seconds * share)
+                if stage == _BIGGEST_STAGE:
+                    model.machine.memory.use_bytes(_FOOTPRINT_BYTES - saved + others * _REQUEST_BYTES)
             if request.stream and stage == "flow":
                 on_chunk(_SAMPLES // 2)
-        saved = sum(model.planted("memory", name) or 0 for name in self._on.values())
-        model.machine.memory.use_bytes(_FOOTPRINT_BYTES - saved + others * _REQUEST_BYTES)
         on_chunk(_SAMPLES // 2 if request.stream else _SAMPLES)
         return self._speak(request)
 

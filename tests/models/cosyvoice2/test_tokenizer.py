@@ -9,7 +9,6 @@ from hypothesis import strategies as st
 from harness.models.cosyvoice2.config import SIZES
 from harness.models.cosyvoice2.tokenizer import QWEN_SPECIALS, SPEECH_SPECIALS, TEXTS, TextTokenizer, train, trained
 
-
 SPECIALS = (*QWEN_SPECIALS, *SPEECH_SPECIALS)
 
 
