@@ -22,6 +22,7 @@ _TONES: Mapping[Tone, str] = {
 }  # fmt: skip
 _PERCENT_STEPS = (0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 20.0)
 _ROW_PT = 30.0
+_COURSE_PT = 142.0
 _LONGEST_LABEL = 30
 
 
@@ -221,26 +222,34 @@ def memory(bars: Sequence[MemoryBar], device: str) -> str:
 
 def course(entries: Sequence[Course], device: str) -> str:
     """Memory over the requests of a cycle: allocated as a line, reserved as a thin one above; stages as bands."""
-    drawn = canvas.figure(118 * len(entries) + 60)
-    longest = max(point[0] for entry in entries for point in entry.allocated)
-    most = max(point[1] for entry in entries for point in (*entry.allocated, *entry.reserved)) * 1.08
+    drawn = canvas.figure(_COURSE_PT * len(entries) + 54)
+    longest = max(point[0] for entry in entries for point in entry.allocated) or 1.0
+    most = max(point[1] for entry in entries for point in (*entry.allocated, *entry.reserved)) * 1.08 or 1.0
     for place, entry in enumerate(entries):
-        below = 118.0 * (len(entries) - 1 - place)
-        plot = canvas.axes(drawn, left=80, right=80, top=30 + 118 * place, bottom=34 + below)
+        below = _COURSE_PT * (len(entries) - 1 - place)
+        plot = canvas.axes(drawn, left=80, right=40, top=26 + _COURSE_PT * place, bottom=44 + below)
         plot.set_xlim(0, longest)
         plot.set_ylim(0, most)
-        for stage, start, end in entry.stages:
-            plot.axvspan(start, end, color=canvas.BAND, lw=0, zorder=0)
-            if (end - start) / longest * (canvas.WIDTH_PT - 160) > 7.5 * len(stage):
-                plot.annotate(stage, ((start + end) / 2, 0), (0, 4), "data", "offset points", ha="center",
-                              color=canvas.MUTED, size=FONT_PT - 2)  # fmt: skip
+        _stage_bands(plot, entry.stages, longest)
         plot.plot(*zip(*entry.reserved, strict=True), color=canvas.MUTED, lw=1, drawstyle="steps-post")
         plot.plot(*zip(*entry.allocated, strict=True), color=canvas.ACCENT, lw=1.4)
-        plot.set_title(entry.label, loc="left", color=canvas.INK, size=FONT_PT)
-        ticks = _size_ticks(most)
+        plot.annotate(entry.label, (0, 1), (0, 8), "axes fraction", "offset points", color=canvas.INK)
+        ticks = [tick for tick in _size_ticks(most) if tick <= most]
         plot.set_yticks(ticks, [units.size(tick, 2) for tick in ticks])
         _time_axis(plot, longest)
+        if below:
+            plot.set_xticklabels([])
     return canvas.svg(drawn, f"Memory over the requests of a cycle on {device}, before and after")
+
+
+def _stage_bands(plot: Axes, stages: Sequence[tuple[str, float, float]], longest: float) -> None:
+    """Every other stage as a band, and its name where there is room."""
+    for place, (stage, start, end) in enumerate(stages):
+        if place % 2 == 0:
+            plot.axvspan(start, end, color=canvas.BAND, lw=0, zorder=0)
+        if (end - start) / longest * (canvas.WIDTH_PT - 120) > 7.5 * len(stage):
+            plot.annotate(stage, ((start + end) / 2, 1), (0, -12), ("data", "axes fraction"), "offset points",
+                          ha="center", color=canvas.MUTED, size=FONT_PT - 2)  # fmt: skip
 
 
 def held(points: Sequence[tuple[float, float]], title: str) -> str:
