@@ -112,8 +112,12 @@ class Bench:
     def _time_together(self, arm: str, request: Request, dose_s: float) -> dict[str, float | None]:
         """Time equal requests at the same moment. A dose on the host delays them all; device times are not taken."""
         dose = self._dose(arm, dose_s) if arm == HOST_DOSE else _no_dose
-        together = self._threads.run(self.bind_others(arm, request.concurrency), request, dose)
+        targets = self.bind_others(arm, request.concurrency)
+        joules = self.machine.energy_j()
+        together = self._threads.run(targets, request, dose)
+        used_j = self.machine.energy_j()
         values = values_of(together, stream=request.stream)
+        values["energy"] = _per_second(joules, used_j, request.concurrency * (values["audio"] or 0.0))
         if request.stream:
             values |= _mean([_playback_values(a.chunks, a.output.sample_rate_hz) for a in together.answers])
         return {**values, "dose": together.waited_s} if together.waited_s else values

@@ -1,0 +1,36 @@
+"""What is published: whole runs, with the command that made them, and nothing of where they were made."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from harness import store
+
+PUBLISHED = Path(__file__).parent.parent / "reports" / "published"
+RUNS = sorted(path.parent for path in PUBLISHED.glob("*/*/run.json"))
+PRIVATE = re.compile(r"/(home|root|tmp|work|Users|mnt)/")
+
+
+@pytest.mark.parametrize("folder", RUNS, ids=lambda folder: f"{folder.parent.name}/{folder.name}")
+def test_a_published_run_is_whole_and_says_how_it_was_made(folder: Path) -> None:
+    run = store.load(folder)
+    assert run.complete
+    assert run.trials
+    assert run.controls
+    assert run.timing["command"].startswith("harness run ")
+    assert run.environment["git"]["dirty"] is False
+    assert run.scenario["name"] == folder.name
+
+
+@pytest.mark.parametrize("folder", RUNS, ids=lambda folder: f"{folder.parent.name}/{folder.name}")
+@pytest.mark.parametrize("file", ["run.json", "report.md", "report.html"])
+def test_a_published_report_names_no_folder_of_the_machine_that_made_it(folder: Path, file: str) -> None:
+    found = PRIVATE.search((folder / file).read_text(encoding="utf-8"))
+    assert found is None, found
+
+
+def test_something_is_published() -> None:
+    assert RUNS
