@@ -80,6 +80,7 @@ def _gpu(pynvml: Any, index: int, driver: str) -> dict[str, Any]:
     handle = pynvml.nvmlDeviceGetHandleByIndex(index)
     readings: Mapping[str, Any] = {
         "name": lambda: pynvml.nvmlDeviceGetName(handle),
+        "uuid": lambda: pynvml.nvmlDeviceGetUUID(handle),
         "memory_bytes": lambda: pynvml.nvmlDeviceGetMemoryInfo(handle).total,
         "other_processes": lambda: len(pynvml.nvmlDeviceGetComputeRunningProcesses(handle)),
         "sm_clock_mhz": lambda: pynvml.nvmlDeviceGetClockInfo(handle, pynvml.NVML_CLOCK_SM),

@@ -24,7 +24,7 @@ LAYERS = (
     {"controls", "findings", "frontier", "ledger"},
     {"compare", "measure", "together"},
     {"report", "worker", "processes"},
-    {"environment", "session"},
+    {"environment", "session", "doctor"},
     {"passes", "catalogue"},
     {"runner", "terminal"},
     {"cli"},
