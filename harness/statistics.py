@@ -22,6 +22,9 @@ the other arms) has its own degrees of freedom alone."""
 ALONE_FROM = 4
 """With fewer workers, an arm's own one or two degrees of freedom widen its interval several times and make it miss hardly
 less often (docs/decisions/0001)."""
+OWN_FROM = 6
+"""With this many workers each arm shows its own noise well enough: nothing is borrowed, and nothing assumed alike."""
+
 SHARED_AT_LEAST = 0.5
 """Least correlation that two arms' differences from one reference are taken to have."""
 
@@ -77,10 +80,11 @@ def joint_effects(
 ) -> dict[str, Effect]:
     """Effects of several arms that were measured in the same blocks against the same reference.
 
-    The estimates form a randomised complete block design with workers as its blocks (Fisher, 1935), whose differences are
-    correlated, because they share the reference. The variance is the mean of the arms' own variances over workers; its
-    degrees of freedom are those that the correlation leaves (`_pooled`); the interval is Student's t with them. So the
-    noise of the reference, which is in every difference, counts whole, be it larger than the arms' or smaller.
+    With `OWN_FROM` workers or more, each arm is judged by its own variance over workers (Student's t). With fewer, noise is
+    pooled: the estimates form a randomised complete block design with workers as its blocks (Fisher, 1935), whose
+    differences are correlated, because they share the reference. The variance is the mean of the arms' own variances over
+    workers; its degrees of freedom are those that the correlation leaves (`_pooled`); the interval is Student's t with
+    them. So the noise of the reference, which is in every difference, counts whole, be it larger than the arms' or smaller.
     An arm is judged by its own variance where that is the larger, and of `ALONE_FROM` workers by its own degrees of freedom
     as well where it is larger than equal noise would let it be (F test, `UNEQUAL`): no arm borrows the calm of the others.
 
@@ -129,6 +133,8 @@ def _spreads(table: NDArray[np.float64]) -> list[_Spread]:
     if len(table) < MIN_WORKERS:
         return []
     own, alone = table.var(axis=0, ddof=1), float(len(table) - 1)
+    if len(table) >= OWN_FROM:
+        return [(float(variance), alone) for variance in own]
     pooled = _pooled(table)
     if len(own) == 1:
         return [pooled]

@@ -90,16 +90,16 @@ def test_intervals_miss_the_truth_as_rarely_as_they_say(case: Case) -> None:
 
 def test_intervals_of_several_strata_together_miss_as_rarely_as_one() -> None:
     """At level 1 - 0.05 / strata each, as the effects by kind of request are given."""
-    workers, strata = 6, 6
+    workers, strata, runs = 6, 6, 2000
     rng = np.random.default_rng(11)
     alarms = 0
-    for _ in range(400):
+    for _ in range(runs):
         found = [
             joint_effects(simulated(rng, workers, 3, 0.01), {"text": 1.0}, level=1 - 0.05 / strata)["arm-0"]
             for _ in range(strata)
         ]
         alarms += any(not (effect.low or 0.0) <= 0 <= (effect.high or 0.0) for effect in found)
-    assert alarms / 400 < 0.05 + 0.02
+    assert alarms / runs < 0.05 + 0.02
 
 
 def test_pooling_over_arms_narrows_the_interval_of_few_workers() -> None:
