@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import xml.etree.ElementTree as ET
 from dataclasses import replace
+from typing import Any
 
 from harness.report import html, markdown, svgs
 from harness.report.memory import conditions, courses, snapshots, stage_peaks
@@ -38,7 +39,12 @@ def with_memory(run: Run) -> Run:
         )
         for arm in ("none", "all")
     ]  # fmt: skip
-    readings = {"sm_clock_mhz": 1980.0, "power_w": 150.0, "temperature_highest_c": 41.0, "slowed_share": 0.0}
+    readings: dict[str, Any] = {
+        "sm_clock_mhz": 1980.0,
+        "power_w": 150.0,
+        "temperature_highest_c": 41.0,
+        "slowed_share": 0.0,
+    }
     slowed = {**readings, "sm_clock_mhz": 1200.0, "slowed_share": 0.5, "slowed_by": ["power cap"]}
     blocks = [
         Conditions(device=CUDA, pass_="latency", worker=1, block=block, readings=found)
