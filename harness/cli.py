@@ -96,42 +96,48 @@ def run(
     Latency, memory and output are measured in separate fresh processes. Ctrl-C keeps what was measured; `--resume`
     goes on. A device that this machine lacks is skipped, and said so.
     """
-    from rich.console import Console
-
     from harness import runner, store
-    from harness.terminal import ProgressBar, show
+    from harness.terminal import ProgressBar
 
-    limit_s = None if limit is None else _seconds(limit, "--for")
-    if go_on and scenario is not None and (unfinished := store.unfinished(out, scenario)) is not None:
-        scenario, settings, budget, device, resume = None, None, None, None, unfinished
     if memory_snapshot:
         settings = [*(settings or []), "measure.memory_snapshot=true"]
+    unfinished = store.unfinished(out, scenario) if go_on and scenario is not None else None
+    if resume is not None and (scenario is not None or settings or budget or device):
+        message = "--resume takes everything from the run: give no scenario, --set, --budget or --device with it"
+        raise UsageError(message)
     with ProgressBar() as progress:
-        if resume is not None:
-            if scenario is not None or settings or budget or device:
-                message = (
-                    "--resume takes everything from the run: give no scenario, --set, --budget or --device with it"
-                )
-                raise UsageError(message)
-            folder, action = resume, partial(runner.resume, resume, progress, limit_s)
+        limit_s = None if limit is None else _seconds(limit, "--for")
+        if (folder := resume or unfinished) is not None:
+            progress.note(f"going on with {folder}, as it was begun")
+            action = partial(runner.resume, folder, progress, limit_s)
         else:
             chosen = _load(scenario, settings or [], budget)
-            devices = _devices(chosen.devices, device)
             folder = out / store.new_run_id(chosen.name)
+            devices = _devices(chosen.devices, device)
             action = partial(runner.run, chosen, folder, devices=devices, progress=progress, limit_s=limit_s)
         try:
             result = action()
         except KeyboardInterrupt:
             typer.echo(f"interrupted; what was measured is kept: harness run --resume {folder}", err=True)
             raise typer.Exit(INTERRUPTED) from None
+    _tell(result, folder, json_=json_)
+
+
+def _tell(result: Any, folder: Path, *, json_: bool) -> None:
+    """Write the reports of a run, and its tables or its JSON on stdout."""
+    from rich.console import Console
+
+    from harness import store
+    from harness.terminal import show
+
     page = _write_reports(folder, html=folder / "report.html", markdown=folder / "report.md")
     if json_:
         typer.echo((folder / store.RUN_FILE).read_text(encoding="utf-8"))
-    else:
-        show(result, Console(width=None if sys.stdout.isatty() else 120))
-        typer.echo(f"\nrun   {folder}\npage  {page.resolve().as_uri()}")
-        if not result.complete:
-            typer.echo(f"This part is over; the run goes on with: harness run --resume {folder}")
+        return
+    show(result, Console(width=None if sys.stdout.isatty() else 120))
+    typer.echo(f"\nrun   {folder}\npage  {page.resolve().as_uri()}")
+    if not result.complete:
+        typer.echo(f"This part is over; the run goes on with: harness run --resume {folder}")
 
 
 @app.command()

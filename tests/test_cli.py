@@ -118,3 +118,23 @@ def test_report_goes_to_stdout_for_a_pull_request(measure_fake: Callable[..., Ru
 
 def test_version_is_printed() -> None:
     assert harness("--version").stdout.startswith("tts-harness ")
+
+
+def test_a_part_of_a_run_says_how_to_go_on_and_continue_does(tmp_path: Path) -> None:
+    (tmp_path / "quick.yaml").write_text(SCENARIO)
+    part = harness("run", "quick.yaml", "--for", "1ms", cwd=tmp_path)
+    (folder,) = (tmp_path / "results").iterdir()
+    assert part.returncode == 0, part.stderr
+    assert f"harness run --resume results/{folder.name}" in " ".join(part.stdout.split())
+    assert (folder / "journal.jsonl").exists()
+    whole = harness("run", "quick.yaml", "--continue", cwd=tmp_path)
+    assert whole.returncode == 0, whole.stderr
+    assert [path.name for path in (tmp_path / "results").iterdir()] == [folder.name]
+    assert json.loads((folder / "run.json").read_text(encoding="utf-8"))["complete"] is True
+
+
+@pytest.mark.parametrize("arguments", [["--set", "measure.workers=3"], ["--memory-snapshot"], ["--device", "cpu"]])
+def test_a_resumed_run_takes_no_other_settings(arguments: list[str], tmp_path: Path) -> None:
+    done = harness("run", "--resume", str(tmp_path), *arguments)
+    assert done.returncode == 2
+    assert "--resume takes everything from the run" in done.stderr
