@@ -477,6 +477,8 @@ def test_the_newest_unfinished_run_of_a_scenario_is_found(tmp_path: Path, quiet:
     chosen = fake_scenario()
     for name in ("fake-1", "fake-2"):
         runner.run(chosen, tmp_path / name, devices=["cpu"], progress=quiet, limit_s=0.0)
+    (tmp_path / "fake-3").mkdir()
+    (tmp_path / "fake-3" / store.JOURNAL).write_text("", encoding="utf-8")
     assert store.unfinished(tmp_path, "fake") == tmp_path / "fake-2"
     assert store.unfinished(tmp_path, "elsewhere/fake.yaml") == tmp_path / "fake-2"
     assert store.unfinished(tmp_path, "another") is None
