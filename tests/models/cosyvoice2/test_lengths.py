@@ -37,6 +37,6 @@ def test_a_text_makes_about_as_much_audio_as_its_name_says(language: str, wanted
 
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_only_the_longest_of_them_has_more_than_one_segment(language: str) -> None:
-    """On which the comments of the scenarios full-offline and full-six rest."""
+    """On which the comments of the scenarios full-offline, full-long and full-six rest."""
     assert len(segments(TEXTS[f"{language}-3s"])) == len(segments(TEXTS[f"{language}-10s"])) == 1
     assert len(segments(TEXTS[f"{language}-30s"])) > 1
