@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Literal
 
+from harness import sequential
 from harness.controls import calibrated, controls, family, margin_of
 from harness.evidence import EXACT, Evidence
 from harness.findings import findings
 from harness.frontier import frontier
-from harness.metrics import SUMMARISED, Metric, metric
+from harness.metrics import METRICS, SUMMARISED, Metric, metric
 from harness.optimizations import named
 from harness.optimizations.witness import Counts, Expected, Witness, judge
 from harness.results import (
@@ -30,7 +32,8 @@ from harness.statistics import Effect, quantiles
 BY_STRATUM = ("latency", "ttfa", "chunk_gap", "rtf")
 """Metrics whose effects are also given for each kind of request (docs/decisions/0007-effects-by-stratum.md)."""
 ERROR = 0.05
-"""Chance that the interval of a contrast misses the truth; its intervals by kind of request share it."""
+"""Chance that the interval of a contrast misses the truth, whenever the run stops; its intervals by kind of request share
+it. Also the share of verdicts that may be false on average, in each family of contrasts of a device."""
 
 
 def evaluate(run: Run) -> Run:
@@ -44,7 +47,7 @@ def evaluate(run: Run) -> Run:
         evidence = Evidence(run, device)
         outcome = controls(evidence)
         outcomes += outcome
-        contrasts += _contrasts(evidence, calibrated(outcome))
+        contrasts += _without_chance_finds(_contrasts(evidence, calibrated(outcome)))
         found += findings(evidence)
         arms += _arms(evidence)
         points += frontier(evidence, _refused(evidence))
@@ -84,15 +87,38 @@ def _refused(evidence: Evidence) -> dict[str, str]:
     return {arm: f"{verdict}: {reason}" for arm, (verdict, reason) in states.items() if verdict is not None}
 
 
-def _contrasts(evidence: Evidence, is_calibrated: Mapping[str, bool]) -> Iterator[Contrast]:
+def decided(run: Run, device: str, look: int) -> tuple[frozenset[str], bool]:
+    """What look number `look` at a run in progress settles: optimizations whose every contrast of the latency pass is
+    decided, and whether all controls of that pass have passed.
+    """
+    evidence = Evidence(run, device)
+    outcome = [control for control in controls(evidence) if not metric(control.metric).is_memory]
+    trusted = dict.fromkeys(("latency", "device", "init", "memory"), True)
+    contrasts = _without_chance_finds(_contrasts(evidence, trusted, look=look))
+    missing = run.unavailable.get(device, {})
+    waiting = {
+        contrast.optimization
+        for contrast in contrasts
+        if contrast.verdict == "inconclusive" and _family(contrast) == "latency" and contrast.metric not in missing
+    }
+    settled = {name for name, _, _ in run.plan.pairs} - waiting
+    return frozenset(settled), bool(outcome) and all(control.passed for control in outcome)
+
+
+def _contrasts(evidence: Evidence, is_calibrated: Mapping[str, bool], look: int | None = None) -> Iterator[Contrast]:
+    """All contrasts, or those that a `look` at a run in progress asks for: of the scenario's metrics, over all requests."""
     for optimization, reference, arm in evidence.run.plan.pairs:
         state, reason = _state(evidence, optimization, reference, arm)
         for name in evidence.metric_names:
-            strata = evidence.strata(name) if name in BY_STRATUM else []
+            if look is not None and (name not in METRICS or metric(name).is_memory):
+                continue
+            strata = evidence.strata(name) if name in BY_STRATUM and look is None else []
             for stratum in ("", *strata) if len(strata) > 1 else ("",):
-                level = 1 - ERROR / (len(strata) if stratum else 1)
+                error = ERROR / (len(strata) if stratum else 1)
                 pair = (optimization, reference, arm)
-                yield _contrast(evidence, name, pair, (state, reason), is_calibrated, stratum=stratum, level=level)
+                yield _contrast(
+                    evidence, name, pair, (state, reason), is_calibrated, stratum=stratum, error=error, look=look
+                )
 
 
 def _contrast(
@@ -103,11 +129,13 @@ def _contrast(
     is_calibrated: Mapping[str, bool],
     *,
     stratum: str,
-    level: float,
+    error: float,
+    look: int | None,
 ) -> Contrast:
     optimization, reference, arm = pair
     facts, margin = metric(name), margin_of(evidence, name)
-    effect = evidence.effect(name, reference, arm, level=level, stratum=stratum)
+    part = 1.0 if facts.is_memory else evidence.part_of_error(optimization, look)
+    effect = evidence.effect(name, reference, arm, level=1 - error * part, stratum=stratum)
     before, after = evidence.paired_values(name, reference, arm, stratum)
     typical_before, typical_after = evidence.typical(name, reference, arm, stratum)
     verdict, reason = invalid
@@ -116,7 +144,8 @@ def _contrast(
         verdict, reason = _verdict(effect, facts, margin, missing, calibrated=is_calibrated[family(name)])
     witness_before, witness_after = _witness_figures(evidence, optimization, reference, arm)
     return Contrast(
-        optimization=optimization, metric=name, device=evidence.device, stratum=stratum, level=level,
+        optimization=optimization, metric=name, device=evidence.device, stratum=stratum, level=1 - error,
+        error=None if effect is None else sequential.smallest_error(effect, *_edges(margin)) * ERROR / (error * part),
         unit=facts.unit, statistic=_statistic(name),
         reference_arm=reference, arm=arm, margin=margin, verdict=verdict, reason=reason,
         before=typical_before, after=typical_after,
@@ -127,6 +156,45 @@ def _contrast(
         witness_before=witness_before, witness_after=witness_after, equivalence=_worst_grade(evidence, reference, arm),
         quantiles={"before": quantiles(before), "after": quantiles(after)} if before else {},
     )  # fmt: skip
+
+
+FROM_FIGURES = ("faster", "slower", "less", "more", "no material difference")
+"""Verdicts that rest on an interval."""
+
+
+def _without_chance_finds(contrasts: Iterable[Contrast]) -> list[Contrast]:
+    """The contrasts, without the verdicts that so many contrasts at once would show by chance (`sequential`).
+
+    Families are judged apart, so that what explains a verdict takes nothing from it (Efron, 2008, on when to).
+    """
+    families: dict[str, list[Contrast]] = defaultdict(list)
+    contrasts = list(contrasts)
+    for contrast in contrasts:
+        if contrast.error is not None and contrast.verdict in (*FROM_FIGURES, "inconclusive"):
+            families[_family(contrast)].append(contrast)
+    allowed = {
+        name: sequential.allowed_error([contrast.error or 0.0 for contrast in found], ERROR)
+        for name, found in families.items()
+    }
+    return [
+        replace(contrast, verdict="inconclusive", reason=_by_chance(len(families[_family(contrast)])))
+        if contrast.verdict in FROM_FIGURES and (contrast.error or 0.0) > allowed[_family(contrast)]
+        else contrast
+        for contrast in contrasts
+    ]
+
+
+def _family(contrast: Contrast) -> str:
+    """Contrasts that are judged together: of the latency pass, of memory, by kind of request, or of parts of a request."""
+    if contrast.stratum:
+        return "kinds"
+    if contrast.metric not in METRICS:
+        return "parts"
+    return metric(contrast.metric).pass_
+
+
+def _by_chance(contrasts: int) -> str:
+    return f"its interval alone would decide, but one of {contrasts} comparisons may do so by chance"
 
 
 def _statistic(name: str) -> str:
@@ -165,7 +233,7 @@ def _by_interval(low: float, high: float, facts: Metric, margin: float) -> tuple
     higher: Verdict = "more" if facts.is_memory else "slower"
     if facts.better == "higher":
         lower, higher = higher, lower
-    below, above = math.log1p(-margin), math.log1p(margin)
+    below, above = _edges(margin)
     if below <= low and high <= above:
         return "no material difference", ""
     if high < below:
@@ -173,6 +241,11 @@ def _by_interval(low: float, high: float, facts: Metric, margin: float) -> tuple
     if low > above:
         return higher, ""
     return "inconclusive", "the interval reaches across the margin"
+
+
+def _edges(margin: float) -> tuple[float, float]:
+    """The log-ratios between which a difference does not matter."""
+    return math.log1p(-margin), math.log1p(margin)
 
 
 def _state(evidence: Evidence, optimization: str, reference: str, arm: str) -> tuple[Verdict | None, str]:

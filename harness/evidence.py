@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from statistics import median
 
+from harness import sequential
 from harness.designs import CONTROLS
 from harness.metrics import FACTS_OF_WORK, METRICS, SUMMARISED, metric
 from harness.results import CYCLE, TOGETHER, Arm, Equivalence, Run, Trial, WitnessCount, toggle_of
@@ -57,6 +58,7 @@ class Evidence:
         self.peaks_of_some = [trial for trial in timed if _is_peak_of_some(trial)]
         self._effects: dict[_Key, Mapping[str, Effect]] = {}
         self._pairs: dict[tuple[str, str, str, str], list[tuple[Trial, Trial]]] = {}
+        self._looks = {name: look.number for look in run.looks if look.device == device for name in look.decided}
         self.reference = next(arm.name for arm in run.plan.arms if arm.role in ("none", "all"))
 
     @cached_property
@@ -169,6 +171,15 @@ class Evidence:
         weights = {stratum: self.run.plan.strata.get(stratum, 1.0) for stratum in seen}
         effects = joint_effects(differences, weights, level=key.level)
         return {arm: replace(effect, blocks=len(pairs[arm])) if added else effect for arm, effect in effects.items()}
+
+    def part_of_error(self, optimization: str, look: int | None = None) -> float:
+        """The part of its error that a contrast may spend: that of the look at which it was decided, or else of `look`,
+        by default the last (`sequential`). All of it in runs from before there were looks.
+        """
+        looks = self.run.plan.looks
+        if not looks:
+            return 1.0
+        return sequential.part(self._looks.get(optimization, len(looks) - 1 if look is None else look), looks)
 
     def settings(self, optimization: str) -> list[str]:
         """What `optimization` turns on, as its contrasts are named: itself, or for all together one state of each toggle."""

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Callable, Hashable, Iterator
+from collections.abc import Callable, Hashable, Iterator, Mapping
 from statistics import median
+from typing import Any
 
 from harness.evidence import EXACT, Evidence
 from harness.optimizations import registry
@@ -16,6 +17,8 @@ MIN_SUCCESSORS = 5
 MIN_WORKERS_FOR_DRIFT = 2
 CHANCE = 0.01
 """Chance that any shift by the arm before is told where there is none."""
+LOAD = 0.1
+"""Cores that others take, at most, without a word."""
 UNCOVERED = 0.05
 """Stages that leave more of a request than this uncovered do not explain its time."""
 
@@ -27,6 +30,7 @@ def findings(evidence: Evidence) -> Iterator[Finding]:
         ("noise", _noise(evidence)),
         ("drift", _drift(evidence)),
         ("throttling", _throttling(evidence)),
+        ("load", _load(evidence)),
         ("cap", _cap(evidence)),
         ("memory spread", _memory_spread(evidence)),
         ("threads", _not_alike(evidence)),
@@ -137,15 +141,34 @@ def _drift(evidence: Evidence) -> str:
 
 
 def _throttling(evidence: Evidence) -> str:
-    """How many blocks were measured on a card that something slowed down, and by how much its clock varied."""
-    blocks = [item for item in evidence.run.conditions if item.device == evidence.device and item.pass_ == "latency"]
-    slow = [item for item in blocks if item.readings.get("slowed_share")]
+    """How many turns were measured on a card that something slowed down, and by how much its clock varied."""
+    turns = _conditions(evidence)
+    slow = [item for item in turns if item.get("slowed_share")]
     if not slow:
         return ""
-    causes = sorted({cause for item in slow for cause in item.readings["slowed_by"]})
-    clocks = [clock for item in blocks if (clock := item.readings.get("sm_clock_mhz"))]
+    causes = sorted({cause for item in slow for cause in item["slowed_by"]})
+    clocks = [clock for item in turns if (clock := item.get("sm_clock_mhz"))]
     span = f"; its median clock lay between {min(clocks):.0f} and {max(clocks):.0f} MHz" if clocks else ""
-    return f"The card was slowed down ({', '.join(causes)}) in {len(slow)} of {len(blocks)} blocks{span}."
+    return f"The card was slowed down ({', '.join(causes)}) in {len(slow)} of {len(turns)} turns of a worker{span}."
+
+
+def _load(evidence: Evidence) -> str:
+    """What other processes and the hypervisor took of the cores while workers measured."""
+    turns = _conditions(evidence)
+    others = [item["others_cores"] for item in turns if "others_cores" in item]
+    stolen = [item["steal_cores"] for item in turns if "steal_cores" in item]
+    if not others or max(*others, *stolen, 0.0) < LOAD:
+        return ""
+    told = f"Other processes used {median(others):.2f} cores in the median turn of a worker, {max(others):.2f} at most"
+    if stolen and max(stolen) >= LOAD:
+        told += f"; the hypervisor took {median(stolen):.2f} cores, {max(stolen):.2f} at most"
+    return f"{told}."
+
+
+def _conditions(evidence: Evidence) -> list[Mapping[str, Any]]:
+    """What the machine was like in each turn of a worker of the latency pass."""
+    conditions = evidence.run.conditions
+    return [item.readings for item in conditions if item.device == evidence.device and item.pass_ == "latency"]
 
 
 def _cap(evidence: Evidence) -> str:

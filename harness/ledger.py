@@ -15,10 +15,11 @@ class Ledger:
     device: str
     workers: int = 0
     blocks: int = 0
-    turns: int = 0
     spent_s: float = 0.0
     init_s: float = 0.0
     latency_workers: int = 0
+    decided: frozenset[str] = frozenset()
+    calibrated: bool = False
     failed: set[str | None] = field(default_factory=set)
     deaths: Counter[str | None] = field(default_factory=Counter)
     examined: dict[str, list[Mapping[str, Any]]] = field(default_factory=dict)
@@ -39,12 +40,20 @@ class Ledger:
                 self.memory |= {(trial["arm"], event["block"]) for trial in event["trials"]}
             case "block" if event["phase"] == "timed":
                 self._note_timed(event)
-            case "latency_worker":
-                self.latency_workers += 1
             case "failure":
                 self.deaths[event["arm"]] += 1
                 if event["final"]:
                     self.failed.add(event["arm"])
+            case _:
+                self._note_done(kind, event)
+
+    def _note_done(self, kind: str, event: Mapping[str, Any]) -> None:
+        match kind:
+            case "latency_worker":
+                self.latency_workers += 1
+            case "look":
+                self.decided |= frozenset(event["decided"])
+                self.calibrated = event["calibrated"]
             case "examined":
                 self.examined[event["arm"]] = event["outputs"]
             case "graded":
@@ -55,5 +64,3 @@ class Ledger:
         self.spent_s += event["wall_s"]
         if event["kind"] == "init":
             self.init_s += event["wall_s"]
-        else:
-            self.turns += 1

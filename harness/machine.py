@@ -46,6 +46,8 @@ class Machine(Protocol):
 
     def unavailable(self) -> Mapping[str, str]: ...
 
+    def room(self) -> Mapping[str, tuple[float, float]]: ...
+
     def describe(self) -> Mapping[str, Any]: ...
 
 
@@ -92,6 +94,12 @@ class CpuMachine:
     def unavailable(self) -> Mapping[str, str]:
         """Metrics that this device cannot give, and why."""
         return {**self.memory.unavailable(), "energy": "no counter of energy is read on the CPU"}
+
+    def room(self) -> Mapping[str, tuple[float, float]]:
+        """Of each memory, the bytes that this process holds and those that are still free."""
+        import psutil
+
+        return {"host": (float(psutil.Process().memory_info().rss), float(psutil.virtual_memory().available))}
 
     def describe(self) -> Mapping[str, Any]:
         import torch
@@ -162,6 +170,11 @@ class CudaMachine(CpuMachine):
             return {"energy": "the NVIDIA driver cannot be asked"}
         return {"energy": self._card.unavailable["energy"]} if self.energy_j() is None else {}
 
+    def room(self) -> Mapping[str, tuple[float, float]]:
+        held = self.memory.context_bytes + self._torch.cuda.memory_reserved(self.device)
+        free, _ = self._torch.cuda.mem_get_info(self.device)
+        return {**super().room(), "device": (held, float(free))}
+
     def describe(self) -> Mapping[str, Any]:
         properties = self._torch.cuda.get_device_properties(self.device)
         return {
@@ -229,6 +242,9 @@ class FakeMachine:
     def unavailable(self) -> Mapping[str, str]:
         reasons = self.memory.unavailable()
         return {**reasons, "energy": "a fake CPU has no counter of energy"} if reasons else {}
+
+    def room(self) -> Mapping[str, tuple[float, float]]:
+        return {}
 
     def describe(self) -> Mapping[str, Any]:
         return {"device": self.device, "fake": True}

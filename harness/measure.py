@@ -170,27 +170,30 @@ class Bench:
         order: Sequence[str],
         request: Request,
         *,
-        rehearsal: Request,
+        rehearsal: Request | None,
         settle: bool,
         dose_s: float,
         begin: Callable[[str], None],
     ) -> list[tuple[str, dict[str, float | None]]]:
         """Every arm of `order` once on `request`. `begin(arm)` is called before each, so that a death has a name.
 
-        `rehearsal` runs untimed before the first arm, so that none is timed right after a garbage collection, and with
-        `settle` before every arm.
+        `rehearsal` runs untimed before the first arm, so that none is timed right after a garbage collection or another
+        request, and with `settle` before every arm.
         """
-        for arm in order:
-            begin(arm)
-            self.bind_others(arm, request.concurrency)
-        gc.collect()
         trials = []
         for position, arm in enumerate(order):
             begin(arm)
-            if settle or position == 0:
+            if rehearsal is not None and (settle or position == 0):
                 self.settle(arm, rehearsal)
             trials.append((arm, self.time(arm, request, dose_s)))
         return trials
+
+    def tidy(self, arms: Sequence[str], concurrency: int, begin: Callable[[str], None]) -> None:
+        """Before blocks: bind what requests at the same moment need, and collect garbage."""
+        for arm in arms:
+            begin(arm)
+            self.bind_others(arm, concurrency)
+        gc.collect()
 
     def examine(
         self, arm: str, probes: Mapping[str, Probe], first: Sequence[Request], second: Mapping[Path, Request],

@@ -158,6 +158,22 @@ class Conditions:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Look:
+    """A moment at which a run looked at its figures (`sequential.LOOKS`), with `share` of the budget spent.
+
+    `decided` are the optimizations whose verdicts were settled then; `calibrated` whether all controls of the latency pass
+    had passed. What is decided is measured no further.
+    """
+
+    device: str
+    number: int
+    share: float
+    blocks: int
+    decided: tuple[str, ...]
+    calibrated: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class MemoryCourse:
     """Memory of a GPU over the requests of one arm, in one worker of the memory pass.
 
@@ -195,7 +211,8 @@ class Contrast:
 
     `optimization` is the toggle, or "all"; where a toggle has several after-states, the toggle with its state (`setting`).
     `stratum` is "" for the whole workload, whose verdict is the toggle's, or one kind of request (docs/decisions/0007).
-    `level` is that of the interval; `reason` says in words why the verdict is what it is where the numbers alone do not; `quantiles` holds
+    `level` is that of the interval, looks allowed for (docs/method.md). `error` is the smallest error at which the verdict
+    would stand, 1 - `level` or less where the interval shows it; None for metrics whose interval is exact. `reason` says in words why the verdict is what it is where the numbers alone do not; `quantiles` holds
     p50, p95 and p99 of both arms as `{"before": {...}, "after": {...}}`.
     """
 
@@ -220,6 +237,7 @@ class Contrast:
     equivalence: str | None
     stratum: str = ""
     level: float = 0.95
+    error: float | None = None
     reason: str = ""
     quantiles: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
 
@@ -273,6 +291,7 @@ class Plan:
 
     `pairs` are (optimization, reference arm, arm); `strata` gives each kind of request its share of the workload, which
     is its weight in an effect, and `concurrency` how many of it are made at the same moment (1 where it says nothing).
+    `looks` are shares of the budget at which the run looks; none in runs from before there were looks, which had but one.
     """
 
     devices: tuple[str, ...]
@@ -286,6 +305,7 @@ class Plan:
     margin: Mapping[str, float]
     not_applicable: Mapping[str, str] = field(default_factory=dict)
     concurrency: Mapping[str, int] = field(default_factory=dict)
+    looks: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -309,5 +329,6 @@ class Run:
     frontier: tuple[FrontierPoint, ...] = ()
     conditions: tuple[Conditions, ...] = ()
     memory_courses: tuple[MemoryCourse, ...] = ()
+    looks: tuple[Look, ...] = ()
     unavailable: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     timing: Mapping[str, Any] = field(default_factory=dict)

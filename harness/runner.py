@@ -10,7 +10,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from harness import adapters, compare, store, workload
+from harness import adapters, compare, sequential, store, workload
 from harness.designs import Design, Toggle, design
 from harness.environment import differences, environment, gpus
 from harness.errors import CheckpointError, NothingMeasuredError, UsageError
@@ -160,6 +160,7 @@ def _plan(scenario: Scenario, devices: Sequence[str]) -> Plan:
         workers=measure.workers,
         budget_s=measure.budget_s,
         margin={name: measure.margin_of(name) for name in dict.fromkeys(("latency", *measure.metrics))},
+        looks=sequential.LOOKS,
     )
 
 

@@ -84,7 +84,7 @@ class Session:
         return self.scenario.model.adapter == "fake"
 
     @property
-    def _pins(self) -> bool:
+    def pins(self) -> bool:
         """Whether latency workers keep to one core: where the scenario says so, or where that is likely to help."""
         wanted = self.scenario.measure.pin
         if wanted != "auto":
@@ -144,15 +144,20 @@ class Session:
             if uuid is not None and self._sampler is None:
                 self._sampler = Sampler(Card(uuid))
 
-    def record_conditions(self, pass_: Pass, worker: int, block: int, since_s: float) -> None:
-        """Record what the card was like from `since_s` (of `time.monotonic`) until now, where something was read."""
-        readings = {} if self._sampler is None else self._sampler.since(since_s)
+    def record_conditions(
+        self, pass_: Pass, worker: int, block: int, since_s: float, load: Mapping[str, float] | None = None
+    ) -> None:
+        """Record what the card was like from `since_s` (of `time.monotonic`) until now, and the host's `load`.
+
+        Nothing is recorded where nothing was read.
+        """
+        readings = {**({} if self._sampler is None else self._sampler.since(since_s)), **(load or {})}
         if readings:
             self.record("conditions", pass_=pass_, worker=worker, block=block, readings=readings)
 
     def _job(self, folder: Path, pass_: Pass) -> dict[str, Any]:
         return {
-            "pin": pass_ == "latency" and self._pins,
+            "pin": pass_ == "latency" and self.pins,
             "vram_limit_bytes": self.scenario.measure.vram_limit_bytes,
             "scenario": self.scenario.as_data(),
             "options": self.scenario.options(),
@@ -181,12 +186,16 @@ class Session:
             with self.worker(pass_) as (number, process):
                 return body(number, process)
         except WorkerError as error:
-            if self._stopping:
-                raise
-            self._deal_with(pass_, error)
+            self.deal_with(pass_, error)
             return None
 
-    def _deal_with(self, pass_: Pass, error: WorkerError) -> None:
+    def deal_with(self, pass_: Pass, error: WorkerError) -> None:
+        """Take account of the death of a worker: its arm is tried alone, and fails if it dies again.
+
+        Raises DeviceFailedError where nothing more can be measured, and `error` itself where the run is being stopped.
+        """
+        if self._stopping:
+            raise error
         self._record_failure(pass_, error, final=False)
         if error.arm is None:
             if error.kind == "usage":
@@ -225,8 +234,8 @@ class Session:
             with self.worker(pass_) as (_, process):
                 process.ask({"do": "bind", "arms": [arm]}, limit_s=self.limit_s)
                 hardest = workload.most_at_once(self.scenario)
-                block = {"do": "block", "order": [arm], "request": hardest, "settle": True, "dose_s": 0.0}
-                process.ask(block, limit_s=self.limit_s)
+                block = {"order": [arm], "request": hardest, "lane": 0, "settle": True, "dose_s": 0.0}
+                process.ask({"do": "blocks", "blocks": [block]}, limit_s=self.limit_s)
         except WorkerError as error:
             return error
         return None

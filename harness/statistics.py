@@ -38,7 +38,10 @@ Differences = Mapping[int, Mapping[str, Sequence[float]]]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Effect:
-    """A robust location of paired differences, with its interval at `level`; None where there is too little to tell."""
+    """A robust location of paired differences, with its interval at `level`; None where there is too little to tell.
+
+    `standard_error` and `freedom` (degrees of freedom) are what the interval, Student's t, was made of.
+    """
 
     location: float
     low: float | None
@@ -46,6 +49,8 @@ class Effect:
     level: float
     blocks: int
     workers: int
+    standard_error: float | None = None
+    freedom: float | None = None
 
 
 def hodges_lehmann(values: Sequence[float]) -> float:
@@ -170,13 +175,16 @@ def _effect(values: Sequence[float], spread: _Spread | None, blocks: int, level:
     from scipy import special
 
     array = np.asarray(values, dtype=np.float64)
-    low: float | None = None
-    high: float | None = None
-    if len(array) >= MIN_WORKERS:
-        variance, freedom = spread or (float(array.var(ddof=1)), float(len(array) - 1))
-        half = float(special.stdtrit(freedom, (1 + level) / 2)) * math.sqrt(variance / len(array))
-        low, high = float(array.mean()) - half, float(array.mean()) + half
-    return Effect(location=float(array.mean()), low=low, high=high, level=level, blocks=blocks, workers=len(array))
+    location = float(array.mean())
+    if len(array) < MIN_WORKERS:
+        return Effect(location=location, low=None, high=None, level=level, blocks=blocks, workers=len(array))
+    variance, freedom = spread or (float(array.var(ddof=1)), float(len(array) - 1))
+    error = math.sqrt(variance / len(array))
+    half = float(special.stdtrit(freedom, (1 + level) / 2)) * error
+    return Effect(
+        location=location, low=location - half, high=location + half, level=level, blocks=blocks, workers=len(array),
+        standard_error=error, freedom=freedom,
+    )  # fmt: skip
 
 
 def _count(differences: Differences, complete: Mapping[int, float]) -> int:

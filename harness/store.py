@@ -28,6 +28,7 @@ from harness.results import (
     Equivalence,
     Failure,
     Finding,
+    Look,
     MemoryCourse,
     Run,
     Trial,
@@ -271,5 +272,6 @@ _ITEMS: Mapping[str, tuple[str, TypeAdapter[Any]]] = {
     "finding": ("findings", TypeAdapter(Finding)),
     "conditions": ("conditions", TypeAdapter(Conditions)),
     "memory_course": ("memory_courses", TypeAdapter(MemoryCourse)),
+    "look": ("looks", TypeAdapter(Look)),
 }
 """Journal events that are items of a list of the Run: kind -> (the list's field, how to read one)."""

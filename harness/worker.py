@@ -76,18 +76,30 @@ class Worker:
                 values = self._bench.time(arm, request)
                 self._reply("warm", arm=arm, request=request.id, stratum=request.stratum, values=values)
 
-    def block(self, order: Sequence[str], request: int, *, settle: bool, dose_s: float, lane: int = 0) -> None:
+    def blocks(self, blocks: Sequence[Mapping[str, Any]]) -> None:
+        """Blocks one after the other, garbage collected before the first alone; each is answered as it ends.
+
+        A block is `order` of its arms, `request` (its index) and `lane`, `settle` and `dose_s`. The arm that is timed first
+        has an untimed request before it where another request, or the collector, came before.
+        """
         start = self._machine.clock_ns()
-        trials = self._bench.block(
-            order,
-            workload.request(self._scenario, request, lane),
-            rehearsal=workload.rehearsal(self._scenario, request),
-            settle=settle,
-            dose_s=dose_s,
-            begin=self._begin,
-        )
-        wall_s = (self._machine.clock_ns() - start) / 1e9
-        self._reply("block", trials=[{"arm": arm, "values": values} for arm, values in trials], wall_s=wall_s)
+        requests = [workload.request(self._scenario, block["request"], block["lane"]) for block in blocks]
+        arms = list(dict.fromkeys(arm for block in blocks for arm in block["order"]))
+        self._bench.tidy(arms, max(request.concurrency for request in requests), self._begin)
+        for number, (block, request) in enumerate(zip(blocks, requests, strict=True)):
+            rehearses = block["settle"] or number == 0 or request != requests[number - 1]
+            trials = self._bench.block(
+                block["order"],
+                request,
+                rehearsal=workload.rehearsal(self._scenario, block["request"]) if rehearses else None,
+                settle=block["settle"],
+                dose_s=block["dose_s"],
+                begin=self._begin,
+            )
+            end = self._machine.clock_ns()
+            values = [{"arm": arm, "values": values} for arm, values in trials]
+            self._reply("block", trials=values, wall_s=(end - start) / 1e9)
+            start = end
 
     def init(self, order: Sequence[str]) -> None:
         start = self._machine.clock_ns()
@@ -130,6 +142,10 @@ class Worker:
             self._reply("memory", concurrency=at_once, values=values, points=points)
         if snapshot:
             self._bench.allocations(arm, wanted, Path(snapshot))
+
+    def room(self) -> None:
+        """How much memory this process holds, and how much is free."""
+        self._reply("room", room=dict(self._machine.room()))
 
     def _begin(self, arm: str) -> None:
         self._reply("begin", arm=arm)

@@ -17,7 +17,7 @@ LAYERS = (
     {"results", "metrics", "requests", "playback"},
     {"spans", "statistics", "machine", "nvml", "vram", "peaks", "allocations", "cores"},
     {"optimizations"},
-    {"designs", "equivalence", "scenario", "store"},
+    {"designs", "equivalence", "scenario", "store", "sequential", "load"},
     {"models", "recordings"},
     {"adapters", "workload"},
     {"evidence"},

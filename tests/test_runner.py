@@ -13,6 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
+import psutil
 import pytest
 
 from harness import compare, runner, store
@@ -263,10 +264,11 @@ def test_samples_and_run_file_say_the_same_after_loading(measure_fake: Callable[
     assert wanted <= set(data)
 
 
-def start(tmp_path: Path, budget: str = "100000s") -> subprocess.Popen[bytes]:
+def start(tmp_path: Path, budget: str = "100000s", noise: float = 0.5) -> subprocess.Popen[bytes]:
+    """A run that will not be decided before its budget is spent; with less noise it may be."""
     scenario = tmp_path / "endless.yaml"
     scenario.write_text(
-        "name: endless\nmodel: {adapter: fake, noise: 0.002}\ndevices: [cpu]\nworkload: {texts: {en: hello}}\n"
+        f"name: endless\nmodel: {{adapter: fake, noise: {noise}}}\ndevices: [cpu]\nworkload: {{texts: {{en: hello}}}}\n"
         f"optimizations: {{resample_cache: true}}\nmeasure: {{budget: {budget}, workers: 3, memory_repeats: 2}}\n"
     )
     command = [sys.executable, "-m", "harness", "run", str(scenario), "--out", str(tmp_path / "results")]
@@ -284,8 +286,9 @@ def wait_for_blocks(tmp_path: Path, count: int) -> Path:
 
 
 def children_of(process: subprocess.Popen[bytes]) -> list[int]:
-    text = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text()
-    return [int(pid) for pid in text.split()]
+    found = [child.pid for child in psutil.Process(process.pid).children()]
+    assert found
+    return found
 
 
 def test_a_killed_runner_loses_nothing_written_and_resume_finishes(tmp_path: Path) -> None:
@@ -342,7 +345,7 @@ def assert_ended(pid: int) -> None:
 
 
 def test_a_killed_worker_is_replaced_and_the_run_completes(tmp_path: Path) -> None:
-    process = start(tmp_path, budget="600s")
+    process = start(tmp_path, budget="600s", noise=0.03)
     folder = wait_for_blocks(tmp_path, 10)
     os.kill(children_of(process)[0], signal.SIGKILL)
     _, stderr = process.communicate(timeout=120)

@@ -1,20 +1,31 @@
-"""The latency pass: blocks of all arms on one request after the other, in one fresh worker after the other."""
+"""The latency pass: fresh workers that take turns, looks at the figures, and an end when all is decided.
+
+Workers live side by side, as many as memory holds, and only one of them works at a time: a turn is some blocks of one
+worker, and in a round every worker has a turn. So each look (`sequential.LOOKS`) has something from every worker, and a
+drift of the machine falls upon all of them. What memory does not hold comes in waves, one after the other.
+"""
 
 from __future__ import annotations
 
 import random
 import time
-from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor, wait
+from contextlib import ExitStack
+from dataclasses import asdict, dataclass, field
 from functools import partial
 from statistics import median
 from typing import Any
 
-from harness import workload
-from harness.designs import PLACEBO
-from harness.passes.cycle import known_requests_of
+from harness import compare, sequential, store, workload
+from harness.designs import CONTROLS, PLACEBO
+from harness.errors import WorkerError
+from harness.load import Load
+from harness.passes.cycle import first_cycle, known_requests_of
 from harness.processes import WorkerProcess
 from harness.requests import Request
+from harness.results import Look
 from harness.session import Session
 
 INIT_BLOCKS = 4
@@ -23,65 +34,236 @@ INIT_SHARE = 0.1
 """Share of the measuring time that building pipelines may take."""
 DOSE_IN_MARGINS = 2.0
 """Length of a dose: this many times the margin of the median latency."""
+TURN_S = 1.0
+"""A turn is about so long, or one block. Long enough that collecting garbage before it takes little of it, short enough
+that workers alternate faster than machines drift."""
+ROOM = 0.5
+"""Share of the memory still free, beside the first worker, that further workers may take."""
 
 
 def latency_pass(session: Session) -> None:
-    """Blocks in fresh workers, one after the other, until the budget is spent."""
-    measure = session.scenario.measure
-    while session.ledger.latency_workers < measure.workers:
+    """Turns of fresh workers, until all is decided or the budget is spent."""
+    while session.ledger.latency_workers < session.scenario.measure.workers and not _is_settled(session):
         session.check_time()
-        session.guarded("latency", partial(_measure, session))
+        _Wave(session).run()
 
 
-def _measure(session: Session, number: int, worker: WorkerProcess) -> None:
-    ledger, measure = session.ledger, session.scenario.measure
-    share_s = (measure.budget_s - ledger.spent_s) / (measure.workers - ledger.latency_workers)
-    medians_s = _warm_up(session, number, worker)
-    doses_s = {at: DOSE_IN_MARGINS * measure.margin_of("latency") * median_s for at, median_s in medians_s.items()}
-    start_s = ledger.spent_s
-    missing = {(group, stratum) for group in session.design.groups for stratum in workload.strata(session.scenario)}
-    while missing or ledger.spent_s - start_s < share_s:
-        session.check_time()
-        missing.discard(_latency_block(session, number, worker, doses_s))
-        _show_progress(session)
-    session.record("latency_worker", worker=number)
+@dataclass(slots=True)
+class _Member:
+    """A worker of a wave. It walks through the workload from `first` on; `walked` counts its blocks of each group."""
+
+    number: int
+    process: WorkerProcess
+    stack: ExitStack
+    first: int
+    doses_s: Mapping[int, float] = field(default_factory=dict)
+    missing: set[tuple[str, str]] = field(default_factory=set)
+    walked: Counter[str] = field(default_factory=Counter)
 
 
-def _latency_block(
-    session: Session, number: int, worker: WorkerProcess, doses_s: Mapping[int, float]
-) -> tuple[str, str]:
-    """One block of a group (groups take turns) on the next request; its pipelines are built anew after it.
+@dataclass(frozen=True, slots=True)
+class _Block:
+    group: str
+    request: Request
+    message: Mapping[str, Any]
 
-    Returns the group and the request's stratum. A new speaker is another one in each group, so that no arm that stands
-    in both has met it.
+
+class _Wave:
+    """Workers that live side by side, and share what is left of the budget with those of later waves."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+        self._members: list[_Member] = []
+        self._block_s = TURN_S
+        at_once = 2 if session.device == "cpu" and not session.pins else 1
+        self._starters = ThreadPoolExecutor(at_once)  # kept: a worker ends with the thread that started it
+
+    def run(self) -> None:
+        session, ledger, measure = self._session, self._session.ledger, self._session.scenario.measure
+        to_come = measure.workers - ledger.latency_workers
+        try:
+            self._start(1)
+            if self._members:
+                wanted = min(to_come, self._fitting())
+                self._start(wanted - 1)
+                end_s = ledger.spent_s + (measure.budget_s - ledger.spent_s) * wanted / to_come
+                self._until(end_s)
+                for member in self._members:
+                    session.record("latency_worker", worker=member.number)
+        finally:
+            for member in self._members:
+                member.stack.close()
+            self._starters.shutdown()
+
+    def _start(self, wanted: int) -> None:
+        """Start and warm up so many more workers. Those that die on the way are dealt with, and not there."""
+        starting = [self._starters.submit(self._begin) for _ in range(wanted)]
+        wait(starting)
+        started = [future.result() for future in starting if future.exception() is None]
+        self._members += started
+        for future in starting:
+            error = future.exception()
+            if isinstance(error, WorkerError):
+                self._session.deal_with("latency", error)
+            elif error is not None:
+                raise error
+        for member in started:
+            self._guarded(member, partial(self._warm_up, member))
+
+    def _begin(self) -> _Member:
+        stack = ExitStack()
+        number, process = stack.enter_context(self._session.worker("latency"))
+        return _Member(number, process, stack, first=number * first_cycle(self._session.scenario))
+
+    def _warm_up(self, member: _Member) -> None:
+        session = self._session
+        medians_s = _warm_up(session, member.number, member.process)
+        dose = DOSE_IN_MARGINS * session.scenario.measure.margin_of("latency")
+        member.doses_s = {at: dose * median_s for at, median_s in medians_s.items()}
+        strata = workload.strata(session.scenario)
+        member.missing = {(group, stratum) for group in session.design.groups for stratum in strata}
+
+    def _fitting(self) -> int:
+        """How many workers like the first, and it among them, memory holds."""
+        (first,) = self._members
+        (answer,) = first.process.ask({"do": "room"}, limit_s=self._session.limit_s)
+        return 1 + min((int(ROOM * free / held) for held, free in answer["room"].values() if held), default=63)
+
+    def _until(self, end_s: float) -> None:
+        """Rounds of turns until `end_s` of measuring are spent and every worker has met every kind of request, or all
+        is decided; a look wherever one is due.
+        """
+        session, ledger = self._session, self._session.ledger
+        looks = sequential.shares_left(ledger.spent_s, session.scenario.measure.budget_s)
+        size = len(self._members)
+        while (ledger.spent_s < end_s or self._is_missing()) and not _is_settled(session):
+            next_s = min((when_s for _, when_s in looks), default=end_s)
+            self._round(min(next_s, end_s) - ledger.spent_s)
+            self._start(size - len(self._members))
+            due = [number for number, when_s in looks if when_s <= ledger.spent_s]
+            if due and not self._is_missing():
+                look(session, due[-1])
+                looks = [item for item in looks if item[0] not in due]
+
+    def _is_missing(self) -> bool:
+        active = set(_active(self._session))
+        return any(group in active for member in self._members for group, _ in member.missing)
+
+    def _round(self, left_s: float) -> None:
+        """A turn of every worker, in random order: each its share of `left_s`, in turns of about `TURN_S`."""
+        session = self._session
+        order = list(self._members)
+        random.Random(f"{session.journal.folder.name} {session.ledger.blocks}").shuffle(order)  # noqa: S311  not secrets
+        turn_s = min(TURN_S, left_s / max(1, len(order)))
+        for member in order:
+            session.check_time()
+            self._guarded(member, partial(self._turn, member, max(1, int(turn_s / self._block_s))))
+            _show_progress(session)
+
+    def _guarded(self, member: _Member, step: Callable[[], None]) -> None:
+        """Do `step` with a worker; if it dies, take it out of the wave and deal with its death."""
+        try:
+            step()
+        except WorkerError as error:
+            self._members.remove(member)
+            member.stack.close()
+            self._session.deal_with("latency", error)
+
+    def _turn(self, member: _Member, blocks: int) -> None:
+        """Some blocks of one worker; then the pipelines of their arms are built anew."""
+        session, ledger = self._session, self._session.ledger
+        planned = [block for block in (self._block(member) for _ in range(blocks)) if block is not None]
+        if not planned:
+            return
+        load, began_s, first = Load(member.process.pid, active=not session.fake), time.monotonic(), ledger.blocks
+        message = {"do": "blocks", "blocks": [block.message for block in planned]}
+        answers = member.process.stream(message, limit_s=session.limit_s)
+        for block, event in zip(planned, answers, strict=True):
+            _record_block(session, member.number, block.group, event, block.request)
+            member.missing.discard((block.group, block.request.stratum))
+            self._block_s = event["wall_s"]
+        session.record_conditions("latency", member.number, first, began_s, load.since_start())
+        self._build(member, planned)
+
+    def _block(self, member: _Member) -> _Block | None:
+        """The next block of a worker, in the group of which it made fewest; None where nothing is left to measure.
+
+        Each worker walks through the requests on its own. A new speaker is another one in each group, so that no arm that
+        stands in both has met it.
+        """
+        session = self._session
+        active = _active(session)
+        if not active:
+            return None
+        group = min(active, key=lambda name: member.walked[name])
+        index, lane = member.first + member.walked[group], list(session.design.groups).index(group)
+        member.walked[group] += 1
+        request = workload.request(session.scenario, index, lane)
+        order = list(active[group])
+        random.Random(f"{session.journal.folder.name} {session.device} {member.number} {group} {index}").shuffle(order)  # noqa: S311
+        message = {
+            "order": order, "request": index, "lane": lane, "settle": group == "settled",
+            "dose_s": member.doses_s[request.concurrency],
+        }  # fmt: skip
+        return _Block(group, request, message)
+
+    def _build(self, member: _Member, blocks: Sequence[_Block]) -> None:
+        session, ledger = self._session, self._session.ledger
+        for block in (block for block in blocks for _ in range(INIT_BLOCKS)):
+            if ledger.init_s > INIT_SHARE * ledger.spent_s:
+                break
+            built = [arm for arm in block.message["order"] if arm == PLACEBO or arm not in CONTROLS]
+            random.Random(f"{session.journal.folder.name} {ledger.blocks}").shuffle(built)  # noqa: S311  not secrets
+            (event,) = member.process.ask({"do": "init", "order": built}, limit_s=session.limit_s)
+            _record_block(session, member.number, block.group, event, None)
+
+
+def _is_settled(session: Session) -> bool:
+    """Whether every contrast is decided and the controls of latency have passed."""
+    return session.ledger.calibrated and not _open_pairs(session)
+
+
+def _open_pairs(session: Session) -> list[tuple[str, str]]:
+    """Pairs (reference, arm) that are not decided and can still be measured."""
+    alive = set(session.arms(controls=True))
+    return [
+        (reference, arm)
+        for optimization, reference, arm in session.design.pairs
+        if optimization not in session.ledger.decided and {reference, arm} <= alive
+    ]
+
+
+def _active(session: Session) -> dict[str, list[str]]:
+    """The arms that blocks of each group still hold: both sides of its undecided pairs, the reference and the controls.
+
+    A group all of whose pairs are decided has no more blocks, unless the controls have yet to pass.
     """
-    groups, turn = list(session.design.groups), session.ledger.turns
-    index, lane = divmod(turn, len(groups))
-    group, request = groups[lane], workload.request(session.scenario, index, lane)
-    rng = random.Random(f"{session.journal.folder.name} {session.device} {turn}")  # noqa: S311  order, not secrets
-    order = session.alive(session.design.groups[group])
-    rng.shuffle(order)
-    message = {
-        "do": "block", "order": order, "request": index, "lane": lane, "settle": group == "settled",
-        "dose_s": doses_s[request.concurrency],
-    }  # fmt: skip
-    began_s = time.monotonic()
-    events = worker.ask(message, limit_s=session.limit_s)
-    session.record_conditions("latency", number, session.ledger.blocks, began_s)
-    _record_block(session, number, group, events, request)
-    built = [arm for arm in order if arm in (*session.arms(controls=False), PLACEBO)]
-    for _ in range(INIT_BLOCKS):
-        if session.ledger.init_s > INIT_SHARE * session.ledger.spent_s:
-            break
-        rng.shuffle(built)
-        _record_block(session, number, group, worker.ask({"do": "init", "order": built}, limit_s=session.limit_s), None)
-    return group, request.stratum
+    pairs, groups = _open_pairs(session), session.design.groups
+    wanted: dict[str, set[str]] = defaultdict(set)
+    for pair in pairs:
+        home = next((name for name, arms in groups.items() if set(pair) <= set(arms)), None)
+        if home is not None:
+            wanted[home] |= set(pair)
+    active = {}
+    for name, arms in groups.items():
+        if wanted[name] or not session.ledger.calibrated:
+            kept = {*wanted[name], session.design.reference, *CONTROLS}
+            active[name] = session.alive([arm for arm in arms if arm in kept])
+    return active
 
 
-def _record_block(
-    session: Session, number: int, group: str, events: Sequence[Mapping[str, Any]], request: Request | None
-) -> None:
-    (block,) = events
+def look(session: Session, number: int) -> None:
+    """Look at what was measured so far, and record what is decided by it."""
+    run = store.run_from_journal(session.journal.folder)
+    decided, calibrated = compare.decided(run, session.device, number)
+    found = Look(
+        device=session.device, number=number, share=sequential.LOOKS[number], blocks=session.ledger.blocks,
+        decided=tuple(sorted(decided)), calibrated=calibrated,
+    )  # fmt: skip
+    session.record("look", **{key: value for key, value in asdict(found).items() if key != "device"})
+
+
+def _record_block(session: Session, number: int, group: str, block: Mapping[str, Any], request: Request | None) -> None:
     session.record(
         "block", pass_="latency", kind="request" if request else "init", phase="timed", worker=number, block=session.ledger.blocks, group=group,
         request=request.id if request else "init", stratum=request.stratum if request else "init",
@@ -131,7 +313,7 @@ def _record_warm(session: Session, number: int, kind: str, events: Sequence[Mapp
 def _show_progress(session: Session) -> None:
     ledger, measure = session.ledger, session.scenario.measure
     share = min(1.0, ledger.spent_s / measure.budget_s)
-    workers_left = measure.workers - ledger.latency_workers - 1
-    left_s = max(0.0, measure.budget_s - ledger.spent_s) + workers_left * session.startup_s
-    doing = f"latency: block {ledger.blocks}, worker {ledger.latency_workers + 1} of {measure.workers}"
+    left_s = max(0.0, measure.budget_s - ledger.spent_s)
+    open_, whole = len(_open_pairs(session)), len(session.design.pairs)
+    doing = f"latency: block {ledger.blocks}, {whole - open_} of {whole} decided"
     session.progress.update(session.device, doing, 0.1 + 0.7 * share, left_s)

@@ -84,17 +84,18 @@ def _figure(arm: ArmSummary, name: str) -> str:
 
 
 def conditions(reading: Reading, device: str) -> Facts:
-    """The card during the blocks of the latency pass: (name, text); empty where nothing was read."""
-    blocks = [item.readings for item in reading.run.conditions if item.device == device and item.pass_ == "latency"]
-    if not blocks:
+    """The card during the turns of the latency pass: (name, text); empty where nothing of it was read."""
+    conditions = (item for item in reading.run.conditions if item.device == device and item.pass_ == "latency")
+    turns = [item.readings for item in conditions if "slowed_share" in item.readings]
+    if not turns:
         return ()
-    slow = sum(bool(block.get("slowed_share")) for block in blocks)
+    slow = sum(bool(turn["slowed_share"]) for turn in turns)
     ranges = (
         ("SM clock", "sm_clock_mhz", "MHz"), ("Memory clock", "memory_clock_mhz", "MHz"), ("Power", "power_w", "W"),
         ("Highest temperature", "temperature_highest_c", "\u00b0C"),
     )  # fmt: skip
-    found = ((title, _range([block[key] for block in blocks if block.get(key)], unit)) for title, key, unit in ranges)
-    return (*((title, text) for title, text in found if text), ("Blocks slowed down", f"{slow} of {len(blocks)}"))
+    found = ((title, _range([turn[key] for turn in turns if turn.get(key)], unit)) for title, key, unit in ranges)
+    return (*((title, text) for title, text in found if text), ("Turns slowed down", f"{slow} of {len(turns)}"))
 
 
 def _range(values: list[float], unit: str) -> str:
