@@ -167,6 +167,15 @@ class Session:
             "work_dir": str(folder),
         }
 
+    @property
+    def time_left_s(self) -> float | None:
+        """How long this part of the run may still last; None where it is not one."""
+        return None if self.deadline_s is None else max(0.0, self.deadline_s - time.monotonic())
+
+    def begin_step(self) -> None:
+        """What was done since the last step, such as starting workers, is not a step that will come again."""
+        self._checked_s = time.monotonic()
+
     def check_time(self) -> None:
         """Raise TimeIsUpError when another step as long as the longest yet would outlast this part of the run.
 

@@ -27,7 +27,7 @@ def with_latency(run: Run, factor: Callable[[Trial], float]) -> Run:
 
 
 def test_the_mark_of_an_arm_on_the_next_is_told_with_its_group_and_interval(measure_fake: Callable[..., Run]) -> None:
-    run = measure_fake(optimizations=WITH_A_SETTLED_GROUP)
+    run = measure_fake(measure={"margin": "0.001%"}, optimizations=WITH_A_SETTLED_GROUP)  # never decided
     assert finding(run, "carry-over") == ""
     marked = with_latency(
         run, lambda trial: 1.03 if (trial.group, trial.predecessor) == ("settled", "batched_cleanup") else 1.0

@@ -42,8 +42,9 @@ ROOM = 0.5
 
 
 def latency_pass(session: Session) -> None:
-    """Turns of fresh workers, until all is decided or the budget is spent."""
-    while session.ledger.latency_workers < session.scenario.measure.workers and not _is_settled(session):
+    """Turns of fresh workers, until all is decided, or the budget is spent and as many workers as planned have worked."""
+    ledger, measure = session.ledger, session.scenario.measure
+    while not _is_settled(session) and (ledger.latency_workers < measure.workers or ledger.spent_s < measure.budget_s):
         session.check_time()
         _Wave(session).run()
 
@@ -80,16 +81,15 @@ class _Wave:
 
     def run(self) -> None:
         session, ledger, measure = self._session, self._session.ledger, self._session.scenario.measure
-        to_come = measure.workers - ledger.latency_workers
+        to_come = max(1, measure.workers - ledger.latency_workers)
+        left_s = max(0.0, measure.budget_s - ledger.spent_s)
         try:
             self._start(1)
             if self._members:
-                wanted = min(to_come, self._fitting())
+                wanted = min(to_come, self._fitting(), self._worth_starting(to_come, left_s))
                 self._start(wanted - 1)
-                end_s = ledger.spent_s + (measure.budget_s - ledger.spent_s) * wanted / to_come
-                self._until(end_s)
-                for member in self._members:
-                    session.record("latency_worker", worker=member.number)
+                session.begin_step()
+                self._until(ledger.spent_s + left_s * wanted / to_come)
         finally:
             for member in self._members:
                 member.stack.close()
@@ -129,6 +129,11 @@ class _Wave:
         (answer,) = first.process.ask({"do": "room"}, limit_s=self._session.limit_s)
         return 1 + min((int(ROOM * free / held) for held, free in answer["room"].values() if held), default=63)
 
+    def _worth_starting(self, to_come: int, left_s: float) -> int:
+        """How many of the workers to come have work in this part of a run in parts; all, where it is not one."""
+        part_s = self._session.time_left_s
+        return to_come if part_s is None or left_s <= part_s else max(1, round(to_come * part_s / left_s))
+
     def _until(self, end_s: float) -> None:
         """Rounds of turns until `end_s` of measuring are spent and every worker has met every kind of request, or all
         is decided; a look wherever one is due.
@@ -136,18 +141,14 @@ class _Wave:
         session, ledger = self._session, self._session.ledger
         looks = sequential.shares_left(ledger.spent_s, session.scenario.measure.budget_s)
         size = len(self._members)
-        while (ledger.spent_s < end_s or self._is_missing()) and not _is_settled(session):
+        while (ledger.spent_s < end_s or any(map(self._lacks, self._members))) and not _is_settled(session):
             next_s = min((when_s for _, when_s in looks), default=end_s)
             self._round(min(next_s, end_s) - ledger.spent_s)
             self._start(size - len(self._members))
             due = [number for number, when_s in looks if when_s <= ledger.spent_s]
-            if due and not self._is_missing():
+            if due and not any(map(self._lacks, self._members)):
                 look(session, due[-1])
                 looks = [item for item in looks if item[0] not in due]
-
-    def _is_missing(self) -> bool:
-        active = set(_active(self._session))
-        return any(group in active for member in self._members for group, _ in member.missing)
 
     def _round(self, left_s: float) -> None:
         """A turn of every worker, in random order: each its share of `left_s`, in turns of about `TURN_S`."""
@@ -156,9 +157,9 @@ class _Wave:
         random.Random(f"{session.journal.folder.name} {session.ledger.blocks}").shuffle(order)  # noqa: S311  not secrets
         turn_s = min(TURN_S, left_s / max(1, len(order)))
         for member in order:
-            session.check_time()
             self._guarded(member, partial(self._turn, member, max(1, int(turn_s / self._block_s))))
             _show_progress(session)
+            session.check_time()
 
     def _guarded(self, member: _Member, step: Callable[[], None]) -> None:
         """Do `step` with a worker; if it dies, take it out of the wave and deal with its death."""
@@ -180,10 +181,23 @@ class _Wave:
         answers = member.process.stream(message, limit_s=session.limit_s)
         for block, event in zip(planned, answers, strict=True):
             _record_block(session, member.number, block.group, event, block.request)
-            member.missing.discard((block.group, block.request.stratum))
+            if member.missing:
+                self._meet(member, block)
             self._block_s = event["wall_s"]
         session.record_conditions("latency", member.number, first, began_s, load.since_start())
         self._build(member, planned)
+
+    def _meet(self, member: _Member, block: _Block) -> None:
+        """Take account of what kind of request a worker met; one that met every kind has worked, whatever comes."""
+        member.missing.discard((block.group, block.request.stratum))
+        if not self._lacks(member):
+            member.missing.clear()
+            self._session.record("latency_worker", worker=member.number)
+
+    def _lacks(self, member: _Member) -> bool:
+        """Whether there is a kind of request, in a group that is still measured, that a worker has not met."""
+        active = _active(self._session)
+        return any(group in active for group, _ in member.missing)
 
     def _block(self, member: _Member) -> _Block | None:
         """The next block of a worker, in the group of which it made fewest; None where nothing is left to measure.

@@ -76,7 +76,7 @@ def test_the_card_is_described_by_the_range_over_blocks_and_slowed_blocks_are_co
     told = dict(conditions(READING, CUDA))
     assert told["SM clock"] == "1200 to 1980\u202fMHz"
     assert told["Power"] == "150\u202fW"
-    assert told["Blocks slowed down"] == "1 of 2"
+    assert told["Turns slowed down"] == "1 of 2"
     assert conditions(READING, "cpu") == ()
 
 
