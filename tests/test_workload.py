@@ -20,15 +20,10 @@ from harness.scenario.texts import LANGUAGES, TEXTS
 
 HEAD = "name: w\nmodel: {adapter: cosyvoice2}\noptimizations: {resample_cache: true}\nworkload:\n"
 
+pytestmark = pytest.mark.usefixtures("_own_cache")
 needs_recordings = pytest.mark.skipif(
     find_spec(recordings.PACKAGE) is None, reason="the package with the builtin recordings is not installed"
 )
-
-
-@pytest.fixture(autouse=True)
-def _cache_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    workload._plan.cache_clear()
 
 
 @pytest.fixture

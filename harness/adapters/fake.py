@@ -30,9 +30,15 @@ FAULTS = (
     "error",
     "error_in_a_crowd",
     "change",
+    "change_at_first",
+    "change_later",
     "inert",
 )
-"""What a toggle can be planted to do when it is on."""
+"""What a toggle can be planted to do when it is on.
+
+`change_at_first` changes what a pipeline makes of a request the first time it is asked for it, `change_later` every time
+but the first.
+"""
 
 SAMPLE_RATE_HZ = 24_000
 _SAMPLES = SAMPLE_RATE_HZ // 2
@@ -91,6 +97,7 @@ class FakeTarget:
     def __init__(self, model: FakeModel, on: Mapping[str, str]) -> None:
         self._model = model
         self._on = on
+        self._spoken: set[str] = set()
 
     def run(self, request: Request, on_chunk: Callable[[int], None]) -> Output:
         model = self._model
@@ -139,7 +146,9 @@ class FakeTarget:
         tokens = [int(byte) for byte in digest]
         time_s = np.arange(_SAMPLES) / SAMPLE_RATE_HZ
         audio = (0.3 * np.sin(2 * np.pi * (200 + tokens[0]) * time_s)).astype(np.float32)
-        if any(self._model.planted("faults", name) == "change" for name in self._on.values()):
+        changing = ("change", "change_later" if request.id in self._spoken else "change_at_first")
+        self._spoken.add(request.id)
+        if any(self._model.planted("faults", name) in changing for name in self._on.values()):
             audio *= 0.5
         return Output(audio=audio, sample_rate_hz=SAMPLE_RATE_HZ, tokens=tokens)
 
