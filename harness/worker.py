@@ -68,10 +68,12 @@ class Worker:
     def warm_up(self, arms: Sequence[str], requests: Sequence[int], others: Sequence[int]) -> None:
         """The first arm on `requests` until its times are level, then each other arm once on the requests `others`."""
         first, *rest = arms
-        for request, values in self._bench.warm_up(first, [self._request(index) for index in requests], self._begin):
+        warm = [self._request(index, workload.WARM_UP) for index in requests]
+        for request, values in self._bench.warm_up(first, warm, self._begin):
             self._reply("warm", arm=first, request=request.id, stratum=request.stratum, values=values)
         for arm in rest:
-            for request in map(self._request, others):
+            for index in others:
+                request = self._request(index, workload.WARM_UP)
                 self._begin(arm)
                 values = self._bench.time(arm, request)
                 self._reply("warm", arm=arm, request=request.id, stratum=request.stratum, values=values)
@@ -80,7 +82,7 @@ class Worker:
         start = self._machine.clock_ns()
         trials = self._bench.block(
             order,
-            workload.request(self._scenario, request, lane),
+            self._request(request, lane),
             rehearsal=workload.rehearsal(self._scenario, request),
             settle=settle,
             dose_s=dose_s,
@@ -134,8 +136,8 @@ class Worker:
     def _begin(self, arm: str) -> None:
         self._reply("begin", arm=arm)
 
-    def _request(self, index: int) -> Request:
-        return workload.request(self._scenario, index)
+    def _request(self, index: int, lane: int = 0) -> Request:
+        return workload.request(self._scenario, index, lane)
 
     def _single(self, index: int) -> Request:
         """The request alone, however many of it the workload makes at the same moment."""

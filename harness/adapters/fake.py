@@ -1,7 +1,8 @@
 """A model made of planted costs and planted faults, to test the harness without torch and without waiting.
 
 Its time is that of `FakeMachine`. Options (`model:` in a scenario): `base` seconds a request, `noise` as the standard
-deviation of the log, per toggle or state of one `effects`, `crowding`, `memory` and `faults` (see `FAULTS`), `seed`.
+deviation of the log, per toggle or state of one `effects`, `crowding`, `memory` and `faults` (see `FAULTS`), `seed`, and
+`new_speaker`, what meeting one costs.
 """
 
 from __future__ import annotations
@@ -72,7 +73,7 @@ class FakeModel:
         if any(self.planted("faults", name) == "crash_at_bind" for name in on.values()):
             os.abort()
         self.machine.advance_s(self.options.get("base", 0.05) * _INIT_SHARE * self.wobble())
-        return FakeTarget(self, on)
+        return FakeTarget(self, on, speakers)
 
     def probe(self, optimization: str, parameters: Mapping[str, Any]) -> Probe:
         return counter(f"fake.{optimization}")
@@ -94,10 +95,11 @@ class FakeModel:
 class FakeTarget:
     """An arm: takes time, counts its witnesses, and fails as planted."""
 
-    def __init__(self, model: FakeModel, on: Mapping[str, str]) -> None:
+    def __init__(self, model: FakeModel, on: Mapping[str, str], speakers: Sequence[Speaker]) -> None:
         self._model = model
         self._on = on
         self._spoken: set[str] = set()
+        self._met = {speaker.digest for speaker in speakers}
 
     def run(self, request: Request, on_chunk: Callable[[int], None]) -> Output:
         model = self._model
@@ -110,6 +112,9 @@ class FakeTarget:
         seconds = model.options.get("base", 0.05) * model.wobble() * (1 + _CROWDED_SHARE * others)
         for name in self._on.values():
             seconds *= 1 + (model.planted("effects", name) or 0.0) + others * (model.planted("crowding", name) or 0.0)
+        if request.speaker.digest not in self._met:
+            seconds *= 1 + model.options.get("new_speaker", 0.0)
+            self._met.add(request.speaker.digest)
         saved = sum(model.planted("memory", name) or 0 for name in self._on.values())
         for stage, share in _STAGE_SHARES.items():
             with spans.span(stage):
