@@ -463,6 +463,38 @@ def test_a_run_in_parts_comes_to_the_same_end(tmp_path: Path, quiet: Quiet) -> N
     assert not [finding for finding in run.findings if finding.kind == "resumed"]
 
 
+class StopsAfter(Quiet):
+    """As if somebody interrupted the run after so many blocks of requests."""
+
+    def __init__(self, blocks: int) -> None:
+        super().__init__()
+        self.left = blocks
+
+    def update(self, device: str, doing: str, share: float, left_s: float | None) -> None:
+        self.left -= doing.startswith("latency")
+        if not self.left:
+            raise KeyboardInterrupt
+
+
+def test_groups_and_requests_take_their_turns_as_if_the_run_had_not_been_interrupted(
+    tmp_path: Path, quiet: Quiet
+) -> None:
+    chosen = fake_scenario(
+        optimizations={"batched_cleanup": True, "resample_cache": True}, workload=THREE_KINDS, measure={"budget": "4s"}
+    )
+    folder = tmp_path / "run"
+    with pytest.raises(KeyboardInterrupt):
+        runner.run(chosen, folder, devices=["cpu"], progress=StopsAfter(3))
+    with pytest.raises(KeyboardInterrupt):
+        runner.resume(folder, StopsAfter(2))
+    run = runner.resume(folder, quiet)
+    timed = [t for t in run.trials if (t.phase, t.pass_, t.kind) == ("timed", "latency", "request")]
+    turns = [(group, stratum) for _, group, stratum in dict.fromkeys((t.block, t.group, t.stratum) for t in timed)]
+    one_round = [(group, f"{label} zero_shot") for label in THREE_KINDS["texts"] for group in ("request", "settled")]
+    assert len(turns) > 2 * len(one_round)
+    assert turns == (one_round * len(turns))[: len(turns)]
+
+
 def test_a_run_that_is_resumed_elsewhere_says_so(tmp_path: Path, quiet: Quiet, monkeypatch: pytest.MonkeyPatch) -> None:
     chosen, folder = fake_scenario(), tmp_path / "run"
     runner.run(chosen, folder, devices=["cpu"], progress=quiet, limit_s=0.0)
