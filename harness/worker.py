@@ -68,10 +68,12 @@ class Worker:
     def warm_up(self, arms: Sequence[str], requests: Sequence[int], others: Sequence[int]) -> None:
         """The first arm on `requests` until its times are level, then each other arm once on the requests `others`."""
         first, *rest = arms
-        for request, values in self._bench.warm_up(first, [self._request(index) for index in requests], self._begin):
+        warm = [self._request(index, workload.WARM_UP) for index in requests]
+        for request, values in self._bench.warm_up(first, warm, self._begin):
             self._reply("warm", arm=first, request=request.id, stratum=request.stratum, values=values)
         for arm in rest:
-            for request in map(self._request, others):
+            for index in others:
+                request = self._request(index, workload.WARM_UP)
                 self._begin(arm)
                 values = self._bench.time(arm, request)
                 self._reply("warm", arm=arm, request=request.id, stratum=request.stratum, values=values)
@@ -83,7 +85,7 @@ class Worker:
         has an untimed request before it where another request, or the collector, came before.
         """
         start = self._machine.clock_ns()
-        requests = [workload.request(self._scenario, block["request"], block["lane"]) for block in blocks]
+        requests = [self._request(block["request"], block["lane"]) for block in blocks]
         arms = list(dict.fromkeys(arm for block in blocks for arm in block["order"]))
         self._bench.tidy(arms, max(request.concurrency for request in requests), self._begin)
         for number, (block, request) in enumerate(zip(blocks, requests, strict=True)):
@@ -150,8 +152,8 @@ class Worker:
     def _begin(self, arm: str) -> None:
         self._reply("begin", arm=arm)
 
-    def _request(self, index: int) -> Request:
-        return workload.request(self._scenario, index)
+    def _request(self, index: int, lane: int = 0) -> Request:
+        return workload.request(self._scenario, index, lane)
 
     def _single(self, index: int) -> Request:
         """The request alone, however many of it the workload makes at the same moment."""

@@ -17,7 +17,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from math import floor
+from math import ceil, floor
 
 from harness.recordings import BUILTIN_RECORDINGS, builtin_speaker, excerpt, fault_of, speaker
 from harness.requests import Mode, Request, Speaker
@@ -26,8 +26,10 @@ from harness.scenario import Recording, Scenario
 from harness.scenario.scalars import BUILTIN
 from harness.scenario.texts import TEXTS
 
-LANES = 2
-"""Groups of arms that a design has at most; each has its own new speakers, because some arms stand in several."""
+LANES = 3
+"""Groups of arms that a design has at most, and warm-up; each has its own new speakers, because arms stand in several."""
+WARM_UP = LANES - 1
+"""The lane of warm-up, which meets new speakers only where the workload has no others."""
 NEW_SPEAKER = "new speaker"
 """Ends the stratum of requests whose speaker was not heard before."""
 
@@ -51,7 +53,7 @@ def request(scenario: Scenario, block: int, lane: int = 0) -> Request:
     new_before = plan.new_speakers_before(block)
     if plan.new_speakers_before(block + 1) == new_before:
         return plan.requests[(block - new_before) % len(plan.requests)]
-    return plan.to_new_speaker(plan.requests[new_before % len(plan.requests)], LANES * new_before + lane)
+    return plan.to_new_speaker(plan.requests[new_before % len(plan.requests)], new_before, lane)
 
 
 def is_new(wanted: Request) -> bool:
@@ -104,10 +106,11 @@ class _Plan:
         """How many of the blocks before `block` brought a new speaker. Rounded, so that 1 - 0.9 is a tenth."""
         return floor(round(block * (1 - self.repeat), 6))
 
-    def to_new_speaker(self, known: Request, number: int) -> Request:
-        """`known`, but by the `number`th speaker that is not among `speakers`."""
-        extra = max(0, len(self.speakers) - len(self.prompts))
-        new = _excerpt(self.prompts, extra + number)
+    def to_new_speaker(self, known: Request, number: int, lane: int) -> Request:
+        """`known`, but by the `number`th speaker of `lane` that is not among `speakers`: excerpts of each prompt in turn."""
+        turn, which = divmod(number, len(self.prompts))
+        taken = ceil(max(0, len(self.speakers) - len(self.prompts)) / len(self.prompts))
+        new = excerpt(self.prompts[which], taken + LANES * turn + lane)
         return replace(known, id=f"{known.id}-by-{new.id}", speaker=new, stratum=_new(known.stratum))
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from harness import runner, scenario
+from harness import runner, scenario, workload
 from harness.results import Run
 from harness.scenario import Scenario
 
@@ -23,6 +23,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         for item in items:
             if item.get_closest_marker("cuda"):
                 item.add_marker(pytest.mark.skip(reason="PyTorch finds no CUDA device here"))
+
+
+@pytest.fixture
+def _own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Excerpts of prompts go to a folder of the test's own."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    workload._plan.cache_clear()
 
 
 class Quiet:

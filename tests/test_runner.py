@@ -466,6 +466,53 @@ def test_a_run_in_parts_comes_to_the_same_end(tmp_path: Path, quiet: Quiet) -> N
     assert not [finding for finding in run.findings if finding.kind == "resumed"]
 
 
+def test_each_worker_takes_groups_and_kinds_of_request_in_turn(measure_fake: Callable[..., Run]) -> None:
+    run = measure_fake(
+        optimizations={"batched_cleanup": True, "resample_cache": True}, workload=THREE_KINDS,
+        measure={"budget": "6s", "margin": "0.001%"},
+    )  # fmt: skip
+    timed = [t for t in run.trials if (t.phase, t.pass_, t.kind) == ("timed", "latency", "request")]
+    one_round = [(group, f"{label} zero_shot") for label in THREE_KINDS["texts"] for group in ("request", "settled")]
+    workers = {t.worker for t in timed}
+    assert len(workers) == 3
+    for worker in workers:
+        blocks = dict.fromkeys((t.block, t.group, t.stratum) for t in timed if t.worker == worker)
+        turns = [(group, stratum) for _, group, stratum in blocks]
+        assert len(turns) >= len(one_round)
+        assert turns == (one_round * len(turns))[: len(turns)]
+
+
+def test_workers_alternate_so_that_all_of_them_have_worked_at_every_look(measure_fake: Callable[..., Run]) -> None:
+    run = measure_fake(measure={"margin": "0.001%", "budget": "30s"})
+    timed = [t for t in run.trials if (t.phase, t.pass_, t.kind) == ("timed", "latency", "request")]
+    assert [look.share for look in run.looks] == list(run.plan.looks)
+    for look in run.looks:
+        assert {t.worker for t in timed if t.block < look.blocks} == {t.worker for t in timed}
+        assert not look.decided
+
+
+def test_what_is_decided_is_measured_no_further_and_the_run_ends_before_its_budget(
+    measure_fake: Callable[..., Run],
+) -> None:
+    run = measure_fake(model={"noise": 0.01, "effects": {"resample_cache": -0.3}}, measure={"budget": "600s"})
+    blocks = {name: contrast(run, name).blocks for name in TOGGLES}
+    assert blocks["resample_cache"] < blocks["cached_device"]
+    first = next(look for look in run.looks if "resample_cache" in look.decided)
+    assert not any(t.arm == "resample_cache" and t.block >= first.blocks for t in run.trials if t.kind == "request")
+    assert run.looks[-1].calibrated
+    assert set(run.looks[-1].decided) == {c.optimization for c in run.contrasts}
+    assert run.timing["measured_s"]["cpu"] < 600
+
+
+def test_identical_code_under_much_noise_is_measured_until_the_budget_is_spent(
+    measure_fake: Callable[..., Run],
+) -> None:
+    run = measure_fake(model={"noise": 0.3}, measure={"budget": "20s"})
+    assert not any(look.decided or look.calibrated for look in run.looks)
+    assert run.timing["measured_s"]["cpu"] >= 20
+    assert {c.verdict for c in run.contrasts} == {"inconclusive"}
+
+
 def test_a_run_that_is_resumed_elsewhere_says_so(tmp_path: Path, quiet: Quiet, monkeypatch: pytest.MonkeyPatch) -> None:
     chosen, folder = fake_scenario(), tmp_path / "run"
     runner.run(chosen, folder, devices=["cpu"], progress=quiet, limit_s=0.0)

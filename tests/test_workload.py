@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections import Counter
+from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -14,21 +15,17 @@ import soundfile
 from harness import recordings, workload
 from harness.errors import ScenarioError, UsageError
 from harness.requests import Request
+from harness.results import Run
 from harness.scenario import Scenario, parse
 from harness.scenario.scalars import BUILTIN_PROMPTS
 from harness.scenario.texts import LANGUAGES, TEXTS
 
 HEAD = "name: w\nmodel: {adapter: cosyvoice2}\noptimizations: {resample_cache: true}\nworkload:\n"
 
+pytestmark = pytest.mark.usefixtures("_own_cache")
 needs_recordings = pytest.mark.skipif(
     find_spec(recordings.PACKAGE) is None, reason="the package with the builtin recordings is not installed"
 )
-
-
-@pytest.fixture(autouse=True)
-def _cache_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    workload._plan.cache_clear()
 
 
 @pytest.fixture
@@ -98,6 +95,39 @@ def test_a_quarter_of_the_blocks_brings_a_speaker_that_none_had_before(recording
     assert len({request.speaker.digest for request in new} - known) == 20
     assert all(request.speaker.digest in known for request in made if request not in new)
     assert Counter(r.stratum for r in new) == {"zh zero_shot, new speaker": 10, "en zero_shot, new speaker": 10}
+
+
+def test_each_group_of_a_design_has_the_same_requests_by_new_speakers_of_its_own(recording: Path) -> None:
+    shutil.copy(recording, recording.parent / "b.wav")
+    prompts = "  prompts: [{audio: my voice.wav, text: hello}, {audio: b.wav, text: bye}]\n"
+    scenario = scenario_of(f"{prompts}  speakers: {{count: 3, repeat: 0.5}}\n", recording.parent)
+    lanes = [[workload.request(scenario, block, lane) for block in range(40)] for lane in range(workload.LANES)]
+    for alike in zip(*lanes, strict=True):
+        assert len({(made.text, made.stratum, made.seed) for made in alike}) == 1
+        assert len({made.speaker for made in alike}) == (len(lanes) if workload.is_new(alike[0]) else 1)
+    known = {speaker.digest for speaker in workload.speakers(scenario)}
+    new = {made.speaker.digest for lane in lanes for made in lane if workload.is_new(made)}
+    assert len(new - known) == 20 * workload.LANES
+    for lane in lanes:
+        assert Counter(made.speaker.text for made in lane if workload.is_new(made)) == {"hello": 10, "bye": 10}
+
+
+@needs_recordings
+@pytest.mark.parametrize("repeat", [0.5, 0.0], ids=["every other", "all"])
+def test_a_new_speaker_is_new_to_every_arm_that_meets_it(measure_fake: Callable[..., Run], repeat: float) -> None:
+    run = measure_fake(
+        model={"new_speaker": 0.5}, optimizations={"batched_cleanup": True, "resample_cache": True},
+        workload={"texts": {"zh": "你好", "en": "hello"}, "speakers": {"count": 3, "repeat": repeat}},
+        measure={"budget": "8s"},
+    )  # fmt: skip
+    timed = [t for t in run.trials if (t.phase, t.pass_, t.kind) == ("timed", "latency", "request")]
+    for trial in timed:
+        if trial.arm != "host_dose":
+            new = trial.stratum.endswith(workload.NEW_SPEAKER)
+            assert trial.values["latency"] == pytest.approx(0.075 if new else 0.05, rel=0.01)
+    heard = Counter((t.arm, t.request) for t in timed if t.stratum.endswith(workload.NEW_SPEAKER))
+    assert set(heard.values()) == {1}
+    assert {t.group for t in timed if t.arm == "placebo"} == {"request", "settled"}
 
 
 def test_shares_of_strata_are_those_of_the_blocks(recording: Path) -> None:

@@ -1,7 +1,8 @@
 """A model made of planted costs and planted faults, to test the harness without torch and without waiting.
 
 Its time is that of `FakeMachine`. Options (`model:` in a scenario): `base` seconds a request, `noise` as the standard
-deviation of the log, per toggle or state of one `effects`, `crowding`, `memory` and `faults` (see `FAULTS`), `seed`.
+deviation of the log, per toggle or state of one `effects`, `crowding`, `memory` and `faults` (see `FAULTS`), `seed`, and
+`new_speaker`, what meeting one costs.
 """
 
 from __future__ import annotations
@@ -30,9 +31,15 @@ FAULTS = (
     "error",
     "error_in_a_crowd",
     "change",
+    "change_at_first",
+    "change_later",
     "inert",
 )
-"""What a toggle can be planted to do when it is on."""
+"""What a toggle can be planted to do when it is on.
+
+`change_at_first` changes what a pipeline makes of a request the first time it is asked for it, `change_later` every time
+but the first.
+"""
 
 SAMPLE_RATE_HZ = 24_000
 _SAMPLES = SAMPLE_RATE_HZ // 2
@@ -66,7 +73,7 @@ class FakeModel:
         if any(self.planted("faults", name) == "crash_at_bind" for name in on.values()):
             os.abort()
         self.machine.advance_s(self.options.get("base", 0.05) * _INIT_SHARE * self.wobble())
-        return FakeTarget(self, on)
+        return FakeTarget(self, on, speakers)
 
     def probe(self, optimization: str, parameters: Mapping[str, Any]) -> Probe:
         return counter(f"fake.{optimization}")
@@ -88,9 +95,11 @@ class FakeModel:
 class FakeTarget:
     """An arm: takes time, counts its witnesses, and fails as planted."""
 
-    def __init__(self, model: FakeModel, on: Mapping[str, str]) -> None:
+    def __init__(self, model: FakeModel, on: Mapping[str, str], speakers: Sequence[Speaker]) -> None:
         self._model = model
         self._on = on
+        self._spoken: set[str] = set()
+        self._met = {speaker.digest for speaker in speakers}
 
     def run(self, request: Request, on_chunk: Callable[[int], None]) -> Output:
         model = self._model
@@ -103,6 +112,9 @@ class FakeTarget:
         seconds = model.options.get("base", 0.05) * model.wobble() * (1 + _CROWDED_SHARE * others)
         for name in self._on.values():
             seconds *= 1 + (model.planted("effects", name) or 0.0) + others * (model.planted("crowding", name) or 0.0)
+        if request.speaker.digest not in self._met:
+            seconds *= 1 + model.options.get("new_speaker", 0.0)
+            self._met.add(request.speaker.digest)
         saved = sum(model.planted("memory", name) or 0 for name in self._on.values())
         for stage, share in _STAGE_SHARES.items():
             with spans.span(stage):
@@ -139,7 +151,9 @@ class FakeTarget:
         tokens = [int(byte) for byte in digest]
         time_s = np.arange(_SAMPLES) / SAMPLE_RATE_HZ
         audio = (0.3 * np.sin(2 * np.pi * (200 + tokens[0]) * time_s)).astype(np.float32)
-        if any(self._model.planted("faults", name) == "change" for name in self._on.values()):
+        changing = ("change", "change_later" if request.id in self._spoken else "change_at_first")
+        self._spoken.add(request.id)
+        if any(self._model.planted("faults", name) in changing for name in self._on.values()):
             audio *= 0.5
         return Output(audio=audio, sample_rate_hz=SAMPLE_RATE_HZ, tokens=tokens)
 

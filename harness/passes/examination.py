@@ -53,12 +53,13 @@ def examination_pass(session: Session) -> None:
 def checked_requests(session: Session) -> list[int]:
     """One request of each kind of the first cycle, `MAX_REQUESTS` at most, spread over them; known speakers only.
 
-    Kinds that differ only in how many requests are made at the same moment count as one.
+    Kinds that differ only in how many requests are made at the same moment count as one, and so does voice conversion,
+    whosever recording is spoken.
     """
     found: dict[Request, int] = {}
     for index in known_requests_of(session):
         request = workload.request(session.scenario, index)
-        kind = replace(request, id="", stratum="", concurrency=1, speaker=_NOBODY, seed=0)
+        kind = replace(request, id="", stratum="", concurrency=1, speaker=_NOBODY, source=None, seed=0)
         found.setdefault(kind, index)
     kinds = list(found.values())
     count = min(MAX_REQUESTS, len(kinds))
@@ -163,15 +164,12 @@ def _report_unchecked(session: Session, checked: Sequence[int]) -> None:
     seen = {workload.request(scenario, index).stratum for index in checked}
     left_out = [stratum for stratum in workload.strata(scenario) if stratum not in seen]
     if left_out:
-        _find(
-            session, "outputs", f"Outputs were compared for {', '.join(sorted(seen))}; not for {', '.join(left_out)}."
-        )
+        told = f"Outputs were compared for {'; '.join(sorted(seen))}. They were not for {'; '.join(left_out)}."
+        _find(session, "outputs", told)
     changing = [arm for arm, outputs in session.ledger.examined.items() if not all(out["as_first"] for out in outputs)]
     if changing and session.design.reference not in changing:
         names = ", ".join(changing)
-        _find(
-            session, "outputs", f"The output of {names} to a request differs from that to the same request before it."
-        )
+        _find(session, "outputs", f"The output of {names} to a request differs from the first to the same request.")
 
 
 def _find(session: Session, kind: str, message: str) -> None:

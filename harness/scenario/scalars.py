@@ -27,7 +27,17 @@ _MAX_SEEDS = 1000
 Mode = Literal["sft", "zero_shot", "cross_lingual", "voice_conversion"]
 Design = Literal["one_at_a_time", "leave_one_out"]
 Fault = Literal[
-    "crash", "crash_once", "crash_at_bind", "hang", "out_of_memory", "error", "error_in_a_crowd", "change", "inert"
+    "crash",
+    "crash_once",
+    "crash_at_bind",
+    "hang",
+    "out_of_memory",
+    "error",
+    "error_in_a_crowd",
+    "change",
+    "change_at_first",
+    "change_later",
+    "inert",
 ]
 
 Whole = Annotated[int, Strict()]

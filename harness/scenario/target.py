@@ -71,6 +71,11 @@ class Fake(Keys):
     crowding: dict[SettingName, Annotated[Number, Field(gt=-1, le=100)]] = Field(
         default={}, description="What each further request at the same moment adds to the effect of a toggle."
     )
+    new_speaker: Annotated[Number, Field(ge=0, le=100)] = Field(
+        default=0.0,
+        description="How much longer the first request by a speaker takes of whom its pipeline has not been told, as a "
+        "share of the time of a request.",
+    )
     faults: dict[SettingName, Fault] = Field(default={}, description="What goes wrong while a toggle is on.")
     memory: dict[SettingName, Annotated[int, Strict()]] = Field(default={}, description="Bytes that each toggle saves.")
     seed: Seed = Field(default=0, description="Seed of the noise.")

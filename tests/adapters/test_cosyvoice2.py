@@ -1,7 +1,9 @@
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
+from functools import partial
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +15,11 @@ import torch
 from harness.adapters.cosyvoice2 import ADAPTER, CosyVoice2Model
 from harness.errors import UsageError
 from harness.machine import machine
+from harness.measure import Bench
 from harness.optimizations import named
-from harness.optimizations.witness import Counts, judge
+from harness.optimizations.witness import Counts, counter, judge
 from harness.requests import Output, Request, Speaker
-from harness.results import State
+from harness.results import Arm, State
 from harness.together import Threads
 
 TOGGLES: Mapping[str, State] = {
@@ -183,3 +186,23 @@ def test_a_new_speaker_is_stored_once_when_four_requests_bring_it_at_the_same_mo
     crowd = [model.bind(states, [speaker]) for _ in range(4)]
     answers = Threads(machine("cpu")).run(crowd, replace(requests[0], speaker=new)).answers
     assert len({answer.output.audio.tobytes() for answer in answers}) == 1
+
+
+def test_every_pipeline_is_built_as_at_a_first_start_and_meets_a_new_speaker_by_itself(
+    model: CosyVoice2Model, work_dir: Path, requests: tuple[Request, ...], speaker: Speaker
+) -> None:
+    new = replace(requests[0], speaker=replace(speaker, id="newer", digest="newer-1"))
+    states: Mapping[str, State] = {"speaker_preregistration": True, "batched_cleanup": {"every": "never"}}
+    arms = [Arm(name=name, role="toggle", states=states) for name in ("one", "twin")]
+    next_worker = ADAPTER.load({"seed": 3}, machine("cpu"), work_dir.parent / "next-worker")
+    for loaded, arm in product((model, next_worker), ("one", "twin")):
+        bench = Bench(loaded, machine("cpu"), arms, [speaker])
+        assert extractions(partial(bench.bind, arm)) == 1
+        assert extractions(partial(bench.init, arm)) == 1
+        assert [extractions(partial(bench.settle, arm, new)) for _ in range(2)] == [1, 0]
+
+
+def extractions(done: Callable[[], object]) -> int:
+    with counter("speaker.extracted")() as tally:
+        done()
+    return tally.count

@@ -1,0 +1,87 @@
+"""Which outputs are compared, and what is said of the others."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import pytest
+
+from harness import workload
+from harness.results import Contrast, Run
+from tests.conftest import TOGGLES, fake_scenario
+
+pytestmark = pytest.mark.usefixtures("_own_cache")
+ONE = {"texts": {"en": "hello"}}
+THREE = {"texts": {"a": "one", "b": "two", "c": "three"}}
+SHORT = {"budget": "1s"}
+
+
+def contrast(run: Run, optimization: str) -> Contrast:
+    return next(c for c in run.contrasts if (c.optimization, c.metric) == (optimization, "latency"))
+
+
+def told(run: Run) -> str:
+    return " ".join(finding.message for finding in run.findings if finding.kind == "outputs")
+
+
+def compared(run: Run, **keys: Any) -> Mapping[str, Counter[str]]:
+    """How often each kind of request was compared, for each arm. `keys` are those of the run's scenario."""
+    strata = {made.id: made.stratum for made in workload.requests(fake_scenario(**keys))}
+    return {
+        arm: Counter(strata[item.request] for item in run.equivalences if item.arm == arm)
+        for arm in {item.arm for item in run.equivalences}
+    }
+
+
+@pytest.mark.parametrize("kinds", [ONE, THREE], ids=["one kind", "three kinds"])
+@pytest.mark.parametrize(("fault", "grade"), [("change_at_first", "bitwise"), ("change_later", "changed")])
+def test_what_a_warm_arm_makes_is_compared_and_told_where_it_is_not_what_it_made_at_first(
+    measure_fake: Callable[..., Run], kinds: Mapping[str, Any], fault: str, grade: str
+) -> None:
+    run = measure_fake(model={"faults": {"cached_device": fault}}, workload=kinds, measure=SHORT)
+    for name in ("cached_device", "all"):
+        assert contrast(run, name).equivalence == grade
+        assert (contrast(run, name).verdict == "output changed") == (grade == "changed")
+    assert contrast(run, "resample_cache").equivalence == "bitwise"
+    assert told(run) == "The output of cached_device, all to a request differs from the first to the same request."
+
+
+def test_an_arm_that_does_not_repeat_itself_is_not_told_where_the_reference_does_not_either(
+    measure_fake: Callable[..., Run],
+) -> None:
+    run = measure_fake(
+        model={"faults": {"cached_device": "change_at_first"}}, design="leave_one_out", workload=THREE, measure=SHORT
+    )
+    assert {contrast(run, name).equivalence for name in TOGGLES} == {"bitwise"}
+    assert told(run) == ""
+
+
+def test_of_more_than_four_kinds_four_are_compared_from_all_over_and_the_others_are_named(
+    measure_fake: Callable[..., Run],
+) -> None:
+    keys = {"workload": {**THREE, "stream": "both", "speakers": {"count": 2}}, "measure": SHORT}
+    run = measure_fake(**keys)
+    once = dict.fromkeys(("a zero_shot", "b zero_shot", "a zero_shot stream", "b zero_shot stream"), 1)
+    assert compared(run, **keys) == dict.fromkeys((*TOGGLES, "all", "placebo"), once)
+    assert told(run) == (
+        "Outputs were compared for a zero_shot; a zero_shot stream; b zero_shot; b zero_shot stream. "
+        "They were not for c zero_shot; c zero_shot stream."
+    )
+
+
+@pytest.mark.parametrize("repeat", [0.25, 0.75], ids=["most speakers are new", "most speakers are known"])
+def test_a_kind_is_compared_once_and_by_a_known_speaker_whoever_else_speaks_it(
+    measure_fake: Callable[..., Run], repeat: float
+) -> None:
+    keys = {
+        "workload": {**ONE, "mode": ["zero_shot", "voice_conversion"], "speakers": {"count": 2, "repeat": repeat}},
+        "measure": SHORT,
+    }
+    run = measure_fake(**keys)
+    assert compared(run, **keys)["resample_cache"] == {"en zero_shot": 1, "voice_conversion": 1}
+    assert told(run) == (
+        "Outputs were compared for en zero_shot; voice_conversion. "
+        "They were not for en zero_shot, new speaker; voice_conversion, new speaker."
+    )
