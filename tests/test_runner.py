@@ -494,7 +494,10 @@ def test_workers_alternate_so_that_all_of_them_have_worked_at_every_look(measure
 def test_what_is_decided_is_measured_no_further_and_the_run_ends_before_its_budget(
     measure_fake: Callable[..., Run],
 ) -> None:
-    run = measure_fake(model={"noise": 0.01, "effects": {"resample_cache": -0.3}}, measure={"budget": "600s"})
+    run = measure_fake(
+        model={"noise": 0.01, "effects": {"resample_cache": -0.3}},
+        measure={"budget": "600s", "metrics": ["latency"], "workers": 8},
+    )
     blocks = {name: contrast(run, name).blocks for name in TOGGLES}
     assert blocks["resample_cache"] < blocks["cached_device"]
     first = next(look for look in run.looks if "resample_cache" in look.decided)

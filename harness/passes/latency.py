@@ -171,7 +171,7 @@ class _Wave:
             self._session.deal_with("latency", error)
 
     def _turn(self, member: _Member, blocks: int) -> None:
-        """Some blocks of one worker; then the pipelines of their arms are built anew."""
+        """Some blocks of one worker; then the pipelines of their arms are built anew, where `init` is asked for."""
         session, ledger = self._session, self._session.ledger
         planned = [block for block in (self._block(member) for _ in range(blocks)) if block is not None]
         if not planned:
@@ -185,7 +185,8 @@ class _Wave:
                 self._meet(member, block)
             self._block_s = event["wall_s"]
         session.record_conditions("latency", member.number, first, began_s, load.since_start())
-        self._build(member, planned)
+        if "init" in session.scenario.measure.metrics:
+            self._build(member, planned)
 
     def _meet(self, member: _Member, block: _Block) -> None:
         """Take account of what kind of request a worker met; one that met every kind has worked, whatever comes."""
