@@ -159,6 +159,20 @@ def public_env(session: nox.Session) -> Path:
 
 
 @nox.session(python=False, requires=["env"])
+def prove(session: nox.Session) -> None:
+    """Count false and missed alarms of this harness, pytest-benchmark, pyperf and asv on planted slow-downs.
+
+    Five CPU minutes for a look, into `results/prove`; the next call goes on there. For the table that is published:
+    `-- --minutes 60 --out reports/published/MACHINE/prove`.
+    """
+    if not os.environ.get("HARNESS_PYTHON"):
+        groups = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["dependency-groups"]
+        run(session, "-m", "pip", "install", "--quiet", *groups["prove"])
+    out = () if any(option.partition("=")[0] == "--out" for option in session.posargs) else ("--out", "results/prove")
+    run(session, "-m", "tests.prove", *out, *session.posargs)
+
+
+@nox.session(python=False, requires=["env"])
 def lint(session: nox.Session) -> None:
     """Ruff: rules and format."""
     run(session, "-m", "ruff", "check", ".")

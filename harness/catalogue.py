@@ -8,6 +8,11 @@ from typing import Any
 
 from harness.optimizations import registry
 
+_WITHOUT_DIMENSIONS = {
+    "fake": "planted costs and faults on a clock of its own, for tests",
+    "planted": "a call of known cost, to see whether a slow-down of known size is found",
+}
+
 
 def optimizations() -> list[dict[str, Any]]:
     """Every toggle, from its own file."""
@@ -66,7 +71,7 @@ def table(items: Sequence[Mapping[str, Any]]) -> str:
 
 def _dimensions(item: Mapping[str, Any]) -> str:
     if "llm" not in item:
-        return "planted costs and faults, for tests"
+        return _WITHOUT_DIMENSIONS[item["adapter"]]
     llm, flow, tokenizer, speaker = item["llm"], item["flow"], item["speech_tokenizer"], item["speaker_encoder"]
     return (
         f"LLM {llm['layers']} layers of {llm['hidden']}; flow {flow['width']} wide, {flow['euler_steps']} steps; speech "

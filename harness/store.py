@@ -66,12 +66,12 @@ def _scenario_of(folder: Path) -> str | None:
 
 
 class Journal:
-    """The append-only record of a run in progress: one JSON object a line, `{"is": kind, ...}`."""
+    """The append-only record of something in progress, as a rule a run: one JSON object a line, `{"is": kind, ...}`."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, name: str = JOURNAL) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self.folder = folder
-        path = folder / JOURNAL
+        path = folder / name
         _drop_torn_line(path)
         self._file = path.open("a", encoding="utf-8")
 
@@ -104,9 +104,9 @@ def _drop_torn_line(path: Path) -> None:
             path.write_bytes(whole)
 
 
-def read_journal(folder: Path) -> Iterator[dict[str, Any]]:
+def read_journal(folder: Path, name: str = JOURNAL) -> Iterator[dict[str, Any]]:
     """The events of a journal, oldest first; a torn last line is left out. Raises RunFileError for a torn earlier one."""
-    path = folder / JOURNAL
+    path = folder / name
     with path.open("rb") as file:
         for number, line in enumerate(file, start=1):
             if not line.endswith(b"\n"):

@@ -8,9 +8,11 @@ from pathlib import Path
 import pytest
 
 from harness import store
+from tests.prove.proof import DECISIONS, TABLE
 
 PUBLISHED = Path(__file__).parent.parent / "reports" / "published"
 RUNS = sorted(path.parent for path in PUBLISHED.glob("*/*/run.json"))
+PROOFS = sorted(path.parent for path in PUBLISHED.glob(f"*/*/{DECISIONS}"))
 PRIVATE = re.compile(r"/(home|root|tmp|work|Users|mnt)/")
 
 
@@ -30,6 +32,15 @@ def test_a_published_run_is_whole_and_says_how_it_was_made(folder: Path) -> None
 def test_a_published_report_names_no_folder_of_the_machine_that_made_it(folder: Path, file: str) -> None:
     found = PRIVATE.search((folder / file).read_text(encoding="utf-8"))
     assert found is None, found
+
+
+@pytest.mark.parametrize("folder", PROOFS, ids=lambda folder: folder.parent.name)
+def test_a_published_proof_was_made_from_commits_and_names_no_folder_of_its_machine(folder: Path) -> None:
+    events = list(store.read_journal(folder, DECISIONS))
+    assert all(event["environment"]["git"]["dirty"] is False for event in events if event["is"] == "began")
+    assert any(event["is"] == "decision" for event in events)
+    for file in (DECISIONS, TABLE):
+        assert PRIVATE.search((folder / file).read_text(encoding="utf-8")) is None
 
 
 def test_something_is_published() -> None:

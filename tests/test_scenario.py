@@ -29,7 +29,7 @@ MINIMAL = b"name: minimal\nmodel: {adapter: cosyvoice2}\noptimizations: {resampl
 
 # (file, line, key, message). TOGGLES and METRICS stand for the names that the registries have.
 REFUSED = [
-    ("adapter-missing", 2, "model.adapter", "this key is required; allowed: cosyvoice2, fake"),
+    ("adapter-missing", 2, "model.adapter", "this key is required; allowed: cosyvoice2, fake, planted"),
     ("anchor-bomb", 1, "a", "the anchor &a is not read; write the value out where it is needed"),
     (
         "bad-duration",
@@ -225,7 +225,7 @@ REFUSED = [
         "unknown-adapter",
         3,
         "model.adapter",
-        "unknown adapter 'cosyvoice'; allowed: cosyvoice2, fake; did you mean cosyvoice2?",
+        "unknown adapter 'cosyvoice'; allowed: cosyvoice2, fake, planted; did you mean cosyvoice2?",
     ),
     ("unknown-design", 4, "design", "'factorial' is not available yet: known are one_at_a_time, leave_one_out"),
     ("unknown-device", 3, "devices.1", "found 'gpu'; allowed: cpu, cuda, cuda:1 (a GPU by its index)"),

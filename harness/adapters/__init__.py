@@ -12,6 +12,7 @@ from harness.errors import UsageError
 ADAPTERS = {
     "cosyvoice2": "harness.adapters.cosyvoice2",
     "fake": "harness.adapters.fake",
+    "planted": "harness.adapters.planted",
 }
 """Adapter name -> module, which has an `ADAPTER` in it."""
 

@@ -1,4 +1,4 @@
-"""CosyVoice2 in this project's own code, instrumented: every toggle applies; weights are random or a model directory's."""
+"""CosyVoice2 in this project's own code, instrumented, with every site of a speech pipeline; weights are random or a model directory's."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from harness.adapters.base import SHARED
 from harness.errors import UsageError
-from harness.optimizations import BindContext, Probe, bind, named
+from harness.optimizations import SPEECH_SITES, BindContext, Probe, bind, lacking, named
 from harness.requests import Speaker
 from harness.results import State
 
@@ -37,8 +37,8 @@ class CosyVoice2Model:
         self.description: Mapping[str, Any] = _description(networks, fingerprint, weights)
 
     def not_applicable(self) -> Mapping[str, str]:
-        """Nothing: the model has every site."""
-        return {}
+        """What is not about speech: the model has every site of a speech pipeline."""
+        return lacking(SPEECH_SITES, CosyVoice2Adapter.name)
 
     def bind(self, states: Mapping[str, State], speakers: Sequence[Speaker]) -> Pipeline:
         """A pipeline with the toggles of `states`; `speakers` are registered.
@@ -55,7 +55,7 @@ class CosyVoice2Model:
             store_dir=self._store_dir / str(next(self._bound)),
             model_fingerprint=self._fingerprint,
         )
-        return Pipeline(self._networks, bind(states, context), speakers)
+        return Pipeline(self._networks, bind(states, context, SPEECH_SITES), speakers)
 
     def probe(self, optimization: str, parameters: Mapping[str, Any]) -> Probe:
         """The witness of a toggle, as its file declares it."""

@@ -18,7 +18,7 @@ import numpy as np
 
 from harness import spans
 from harness.machine import FakeMachine, Machine
-from harness.optimizations import Probe, counter, registry
+from harness.optimizations import SPEECH_SITES, Probe, counter, lacking, registry
 from harness.requests import Output, Request, Speaker
 from harness.results import State, setting, toggle_of
 
@@ -66,7 +66,7 @@ class FakeModel:
         self.rng = np.random.default_rng(int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], "little"))
 
     def not_applicable(self) -> Mapping[str, str]:
-        return {}
+        return lacking(SPEECH_SITES, FakeAdapter.name)
 
     def bind(self, states: Mapping[str, State], speakers: Sequence[Speaker]) -> FakeTarget:
         on = {toggle: setting(toggle, state) for toggle, state in states.items() if state is not False}

@@ -7,7 +7,7 @@ import importlib
 import inspect
 import pkgutil
 import textwrap
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Any, Literal
@@ -147,12 +147,19 @@ def named(name: str) -> Optimization:
     return known[name]
 
 
-def bind(states: Mapping[str, State], context: BindContext) -> dict[str, Any]:
-    """Implementations for every site: the code before, except where `states` turns a toggle on.
+def lacking(sites: Collection[str], target: str) -> dict[str, str]:
+    """The toggles that need a site beyond `sites`, which are those that `target` has; each with the reason in words."""
+    missing = {name: [site for site in toggle.sites if site not in sites] for name, toggle in registry().items()}
+    return {name: f"{target} has no {', '.join(found)}" for name, found in missing.items() if found}
 
-    Toggles that `states` does not name are before. A builder is called once and serves all sites of its toggle.
+
+def bind(states: Mapping[str, State], context: BindContext, within: Collection[str] = SITES) -> dict[str, Any]:
+    """Implementations for every site in `within`: the code before, except where `states` turns a toggle on.
+
+    Toggles that `states` does not name are before, and those that are `lacking` a site are left out. A builder is
+    called once and serves all sites of its toggle.
     """
-    toggles = registry().values()
+    toggles = [toggle for toggle in registry().values() if set(toggle.sites) <= set(within)]
     sites: dict[str, Any] = {}
     for toggle in toggles:
         state = states.get(toggle.name, False)

@@ -1,4 +1,4 @@
-"""The places of a speech pipeline that a toggle can change, and the context in which it does.
+"""The places of a pipeline that a toggle can change, and the context in which it does.
 
 A site is a name and a signature. The pipeline takes a mapping site -> implementation and calls it where the code that
 was optimized stood; the toggle's file holds the implementation. Tensors are torch tensors; nothing here imports torch.
@@ -54,6 +54,12 @@ class SpeakerFeatures(Protocol):
     def features(self, prompt: Any, extract: Callable[[Any], Mapping[str, Any]], /) -> Mapping[str, Any]: ...
 
 
+class PlantedWork(Protocol):
+    """`planted.work`: calls `unit` several times and returns its last answer; `own_units` is the adapter's own number."""
+
+    def __call__(self, unit: Callable[[], Any], own_units: int, /) -> Any: ...
+
+
 class Cleanup(Protocol):
     """`engine.cleanup`: called after each segment of a text and at the end of each request."""
 
@@ -62,7 +68,7 @@ class Cleanup(Protocol):
     def after_request(self) -> None: ...
 
 
-SITES: Mapping[str, str] = {
+SPEECH_SITES: Mapping[str, str] = {
     "model.cuda_available": "() -> bool: is there a GPU? Asked while the model is built and at the end of each segment",
     "frontend.device": "() -> torch.device: where the front end puts its tensors; asked for each tensor it moves",
     "facade.device": "() -> torch.device: where the engine's public methods put their inputs; asked in each request",
@@ -71,4 +77,10 @@ SITES: Mapping[str, str] = {
     "frontend.speaker": SpeakerFeatures.__doc__ or "",
     "engine.cleanup": Cleanup.__doc__ or "",
 }
-"""Every site by name, with its signature in words."""
+"""The sites of a speech pipeline by name, with their signatures in words."""
+
+PLANTED_SITES: Mapping[str, str] = {"planted.work": PlantedWork.__doc__ or ""}
+"""The site of a call of known cost, in the same form."""
+
+SITES: Mapping[str, str] = {**SPEECH_SITES, **PLANTED_SITES}
+"""Every site."""

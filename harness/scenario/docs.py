@@ -60,6 +60,7 @@ Recorded where they can be and shown for each arm, but not compared, because the
 _SECTIONS = (
     ("model, adapter: cosyvoice2", "CosyVoice2"),
     ("model, adapter: fake", "Fake"),
+    ("model, adapter: planted", "Planted"),
     ("workload", "Workload"),
     ("workload.prompts, a recording of your own", "Recording"),
     ("workload.speakers", "Speakers"),

@@ -10,7 +10,7 @@ from harness.results import toggle_of
 from harness.scenario.keys import Keys
 from harness.scenario.problems import refuse, unknown
 from harness.scenario.quantities import Seconds
-from harness.scenario.scalars import Fault, Number, Seed, Text
+from harness.scenario.scalars import Fault, Number, Seed, Text, Whole
 from harness.scenario.source import found
 from harness.scenario.toggles import check_toggle_name
 
@@ -81,9 +81,20 @@ class Fake(Keys):
     seed: Seed = Field(default=0, description="Seed of the noise.")
 
 
+class Planted(Keys):
+    """A call of known cost: real work by PyTorch in equal units, to see whether a slow-down of known size is found."""
+
+    adapter: Literal["planted"] = Field(description="What is measured.")
+    units: Annotated[Whole, Field(ge=1, le=1_000_000)] = Field(
+        default=100,
+        description="Units of work in a request with no toggle on. A unit has a fixed size; 100 of them take about 11 ms "
+        "on one core of a present-day server.",
+    )
+
+
 def _known_adapter(value: Any) -> Any:
-    adapters = ("cosyvoice2", "fake")
-    if isinstance(value, CosyVoice2 | Fake):
+    adapters = ("cosyvoice2", "fake", "planted")
+    if isinstance(value, CosyVoice2 | Fake | Planted):
         return value
     if not isinstance(value, dict):
         refuse(f"found {found(value)}; allowed: a mapping such as {{adapter: cosyvoice2, size: nano}}")
@@ -94,4 +105,4 @@ def _known_adapter(value: Any) -> Any:
     return value
 
 
-Model = Annotated[CosyVoice2 | Fake, Field(discriminator="adapter"), BeforeValidator(_known_adapter)]
+Model = Annotated[CosyVoice2 | Fake | Planted, Field(discriminator="adapter"), BeforeValidator(_known_adapter)]

@@ -7,8 +7,19 @@ from pathlib import Path
 import pytest
 
 from harness.errors import UsageError
-from harness.optimizations import SITES, BindContext, bind, named, optimization, registry
+from harness.optimizations import (
+    PLANTED_SITES,
+    SITES,
+    SPEECH_SITES,
+    BindContext,
+    bind,
+    lacking,
+    named,
+    optimization,
+    registry,
+)
 from harness.optimizations.witness import Witness, calls
+from harness.results import State
 
 SEED_SIX = {
     "cached_cuda_check", "cached_device", "resample_cache", "precompiled_regex", "speaker_preregistration",
@@ -36,7 +47,7 @@ def test_the_registry_is_copied_on_read() -> None:
 def test_every_toggle_says_what_it_does_and_shows_its_code(name: str) -> None:
     toggle = named(name)
     assert len(toggle.doc) > 80
-    assert toggle.seed_section
+    assert bool(toggle.seed_section) == (name != "planted_work"), "where does the claim come from?"
     assert toggle.source("before") != toggle.source("after")
     assert "@optimization" not in toggle.source("after")
     assert set(toggle.sites) <= set(SITES)
@@ -53,6 +64,19 @@ def test_a_toggle_changes_its_own_sites_alone(tmp_path: Path) -> None:
     kind = {site: getattr(item, "__qualname__", type(item).__name__) for site, item in before.items()}
     changed = {site for site, item in after.items() if getattr(item, "__qualname__", type(item).__name__) != kind[site]}
     assert changed == {"frontend.device", "facade.device"}
+
+
+def test_a_target_with_some_sites_gets_these_alone(tmp_path: Path) -> None:
+    everything: dict[str, State] = dict.fromkeys(registry(), True)
+    assert set(bind(everything, context(tmp_path), SPEECH_SITES)) == set(SPEECH_SITES)
+    assert set(bind(everything, context(tmp_path), PLANTED_SITES)) == set(PLANTED_SITES)
+
+
+def test_a_toggle_is_refused_with_the_site_that_the_target_lacks() -> None:
+    assert lacking(SPEECH_SITES, "cosyvoice2") == {"planted_work": "cosyvoice2 has no planted.work"}
+    assert set(lacking(PLANTED_SITES, "planted")) == set(registry()) - {"planted_work"}
+    assert lacking(PLANTED_SITES, "planted")["cached_device"] == "planted has no frontend.device, facade.device"
+    assert not lacking(SITES, "one that has everything")
 
 
 def test_an_unknown_name_is_answered_with_the_nearest() -> None:

@@ -1,0 +1,112 @@
+"""A call of known cost: equal units of real work by PyTorch, on the real clock.
+
+A unit is one feed-forward block of a small transformer over a fixed input. Its size is a constant and nothing is
+calibrated when it runs, so that s % more units are s % more work on every machine; only how long a unit takes is the
+machine's own. `python -m tests.prove` counts how often this harness, and other tools, find such a slow-down.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from harness.optimizations import PLANTED_SITES, BindContext, Probe, bind, lacking, named
+from harness.optimizations.sites import PlantedWork
+from harness.requests import Output, Request, Speaker
+from harness.results import State
+from harness.spans import span
+
+if TYPE_CHECKING:
+    import torch
+
+    from harness.machine import Machine
+
+UNITS = 100
+"""Units of a request, unless the scenario says otherwise: together about 11 ms on one core of a present-day server."""
+SAMPLE_RATE_HZ = 24_000
+_FRAMES, _WIDTH, _HIDDEN = 64, 128, 512
+"""The size of a unit: 17 million multiplications and additions, over weights of half a mebibyte, which a core's own cache
+holds."""
+_SEED = 20_261_101
+
+
+class Unit:
+    """One unit of work. Its answer, float32 [frames, width], is the same to the bit each time it is called."""
+
+    def __init__(self, device: str = "cpu") -> None:
+        import torch
+
+        draw = partial(torch.randn, generator=torch.Generator().manual_seed(_SEED))
+        self._frames = draw(_FRAMES, _WIDTH).to(device)
+        self._widen = (draw(_WIDTH, _HIDDEN) / _WIDTH**0.5).to(device)
+        self._narrow = (draw(_HIDDEN, _WIDTH) / _HIDDEN**0.5).to(device)
+
+    def __call__(self) -> torch.Tensor:
+        from torch.nn import functional
+
+        normal = functional.layer_norm(self._frames, (_WIDTH,))
+        answer: torch.Tensor = self._frames + functional.gelu(normal @ self._widen) @ self._narrow
+        return answer
+
+
+class PlantedModel:
+    """A unit, and how many of them a request has."""
+
+    def __init__(self, unit: Callable[[], torch.Tensor], units: int, device: str) -> None:
+        self._unit = unit
+        self._units = units
+        self._device = device
+        self.description: Mapping[str, Any] = {"adapter": PlantedAdapter.name, "units": units, "device": device}
+
+    def not_applicable(self) -> Mapping[str, str]:
+        """All but `planted_work`: there is no speech pipeline here."""
+        return lacking(PLANTED_SITES, PlantedAdapter.name)
+
+    def bind(self, states: Mapping[str, State], speakers: Sequence[Speaker]) -> PlantedTarget:
+        """The call with the toggles of `states`; it has no use for speakers."""
+        context = BindContext(
+            device=self._device, prompt_rate_hz=SAMPLE_RATE_HZ, model_rate_hz=SAMPLE_RATE_HZ, store_dir=Path(),
+            model_fingerprint="",
+        )  # fmt: skip
+        work: PlantedWork = bind(states, context, PLANTED_SITES)["planted.work"]
+        return PlantedTarget(partial(work, self._unit, self._units))
+
+    def probe(self, optimization: str, parameters: Mapping[str, Any]) -> Probe:
+        """The witness of a toggle, as its file declares it."""
+        return named(optimization).witness.probe(**parameters)
+
+
+class PlantedTarget:
+    """An arm: does its work in stage `work`, and hands the answer of the last unit over as sound in stage `output`."""
+
+    def __init__(self, work: Callable[[], torch.Tensor]) -> None:
+        self._work = work
+
+    def run(self, request: Request, on_chunk: Callable[[int], None]) -> Output:
+        import torch
+
+        with torch.inference_mode():
+            with span("work"):
+                answer = self._work()
+            with span("output"):
+                audio = answer.flatten().cpu().numpy()
+        on_chunk(len(audio))
+        return Output(audio=audio, sample_rate_hz=SAMPLE_RATE_HZ, tokens=())
+
+
+class PlantedAdapter:
+    """`model: {adapter: planted, units: 100}`."""
+
+    name = "planted"
+
+    def check(self, options: Mapping[str, Any]) -> None:
+        """Nothing can be wrong that the scenario's schema does not see."""
+
+    def load(self, options: Mapping[str, Any], machine: Machine, work_dir: Path) -> PlantedModel:
+        """The unit on the machine's device."""
+        return PlantedModel(Unit(machine.device), int(options.get("units", UNITS)), machine.device)
+
+
+ADAPTER = PlantedAdapter()

@@ -1,0 +1,79 @@
+"""How the answer of each tool is read. That the tools run is shown by running the proof."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from harness.errors import UsageError
+from harness.results import Run, Verdict
+from tests.prove import decisions, ours, pyperf
+from tests.prove.__main__ import refuse_unknown
+from tests.prove.processes import ToolFailedError
+from tests.prove.tools import TOOLS
+from tests.report.sample_runs import calibrated, not_calibrated
+
+CHANGE = "Mean +- std dev: [before] 11.0 ms +- 0.1 ms -> [after] 11.1 ms +- 0.1 ms"
+
+
+@pytest.mark.parametrize(
+    ("told", "slower"),
+    [
+        (f"{CHANGE}: 1.01x slower\n", True),
+        (f"{CHANGE}: 1.01x faster\n", False),
+        (f"{CHANGE}: no change\n", False),
+        ("Benchmark hidden because not significant (1): planted\n", False),
+    ],
+)
+def test_pyperf_fails_where_it_finds_a_significant_change_and_slower(told: str, slower: bool) -> None:  # noqa: FBT001  pytest passes parameters by name
+    assert pyperf.is_slower(told) is slower
+
+
+def test_what_pyperf_never_said_before_is_no_verdict() -> None:
+    with pytest.raises(ToolFailedError, match="Nothing to compare"):
+        pyperf.is_slower("Nothing to compare")
+
+
+def measured(verdict: Verdict, run: Run) -> Run:
+    """A run whose only contrast is that of the planted toggle."""
+    contrast = next(c for c in run.contrasts if (c.optimization, c.metric) == ("resample_cache", "latency"))
+    ours_alone = replace(contrast, optimization=ours.TOGGLE, verdict=verdict)
+    return replace(run, contrasts=(ours_alone,), timing={"measured_s": {"cpu": 20.0}})
+
+
+@pytest.mark.parametrize(
+    ("verdict", "expected"),
+    [("slower", "FAIL"), ("faster", "PASS"), ("no material difference", "PASS"), ("inconclusive", "undecided")],
+)
+def test_the_verdict_of_the_harness_is_that_of_its_latency(verdict: Verdict, expected: decisions.Verdict) -> None:
+    outcome = ours.outcome(measured(verdict, calibrated()))
+    (found,) = outcome.found
+    assert (found.verdict, outcome.measured_s) == (expected, 20.0)
+    assert found.log_ratio == pytest.approx(-0.001, abs=1e-5)
+    assert found.note.startswith("-0.49 to +0.32 %")
+
+
+def test_a_run_without_calibration_says_which_control_failed() -> None:
+    (found,) = ours.outcome(measured("inconclusive", not_calibrated())).found
+    assert "the interval reaches 0.8 %, the limit is 0.5 %" in found.note
+
+
+@pytest.mark.parametrize("verdict", ["inert", "failed", "output changed", "not applicable"])
+def test_a_run_that_says_nothing_about_time_is_no_decision(verdict: Verdict) -> None:
+    with pytest.raises(ToolFailedError, match=verdict):
+        ours.outcome(measured(verdict, calibrated()))
+
+
+def test_every_tool_has_a_name_of_its_own_and_says_how_it_is_run() -> None:
+    assert len({tool.title for tool in TOOLS.values()}) == len(TOOLS)
+    for tool in TOOLS.values():
+        assert tool.how
+        assert tool.methods
+
+
+def test_an_unknown_tool_or_slow_down_is_refused_with_those_there_are() -> None:
+    with pytest.raises(UsageError, match="--only harness: known are pytest-benchmark-5s"):
+        refuse_unknown(["harness"], [0])
+    with pytest.raises(UsageError, match="--slow-down 3: allowed are 0, 1, 2, 5"):
+        refuse_unknown(["harness-run"], [3])
