@@ -56,7 +56,7 @@ def test_no_decision_is_begun_that_would_go_beyond_the_time(bench: Bench, tmp_pa
     proof = bench.prove(tmp_path, 45.0)
     assert len(proof.decisions) == 4
     assert {decision.cpu_s for decision in proof.decisions} == {10.0}
-    assert "4 decisions in 0.7 CPU minutes" in (tmp_path / TABLE).read_text(encoding="utf-8")
+    assert "Decisions: 4, made in 0.7 CPU minutes" in (tmp_path / TABLE).read_text(encoding="utf-8")
 
 
 def test_in_less_time_than_one_takes_none_is_made(bench: Bench, tmp_path: Path) -> None:

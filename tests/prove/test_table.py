@@ -69,7 +69,7 @@ def test_each_method_has_a_row_with_its_own_counts_and_the_spread_about_the_trut
     page = render([TOOL, OTHER], made, [])
     assert "| A tool: mean | 1/1 (21 to 100 %) |  | 0/1 (0 to 79 %) |  | 2.95 / 2.81 | 2.0 | 3.0 |" in page
     assert "| A tool: min | 0/1 (0 to 79 %) |  | 1/1 (21 to 100 %) |  | 0.00 / 0.00 | 2.0 | 3.0 |" in page
-    assert "2 decisions in 3.0 CPU minutes" in page
+    assert "Decisions: 2, made in 3.0 CPU minutes" in page
     assert "Another" not in page
 
 
