@@ -30,6 +30,9 @@ if TYPE_CHECKING:
 
 WARM_ROUNDS = 12
 """Warm-up gives up after this many requests of the reference arm, level or not."""
+GARBAGE = 10_000
+"""So many more objects that the collector tracks may be left before garbage is collected: a collection takes tens of
+milliseconds of a process that holds PyTorch, and few objects are worth less than that."""
 LEVEL = 0.95
 """Warm-up has ended when the last two requests of each kind are no faster than this share of the best before them."""
 
@@ -189,11 +192,12 @@ class Bench:
         return trials
 
     def tidy(self, arms: Sequence[str], concurrency: int, begin: Callable[[str], None]) -> None:
-        """Before blocks: bind what requests at the same moment need, and collect garbage."""
+        """Before blocks: bind what requests at the same moment need, and collect garbage where there may be much."""
         for arm in arms:
             begin(arm)
             self.bind_others(arm, concurrency)
-        gc.collect()
+        if gc.get_count()[0] > GARBAGE:
+            gc.collect()
 
     def examine(
         self, arm: str, probes: Mapping[str, Probe], first: Sequence[Request], second: Mapping[Path, Request],

@@ -34,9 +34,9 @@ INIT_SHARE = 0.1
 """Share of the measuring time that building pipelines may take."""
 DOSE_IN_MARGINS = 2.0
 """Length of a dose: this many times the margin of the median latency."""
-TURN_S = 1.0
-"""A turn is about so long, or one block. Long enough that collecting garbage before it takes little of it, short enough
-that workers alternate faster than machines drift."""
+TURN_S = (0.25, 2.0)
+"""A turn is at least and at most about so long, or one block. Long enough that the untimed request at its start takes
+little of it, short enough that workers alternate faster than machines drift."""
 ROOM = 0.5
 """Share of the memory still free, beside the first worker, that further workers may take."""
 
@@ -75,7 +75,7 @@ class _Wave:
     def __init__(self, session: Session) -> None:
         self._session = session
         self._members: list[_Member] = []
-        self._block_s = TURN_S
+        self._block_s = TURN_S[1]
         at_once = 2 if session.device == "cpu" and not session.pins else 1
         self._starters = ThreadPoolExecutor(at_once)  # kept: a worker ends with the thread that started it
 
@@ -151,11 +151,11 @@ class _Wave:
                 looks = [item for item in looks if item[0] not in due]
 
     def _round(self, left_s: float) -> None:
-        """A turn of every worker, in random order: each its share of `left_s`, in turns of about `TURN_S`."""
+        """A turn of every worker, in random order: its share of `left_s`, within `TURN_S`."""
         session = self._session
         order = list(self._members)
         random.Random(f"{session.journal.folder.name} {session.ledger.blocks}").shuffle(order)  # noqa: S311  not secrets
-        turn_s = min(TURN_S, left_s / max(1, len(order)))
+        turn_s = min(TURN_S[1], max(TURN_S[0], left_s / max(1, len(order))))
         for member in order:
             self._guarded(member, partial(self._turn, member, max(1, int(turn_s / self._block_s))))
             _show_progress(session)
