@@ -262,6 +262,8 @@ def _state(evidence: Evidence, optimization: str, reference: str, arm: str) -> t
         return "output changed", (
             f"the output of {worst.arm} on {worst.request} is graded {worst.grade}; {worst.required} is required"
         )
+    if evidence.run.plan.limits:
+        return None, ""  # the two sides of a gate differ in their revision, of which there is no witness
     settings = evidence.settings(optimization)
     uncounted = [setting for setting in settings if not evidence.is_counted(setting, reference, arm)]
     idle = [_idle(evidence, setting, reference, arm) for setting in settings if setting not in uncounted]

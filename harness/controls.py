@@ -7,7 +7,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from statistics import median
 
-from harness.designs import DEVICE_DOSE, HOST_DOSE, PLACEBO, UNINSTRUMENTED
+from harness.designs import CONFIRMATION, DEVICE_DOSE, HOST_DOSE, PLACEBO, UNINSTRUMENTED
 from harness.evidence import EXACT, Evidence, difference
 from harness.metrics import ALLOCATOR_UNIT_BYTES, metric
 from harness.results import Control
@@ -37,8 +37,9 @@ def _planned(evidence: Evidence) -> Iterator[tuple[str, str, str]]:
     for kind, name in (("request", "latency"), ("init", "init")):
         if kind in found:
             for group in evidence.run.plan.groups:
-                yield PLACEBO, name, group
-    if "request" in found:
+                if group != CONFIRMATION:
+                    yield PLACEBO, name, group
+    if "request" in found and any(HOST_DOSE in arms for arms in evidence.run.plan.groups.values()):
         yield HOST_DOSE, "latency", ""
         if DEVICE_DOSE in evidence.arms:
             yield DEVICE_DOSE, "device.latency", ""
@@ -71,8 +72,11 @@ def _placebo(evidence: Evidence, name: str, group: str, level: float) -> Control
     if low is None or high is None:
         passed, reason = False, _no_interval(effect)
     else:
-        passed = math.log1p(-bound) <= low and high <= math.log1p(bound)
-        reason = _placebo_reason(low, high, bound, passed=passed)
+        told_apart = low > 0 or high < 0
+        within = math.log1p(-bound) <= low and high <= math.log1p(bound)
+        of_a_gate = bool(evidence.run.plan.limits)  # whose own interval has to be narrow (docs/decisions/0014)
+        passed = not told_apart if of_a_gate else within
+        reason = _placebo_reason(low, high, None if of_a_gate else bound, passed=passed)
     return Control(
         name=PLACEBO if group == "request" else f"{PLACEBO}_{group}",
         device=evidence.device, metric=name, unit="log-ratio", expected=0.0, low=low, high=high,
@@ -80,11 +84,13 @@ def _placebo(evidence: Evidence, name: str, group: str, level: float) -> Control
     )  # fmt: skip
 
 
-def _placebo_reason(low: float, high: float, bound: float, *, passed: bool) -> str:
+def _placebo_reason(low: float, high: float, bound: float | None, *, passed: bool) -> str:
     interval = f"{100 * math.expm1(low):+.2f} to {100 * math.expm1(high):+.2f} %"
-    if passed:
+    if passed and bound is None:
+        return f"two processes of identical code were not told apart: {interval}"
+    if passed and bound is not None:
         return f"identical code measured {interval}, within half the margin (±{100 * bound:g} %)"
-    if low > 0 or high < 0:
+    if low > 0 or high < 0 or bound is None:
         return f"identical code was told apart: {interval}; something other than the code differs between arms"
     return f"too noisy: identical code measured {interval}, more than half the margin (±{100 * bound:g} %)"
 

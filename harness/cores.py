@@ -12,19 +12,20 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from time import perf_counter_ns
 
-FEWEST = 4
-"""With fewer cores than this, the worker and those who look after it would be in each other's way."""
 ROUNDS = 8
 SPIN_NS = 20_000_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Choice:
-    """The core that was chosen, and the slowest speed that was seen on it and on the median core, in loops per ns."""
+    """The core that was chosen, and the slowest speed that was seen on it and on the median core, in loops per ns.
+
+    None where nobody looked.
+    """
 
     core: int
-    slowest: float
-    median_slowest: float
+    slowest: float | None
+    median_slowest: float | None
 
 
 def usable() -> list[int]:

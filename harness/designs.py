@@ -11,6 +11,8 @@ from harness.results import Arm, ArmRole, State, setting
 PLACEBO, HOST_DOSE, DEVICE_DOSE, UNINSTRUMENTED = "placebo", "host_dose", "device_dose", "uninstrumented"
 CONTROLS = (PLACEBO, HOST_DOSE, DEVICE_DOSE, UNINSTRUMENTED)
 """Names of the arms whose true effect is known. `uninstrumented` is the reference with nobody listening to its stages."""
+CONFIRMATION = "confirmation"
+"""The group of blocks in which a gate confirms a regression with fresh processes."""
 _ROLES: Mapping[str, ArmRole] = {
     PLACEBO: "placebo", HOST_DOSE: "dose", DEVICE_DOSE: "dose", UNINSTRUMENTED: "uninstrumented",
 }  # fmt: skip

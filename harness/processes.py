@@ -9,13 +9,14 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from harness.errors import WorkerError
+from harness.errors import MeasureError, WorkerError
 
 START_LIMIT_S = 600.0
 """A worker may take this long to import, and to load its weights."""
@@ -23,8 +24,21 @@ ENDING_LIMIT_S = 20.0
 """A worker that has closed its pipe may take this long to be gone."""
 
 
-def worker_environment(threads: int) -> dict[str, str]:
-    """The environment of a worker: the caller's, with what would make processes differ fixed."""
+PROTOCOL = 2
+"""Version of what runner and worker say to each other; a gate's two revisions must speak the runner's. 2: `blocks`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Side:
+    """Whose code a worker runs: an interpreter, folders to import from before all others, and its scenario as data."""
+
+    python: str
+    paths: tuple[str, ...]
+    scenario: Mapping[str, Any]
+
+
+def worker_environment(threads: int, paths: Sequence[str] = ()) -> dict[str, str]:
+    """The environment of a worker: the caller's, with what would make processes differ fixed, and `paths` to import from."""
     fixed = {
         "OMP_NUM_THREADS": str(threads),
         "MKL_NUM_THREADS": str(threads),
@@ -34,23 +48,26 @@ def worker_environment(threads: int) -> dict[str, str]:
         "TOKENIZERS_PARALLELISM": "false",
         "HF_HUB_OFFLINE": "1",
     }
+    if paths:
+        fixed["PYTHONPATH"] = os.pathsep.join(filter(None, (*paths, os.environ.get("PYTHONPATH"))))
     return {**os.environ, **fixed}
 
 
 class WorkerProcess:
     """A running worker. Use it as a context: it is ended when the context is left, however that happens."""
 
-    def __init__(self, job: Mapping[str, Any], *, log: Path) -> None:
+    def __init__(self, job: Mapping[str, Any], *, log: Path, side: Side | None = None) -> None:
         log.parent.mkdir(parents=True, exist_ok=True)
         self._log = log
         self._arm: str | None = None
         with log.open("ab") as stderr:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "harness.worker"],
+                [sys.executable if side is None else side.python, "-m", "harness.worker"],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=stderr,
-                env=worker_environment(job["threads"]),
+                env=worker_environment(job["threads"], () if side is None else side.paths),
+                cwd=None if side is None else side.paths[0],  # -m imports from there first
                 encoding="utf-8",
                 start_new_session=True,  # Ctrl-C is for the runner, which then ends its workers
             )
@@ -63,9 +80,18 @@ class WorkerProcess:
         self._reader.start()
         try:
             (self.ready,) = self.ask(job, limit_s=START_LIMIT_S)
+            self._check_protocol()
         except BaseException:
             self.end()
             raise
+
+    def _check_protocol(self) -> None:
+        spoken = self.ready.get("protocol", 1)
+        if spoken != PROTOCOL:
+            message = (
+                f"its worker speaks protocol {spoken}, this harness speaks {PROTOCOL}: they cannot be measured together"
+            )
+            raise MeasureError(message)
 
     @property
     def pid(self) -> int:

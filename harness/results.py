@@ -291,6 +291,7 @@ class Plan:
 
     `pairs` are (optimization, reference arm, arm); `strata` gives each kind of request its share of the workload, which
     is its weight in an effect, and `concurrency` how many of it are made at the same moment (1 where it says nothing).
+    `limits` are those of a gate, whose pairs are of the same toggles in two revisions: setting -> metric -> limit.
     `looks` are shares of the budget at which the run looks; none in runs from before there were looks, which had but one.
     """
 
@@ -306,6 +307,7 @@ class Plan:
     not_applicable: Mapping[str, str] = field(default_factory=dict)
     concurrency: Mapping[str, int] = field(default_factory=dict)
     looks: tuple[float, ...] = ()
+    limits: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -17,12 +17,11 @@ from typing import Any, Protocol, TypeVar
 
 from harness import workload
 from harness.adapters.base import SHARED
-from harness.cores import FEWEST, usable
 from harness.designs import CONTROLS, Design
 from harness.errors import MeasureError, UsageError, WorkerError
 from harness.ledger import Ledger
 from harness.nvml import Card, Sampler
-from harness.processes import WorkerProcess
+from harness.processes import Side, WorkerProcess
 from harness.results import Pass
 from harness.scenario import Scenario
 from harness.store import Journal
@@ -54,14 +53,16 @@ class Session:
     """One device of one run: what to measure, what is done, and the workers that do it."""
 
     def __init__(
-        self, device: str, scenario: Scenario, design: Design, journal: Journal, ledger: Ledger, progress: Progress
-    ) -> None:
+        self, device: str, scenario: Scenario, design: Design, journal: Journal, ledger: Ledger, progress: Progress,
+        sides: Mapping[str, Side] | None = None,
+    ) -> None:  # fmt: skip
         self.device = device
         self.scenario = scenario
         self.design = design
         self.journal = journal
         self.ledger = ledger
         self.progress = progress
+        self.sides = sides or {}
         self.deadline_s: float | None = None
         self._checked_s: float | None = None
         self._longest_step_s = 0.0
@@ -85,12 +86,8 @@ class Session:
 
     @property
     def pins(self) -> bool:
-        """Whether latency workers keep to one core: where the scenario says so, or where that is likely to help."""
-        wanted = self.scenario.measure.pin
-        if wanted != "auto":
-            return wanted and not self.fake
-        several = max((request.concurrency for request in workload.requests(self.scenario)), default=1) > 1
-        return not (self.fake or several) and self.scenario.measure.threads == 1 and len(usable()) >= FEWEST
+        """Whether a latency worker keeps to the core that it finds least disturbed: where the scenario says so."""
+        return self.scenario.measure.pin and not self.fake
 
     def alive(self, arms: Sequence[str]) -> list[str]:
         """Those of `arms` that have not failed and that the target can take."""
@@ -110,15 +107,21 @@ class Session:
             self.ledger.note(what, event)
 
     @contextmanager
-    def worker(self, pass_: Pass, **job: Any) -> Iterator[tuple[int, WorkerProcess]]:
-        """A fresh worker and its number; `job` overrides what it is told."""
+    def worker(self, pass_: Pass, arm: str | None = None, **job: Any) -> Iterator[tuple[int, WorkerProcess]]:
+        """A fresh worker and its number; `job` overrides what it is told.
+
+        Where the arms of a run are of several revisions (`sides`), it runs the code of `arm`.
+        """
+        side = None if arm is None else self.sides.get(arm)
+        if side is not None:
+            job = {"scenario": side.scenario, "options": Scenario.from_data(side.scenario).options(), **job}
         with self._lock:
             number = self.ledger.workers
             self.ledger.workers += 1
         folder = self.journal.folder / "work" / f"{self.device.replace(':', '-')}-{pass_}-{number}"
         folder.mkdir(parents=True, exist_ok=True)
         started = time.monotonic()
-        process = WorkerProcess({**self._job(folder, pass_), **job}, log=folder / "worker.log")
+        process = WorkerProcess({**self._job(folder, pass_), **job}, log=folder / "worker.log", side=side)
         self.startup_s = time.monotonic() - started
         with self._lock:
             self._live.add(process)
@@ -158,13 +161,14 @@ class Session:
     def _job(self, folder: Path, pass_: Pass) -> dict[str, Any]:
         return {
             "pin": pass_ == "latency" and self.pins,
+            "core": None,
             "vram_limit_bytes": self.scenario.measure.vram_limit_bytes,
             "scenario": self.scenario.as_data(),
             "options": self.scenario.options(),
             "device": self.device,
             "arms": [asdict(arm) for arm in self.design.arms],
             "threads": self.scenario.measure.threads,
-            "work_dir": str(folder),
+            "work_dir": str(folder.absolute()),
         }
 
     @property
@@ -189,10 +193,12 @@ class Session:
         if now_s + self._longest_step_s > self.deadline_s:
             raise TimeIsUpError
 
-    def guarded(self, pass_: Pass, body: Callable[[int, WorkerProcess], Result]) -> Result | None:
-        """Run `body` in a fresh worker; None if the worker died, after that was dealt with."""
+    def guarded(
+        self, pass_: Pass, body: Callable[[int, WorkerProcess], Result], arm: str | None = None
+    ) -> Result | None:
+        """Run `body` in a fresh worker (of the code of `arm`); None if the worker died, after that was dealt with."""
         try:
-            with self.worker(pass_) as (number, process):
+            with self.worker(pass_, arm) as (number, process):
                 return body(number, process)
         except WorkerError as error:
             self.deal_with(pass_, error)
@@ -230,7 +236,7 @@ class Session:
             return error
         arm = error.arm or self.design.reference
         try:
-            with self.worker("memory", vram_limit_bytes=None) as (_, process):
+            with self.worker("memory", arm, vram_limit_bytes=None) as (_, process):
                 message = {"do": "memory", "arm": arm, "requests": [0], "dose": False, "snapshot": None}
                 (event,) = process.ask(message, limit_s=3 * self.limit_s)
                 context: float = process.ready["machine"].get("context_bytes") or 0.0
@@ -240,10 +246,10 @@ class Session:
 
     def _dies_alone(self, pass_: Pass, arm: str) -> WorkerError | None:
         try:
-            with self.worker(pass_) as (_, process):
+            with self.worker(pass_, arm) as (_, process):
                 process.ask({"do": "bind", "arms": [arm]}, limit_s=self.limit_s)
                 hardest = workload.most_at_once(self.scenario)
-                block = {"order": [arm], "request": hardest, "lane": 0, "settle": True, "dose_s": 0.0}
+                block = {"order": [arm], "request": hardest, "lane": 0, "settle": True, "rehearse": True, "dose_s": 0.0}
                 process.ask({"do": "blocks", "blocks": [block]}, limit_s=self.limit_s)
         except WorkerError as error:
             return error

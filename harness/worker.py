@@ -24,6 +24,7 @@ from harness import adapters, cores, workload
 from harness.errors import HarnessError, UsageError
 from harness.machine import Machine, machine
 from harness.measure import Bench
+from harness.processes import PROTOCOL
 from harness.requests import Request
 from harness.results import Arm, toggle_of
 from harness.scenario import Scenario
@@ -50,9 +51,10 @@ class Worker:
         self._reply = reply
         gc.collect()
         gc.disable()
-        chosen = _pin() if job["pin"] else None
+        chosen = _pin(job["core"]) if job["pin"] else None
         reply(
             "ready",
+            protocol=PROTOCOL,
             description=dict(model.description),
             machine={**self._machine.describe(), "gc_objects": len(gc.get_objects())},
             core=None if chosen is None else asdict(chosen),
@@ -81,15 +83,15 @@ class Worker:
     def blocks(self, blocks: Sequence[Mapping[str, Any]]) -> None:
         """Blocks one after the other, garbage collected before the first alone; each is answered as it ends.
 
-        A block is `order` of its arms, `request` (its index) and `lane`, `settle` and `dose_s`. The arm that is timed first
-        has an untimed request before it where another request, or the collector, came before.
+        A block is `order` of its arms, `request` (its index) and `lane`, `settle`, `rehearse` and `dose_s`. With `rehearse`
+        the arm that is timed first has an untimed request before it where another request, or the collector, came before.
         """
         start = self._machine.clock_ns()
         requests = [self._request(block["request"], block["lane"]) for block in blocks]
         arms = list(dict.fromkeys(arm for block in blocks for arm in block["order"]))
         self._bench.tidy(arms, max(request.concurrency for request in requests), self._begin)
         for number, (block, request) in enumerate(zip(blocks, requests, strict=True)):
-            rehearses = block["settle"] or number == 0 or request != requests[number - 1]
+            rehearses = block["settle"] or (block["rehearse"] and (number == 0 or request != requests[number - 1]))
             trials = self._bench.block(
                 block["order"],
                 request,
@@ -167,12 +169,12 @@ def _set_threads(threads: int) -> None:
     torch.set_num_interop_threads(1)
 
 
-def _pin() -> cores.Choice | None:
-    """Keep this thread to the least disturbed core; None where the system has no pinning."""
+def _pin(core: int | None) -> cores.Choice | None:
+    """Keep this process to `core`, or to the least disturbed one; None where the system has no pinning."""
     usable = cores.usable()
     if not usable:
         return None
-    choice = cores.quietest(usable)
+    choice = cores.quietest(usable) if core is None else cores.Choice(core=core, slowest=None, median_slowest=None)
     cores.stay_on(choice.core)
     return choice
 

@@ -28,6 +28,7 @@ def test_a_thread_stays_on_the_chosen_core() -> None:
         choice = cores.quietest(cores.usable(), rounds=1)
         cores.stay_on(choice.core)
         assert os.sched_getaffinity(0) == {choice.core}
+        assert choice.slowest is not None
         assert choice.slowest > 0
     finally:
         os.sched_setaffinity(0, before)

@@ -26,7 +26,8 @@ LAYERS = (
     {"report", "worker", "processes"},
     {"environment", "session", "doctor"},
     {"passes", "catalogue"},
-    {"runner", "terminal"},
+    {"runner", "terminal", "revisions"},
+    {"gating"},
     {"cli"},
 )
 """A module may import from its own set and from those before it."""

@@ -345,7 +345,7 @@ def assert_ended(pid: int) -> None:
 
 
 def test_a_killed_worker_is_replaced_and_the_run_completes(tmp_path: Path) -> None:
-    process = start(tmp_path, budget="600s", noise=0.015)
+    process = start(tmp_path, budget="600s", noise=0.01)
     folder = wait_for_blocks(tmp_path, 10)
     os.kill(children_of(process)[0], signal.SIGKILL)
     _, stderr = process.communicate(timeout=120)

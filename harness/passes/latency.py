@@ -218,7 +218,7 @@ class _Wave:
         random.Random(f"{session.journal.folder.name} {session.device} {member.number} {group} {index}").shuffle(order)  # noqa: S311
         message = {
             "order": order, "request": index, "lane": lane, "settle": group == "settled",
-            "dose_s": member.doses_s[request.concurrency],
+            "rehearse": True, "dose_s": member.doses_s[request.concurrency],
         }  # fmt: skip
         return _Block(group, request, message)
 

@@ -34,7 +34,7 @@ def memory_pass(session: Session) -> None:
 def _measure_peaks(session: Session, arm: str, repeat: int) -> None:
     while (arm, repeat) not in session.ledger.memory and session.alive([arm]):
         session.check_time()
-        session.guarded("memory", partial(_peaks, session, arm, repeat))
+        session.guarded("memory", partial(_peaks, session, arm, repeat), arm)
     repeats = session.scenario.measure.memory_repeats
     share = len(session.ledger.memory) / (repeats * (len(session.arms(controls=False)) + 1))
     session.progress.update(session.device, f"memory: {arm}, repeat {repeat + 1} of {repeats}", 0.8 + 0.2 * share, None)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Self
 
 from pydantic import (
     AfterValidator,
@@ -118,10 +118,10 @@ class Measure(Keys):
         default=False,
         description="Keep every allocation of each arm's requests on a GPU, with its place in the code.",
     )
-    pin: bool | Literal["auto"] = Field(
-        default="auto",
-        description="Whether a latency worker keeps to the core that it finds least disturbed. `auto` does so with one "
-        "thread where there are four cores or more.",
+    pin: bool = Field(
+        default=False,
+        description="Whether a latency worker keeps to the core that it finds least disturbed when it starts. (The pairs of "
+        "processes of a gate share a core in any case.)",
     )
     instrumentation: bool = Field(
         default=False,

@@ -1,0 +1,216 @@
+"""Measuring two revisions against each other for a gate: a Run whose arms are settings of toggles in base and head."""
+
+from __future__ import annotations
+
+import math
+import shlex
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from harness import compare, sequential, store, workload
+from harness.designs import CONFIRMATION, HOST_DOSE, PLACEBO, Design
+from harness.environment import environment
+from harness.errors import NothingMeasuredError, UsageError
+from harness.evidence import Evidence
+from harness.ledger import Ledger
+from harness.metrics import metric
+from harness.passes import confirmation_pass, first_cycle, memory_pass, pair_pass
+from harness.processes import Side
+from harness.results import Arm, Finding, Plan, Run, State
+from harness.revisions import Revision
+from harness.runner import usable_devices
+from harness.scenario import Scenario, load, shipped
+from harness.session import DeviceFailedError, Progress, Session
+
+Limits = Mapping[str, Mapping[str, float]]
+"""Setting of the toggles (`none`, `all`, or a toggle's name) -> metric -> the largest loss that passes."""
+Confirmed = Mapping[tuple[str, str, str], bool]
+"""(device, setting, metric) of what looked like a regression -> whether fresh processes showed it again."""
+WORSE = ("slower", "more")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pair:
+    """Two revisions and the scenario as each of them has it."""
+
+    base: Revision
+    head: Revision
+    base_scenario: Scenario
+    head_scenario: Scenario
+
+
+def scenario_in(revision: Revision, top: Path, name_or_path: str, settings: Sequence[str]) -> Scenario:
+    """The scenario of that name or path as `revision` has it; `top` is the repository. Raises UsageError where it has none.
+
+    A shipped scenario that the repository does not hold is the same for both revisions.
+    """
+    path = Path(name_or_path)
+    inside = Path("scenarios") / f"{name_or_path}.yaml" if name_or_path in shipped() else _within(path, top)
+    if inside is None or (name_or_path in shipped() and not (top / inside).exists()):
+        return load(name_or_path, settings)
+    there = revision.folder / inside
+    if not there.is_file():
+        message = f"the scenario {inside} is missing in {revision.told}; a gate needs it in both revisions"
+        raise UsageError(message)
+    return load(str(there), settings)
+
+
+def _within(path: Path, top: Path) -> Path | None:
+    """`path` relative to the repository, whatever folder the caller stands in; None where it lies elsewhere."""
+    try:
+        return path.absolute().resolve().relative_to(top.resolve())
+    except ValueError:
+        return None
+
+
+def measure(
+    pair: Pair, limits: Limits, folder: Path, *, devices: Sequence[str], progress: Progress
+) -> tuple[Run, Confirmed]:
+    """Measure both revisions into the new folder `folder`, and confirm what looks like a regression.
+
+    Raises NothingMeasuredError where no device could be measured.
+    """
+    scenario = pair.head_scenario
+    usable, skipped = usable_devices(devices, fake=scenario.model.adapter == "fake")
+    design, plan = _design(scenario, limits), _plan(scenario, limits, usable)
+    journal = store.Journal(folder)
+    journal.append("run", {
+        "id": folder.name, "scenario": scenario.as_data(), "optimizations": {}, "plan": asdict(plan),
+        "environment": {**environment(threads=scenario.measure.threads, seed=0), "revisions": _told(pair)},
+        "timing": {"started": _now(), "command": shlex.join(["harness", *sys.argv[1:]])},
+    })  # fmt: skip
+    for finding in (*skipped, *_differences(pair)):
+        journal.append("finding", asdict(finding))
+        progress.note(finding.message)
+    confirmed: dict[tuple[str, str, str], bool] = {}
+    try:
+        for device in plan.devices:
+            session = Session(device, scenario, design, journal, Ledger(device), progress, _sides(pair, design))
+            try:
+                pair_pass(session)
+                confirmed |= _confirm(session, limits)
+                if any(metric(name).is_memory for found in limits.values() for name in found):
+                    memory_pass(session)
+            except DeviceFailedError as error:
+                progress.note(f"{device}: nothing more can be measured: {error}")
+            except BaseException:
+                session.stop()
+                raise
+            finally:
+                session.close()
+        journal.append("complete", {"finished": _now()})
+    finally:
+        journal.close()
+        run = compare.evaluate(store.run_from_journal(folder))
+        store.save(run, folder)
+    if not any(contrast.ratio is not None for contrast in run.contrasts):
+        why = "; ".join(dict.fromkeys(failure.message for failure in run.failures)) or "no block was completed"
+        message = f"nothing could be compared: {why}"
+        raise NothingMeasuredError(message)
+    return run, confirmed
+
+
+def _confirm(session: Session, limits: Limits) -> Confirmed:
+    """Measure again, with fresh processes, what by now is beyond its limit, and say whether it is so again."""
+    run = compare.evaluate(store.run_from_journal(session.journal.folder))
+    suspected = [
+        contrast
+        for contrast in run.contrasts
+        if contrast.device == session.device and not contrast.stratum and contrast.verdict in WORSE
+        and contrast.metric in limits.get(contrast.optimization, {}) and not metric(contrast.metric).is_memory
+    ]  # fmt: skip
+    if not suspected:
+        return {}
+    confirmation_pass(session)
+    evidence = Evidence(store.run_from_journal(session.journal.folder), session.device)
+    found = {}
+    for contrast in suspected:
+        again = evidence.effect(contrast.metric, contrast.reference_arm, contrast.arm, group=CONFIRMATION)
+        limit = math.log1p(limits[contrast.optimization][contrast.metric])
+        worse = -1.0 if metric(contrast.metric).better == "higher" else 1.0
+        found[session.device, contrast.optimization, contrast.metric] = (
+            again is not None and worse * again.location > limit
+        )
+    return found
+
+
+def _design(scenario: Scenario, limits: Limits) -> Design:
+    arms = [
+        Arm(name=f"{setting}@{side}", role="none" if (setting, side) == (next(iter(limits)), "base") else "toggle",
+            states=_states(scenario, setting))
+        for setting in limits
+        for side in ("base", "head")
+    ]  # fmt: skip
+    placebo = Arm(name=PLACEBO, role="placebo", states=arms[0].states)
+    pairs = tuple((setting, f"{setting}@base", f"{setting}@head") for setting in limits)
+    everyone = tuple(arm.name for arm in (*arms, placebo))
+    dose = Arm(name=HOST_DOSE, role="dose", states=arms[0].states)  # of memory alone
+    return Design(
+        arms=(*arms, placebo, dose),
+        groups={"request": everyone, CONFIRMATION: everyone},
+        pairs=pairs,
+        reference=arms[0].name,
+    )
+
+
+def _states(scenario: Scenario, setting: str) -> Mapping[str, State]:
+    """The toggles of a setting: all before, all after, or one of them after."""
+    return {
+        name: toggle.afters[0] if setting in ("all", name) else toggle.before
+        for name, toggle in scenario.optimizations.items()
+    }
+
+
+def _plan(scenario: Scenario, limits: Limits, devices: Sequence[str]) -> Plan:
+    design, measure = _design(scenario, limits), scenario.measure
+    general = next(iter(limits.values()))
+    return Plan(
+        devices=tuple(devices), arms=design.arms, groups=design.groups, pairs=design.pairs,
+        requests=tuple(workload.request(scenario, index).id for index in range(first_cycle(scenario))),
+        strata=workload.strata(scenario), concurrency=workload.concurrency(scenario), workers=measure.workers,
+        budget_s=measure.budget_s, margin={"latency": measure.margin_of("latency"), **general}, looks=sequential.LOOKS,
+        limits=limits,
+    )  # fmt: skip
+
+
+def _sides(pair: Pair, design: Design) -> Mapping[str, Side]:
+    """Which code each arm runs. Both speak the head's workload, each with the model that its own revision names."""
+    common = {
+        key: pair.head_scenario.as_data()[key] for key in ("workload", "measure", "optimizations", "devices", "design")
+    }
+    base, head = (
+        Side(
+            python=revision.python,
+            paths=tuple(str(path) for path in (revision.folder, revision.folder / "src") if path.is_dir()),
+            scenario={**scenario.as_data(), **common},
+        )
+        for revision, scenario in ((pair.base, pair.base_scenario), (pair.head, pair.head_scenario))
+    )
+    return {arm.name: head if arm.name.endswith("@head") else base for arm in design.arms}
+
+
+def _told(pair: Pair) -> dict[str, dict[str, object]]:
+    return {
+        side: {"name": revision.name, "commit": revision.commit, "dirty": revision.dirty}
+        for side, revision in (("base", pair.base), ("head", pair.head))
+    }
+
+
+def _differences(pair: Pair) -> list[Finding]:
+    """What differs between the two scenarios beside the code, in words."""
+    base, head = pair.base_scenario.as_data(), pair.head_scenario.as_data()
+    changed = sorted(key for key in head if key not in ("file", "gate", "description") and base.get(key) != head[key])
+    if not changed:
+        return []
+    told = ", ".join(changed)
+    message = (
+        f"The scenario itself differs between the revisions ({told}): the model is each one's own, all else the head's."
+    )
+    return [Finding(kind="scenario", device="", message=message)]
+
+
+def _now() -> str:
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())

@@ -1,0 +1,127 @@
+"""The pair pass of a gate: what cannot share a process is measured in fresh processes that take turns.
+
+Base, head and the base's twin are a process each and share one core; single requests alternate between them in random
+order for a few seconds, and then three fresh processes come. A difference between processes that run the same code is
+as large as what a gate looks for and does not go away with more requests: so the interval is across many such groups of
+three, each of which is one worker of the statistics (docs/decisions/0014).
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor, wait
+from contextlib import ExitStack
+
+from harness import sequential, workload
+from harness.cores import usable
+from harness.designs import CONFIRMATION
+from harness.errors import WorkerError
+from harness.passes.cycle import first_cycle, known_requests_of
+from harness.passes.latency import look
+from harness.processes import WorkerProcess
+from harness.session import Session
+
+PAIRS = 24
+"""Groups of three processes into which the measuring time is divided."""
+LEAST = 4
+"""Groups that a confirmation has at least."""
+FOR_CONFIRMATION = 0.2
+"""Share of the budget that is kept for confirming a regression."""
+
+
+def pair_pass(session: Session) -> None:
+    """Fresh processes in turn until all is decided or the budget, less what a confirmation takes, is spent."""
+    ledger, budget_s = session.ledger, session.scenario.measure.budget_s * (1 - FOR_CONFIRMATION)
+    looks = sequential.shares_left(ledger.spent_s, budget_s)
+    with ThreadPoolExecutor(1 if session.device != "cpu" else 2) as starters:
+        while looks and not (ledger.calibrated and ledger.decided >= {name for name, _, _ in session.design.pairs}):
+            _group_of_three(session, starters, "request", budget_s / PAIRS)
+            due = [number for number, when_s in looks if when_s <= ledger.spent_s]
+            if due:
+                look(session, due[-1])
+                looks = [item for item in looks if item[0] not in due]
+            share = min(1.0, ledger.spent_s / budget_s)
+            session.progress.update(
+                session.device, f"pairs: {ledger.blocks} blocks", 0.8 * share, budget_s - ledger.spent_s
+            )
+
+
+def confirmation_pass(session: Session) -> None:
+    """Fresh processes again, for what is about to be called a regression; nobody looks meanwhile."""
+    share_s = session.scenario.measure.budget_s * FOR_CONFIRMATION / LEAST
+    with ThreadPoolExecutor(1 if session.device != "cpu" else 2) as starters:
+        done = 0
+        while done < LEAST:
+            done += _group_of_three(session, starters, CONFIRMATION, share_s)
+            session.progress.update(session.device, "confirming a regression", 0.8 + 0.1 * done / LEAST, None)
+
+
+def _group_of_three(session: Session, starters: ThreadPoolExecutor, group: str, share_s: float) -> bool:
+    """Measure with fresh processes for `share_s`; False where one of them died, which was then dealt with."""
+    ledger = session.ledger
+    number = ledger.workers
+    cores = usable() if not session.fake else []
+    arms = session.alive(session.design.groups["request"])
+    by_side: dict[str, list[str]] = {}
+    for arm in arms:
+        by_side.setdefault(arm.rpartition("@")[2], []).append(arm)
+    core = cores[number // len(by_side) % len(cores)] if cores else None
+    with ExitStack() as stack:
+        try:
+            starting = [starters.submit(_start, session, stack, some[0], core) for some in by_side.values()]
+            wait(starting)
+            processes = {side: future.result() for side, future in zip(by_side, starting, strict=True)}
+            for side, process in processes.items():
+                _warm_up(session, process, by_side[side])
+            _alternate(session, number, group, processes, arms, share_s)
+        except WorkerError as error:
+            session.deal_with("latency", error)
+            return False
+    return True
+
+
+def _start(session: Session, stack: ExitStack, arm: str, core: int | None) -> WorkerProcess:
+    job = session.worker("latency", arm, pin=core is not None, core=core)
+    return stack.enter_context(job)[1]
+
+
+def _warm_up(session: Session, process: WorkerProcess, arms: Sequence[str]) -> None:
+    process.ask({"do": "bind", "arms": list(arms)}, limit_s=session.limit_s)
+    known = known_requests_of(session)
+    process.ask({"do": "warm_up", "arms": list(arms), "requests": known, "others": known}, limit_s=session.limit_s)
+
+
+def _alternate(
+    session: Session,
+    number: int,
+    group: str,
+    processes: Mapping[str, WorkerProcess],
+    arms: Sequence[str],
+    share_s: float,
+) -> None:
+    """Blocks of single requests in random order; every kind of request at least once."""
+    ledger, start_s = session.ledger, session.ledger.spent_s
+    rng = random.Random(f"{session.journal.folder.name} {session.device} {number}")  # noqa: S311  order, not secrets
+    first, done, cycle = number * first_cycle(session.scenario), 0, first_cycle(session.scenario)
+    while done < cycle or ledger.spent_s - start_s < share_s:
+        request = workload.request(session.scenario, first + done)
+        order = list(arms)
+        rng.shuffle(order)
+        trials, wall_s = [], 0.0
+        for arm in order:
+            single = {
+                "order": [arm], "request": first + done, "lane": 0, "settle": len(arms) > len(processes), "rehearse": False,
+                "dose_s": 0.0,
+            }  # fmt: skip
+            process = processes[arm.rpartition("@")[2]]
+            (event,) = process.ask({"do": "blocks", "blocks": [single]}, limit_s=session.limit_s)
+            trials += event["trials"]
+            wall_s += event["wall_s"]
+        session.record(
+            "block", pass_="latency", kind="request", phase="timed", worker=number, block=ledger.blocks, group=group,
+            request=request.id, stratum=request.stratum, trials=trials, wall_s=wall_s,
+        )  # fmt: skip
+        done += 1
+        session.check_time()
+    session.record("latency_worker", worker=number)

@@ -1,0 +1,173 @@
+"""Two revisions of a repository side by side: what is checked out, where, and with which interpreter it runs.
+
+A revision is code and is run: in processes of its own, with the caller's rights, never in the one that holds the results.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import tomllib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import harness
+from harness.errors import MeasureError, UsageError
+
+WHOLE_FILES = (
+    "setup.py", "setup.cfg", "uv.lock", "poetry.lock", "pdm.lock", "Pipfile.lock", "environment.yml", "environment.yaml",
+)  # fmt: skip
+"""Files that say what a revision depends on, beside `requirements*.txt` and two tables of pyproject.toml."""
+LOG_LINES = 15
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Revision:
+    """A revision as it was named, its commit, the folder it lies in, and the Python that runs it. `dirty` says that it is
+    the working tree as it stands.
+    """
+
+    name: str
+    commit: str
+    folder: Path
+    python: str = sys.executable
+    dirty: bool = False
+
+    @property
+    def told(self) -> str:
+        """Name and short commit, for people."""
+        short = self.commit[:10] + (" with uncommitted changes" if self.dirty else "")
+        return short if self.name in (self.commit, self.commit[:10]) else f"{self.name} ({short})"
+
+
+class Checkout:
+    """Worktrees of the repository around `folder`, removed when the context is left. Raises UsageError where it is none."""
+
+    def __init__(self, folder: Path) -> None:
+        top = _git(folder, "rev-parse", "--show-toplevel")
+        if top is None:
+            message = f"{folder.absolute()} is not in a git repository (or git is not installed); a gate compares two revisions of one"
+            raise UsageError(message)
+        self.top = Path(top)
+        self._temporary: Path | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._temporary is not None:
+            shutil.rmtree(self._temporary, ignore_errors=True)
+            _git(self.top, "worktree", "prune")
+
+    def tree(self, *, dirty: bool) -> Revision:
+        """HEAD; with `dirty` the working tree as it stands. Raises UsageError for uncommitted changes that nobody spoke of."""
+        changed = _git(self.top, "status", "--porcelain", "--untracked-files=no")
+        if changed and not dirty:
+            message = (
+                f"{self.top} has uncommitted changes, which would not be measured ({changed.splitlines()[0].strip()}, ...): "
+                "commit them, name a revision with --head, or measure the tree as it stands with --dirty"
+            )
+            raise UsageError(message)
+        if changed:
+            return Revision(name="working tree", commit=self._commit("HEAD"), folder=self.top, dirty=True)
+        return self.revision("HEAD")
+
+    def revision(self, name: str) -> Revision:
+        """Check `name` out. Raises UsageError where it is not in this clone."""
+        commit = self._commit(name)
+        if self._temporary is None:
+            self._temporary = Path(tempfile.mkdtemp(prefix="harness-gate-"))
+        folder = self._temporary / f"{len(list(self._temporary.iterdir()))}-{commit[:10]}"
+        if _git(self.top, "worktree", "add", "--detach", str(folder), commit) is None:
+            message = f"git cannot check {name} out into {folder}: `git worktree add` failed (disk full? a lock?)"
+            raise MeasureError(message)
+        return Revision(name=name, commit=commit, folder=folder)
+
+    def _commit(self, name: str) -> str:
+        found = _git(self.top, "rev-parse", "--verify", "--quiet", f"{name}^{{commit}}")
+        if found is not None:
+            return found
+        message = f"there is no revision {name!r} in {self.top}"
+        if _git(self.top, "rev-parse", "--is-shallow-repository") == "true":
+            message += ": this clone is shallow; fetch the whole history (`git fetch --unshallow`, in GitHub Actions fetch-depth: 0)"
+        raise UsageError(message)
+
+
+def with_interpreters(base: Revision, head: Revision, tell: Callable[[str], None]) -> tuple[Revision, Revision]:
+    """Both with the Python that runs them: this one where they depend on the same, else an environment built for each.
+
+    Environments are kept in the user's cache folder. Raises MeasureError where one cannot be built.
+    """
+    digests = [dependencies(revision.folder) for revision in (base, head)]
+    if digests[0] == digests[1]:
+        return base, head
+    tell("the revisions depend on different packages: each gets an environment of its own")
+    return _with_environment(base, digests[0], tell), _with_environment(head, digests[1], tell)
+
+
+def dependencies(folder: Path) -> str:
+    """A digest of what the code in `folder` depends on, by the files that say so."""
+    digest = hashlib.sha256()
+    for path in sorted([*folder.glob("requirements*.txt"), *(folder / name for name in WHOLE_FILES)]):
+        if path.is_file():
+            digest.update(path.name.encode() + b"\0" + path.read_bytes())
+    project = folder / "pyproject.toml"
+    if project.is_file():
+        try:
+            data = tomllib.loads(project.read_text(encoding="utf-8"))
+        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+            message = f"{project} cannot be read: {error}"
+            raise UsageError(message) from None
+        table = data.get("project", {})
+        wanted = [table.get("dependencies"), table.get("requires-python"), data.get("build-system")]
+        digest.update(repr(wanted).encode())
+    return digest.hexdigest()
+
+
+def _with_environment(revision: Revision, digest: str, tell: Callable[[str], None]) -> Revision:
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "tts-harness" / "environments"
+    folder = cache / digest[:16]
+    python = folder / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
+    done = folder / "installed"
+    if not done.exists():
+        tell(f"building an environment for {revision.told} in {folder}")
+        shutil.rmtree(folder, ignore_errors=True)
+        packages = [str(revision.folder)]
+        own = Path(harness.__file__).parent.parent
+        if not (revision.folder / "harness" / "worker.py").exists():
+            packages.append(str(own) if (own / "pyproject.toml").exists() else f"tts-harness=={harness.__version__}")
+        _run([sys.executable, "-m", "venv", str(folder)], revision)
+        _run([str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", *packages], revision)
+        done.touch()
+    return Revision(
+        name=revision.name, commit=revision.commit, folder=revision.folder, python=str(python), dirty=revision.dirty
+    )
+
+
+def _run(command: Sequence[str], revision: Revision) -> None:
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode:
+        last = "\n".join((done.stdout + done.stderr).strip().splitlines()[-LOG_LINES:])
+        message = f"no environment could be built for {revision.told}:\n{last}"
+        raise MeasureError(message)
+
+
+def _git(folder: Path, *arguments: str) -> str | None:
+    """What git says, or None where it fails."""
+    try:
+        done = subprocess.run(
+            ["git", "-C", str(folder), *arguments],  # noqa: S607  git is found on PATH, as everywhere
+            capture_output=True, text=True, check=True,
+        )  # fmt: skip
+    except (OSError, subprocess.CalledProcessError):
+        return None
+    return done.stdout.strip()
