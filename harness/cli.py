@@ -6,6 +6,7 @@ run, 2 usage, 4 could not measure, 130 interrupted.
 
 from __future__ import annotations
 
+import errno
 import json
 import sys
 import traceback
@@ -19,6 +20,8 @@ from harness import __version__
 from harness.errors import HarnessError, UsageError
 
 INTERRUPTED = 130
+NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+"""What the system says when a disk, or somebody's share of it, is full."""
 _HELP = """Measure what each optimization of a text-to-speech model is worth, and how sure that is.
 
 A scenario (YAML) names a model, a workload, and the optimizations to toggle. `harness run` measures them in fresh
@@ -321,6 +324,11 @@ def main() -> None:
     except HarnessError as error:
         typer.echo(f"harness: {error}", err=True)
         sys.exit(error.exit_code)
-    except Exception:  # noqa: BLE001  contract.md: whatever else happens is "could not measure", never a regression
-        traceback.print_exc()
+    except Exception as error:  # noqa: BLE001  contract.md: whatever else happens is "could not measure", never a regression
+        if isinstance(error, OSError) and error.errno in NO_ROOM:
+            typer.echo(
+                f"harness: cannot write: {error}; free some room. What was measured until then is kept.", err=True
+            )
+        else:
+            traceback.print_exc()
         sys.exit(HarnessError.exit_code)

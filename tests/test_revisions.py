@@ -1,0 +1,119 @@
+"""Two revisions of a real repository, checked out side by side."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from harness.errors import MeasureError, UsageError
+from harness.revisions import Checkout, Revision, dependencies, with_interpreters
+
+
+def git(folder: Path, *arguments: str) -> str:
+    identity = ("-c", "user.name=somebody", "-c", "user.email=somebody@example.org")
+    done = subprocess.run(["git", "-C", str(folder), *identity, *arguments], capture_output=True, text=True, check=True)
+    return done.stdout.strip()
+
+
+def commit(folder: Path, **files: str) -> str:
+    """Write files, each named without its .txt, commit, and return the commit."""
+    for name, text in files.items():
+        (folder / f"{name}.txt").write_text(text)
+    git(folder, "add", "-A")
+    git(folder, "commit", "--quiet", "--message", "change")
+    return git(folder, "rev-parse", "HEAD")
+
+
+@pytest.fixture
+def repository(tmp_path: Path) -> Path:
+    folder = tmp_path / "repository"
+    folder.mkdir()
+    git(folder, "init", "--quiet")
+    commit(folder, code="one")
+    commit(folder, code="two")
+    return folder
+
+
+def test_revisions_lie_in_folders_of_their_own_that_go_with_the_gate(repository: Path) -> None:
+    with Checkout(repository) as checkout:
+        base, head = checkout.revision("HEAD~1"), checkout.tree(dirty=False)
+        assert [(side.folder / "code.txt").read_text() for side in (base, head)] == ["one", "two"]
+        assert base.told == f"HEAD~1 ({git(repository, 'rev-parse', 'HEAD~1')[:10]})"
+    assert not base.folder.exists()
+    assert not head.folder.exists()
+    assert len(git(repository, "worktree", "list").splitlines()) == 1
+
+
+def test_a_name_that_is_no_revision_is_refused(repository: Path) -> None:
+    with Checkout(repository) as checkout, pytest.raises(UsageError, match="there is no revision 'nowhere'"):
+        checkout.revision("nowhere")
+
+
+def test_a_folder_outside_a_repository_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="not in a git repository"):
+        Checkout(tmp_path)
+
+
+def test_in_a_shallow_clone_the_remedy_is_named(repository: Path, tmp_path: Path) -> None:
+    git(tmp_path, "clone", "--quiet", "--depth", "1", repository.as_uri(), "shallow")
+    with Checkout(tmp_path / "shallow") as checkout, pytest.raises(UsageError, match=r"shallow.*fetch-depth: 0"):
+        checkout.revision(git(repository, "rev-parse", "HEAD~1"))
+
+
+def test_uncommitted_changes_are_measured_only_where_it_is_asked_for(repository: Path) -> None:
+    (repository / "code.txt").write_text("three")
+    with Checkout(repository) as checkout:
+        with pytest.raises(UsageError, match=r"uncommitted changes.*code\.txt.*--dirty"):
+            checkout.tree(dirty=False)
+        found = checkout.tree(dirty=True)
+        assert (found.folder / "code.txt").read_text() == "three"
+        assert found.told.endswith("with uncommitted changes)")
+    assert repository.exists()
+
+
+PROJECT = '[project]\nname = "x"\nversion = "{}"\ndependencies = [{}]\n'
+
+
+def test_only_what_a_revision_depends_on_makes_it_differ(tmp_path: Path) -> None:
+    same = [PROJECT.format("1", ""), PROJECT.format("2", "")]
+    found = []
+    for number, text in enumerate([*same, PROJECT.format("1", '"numpy"')]):
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        (folder / "pyproject.toml").write_text(text)
+        found.append(dependencies(folder))
+    assert found[0] == found[1] != found[2]
+    (tmp_path / "0" / "requirements-gpu.txt").write_text("torch\n")
+    assert dependencies(tmp_path / "0") != found[0]
+
+
+def sides(tmp_path: Path, base: str, head: str) -> tuple[Revision, Revision]:
+    made = []
+    for name, text in (("base", base), ("head", head)):
+        folder = tmp_path / name
+        folder.mkdir()
+        (folder / "pyproject.toml").write_text(text)
+        made.append(Revision(name=name, commit="0" * 40, folder=folder))
+    return made[0], made[1]
+
+
+def test_revisions_that_depend_on_the_same_share_this_interpreter(tmp_path: Path) -> None:
+    base, head = sides(tmp_path, PROJECT.format("1", ""), PROJECT.format("2", ""))
+    assert with_interpreters(base, head, print) == (base, head)
+
+
+def test_a_revision_that_does_not_build_is_told_with_the_end_of_its_log(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    base, head = sides(tmp_path, PROJECT.format("1", ""), PROJECT.format("1", '"no such requirement !"'))
+    broken = head.folder / "pyproject.toml"
+    broken.write_text(
+        broken.read_text() + '[build-system]\nrequires = []\nbuild-backend = "nowhere"\nbackend-path = ["."]\n'
+    )
+    told: list[str] = []
+    with pytest.raises(MeasureError, match="no environment could be built for head"):
+        with_interpreters(head, base, told.append)
+    assert any("environment of its own" in message for message in told)
