@@ -13,7 +13,8 @@ from harness.revisions import Checkout, Revision, dependencies, with_interpreter
 
 def git(folder: Path, *arguments: str) -> str:
     identity = ("-c", "user.name=somebody", "-c", "user.email=somebody@example.org")
-    done = subprocess.run(["git", "-C", str(folder), *identity, *arguments], capture_output=True, text=True, check=True)
+    command = ["git", "-C", str(folder), *identity, *arguments]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
     return done.stdout.strip()
 
 
