@@ -187,5 +187,6 @@ def types(session: nox.Session) -> None:
 
 @nox.session(python=False, requires=["env"])
 def docs(session: nox.Session) -> None:
-    """Write the generated pages again: the scenario reference and the JSON Schema."""
+    """Write the generated pages again: the scenario reference, the JSON Schema, and the pictures of the method."""
     run(session, "-m", "harness.scenario.docs", "docs")
+    run(session, "-m", "tests.pictures", "docs/pictures")
