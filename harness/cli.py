@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import errno
 import json
+import os
 import sys
 import traceback
 from functools import partial
@@ -32,6 +33,7 @@ processes, with controls whose true effect is known, and checks that each toggle
   harness run smoke --budget 5s       a quick look
   harness report results/RUN          write the page of a run again
   harness list optimizations          what can be toggled
+  harness gate SCENARIO --base main   is this commit slower? for CI
   harness doctor                      what on this machine makes timings noisy
   harness make-checkpoint --size reduced DIR   a model directory with random weights
 """
@@ -141,6 +143,67 @@ def _tell(result: Any, folder: Path, *, json_: bool) -> None:
     typer.echo(f"\nrun   {folder}\npage  {page.resolve().as_uri()}")
     if not result.complete:
         typer.echo(f"This part is over; the run goes on with: harness run --resume {folder}")
+
+
+@app.command()
+def gate(
+    scenario: Annotated[str, typer.Argument(help="Name of a scenario, or path of its YAML file in the repository.")],
+    base: Annotated[str, typer.Option(metavar="REV", help="The revision to compare with: a branch, a tag, a commit.")],
+    head: Annotated[
+        str | None, typer.Option(metavar="REV", help="The revision to judge.", show_default="what is checked out")
+    ] = None,
+    dirty: Annotated[bool, typer.Option("--dirty", help="Judge the tree as it stands, uncommitted changes too.")] = False,
+    out: Annotated[Path, typer.Option(help="Folder in which the run's folder is made.")] = Path("results"),
+    device: Annotated[
+        str | None, typer.Option(help="cpu, cuda, cuda:N, or all.", show_default="the scenario's devices")
+    ] = None,
+    budget: Annotated[
+        str | None, typer.Option(help="Measuring time per device, such as 60s.", show_default="the scenario's")
+    ] = None,
+    settings: Annotated[
+        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Set a key of the scenario. May be repeated.")
+    ] = None,
+    markdown: Annotated[Path | None, typer.Option(help="Write the decision as Markdown here.")] = None,
+    junit: Annotated[Path | None, typer.Option(help="Write it as JUnit XML here.")] = None,
+    json_: Annotated[Path | None, typer.Option("--json", help="Write it as JSON here.")] = None,
+) -> None:
+    """Is this revision slower than that one, by more than the scenario's limits? For CI: the exit code is the answer.
+
+    Checks both revisions out (git worktree) and RUNS THEIR CODE, in many fresh processes that take turns. A regression is
+    confirmed by fresh processes before the gate fails. Answers 0: passed or improved; 1: a confirmed regression; 2: a
+    revision or scenario that cannot be read; 3: inconclusive; 4: could not be measured. In GitHub Actions the decision is
+    also in the step summary, and as annotations.
+    """
+    from rich.console import Console
+
+    from harness import gating
+    from harness.report import gates
+    from harness.terminal import ProgressBar
+
+    chosen = [*(settings or []), *([] if budget is None else [f"measure.budget={budget}"])]
+    devices = None if device is None else _devices((), device)
+    with ProgressBar() as progress:
+        try:
+            decision, folder = gating.gate(
+                scenario, base=base, head=head, dirty=dirty, settings=chosen, devices=devices, out=out, progress=progress
+            )
+        except KeyboardInterrupt:
+            raise typer.Exit(INTERRUPTED) from None
+    Console(width=None if sys.stdout.isatty() else 120).print(gates.terminal(decision))
+    outputs = ((markdown, gates.markdown(decision)), (junit, gates.junit(decision)), (json_, gates.json_text(decision)))
+    for path, text in outputs:
+        if path is not None:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text, encoding="utf-8")
+    if os.environ.get("GITHUB_ACTIONS") == "true":
+        typer.echo(gates.github(decision))
+        if summary := os.environ.get("GITHUB_STEP_SUMMARY"):
+            with Path(summary).open("a", encoding="utf-8") as file:
+                file.write(gates.markdown(decision))
+    if folder is not None:
+        page = _write_reports(folder, html=folder / "report.html", markdown=None)
+        typer.echo(f"run   {folder}\npage  {page.resolve().as_uri()}")
+    raise typer.Exit(decision.exit_code)
 
 
 @app.command()

@@ -13,14 +13,15 @@ from pathlib import Path
 from harness import compare, sequential, store, workload
 from harness.designs import CONFIRMATION, HOST_DOSE, PLACEBO, Design
 from harness.environment import environment
-from harness.errors import NothingMeasuredError, UsageError
+from harness.errors import MeasureError, NothingMeasuredError, UsageError
 from harness.evidence import Evidence
 from harness.ledger import Ledger
 from harness.metrics import metric
 from harness.passes import confirmation_pass, first_cycle, memory_pass, pair_pass
 from harness.processes import Side
 from harness.results import Arm, Finding, Plan, Run, State
-from harness.revisions import Revision
+from harness.gate import Decision, decide, not_measured, suspects
+from harness.revisions import Checkout, Revision, with_interpreters
 from harness.runner import usable_devices
 from harness.scenario import Scenario, load, shipped
 from harness.session import DeviceFailedError, Progress, Session
@@ -29,7 +30,6 @@ Limits = Mapping[str, Mapping[str, float]]
 """Setting of the toggles (`none`, `all`, or a toggle's name) -> metric -> the largest loss that passes."""
 Confirmed = Mapping[tuple[str, str, str], bool]
 """(device, setting, metric) of what looked like a regression -> whether fresh processes showed it again."""
-WORSE = ("slower", "more")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,6 +40,31 @@ class Pair:
     head: Revision
     base_scenario: Scenario
     head_scenario: Scenario
+
+
+def gate(
+    name: str, *, base: str, head: str | None, dirty: bool, settings: Sequence[str], devices: Sequence[str] | None,
+    out: Path, progress: Progress,
+) -> tuple[Decision, Path | None]:  # fmt: skip
+    """Measure revision `base` against `head` (None: what is checked out), and decide. Returns the run's folder too.
+
+    Raises UsageError for a revision or a scenario that cannot be read. What could not be measured is a decision, without a
+    folder where there is no run.
+    """
+    with Checkout(Path.cwd()) as checkout:
+        before, after = checkout.revision(base), checkout.tree(dirty=dirty) if head is None else checkout.revision(head)
+        scenarios = [scenario_in(revision, checkout.top, name, settings) for revision in (before, after)]
+        told = {"base": before.told, "head": after.told}
+        folder = out / store.new_run_id(f"gate-{scenarios[1].name}")
+        try:
+            before, after = with_interpreters(before, after, progress.note)
+            pair = Pair(base=before, head=after, base_scenario=scenarios[0], head_scenario=scenarios[1])
+            wanted = scenarios[1].devices if devices is None else devices
+            run, confirmed = measure(pair, scenarios[1].gated(), folder, devices=wanted, progress=progress)
+        except MeasureError as error:
+            command = shlex.join(["harness", *sys.argv[1:]])
+            return not_measured(scenario=scenarios[1].name, command=command, reason=str(error), **told), None
+    return decide(run, confirmed=confirmed, **told), folder
 
 
 def scenario_in(revision: Revision, top: Path, name_or_path: str, settings: Sequence[str]) -> Scenario:
@@ -116,24 +141,16 @@ def measure(
 def _confirm(session: Session, limits: Limits) -> Confirmed:
     """Measure again, with fresh processes, what by now is beyond its limit, and say whether it is so again."""
     run = compare.evaluate(store.run_from_journal(session.journal.folder))
-    suspected = [
-        contrast
-        for contrast in run.contrasts
-        if contrast.device == session.device and not contrast.stratum and contrast.verdict in WORSE
-        and contrast.metric in limits.get(contrast.optimization, {}) and not metric(contrast.metric).is_memory
-    ]  # fmt: skip
+    suspected = [key for key in suspects(run) if key[0] == session.device and not metric(key[2]).is_memory]
     if not suspected:
         return {}
     confirmation_pass(session)
     evidence = Evidence(store.run_from_journal(session.journal.folder), session.device)
     found = {}
-    for contrast in suspected:
-        again = evidence.effect(contrast.metric, contrast.reference_arm, contrast.arm, group=CONFIRMATION)
-        limit = math.log1p(limits[contrast.optimization][contrast.metric])
-        worse = -1.0 if metric(contrast.metric).better == "higher" else 1.0
-        found[session.device, contrast.optimization, contrast.metric] = (
-            again is not None and worse * again.location > limit
-        )
+    for device, setting, name in suspected:
+        again = evidence.effect(name, f"{setting}@base", f"{setting}@head", group=CONFIRMATION)
+        worse = -1.0 if metric(name).better == "higher" else 1.0
+        found[device, setting, name] = again is not None and worse * again.location > math.log1p(limits[setting][name])
     return found
 
 

@@ -1,0 +1,150 @@
+"""`harness gate` from end to end: real repositories, real worker processes, the fake adapter."""
+
+from __future__ import annotations
+
+import json
+import resource
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from xml.etree import ElementTree
+
+import psutil
+import pytest
+
+from harness import store
+from tests.test_revisions import git
+
+SCENARIO = """
+name: small
+model: {{adapter: fake, base: {base}, noise: {noise}, faults: {faults}}}
+devices: [cpu]
+workload: {{texts: {{en: hello}}}}
+optimizations: {{resample_cache: true}}
+measure: {{metrics: [latency], budget: 60s, margin: 1%, time_limit: 20s}}
+"""
+
+
+def write(folder: Path, *, base: str = "50ms", noise: float = 0.001, faults: str = "{}", more: str = "") -> None:
+    """Commit a revision whose model takes `base` for a request."""
+    (folder / "bench.yaml").write_text(SCENARIO.format(base=base, noise=noise, faults=faults) + more)
+    git(folder, "add", "-A")
+    git(folder, "commit", "--quiet", "--allow-empty", "--message", base)
+
+
+@pytest.fixture
+def repository(tmp_path: Path) -> Path:
+    folder = tmp_path / "repository"
+    folder.mkdir()
+    git(folder, "init", "--quiet")
+    write(folder)
+    return folder
+
+
+def gate(folder: Path, *arguments: str, **options: object) -> subprocess.CompletedProcess[str]:
+    """`harness gate bench.yaml --base HEAD~1` in `folder`, all outputs asked for."""
+    outputs = ("--json", "gate.json", "--junit", "gate.xml", "--markdown", "gate.md")
+    command = [sys.executable, "-m", "harness", "gate", "bench.yaml", "--base", "HEAD~1", *outputs, *arguments]
+    return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False, **options)  # type: ignore[call-overload, no-any-return]
+
+
+def decision(folder: Path) -> dict[str, object]:
+    found: dict[str, object] = json.loads((folder / "gate.json").read_text())
+    return found
+
+
+def test_equal_revisions_pass(repository: Path) -> None:
+    write(repository)
+    done = gate(repository)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert decision(repository)["outcome"] == "pass"
+    assert ElementTree.parse(repository / "gate.xml").getroot().find(".//failure") is None
+    assert len(git(repository, "worktree", "list").splitlines()) == 1
+    (run,) = (store.load(path.parent) for path in (repository / "results").glob("*/run.json"))
+    assert [c.workers for c in run.contrasts if c.metric == "latency"] == [len({t.worker for t in run.trials})]
+
+
+def test_a_slower_revision_fails_once_fresh_processes_have_shown_it_again(repository: Path) -> None:
+    write(repository, base="51ms")
+    done = gate(repository)
+    assert done.returncode == 1, done.stdout + done.stderr
+    assert decision(repository)["outcome"] == "regressed"
+    assert ElementTree.parse(repository / "gate.xml").getroot().find(".//failure") is not None
+    assert "2.0 %" in (repository / "gate.md").read_text().replace("\u202f", " ")
+    (run,) = (store.load(path.parent) for path in (repository / "results").glob("*/run.json"))
+    groups = {group: {t.worker for t in run.trials if t.group == group} for group in ("request", "confirmation")}
+    assert groups["confirmation"]
+    assert not groups["request"] & groups["confirmation"]
+
+
+def test_a_faster_revision_has_improved(repository: Path) -> None:
+    write(repository, base="45ms")
+    assert gate(repository).returncode == 0
+    assert decision(repository)["outcome"] == "improved"
+
+
+def test_noise_makes_a_gate_inconclusive_and_never_fail(repository: Path) -> None:
+    write(repository, noise=2.0)
+    assert gate(repository, "--budget", "20s").returncode == 3
+    assert decision(repository)["outcome"] == "inconclusive"
+
+
+def test_a_revision_that_cannot_be_measured_is_no_regression(repository: Path) -> None:
+    write(repository, more="# the model dies\n")
+    text = (repository / "bench.yaml").read_text().replace("base: 50ms", "base: 50ms, memory: {resample_cache: x}")
+    (repository / "bench.yaml").write_text(text)
+    git(repository, "commit", "--quiet", "--all", "--message", "broken")
+    done = gate(repository)
+    assert done.returncode == 2, done.stdout + done.stderr
+    assert "bench.yaml" in done.stderr
+
+
+def test_a_scenario_that_one_revision_lacks_is_told(repository: Path) -> None:
+    git(repository, "mv", "bench.yaml", "other.yaml")
+    git(repository, "commit", "--quiet", "--message", "moved")
+    done = gate(repository)
+    assert done.returncode == 2
+    assert "bench.yaml is missing in HEAD" in done.stderr
+
+
+def test_uncommitted_changes_are_refused_and_measured_with_dirty(repository: Path) -> None:
+    write(repository)
+    path = repository / "bench.yaml"
+    path.write_text(path.read_text().replace("50ms", "60ms"))
+    assert "uncommitted changes" in gate(repository).stderr
+    assert gate(repository).returncode == 2
+    assert gate(repository, "--dirty").returncode == 1
+    assert "with uncommitted changes" in str(decision(repository)["head"])
+
+
+def test_a_killed_worker_is_told_and_replaced(repository: Path) -> None:
+    write(repository)
+    command = [sys.executable, "-m", "harness", "gate", "bench.yaml", "--base", "HEAD~1"]
+    process = subprocess.Popen(command, cwd=repository, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    deadline = time.monotonic() + 60
+    killed = False
+    while not killed and time.monotonic() < deadline:
+        for journal in (repository / "results").glob("*/journal.jsonl"):
+            workers = psutil.Process(process.pid).children()
+            if journal.read_bytes().count(b'"timed"') > 3 and workers:
+                workers[0].send_signal(signal.SIGKILL)
+                killed = True
+    process.communicate(timeout=120)
+    assert killed
+    assert process.returncode == 0
+    (run,) = (store.load(path.parent) for path in (repository / "results").glob("*/run.json"))
+    assert any("SIGKILL" in failure.message and not failure.final for failure in run.failures)
+
+
+def test_a_full_disk_is_told_and_is_no_regression(repository: Path) -> None:
+    write(repository)
+
+    def little_room() -> None:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000))
+
+    done = gate(repository, preexec_fn=little_room)
+    assert done.returncode == 4, done.stdout + done.stderr
+    assert "cannot write" in done.stderr
+    assert "Traceback" not in done.stderr
