@@ -152,7 +152,9 @@ def gate(
     head: Annotated[
         str | None, typer.Option(metavar="REV", help="The revision to judge.", show_default="what is checked out")
     ] = None,
-    dirty: Annotated[bool, typer.Option("--dirty", help="Judge the tree as it stands, uncommitted changes too.")] = False,
+    dirty: Annotated[
+        bool, typer.Option("--dirty", help="Judge the tree as it stands, uncommitted changes too.")
+    ] = False,
     out: Annotated[Path, typer.Option(help="Folder in which the run's folder is made.")] = Path("results"),
     device: Annotated[
         str | None, typer.Option(help="cpu, cuda, cuda:N, or all.", show_default="the scenario's devices")
@@ -185,7 +187,14 @@ def gate(
     with ProgressBar() as progress:
         try:
             decision, folder = gating.gate(
-                scenario, base=base, head=head, dirty=dirty, settings=chosen, devices=devices, out=out, progress=progress
+                scenario,
+                base=base,
+                head=head,
+                dirty=dirty,
+                settings=chosen,
+                devices=devices,
+                out=out,
+                progress=progress,
             )
         except KeyboardInterrupt:
             raise typer.Exit(INTERRUPTED) from None

@@ -10,10 +10,10 @@ from typing import Literal
 
 from harness import sequential
 from harness.controls import calibrated, controls, family, margin_of
-from harness.evidence import EXACT, Evidence
+from harness.evidence import Evidence
 from harness.findings import findings
 from harness.frontier import frontier
-from harness.metrics import METRICS, SUMMARISED, Metric, metric
+from harness.metrics import EXACT, METRICS, SUMMARISED, Metric, metric
 from harness.optimizations import named
 from harness.optimizations.witness import Counts, Expected, Witness, judge
 from harness.results import (
@@ -133,7 +133,7 @@ def _contrast(
     look: int | None,
 ) -> Contrast:
     optimization, reference, arm = pair
-    facts, margin = metric(name), margin_of(evidence, name)
+    facts, margin = metric(name), margin_of(evidence, name, optimization)
     part = 1.0 if facts.is_memory else evidence.part_of_error(optimization, look)
     effect = evidence.effect(name, reference, arm, level=1 - error * part, stratum=stratum)
     before, after = evidence.paired_values(name, reference, arm, stratum)

@@ -8,8 +8,8 @@ from collections.abc import Iterator, Mapping
 from statistics import median
 
 from harness.designs import CONFIRMATION, DEVICE_DOSE, HOST_DOSE, PLACEBO, UNINSTRUMENTED
-from harness.evidence import EXACT, Evidence, difference
-from harness.metrics import ALLOCATOR_UNIT_BYTES, metric
+from harness.evidence import Evidence, difference
+from harness.metrics import ALLOCATOR_UNIT_BYTES, EXACT, metric
 from harness.results import Control
 from harness.statistics import Effect
 from harness.vram import DOSE_BYTES
@@ -166,10 +166,17 @@ def _spans(evidence: Evidence) -> Iterator[Control]:
     )  # fmt: skip
 
 
-def margin_of(evidence: Evidence, name: str) -> float:
-    """The margin of a metric: its own, or that of latency for stages and device times."""
-    margins = evidence.run.plan.margin
-    return margins.get(name, margins["latency"])
+def margin_of(evidence: Evidence, name: str, optimization: str = "") -> float:
+    """The margin of a metric: its own, or that of latency for stages and device times.
+
+    In a gate it is the limit of `optimization`, or where none is named (controls) the smallest limit of the gate.
+    """
+    plan = evidence.run.plan
+    asked = [limits for setting, limits in plan.limits.items() if optimization in ("", setting)]
+    for wanted in (name,) if name in plan.margin else (name, "latency"):
+        if found := [limits[wanted] for limits in asked if wanted in limits]:
+            return min(found)
+    return plan.margin.get(name, plan.margin["latency"])
 
 
 def _ends(effect: Effect | None) -> tuple[float | None, float | None]:

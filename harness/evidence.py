@@ -15,9 +15,6 @@ from harness.metrics import FACTS_OF_WORK, METRICS, SUMMARISED, metric
 from harness.results import CYCLE, TOGETHER, Arm, Equivalence, Run, Trial, WitnessCount, toggle_of
 from harness.statistics import Effect, joint_effects, repeat_effect
 
-EXACT = "peak_allocated"
-"""The metric that is the same to the byte whenever the same request is repeated."""
-
 Form = Callable[[float, float], float]
 """How a pair (before, after) becomes one figure: `log_ratio` or `difference`."""
 

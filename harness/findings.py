@@ -8,7 +8,8 @@ from collections.abc import Callable, Hashable, Iterator, Mapping
 from statistics import median
 from typing import Any
 
-from harness.evidence import EXACT, Evidence
+from harness.evidence import Evidence
+from harness.metrics import EXACT
 from harness.optimizations import registry
 from harness.results import Finding, Trial, toggle_of
 from harness.statistics import repeat_effect

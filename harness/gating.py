@@ -15,12 +15,12 @@ from harness.designs import CONFIRMATION, HOST_DOSE, PLACEBO, Design
 from harness.environment import environment
 from harness.errors import MeasureError, NothingMeasuredError, UsageError
 from harness.evidence import Evidence
+from harness.gate import Decision, decide, not_measured, suspects
 from harness.ledger import Ledger
 from harness.metrics import metric
 from harness.passes import confirmation_pass, first_cycle, memory_pass, pair_pass
 from harness.processes import Side
 from harness.results import Arm, Finding, Plan, Run, State
-from harness.gate import Decision, decide, not_measured, suspects
 from harness.revisions import Checkout, Revision, with_interpreters
 from harness.runner import usable_devices
 from harness.scenario import Scenario, load, shipped

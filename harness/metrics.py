@@ -100,6 +100,8 @@ SUMMARISED = {metric.name: metric for metric in _SUMMARISED}
 """Recorded where it can be and shown for each arm, never as a change: zero has no ratio."""
 FACTS_OF_WORK = {metric.name: metric for metric in _FACTS_OF_WORK}
 """What a trial says about the work it did; recorded, never compared."""
+EXACT = "peak_allocated"
+"""The metric that is the same to the byte whenever the same request is repeated."""
 STAGE_PEAKS = ("peak_allocated", "peak_reserved")
 """Metrics of memory of which each stage has its own."""
 

@@ -33,6 +33,8 @@ def toggle_of(optimization: str) -> str:
 
 TOGETHER = "all"
 """What `Contrast.optimization` is for all toggles of the scenario at once."""
+NOTHING = "none"
+"""What it is in a gate for the code with no toggle on."""
 
 CYCLE = "cycle"
 """The stratum of a memory trial over all requests; others are over those of one concurrency (`at_once`)."""
@@ -291,8 +293,9 @@ class Plan:
 
     `pairs` are (optimization, reference arm, arm); `strata` gives each kind of request its share of the workload, which
     is its weight in an effect, and `concurrency` how many of it are made at the same moment (1 where it says nothing).
-    `limits` are those of a gate, whose pairs are of the same toggles in two revisions: setting -> metric -> limit.
     `looks` are shares of the budget at which the run looks; none in runs from before there were looks, which had but one.
+    `limits` are those of a gate, none in other runs: for each gated assignment of the toggles ("none", "all" or a toggle, as
+    its contrasts are named) the largest loss in each metric that still passes, as a fraction.
     """
 
     devices: tuple[str, ...]

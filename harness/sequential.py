@@ -33,7 +33,8 @@ def part(look: int, looks: Sequence[float] = LOOKS) -> float:
 def smallest_error(effect: Effect, below: float, above: float) -> float:
     """The smallest error at which the interval of `effect` lies wholly below `below`, above `above`, or between them.
 
-    Two-sided, like the interval; 1 where there is no interval. An effect on an edge can be told to neither side.
+    Two-sided, like the interval; 1 where there is no interval. An effect on an edge can be told to neither side; only where
+    both edges are one, an exact effect may lie on it.
     """
     from scipy import special
 
@@ -43,7 +44,7 @@ def smallest_error(effect: Effect, below: float, above: float) -> float:
         effect.location - above, below - effect.location, min(above - effect.location, effect.location - below)
     )
     if effect.standard_error == 0:
-        return 0.0 if distance > 0 else 1.0
+        return 0.0 if distance > 0 or below == effect.location == above else 1.0
     return 2.0 * float(special.stdtr(effect.freedom, -max(0.0, distance) / effect.standard_error))
 
 

@@ -460,7 +460,7 @@ def test_overrides_replace_values_by_path() -> None:
     )  # fmt: skip
     assert scenario.measure.budget_s == 90
     assert scenario.measure.metrics[:2] == ("rtf", "stage.llm")
-    assert scenario.gate == {"stage.llm": 0.02}
+    assert scenario.gate.limits == {"stage.llm": 0.02}
     assert scenario.measure.margin_of("rtf") == 0.005
     assert scenario.optimizations["batched_cleanup"].after == {"every": 8}
     assert scenario.workload.texts["en"] == "hello = you"

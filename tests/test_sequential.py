@@ -51,6 +51,8 @@ def test_the_smallest_error_is_that_of_the_interval_that_just_decides(location: 
 def test_an_exact_effect_is_certain_unless_it_lies_on_the_margin() -> None:
     assert sequential.smallest_error(effect(0.02, 0.0), -0.01, 0.01) == 0
     assert sequential.smallest_error(effect(0.01, 0.0), -0.01, 0.01) == 1
+    assert sequential.smallest_error(effect(0.0, 0.0), 0.0, 0.0) == 0
+    assert sequential.smallest_error(effect(0.001, 0.0), 0.0, 0.0) == 0
 
 
 def test_without_an_interval_nothing_is_certain() -> None:

@@ -5,7 +5,7 @@
     Scenario.from_data(scenario.as_data()) == scenario                # as run.json keeps it
 
 Layers, each importing those before it: `source` (YAML -> plain data and lines), `problems` (what was wrong -> one
-error), `quantities`, `scalars`, `toggles`, `keys`, `target`, `requests`, `models`, `loading`, `schema`, `docs`.
+error), `quantities`, `scalars`, `toggles`, `keys`, `target`, `requests`, `gating`, `models`, `loading`, `schema`, `docs`.
 """
 
 from __future__ import annotations

@@ -65,6 +65,7 @@ _SECTIONS = (
     ("workload.prompts, a recording of your own", "Recording"),
     ("workload.speakers", "Speakers"),
     ("measure", "Measure"),
+    ("gate", "Gate"),
 )
 """Heading and definition in the schema, in the order of the page."""
 

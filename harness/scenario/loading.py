@@ -13,8 +13,9 @@ from harness.scenario.source import MAX_BYTES, KeyPath, Place, Source, dotted, f
 
 Overrides = Mapping[str, str] | Sequence[str]
 
-_BY_METRIC: tuple[KeyPath, ...] = (("gate",), ("measure", "margin"))
-"""Mappings whose keys may have dots in them, such as `stage.llm`."""
+_ANY = "*"
+_BY_METRIC: tuple[tuple[str, ...], ...] = (("gate", "optimizations", _ANY), ("gate",), ("measure", "margin"))
+"""Mappings whose keys may have dots in them, such as `stage.llm`; the first that fits. `*` is any one key."""
 
 
 def load(name_or_path: str, overrides: Overrides = ()) -> Scenario:
@@ -94,8 +95,9 @@ def _apply(source: Source, override: str) -> None:
 def _path(key: str) -> list[str]:
     parts = key.split(".")
     for prefix in _BY_METRIC:
-        if tuple(parts[: len(prefix)]) == prefix and len(parts) > len(prefix):
-            return [*parts[: len(prefix)], ".".join(parts[len(prefix) :])]
+        count = len(prefix)
+        if len(parts) >= count and all(known in (_ANY, part) for known, part in zip(prefix, parts, strict=False)):
+            return [*parts[:count], *([".".join(parts[count:])] if len(parts) > count else ())]
     return parts
 
 

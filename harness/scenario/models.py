@@ -22,9 +22,12 @@ from pydantic import (
 from pydantic.json_schema import SkipJsonSchema
 
 from harness.errors import ScenarioError
+from harness.metrics import EXACT
+from harness.results import NOTHING, TOGETHER
+from harness.scenario.gating import Gate
 from harness.scenario.keys import Keys
-from harness.scenario.problems import refuse, scenario_error
-from harness.scenario.quantities import Bytes, Fraction, Seconds
+from harness.scenario.problems import refuse, scenario_error, unknown
+from harness.scenario.quantities import Bytes, Seconds
 from harness.scenario.requests import Workload
 from harness.scenario.scalars import DesignName, Device, MarginOrMargins, MetricName, Name, Whole, distinct
 from harness.scenario.source import KeyPath, Place, Source, dotted, found, read
@@ -163,8 +166,8 @@ class Scenario(Keys):
         "against all but each.",
     )
     measure: Measure = Field(default=Measure(), description="How it is measured.")
-    gate: dict[MetricName, Fraction] = Field(
-        default={}, description="For `harness gate`: the largest loss in each metric that still passes."
+    gate: Gate = Field(
+        default=Gate(), description="For `harness gate`: the largest loss in each metric that still passes."
     )
     _file: str = PrivateAttr(default="")
 
@@ -190,6 +193,23 @@ class Scenario(Keys):
         if options.get("weights", "random") != "random":
             options["weights"] = str(self.resolve(options["weights"]))
         return options
+
+    def gated(self) -> dict[str, dict[str, float]]:
+        """What `harness gate` judges: the settings `none`, with several toggles `all`, and those that `gate.optimizations`
+        names, each with the largest loss in each metric that still passes, as a fraction.
+        """
+        limits = self.gate.limits or self._limits_of_margins()
+        together = [TOGETHER] if len(self.optimizations) > 1 else []
+        settings = dict.fromkeys([NOTHING, *together, *self.gate.optimizations])
+        return {name: {**limits, **self.gate.optimizations.get(name, {})} for name in settings}
+
+    def _limits_of_margins(self) -> dict[str, float]:
+        """The margin of latency, or where it is not measured those of all metrics; of what is exact, nothing may be lost."""
+        metrics = self.measure.metrics
+        limits = {
+            name: self.measure.margin_of(name) for name in metrics if name == "latency" or "latency" not in metrics
+        }
+        return {**limits, EXACT: 0.0} if EXACT in metrics else limits
 
     def as_data(self) -> dict[str, Any]:
         """Plain JSON data, for run.json: the YAML keys with every default written out, and `file`."""
@@ -235,7 +255,17 @@ class Scenario(Keys):
 
     @model_validator(mode="after")
     def _gate_is_measured(self) -> Self:
-        for metric in self.gate:
-            if metric not in self.measure.metrics:
-                refuse("this metric is not in measure.metrics, so that it cannot be gated", "gate", metric)
+        for path, limits in self.gate.parts():
+            for metric in limits:
+                if metric not in self.measure.metrics:
+                    refuse("this metric is not in measure.metrics, so that it cannot be gated", *path, metric)
+        return self
+
+    @model_validator(mode="after")
+    def _gated_settings_are_compared(self) -> Self:
+        several = len(self.optimizations) > 1
+        known = [*self.optimizations, *([TOGETHER] if several else ())]
+        for name in self.gate.optimizations:
+            if name not in known:
+                refuse(unknown("optimization of this scenario", name, known), "gate", "optimizations", name)
         return self
