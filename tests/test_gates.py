@@ -9,7 +9,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from xml.etree import ElementTree  # of files that the test itself had written
+from xml.etree import ElementTree as ET  # of files that the test itself had written
 
 import psutil
 import pytest
@@ -56,7 +56,7 @@ def decision(folder: Path) -> dict[str, object]:
 
 
 def failures(folder: Path) -> list[str]:
-    document = ElementTree.fromstring((folder / "gate.xml").read_text())  # noqa: S314  the gate's own
+    document = ET.fromstring((folder / "gate.xml").read_text())  # noqa: S314  the gate's own
     return [str(failure.get("message")) for failure in document.iter("failure")]
 
 
@@ -91,19 +91,29 @@ def test_a_faster_revision_has_improved(repository: Path) -> None:
 
 
 def test_noise_makes_a_gate_inconclusive_and_never_fail(repository: Path) -> None:
-    write(repository, noise=2.0)
+    write(repository, noise=0.9)
     assert gate(repository, "--budget", "20s").returncode == 3
     assert decision(repository)["outcome"] == "inconclusive"
 
 
-def test_a_revision_that_cannot_be_measured_is_no_regression(repository: Path) -> None:
-    write(repository, more="# the model dies\n")
-    text = (repository / "bench.yaml").read_text().replace("base: 50ms", "base: 50ms, memory: {resample_cache: x}")
-    (repository / "bench.yaml").write_text(text)
+def test_a_scenario_that_one_revision_spells_wrong_is_told(repository: Path) -> None:
+    path = repository / "bench.yaml"
+    path.write_text(path.read_text().replace("budget:", "budgget:"))
     git(repository, "commit", "--quiet", "--all", "--message", "broken")
     done = gate(repository)
     assert done.returncode == 2, done.stdout + done.stderr
-    assert "bench.yaml" in done.stderr
+    assert "did you mean" in done.stderr
+
+
+def test_a_revision_that_dies_is_no_regression_and_what_can_be_measured_is(repository: Path) -> None:
+    alone = "gate: {latency: 1%, optimizations: {resample_cache: {latency: 5%}}}\n"
+    write(repository, faults="{resample_cache: crash}", more=alone)
+    done = gate(repository)
+    assert done.returncode == 4, done.stdout + done.stderr
+    lines = decision(repository)["lines"]
+    assert isinstance(lines, list)
+    assert {line["setting"]: line["outcome"] for line in lines} == {"none": "pass", "resample_cache": "failed"}
+    assert "SIGABRT" in str(lines)
 
 
 def test_a_scenario_that_one_revision_lacks_is_told(repository: Path) -> None:
