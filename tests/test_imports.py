@@ -22,11 +22,12 @@ LAYERS = (
     {"adapters", "workload"},
     {"evidence"},
     {"controls", "findings", "frontier", "ledger"},
-    {"compare", "measure", "together"},
+    {"compare", "measure", "together", "noise"},
     {"report", "worker", "processes"},
-    {"environment", "session", "doctor"},
+    {"environment", "session", "doctor", "calibrations"},
     {"passes", "catalogue"},
     {"runner", "terminal"},
+    {"calibrate", "planning", "outlook"},
     {"cli"},
 )
 """A module may import from its own set and from those before it."""
