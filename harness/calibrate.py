@@ -20,7 +20,7 @@ from harness.errors import MeasureError, UsageError
 from harness.evidence import Evidence, log_ratio
 from harness.metrics import METRICS, metric
 from harness.noise import Between, between_workers, noise_of
-from harness.results import Foresight, Run
+from harness.results import Foresight, Planted, Run
 from harness.scenario import Scenario
 from harness.session import Progress
 from harness.statistics import MIN_WORKERS
@@ -129,7 +129,11 @@ def _confirmed(outcome: Outcome, scenario: Scenario, out: Path, progress: Progre
     alone = controls_only(scenario)
     folder = out / store.new_run_id(f"{scenario.name[:50]}-confirmation")
     run = runner.run(alone, folder, devices=[calibration.device], progress=progress, dose=foresight.detectable)
-    confirmed = planted(run, calibration.device), is_called_slower(run, calibration.device)
+    confirmed = Planted(
+        slow_down=planted(run, calibration.device),
+        budget_s=scenario.measure.budget_s,
+        called_slower=is_called_slower(run, calibration.device),
+    )
     kept = replace(calibration, confirmed=confirmed)
     return replace(outcome, calibration=kept, path=shelf.keep(kept))
 

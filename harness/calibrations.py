@@ -25,7 +25,7 @@ from harness.environment import fingerprint
 from harness.errors import CalibrationError, UsageError
 from harness.metrics import METRICS, metric
 from harness.noise import Noise, Shape, foresee
-from harness.results import Calibrated, Foresight
+from harness.results import Calibrated, Foresight, Planted
 from harness.scenario import Scenario
 
 SCHEMA_VERSION = 1
@@ -60,7 +60,7 @@ class Calibration:
     passed: bool
     costs: Costs
     noise: Noise
-    confirmed: tuple[float, bool] | None = None
+    confirmed: Planted | None = None
     versions: Mapping[str, str | None] = field(default_factory=dict)
 
 

@@ -30,8 +30,12 @@ def show_outcome(outcome: Outcome, console: Console) -> None:
     console.print(table)
     confirmed = outcome.calibration.confirmed
     if confirmed is not None:
-        size, called = confirmed
-        word = "was called slower" if called else "was not called slower, which happens in one run of twenty"
+        size = confirmed.slow_down
+        word = (
+            "was called slower"
+            if confirmed.called_slower
+            else "was not called slower, which happens in one run of twenty"
+        )
         console.print(f"planted for real: a slow-down of {units.percent(size, 2)} {word}", highlight=False)
     console.print(f"\nrun   {outcome.folder}\nkept  {outcome.path}", markup=False, highlight=False, soft_wrap=True)
 
@@ -114,7 +118,7 @@ def _expected(expected: Expected) -> Iterator[str]:
         f"{units.significant(expected.rounds_per_worker, 3)} for each worker in the whole budget"
     )
     yield (
-        f"  time      {units.seconds(low, 3)} to {units.seconds(high, 3)} of measuring, less where all is decided early; "
+        f"  time      {units.seconds(low, 3)} to {units.seconds(high, 3)} of measuring (the less where nothing differs); "
         f"about {units.seconds(expected.startup_s, 3)} of start-up and {units.seconds(expected.other_s, 3)} of untimed "
         f"passes: {units.seconds(low + fixed, 3)} to {units.seconds(high + fixed, 3)} in all"
     )

@@ -313,11 +313,20 @@ class Foresight:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Planted:
+    """A slow-down (a share) that was really made in a run with this budget, and whether that run called it slower."""
+
+    slow_down: float
+    budget_s: float
+    called_slower: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Calibrated:
     """What an earlier calibration of this machine says of a run with this plan on one device.
 
     `run` is the calibrating run, `workers` and `blocks` (of all workers together) what it measured; `passed` whether its
-    controls held. `confirmed` is (the slow-down that was really planted, whether it was called slower), if that was tried.
+    controls held. `confirmed` is what came of planting the smallest slow-down, if that was tried.
     """
 
     device: str
@@ -328,7 +337,7 @@ class Calibrated:
     blocks: int
     passed: bool
     foresight: Foresight
-    confirmed: tuple[float, bool] | None = None
+    confirmed: Planted | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

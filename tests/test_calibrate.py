@@ -83,7 +83,8 @@ def test_a_calibration_spends_its_budget_on_identical_code_and_finds_what_was_pl
     assert 0.5 < (middle.detectable_by_interval - 0.01) / (4.4 * error) < 2
     assert outcome.calibration.passed
     assert outcome.calibration.confirmed is not None
-    assert outcome.calibration.confirmed[0] == pytest.approx(middle.detectable, rel=0.02)
+    assert outcome.calibration.confirmed.budget_s == 30
+    assert outcome.calibration.confirmed.slow_down == pytest.approx(middle.detectable, rel=0.02)
     assert (outcome.folder / "run.json").exists()
     assert len(list((tmp_path / "results").iterdir())) == 2
     assert calibrations.read(outcome.path) == outcome.calibration

@@ -59,9 +59,10 @@ def foresight_of(found: Calibrated) -> str:
     told = f"identical code faster or slower in {units.count(false)} of {units.count(seen.runs)} resampled runs"
     parts = [f"Calibrated on {found.made}: in this budget this machine calls {told} and {_detects(seen)} ({rests_on})."]
     if found.confirmed is not None:
-        size, called = found.confirmed
+        planted = found.confirmed
+        size, budget = units.percent(planted.slow_down, 2), units.seconds(planted.budget_s, 3)
         parts.append(
-            f"A slow-down of {units.percent(size, 2)} that was planted then was {'' if called else 'not '}called slower."
+            f"One of {size}, planted then in {budget}, was {'' if planted.called_slower else 'not '}called slower."
         )
     if not found.passed:
         parts.append("The controls of that calibration did not all pass.")
@@ -73,7 +74,9 @@ def _detects(seen: Foresight) -> str:
     if seen.detectable is not None:
         return f"finds a slow-down of {units.percent(seen.detectable, 2)} in {power}"
     passed = units.percent(seen.placebo_passed / seen.runs)
-    return f"finds no slow-down in {power}: their placebo passes in {passed}"
+    alone = seen.detectable_by_interval
+    but = "" if alone is None else f"; by the interval alone it would be {units.percent(alone, 2)}"
+    return f"finds no slow-down in {power}, because the placebo passes in {passed}{but}"
 
 
 def _not_calibrated(failed: Sequence[Control]) -> str:

@@ -23,6 +23,7 @@ from harness.results import (
     Foresight,
     FrontierPoint,
     Plan,
+    Planted,
     Run,
     Trial,
     Verdict,
@@ -80,7 +81,7 @@ def _calibrated() -> Calibrated:
     )  # fmt: skip
     return Calibrated(
         device="cpu", made="2026-11-24", run="seed-optimizations-calibration", machine="a processor", workers=6, blocks=420,
-        passed=True, foresight=foresight, confirmed=(0.01231, True),
+        passed=True, foresight=foresight, confirmed=Planted(slow_down=0.01231, budget_s=120, called_slower=True),
     )  # fmt: skip
 
 
