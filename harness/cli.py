@@ -23,6 +23,8 @@ from harness.errors import HarnessError, UsageError
 INTERRUPTED = 130
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 """What the system says when a disk, or somebody's share of it, is full."""
+PILOT = "20s"
+"""Budget of a calibration that `plan --pilot` makes."""
 _HELP = """Measure what each optimization of a text-to-speech model is worth, and how sure that is.
 
 A scenario (YAML) names a model, a workload, and the optimizations to toggle. `harness run` measures them in fresh
@@ -32,6 +34,8 @@ processes, with controls whose true effect is known, and checks that each toggle
   harness run seed-optimizations      measure, write the page, say where it is
   harness run smoke --budget 5s       a quick look
   harness report results/RUN          write the page of a run again
+  harness plan smoke --detect 1%      how long a run takes here, and how much budget finds 1 %
+  harness calibrate smoke             what this machine can tell apart: false alarms, smallest effect
   harness list optimizations          what can be toggled
   harness gate SCENARIO --base main   is this commit slower? for CI
   harness doctor                      what on this machine makes timings noisy
@@ -42,6 +46,27 @@ app = typer.Typer(help=_HELP, no_args_is_help=True, add_completion=False, rich_m
                   pretty_exceptions_enable=False)  # fmt: skip
 
 JsonFlag = Annotated[bool, typer.Option("--json", help="Print JSON, and nothing else, on stdout.")]
+CalibrationsOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--calibrations", metavar="DIR", envvar="HARNESS_CALIBRATIONS", show_default="the user's cache",
+        help="Folder in which calibrations are kept.",
+    ),
+]  # fmt: skip
+ScenarioArgument = Annotated[
+    str, typer.Argument(metavar="SCENARIO", help="Name of a shipped scenario, or path of a YAML file.")
+]
+DeviceOption = Annotated[
+    str | None,
+    typer.Option(help="cpu, cuda, cuda:N, or all: instead of the scenario's devices.", show_default="the scenario's"),
+]
+BudgetOption = Annotated[
+    str | None, typer.Option(help="Measuring time per device, such as 90s or 2m.", show_default="the scenario's")
+]
+SettingsOption = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="KEY=VALUE", help="Set a key of the scenario: measure.workers=8. May be repeated."),
+]
 
 
 def _version(wanted: bool) -> None:
@@ -94,6 +119,7 @@ def run(
         bool,
         typer.Option("--memory-snapshot", help="Keep every allocation of each arm on a GPU, and draw who held it."),
     ] = False,
+    kept: CalibrationsOption = None,
     json_: JsonFlag = False,
 ) -> None:
     """Measure a scenario, save the run, and write its report beside it.
@@ -101,7 +127,7 @@ def run(
     Latency, memory and output are measured in separate fresh processes. Ctrl-C keeps what was measured; `--resume`
     goes on. A device that this machine lacks is skipped, and said so.
     """
-    from harness import runner, store
+    from harness import calibrations, runner, store
     from harness.terminal import ProgressBar
 
     if memory_snapshot:
@@ -119,7 +145,10 @@ def run(
             chosen = _load(scenario, settings or [], budget)
             folder = out / store.new_run_id(chosen.name)
             devices = _devices(chosen.devices, device)
-            action = partial(runner.run, chosen, folder, devices=devices, progress=progress, limit_s=limit_s)
+            known = calibrations.shelf(kept)
+            action = partial(
+                runner.run, chosen, folder, devices=devices, progress=progress, limit_s=limit_s, known=known
+            )
         try:
             result = action()
         except KeyboardInterrupt:
@@ -213,6 +242,114 @@ def gate(
         page = _write_reports(folder, html=folder / "report.html", markdown=None)
         typer.echo(f"run   {folder}\npage  {page.resolve().as_uri()}")
     raise typer.Exit(decision.exit_code)
+
+
+@app.command()
+def calibrate(
+    scenario: ScenarioArgument,
+    out: Annotated[Path, typer.Option(help="Folder in which the run's folder is made.")] = Path("results"),
+    device: DeviceOption = None,
+    budget: BudgetOption = None,
+    settings: SettingsOption = None,
+    confirm: Annotated[
+        bool,
+        typer.Option(
+            "--confirm", help="Plant the smallest slow-down that is to be found, in a second run: is it found?"
+        ),
+    ] = False,
+    kept: CalibrationsOption = None,
+    json_: JsonFlag = False,
+) -> None:
+    """Measure what this machine can tell apart: how often identical code, and how small a slow-down.
+
+    The scenario's reference runs against twins of itself for the whole budget. Runs are resampled from that, for a quarter
+    to four times the budget. The answer is kept for this machine, and later runs of the scenario show it.
+    """
+    from dataclasses import asdict
+
+    from rich.console import Console
+
+    from harness import outlook
+
+    chosen = _load(scenario, settings or [], budget)
+    outcomes = _calibrate(chosen, _devices(chosen.devices, device), out, kept, confirm=confirm)
+    if json_:
+        typer.echo(json.dumps([asdict(outcome) for outcome in outcomes], ensure_ascii=False, indent=1, default=str))
+        return
+    for outcome in outcomes:
+        outlook.show_outcome(outcome, Console(width=None if sys.stdout.isatty() else 140))
+
+
+def _calibrate(chosen: Any, devices: tuple[str, ...], out: Path, kept: Path | None, *, confirm: bool) -> Any:
+    """The outcomes of a calibration, which Ctrl-C ends."""
+    from harness import calibrate as calibrate_module
+    from harness import calibrations
+    from harness.terminal import ProgressBar
+
+    with ProgressBar() as progress:
+        try:
+            return calibrate_module.calibrate(
+                chosen, out, devices=devices, progress=progress, shelf=calibrations.shelf(kept), confirm=confirm
+            )
+        except KeyboardInterrupt:
+            typer.echo(f"interrupted; nothing was calibrated, and what was measured is kept in {out}", err=True)
+            raise typer.Exit(INTERRUPTED) from None
+
+
+@app.command()
+def plan(
+    scenario: ScenarioArgument,
+    detect: Annotated[
+        str | None, typer.Option(metavar="PERCENT", help="How much budget finds a slow-down of this size, such as 1%?")
+    ] = None,
+    device: DeviceOption = None,
+    budget: BudgetOption = None,
+    settings: SettingsOption = None,
+    pilot: Annotated[
+        bool, typer.Option("--pilot", help="Where nothing is known yet, calibrate for 20 s first.")
+    ] = False,
+    out: Annotated[Path, typer.Option(help="Folder in which the run of --pilot is made.")] = Path("results"),
+    kept: CalibrationsOption = None,
+    json_: JsonFlag = False,
+) -> None:
+    """Say what a run would measure, how long it takes here and how large it gets; measures nothing without --pilot.
+
+    Times, sizes and --detect come from a calibration of this machine.
+    """
+    from dataclasses import asdict
+
+    from rich.console import Console
+
+    from harness import calibrations, outlook, planning, runner
+
+    chosen = _load(scenario, settings or [], budget)
+    effect = None if detect is None else _percentage(detect, "--detect")
+    devices, _ = runner.usable_devices(_devices(chosen.devices, device), fake=chosen.model.adapter == "fake")
+    shelf = calibrations.shelf(kept)
+    known = {name: _known(shelf, chosen, name) for name in devices}
+    missing = tuple(name for name, found in known.items() if found is None)
+    if pilot and missing:
+        short = _load(scenario, settings or [], PILOT)
+        for outcome in _calibrate(short, missing, out, kept, confirm=False):
+            known[outcome.calibration.device] = outcome.calibration
+    outlines = [planning.outline(chosen, name, found, effect) for name, found in known.items()]
+    if json_:
+        typer.echo(json.dumps([asdict(outline) for outline in outlines], ensure_ascii=False, indent=1))
+        return
+    for outline in outlines:
+        outlook.show_outline(outline, Console(width=None if sys.stdout.isatty() else 140), scenario)
+
+
+def _known(shelf: Any, chosen: Any, device: str) -> Any:
+    """What is kept for a scenario on a device; None, and a word on stderr, where it cannot be read."""
+    from harness import runner
+    from harness.errors import CalibrationError
+
+    try:
+        return shelf.find(chosen, device, runner.here(chosen))
+    except CalibrationError as error:
+        typer.echo(f"harness: {error}", err=True)
+        return None
 
 
 @app.command()
@@ -348,6 +485,18 @@ def _seconds(text: str, option: str) -> float:
 
     try:
         return TypeAdapter[float](Seconds).validate_python(text)
+    except ValidationError as error:
+        message = f"{option}: {error.errors()[0]['msg']}"
+        raise UsageError(message) from None
+
+
+def _percentage(text: str, option: str) -> float:
+    from pydantic import TypeAdapter, ValidationError
+
+    from harness.scenario.quantities import Margin
+
+    try:
+        return TypeAdapter[float](Margin).validate_python(text)
     except ValidationError as error:
         message = f"{option}: {error.errors()[0]['msg']}"
         raise UsageError(message) from None

@@ -9,12 +9,14 @@ from harness.optimizations import registry
 from harness.results import Arm, ArmRole, State, setting
 
 PLACEBO, HOST_DOSE, DEVICE_DOSE, UNINSTRUMENTED = "placebo", "host_dose", "device_dose", "uninstrumented"
-CONTROLS = (PLACEBO, HOST_DOSE, DEVICE_DOSE, UNINSTRUMENTED)
-"""Names of the arms whose true effect is known. `uninstrumented` is the reference with nobody listening to its stages."""
+TWIN = "twin"
+CONTROLS = (PLACEBO, TWIN, HOST_DOSE, DEVICE_DOSE, UNINSTRUMENTED)
+"""Names of the arms whose true effect is known. `uninstrumented` is the reference with nobody listening to its stages,
+`twin` a second placebo, in design `controls` alone."""
 CONFIRMATION = "confirmation"
 """The group of blocks in which a gate confirms a regression with fresh processes."""
 _ROLES: Mapping[str, ArmRole] = {
-    PLACEBO: "placebo", HOST_DOSE: "dose", DEVICE_DOSE: "dose", UNINSTRUMENTED: "uninstrumented",
+    PLACEBO: "placebo", TWIN: "placebo", HOST_DOSE: "dose", DEVICE_DOSE: "dose", UNINSTRUMENTED: "uninstrumented",
 }  # fmt: skip
 
 Pair = tuple[str, str, str]
@@ -55,12 +57,14 @@ class Design:
 
 
 def design(name: str, toggles: Sequence[Toggle], *, device: str, instrumentation: bool = False) -> Design:
-    """Lay out design `name` ("one_at_a_time" or "leave_one_out") for one device. Raises KeyError for another name.
+    """Lay out design `name` ("one_at_a_time", "leave_one_out" or "controls") for one device. Raises KeyError for another.
 
     With `instrumentation`, an arm is added that shows what the spans cost.
     """
-    arms, pairs = {"one_at_a_time": _one_at_a_time, "leave_one_out": _leave_one_out}[name](toggles)
-    controls = [PLACEBO, HOST_DOSE, *([DEVICE_DOSE] if device != "cpu" else ())]
+    arms, pairs = {"one_at_a_time": _one_at_a_time, "leave_one_out": _leave_one_out, "controls": _controls}[name](
+        toggles
+    )
+    controls = [PLACEBO, *(() if pairs else (TWIN,)), HOST_DOSE, *([DEVICE_DOSE] if device != "cpu" else ())]
     return _with_controls(arms, pairs, [*controls, *([UNINSTRUMENTED] if instrumentation else ())])
 
 
@@ -77,6 +81,11 @@ def _one_at_a_time(toggles: Sequence[Toggle]) -> tuple[list[Arm], list[Pair]]:
         arms.append(Arm(name="all", role="all", states={toggle.name: toggle.after for toggle in toggles}))
         pairs.append(("all", "none", "all"))
     return arms, pairs
+
+
+def _controls(toggles: Sequence[Toggle]) -> tuple[list[Arm], list[Pair]]:
+    """The reference alone, beside its controls: nothing is compared, so that nothing ends a run before its budget."""
+    return [Arm(name="none", role="none", states={toggle.name: toggle.before for toggle in toggles})], []
 
 
 def _leave_one_out(toggles: Sequence[Toggle]) -> tuple[list[Arm], list[Pair]]:

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
+import math
 import os
 import platform
 import subprocess
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -42,6 +46,43 @@ def environment(*, threads: int, seed: int) -> dict[str, Any]:
             **{name: fixed[name] for name in ("OMP_NUM_THREADS", "OMP_WAIT_POLICY", "PYTHONHASHSEED")},
         },
     }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fingerprint:
+    """What makes timings of one device comparable: a short hash of it, and the same in words."""
+
+    code: str
+    description: str
+
+
+def fingerprint(here: Mapping[str, Any], device: str) -> Fingerprint:
+    """The fingerprint of an `environment`, for runs on `device`. What changes from run to run, such as load, is not in it."""
+    cpu, (system, release) = here["cpu"], _system(here["system"]["platform"])
+    memory_gib = 2 ** round(math.log2(max(1, here["memory_bytes"]) / 2**30))
+    facts = [
+        cpu["model"] or "unknown processor",
+        f"{cpu['usable'] or cpu['threads']} of {cpu['threads']} threads on {cpu['cores']} cores",
+        f"about {memory_gib:g} GiB",
+        f"{system} {release} {here['system']['machine']}",
+        *(_cards(here["gpus"], device) if device != "cpu" else ()),
+        f"Python {'.'.join(here['python'].split('.')[:2])}",
+        f"torch {here['versions']['torch']}",
+        f"{here['worker']['threads']} thread(s) a worker",
+    ]
+    code = hashlib.sha256(json.dumps(facts).encode()).hexdigest()[:12]
+    return Fingerprint(code=code, description=", ".join(facts))
+
+
+def _system(platform_name: str) -> tuple[str, str]:
+    """The system and the major version of its kernel: ("Linux", "6")."""
+    system, _, rest = platform_name.partition("-")
+    return system, rest.partition(".")[0].partition("-")[0]
+
+
+def _cards(found: Sequence[Mapping[str, Any]], device: str) -> list[str]:
+    index = int(device.partition(":")[2] or 0)
+    return [f"{card.get('name')} with driver {card.get('driver')}" for card in found if card.get("index") == index]
 
 
 def differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:

@@ -3,6 +3,7 @@
     HarnessError                  exit code 4: could not measure
     |-- UsageError                exit code 2: the command, a name or a file cannot be read as meant
     |   |-- ScenarioError         a scenario, with file, line and key path
+    |   |-- CalibrationError      a calibration that was kept and cannot be read
     |   |-- RunFileError          a run folder that is missing, torn or of an unknown schema
     |   `-- CheckpointError       a model directory, or a file in it, that is not what it should be
     `-- MeasureError              exit code 4
@@ -41,6 +42,10 @@ class ScenarioError(UsageError):
 
 class RunFileError(UsageError):
     """A run folder that is missing, torn beyond its last line, or of an unknown schema version."""
+
+
+class CalibrationError(UsageError):
+    """A calibration that was kept and is damaged, of another schema, or not of what its name says."""
 
 
 class CheckpointError(UsageError):

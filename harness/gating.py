@@ -113,7 +113,9 @@ def measure(
     confirmed: dict[tuple[str, str, str], bool] = {}
     try:
         for device in plan.devices:
-            session = Session(device, scenario, design, journal, Ledger(device), progress, _sides(pair, design))
+            session = Session(
+                device, scenario, design, journal, Ledger(device), progress, _sides(pair, design), dose=0.0
+            )
             try:
                 pair_pass(session)
                 confirmed |= _confirm(session, limits)

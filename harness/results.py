@@ -288,6 +288,61 @@ class ArmSummary:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Foresight:
+    """What a run with this budget can be expected to tell apart, from resampled runs of identical code (`harness.noise`).
+
+    `workers` and `blocks` (of each worker) are those of a resampled run, `runs` how many there were. Of identical code
+    `faster`, `slower` and `undecided` count verdicts, `placebo_passed` the runs whose placebo passed, `covered` those in
+    which the intervals of all looks held no change; `spent` is the share of the budget that a run took. `detectable` is the
+    smallest slow-down that was called slower in `power` of the runs, None where none below one half was, and
+    `detectable_by_interval` the same where the placebo is not asked.
+    """
+
+    budget_s: float
+    margin: float
+    workers: int
+    blocks: float
+    runs: int
+    faster: int
+    slower: int
+    undecided: int
+    placebo_passed: int
+    covered: int
+    spent: float
+    power: float
+    detectable: float | None
+    detectable_by_interval: float | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Planted:
+    """A slow-down (a share) that was really made in a run with this budget, and whether that run called it slower."""
+
+    slow_down: float
+    budget_s: float
+    called_slower: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Calibrated:
+    """What an earlier calibration of this machine says of a run with this plan on one device.
+
+    `run` is the calibrating run, `workers` and `blocks` (of all workers together) what it measured; `passed` whether its
+    controls held. `confirmed` is what came of planting the smallest slow-down, if that was tried.
+    """
+
+    device: str
+    made: str
+    run: str
+    machine: str
+    workers: int
+    blocks: int
+    passed: bool
+    foresight: Foresight
+    confirmed: Planted | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
     """What was planned for each device: the arms, which of them share a block, and the pairs to compare.
 
@@ -296,6 +351,7 @@ class Plan:
     `looks` are shares of the budget at which the run looks; none in runs from before there were looks, which had but one.
     `limits` are those of a gate, none in other runs: for each gated assignment of the toggles ("none", "all" or a toggle, as
     its contrasts are named) the largest loss in each metric that still passes, as a fraction.
+    `dose` is the length of a dose as a share of the reference's latency; None in runs from before it was kept.
     """
 
     devices: tuple[str, ...]
@@ -311,6 +367,7 @@ class Plan:
     concurrency: Mapping[str, int] = field(default_factory=dict)
     looks: tuple[float, ...] = ()
     limits: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    dose: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -335,5 +392,6 @@ class Run:
     conditions: tuple[Conditions, ...] = ()
     memory_courses: tuple[MemoryCourse, ...] = ()
     looks: tuple[Look, ...] = ()
+    calibrations: tuple[Calibrated, ...] = ()
     unavailable: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     timing: Mapping[str, Any] = field(default_factory=dict)

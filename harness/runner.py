@@ -5,45 +5,51 @@ from __future__ import annotations
 import shlex
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from harness import adapters, compare, sequential, store, workload
+from harness import adapters, calibrations, compare, sequential, store, workload
 from harness.designs import Design, Toggle, design
 from harness.environment import differences, environment, gpus
-from harness.errors import CheckpointError, NothingMeasuredError, UsageError
+from harness.errors import CalibrationError, CheckpointError, NothingMeasuredError, UsageError
 from harness.ledger import Ledger
 from harness.optimizations import named
 from harness.passes import examination_pass, first_cycle, latency_pass, memory_pass
-from harness.results import Arm, Finding, Plan, Run
+from harness.results import Arm, Calibrated, Finding, Plan, Run
 from harness.scenario import Scenario
 from harness.session import DeviceFailedError, Progress, Session, TimeIsUpError
 
+DOSE_IN_MARGINS = 2.0
+"""Length of a dose: this many times the margin of the median latency."""
 PASSES = (examination_pass, latency_pass, memory_pass)
 
 
 def run(
-    scenario: Scenario, folder: Path, *, devices: Sequence[str], progress: Progress, limit_s: float | None = None
-) -> Run:
+    scenario: Scenario, folder: Path, *, devices: Sequence[str], progress: Progress, limit_s: float | None = None,
+    dose: float | None = None, known: calibrations.Shelf | None = None,
+) -> Run:  # fmt: skip
     """Measure `scenario` on `devices` into the new folder `folder`. What was measured is kept whatever happens.
 
     With `limit_s`, stop after the step in which this call has lasted that long: the Run is then not `complete`, and
-    `resume` goes on.
+    `resume` goes on. A dose is `dose` of the reference's latency long, by default twice the margin. What `known`, where
+    calibrations are kept, says of a run like this one is kept in the run.
 
     Raises NothingMeasuredError where no device could be measured at all, and KeyboardInterrupt after saving.
     """
     usable, skipped = usable_devices(devices, fake=scenario.model.adapter == "fake")
     check_model(scenario)
     journal = store.Journal(folder)
-    plan = _plan(scenario, usable)
+    plan = plan_of(scenario, usable, dose)
+    around = here(scenario)
     run_event = {
         "id": folder.name,
         "scenario": scenario.as_data(),
-        "environment": environment(threads=scenario.measure.threads, seed=_seed(scenario)),
+        "environment": around,
         "plan": asdict(plan),
-        "optimizations": {name: _card(name) for name in scenario.optimizations},
+        "calibrations": [asdict(found) for found in _calibrations(scenario, usable, around, known, progress)],
+        "optimizations": {name: _card(name) for name in scenario.optimizations} if plan.pairs else {},
         "timing": {"started": _now(), "command": shlex.join(["harness", *sys.argv[1:]])},
     }
     journal.append("run", run_event)
@@ -61,12 +67,17 @@ def resume(folder: Path, progress: Progress, limit_s: float | None = None) -> Ru
         raise UsageError(message)
     stored = store.run_from_journal(folder)
     scenario, journal = Scenario.from_data(stored.scenario), store.Journal(folder)
-    changed = differences(stored.environment, environment(threads=scenario.measure.threads, seed=_seed(scenario)))
+    changed = differences(stored.environment, here(scenario))
     if changed:
         message = f"This run was resumed where not everything was as before: {'; '.join(changed)}."
         journal.append("finding", asdict(Finding(kind="resumed", device="", message=message)))
         progress.note(message)
     return _measure(scenario, stored.plan, journal, progress, limit_s)
+
+
+def here(scenario: Scenario) -> dict[str, Any]:
+    """The environment in which runs of a scenario are made on this machine, now."""
+    return environment(threads=scenario.measure.threads, seed=_seed(scenario))
 
 
 def check_model(scenario: Scenario) -> None:
@@ -99,7 +110,7 @@ def _measure(scenario: Scenario, plan: Plan, journal: store.Journal, progress: P
     deadline_s = None if limit_s is None else time.monotonic() + limit_s
     try:
         for device in plan.devices:
-            session = _session(device, scenario, journal, past, progress)
+            session = _session(device, scenario, journal, past, progress, _dose(scenario, plan))
             session.deadline_s = deadline_s
             try:
                 for measure in PASSES:
@@ -118,7 +129,7 @@ def _measure(scenario: Scenario, plan: Plan, journal: store.Journal, progress: P
         journal.close()
         result = compare.evaluate(store.run_from_journal(journal.folder))
         store.save(result, journal.folder)
-    if result.complete and not any(contrast.ratio is not None for contrast in result.contrasts):
+    if result.complete and not _is_anything_measured(result):
         why = "; ".join(dict.fromkeys(failure.message for failure in result.failures)) or "no block was completed"
         message = f"nothing could be compared: {why}"
         raise NothingMeasuredError(message)
@@ -131,14 +142,16 @@ def _session(
     journal: store.Journal,
     past: Sequence[Mapping[str, Any]],
     progress: Progress,
+    dose: float,
 ) -> Session:
     ledger = Ledger(device)
     for event in past:
         ledger.note(event["is"], event)
-    return Session(device, scenario, _design(scenario, device), journal, ledger, progress)
+    return Session(device, scenario, design_of(scenario, device), journal, ledger, progress, dose=dose)
 
 
-def _design(scenario: Scenario, device: str) -> Design:
+def design_of(scenario: Scenario, device: str) -> Design:
+    """The arms, groups and pairs of a scenario on one device."""
     toggles = [
         Toggle(name=name, before=toggle.before, after=toggle.afters[0], further=toggle.afters[1:])
         for name, toggle in scenario.optimizations.items()
@@ -146,8 +159,9 @@ def _design(scenario: Scenario, device: str) -> Design:
     return design(scenario.design, toggles, device=device, instrumentation=scenario.measure.instrumentation)
 
 
-def _plan(scenario: Scenario, devices: Sequence[str]) -> Plan:
-    widest = _design(scenario, next((device for device in devices if device != "cpu"), "cpu"))
+def plan_of(scenario: Scenario, devices: Sequence[str], dose: float | None = None) -> Plan:
+    """What a run of the scenario on `devices` is going to measure."""
+    widest = design_of(scenario, next((device for device in devices if device != "cpu"), "cpu"))
     measure = scenario.measure
     return Plan(
         devices=tuple(devices),
@@ -161,7 +175,38 @@ def _plan(scenario: Scenario, devices: Sequence[str]) -> Plan:
         budget_s=measure.budget_s,
         margin={name: measure.margin_of(name) for name in dict.fromkeys(("latency", *measure.metrics))},
         looks=sequential.LOOKS,
+        dose=DOSE_IN_MARGINS * measure.margin_of("latency") if dose is None else dose,
     )
+
+
+def _dose(scenario: Scenario, plan: Plan) -> float:
+    return DOSE_IN_MARGINS * scenario.measure.margin_of("latency") if plan.dose is None else plan.dose
+
+
+def _calibrations(
+    scenario: Scenario,
+    devices: Sequence[str],
+    around: Mapping[str, Any],
+    known: calibrations.Shelf | None,
+    progress: Progress,
+) -> Iterator[Calibrated]:
+    """What is known beforehand of runs like this one; a calibration that cannot be read is told, and does without."""
+    if known is None or scenario.design == "controls":
+        return
+    for device in devices:
+        try:
+            found = known.find(scenario, device, around)
+            if found is not None:
+                yield calibrations.applied(found, scenario, design_of(scenario, device))
+        except CalibrationError as error:
+            progress.note(str(error))
+
+
+def _is_anything_measured(run: Run) -> bool:
+    """Whether something can be compared; where nothing is to be, whether anything was timed."""
+    if not run.plan.pairs:
+        return any(trial.phase == "timed" for trial in run.trials)
+    return any(contrast.ratio is not None for contrast in run.contrasts)
 
 
 def _card(name: str) -> dict[str, Any]:

@@ -50,11 +50,14 @@ class TimeIsUpError(MeasureError):
 
 
 class Session:
-    """One device of one run: what to measure, what is done, and the workers that do it."""
+    """One device of one run: what to measure, what is done, and the workers that do it.
+
+    `dose` is the length of a dose, as a share of the reference's latency.
+    """
 
     def __init__(
         self, device: str, scenario: Scenario, design: Design, journal: Journal, ledger: Ledger, progress: Progress,
-        sides: Mapping[str, Side] | None = None,
+        sides: Mapping[str, Side] | None = None, *, dose: float,
     ) -> None:  # fmt: skip
         self.device = device
         self.scenario = scenario
@@ -63,6 +66,7 @@ class Session:
         self.ledger = ledger
         self.progress = progress
         self.sides = sides or {}
+        self.dose = dose
         self.deadline_s: float | None = None
         self._checked_s: float | None = None
         self._longest_step_s = 0.0

@@ -110,8 +110,8 @@ def joint_effects(
     most = max(map(len, estimates.values()), default=0)
     workers = sorted(next((values for values in estimates.values() if len(values) == most), ()))
     complete = [arm for arm, values in estimates.items() if all(worker in values for worker in workers)]
-    spreads = _spreads(np.array([[estimates[arm][worker] for arm in complete] for worker in workers]))
-    judged = dict(zip(complete, spreads, strict=True)) if spreads else {}
+    found = spreads(np.array([[estimates[arm][worker] for arm in complete] for worker in workers]))
+    judged = dict(zip(complete, found, strict=True)) if found else {}
     return {
         arm: _effect(list(values.values()), judged.get(arm), _count(arms[arm], values), level)
         for arm, values in estimates.items()
@@ -127,11 +127,11 @@ def _whole_workers(arms: Iterable[Differences]) -> set[int]:
     return {worker for worker, count in blocks.items() if count >= BROKEN_OFF * typical}
 
 
-_Spread = tuple[float, float]
+Spread = tuple[float, float]
 """A variance over workers and its degrees of freedom."""
 
 
-def _spreads(table: NDArray[np.float64]) -> list[_Spread]:
+def spreads(table: NDArray[np.float64]) -> list[Spread]:
     """By what spread each arm is judged; `table` holds estimates as [workers, arms]. Empty where there are too few."""
     from scipy import special
 
@@ -153,7 +153,7 @@ def _spreads(table: NDArray[np.float64]) -> list[_Spread]:
     ]
 
 
-def _pooled(table: NDArray[np.float64]) -> _Spread:
+def _pooled(table: NDArray[np.float64]) -> Spread:
     """The mean of the arms' own variances, with degrees of freedom matched to its variance (Satterthwaite, 1946).
 
     For differences of normal noise that correlate by r, two sample variances correlate by r squared, so that the mean of
@@ -170,7 +170,7 @@ def _pooled(table: NDArray[np.float64]) -> _Spread:
     return mean, (workers - 1) * count / (1 + (count - 1) * shared**2)
 
 
-def _effect(values: Sequence[float], spread: _Spread | None, blocks: int, level: float) -> Effect:
+def _effect(values: Sequence[float], spread: Spread | None, blocks: int, level: float) -> Effect:
     """The mean of the workers' estimates, with Student's t of `spread`, or of their own where it is None."""
     from scipy import special
 
@@ -212,3 +212,16 @@ def quantiles(values: Sequence[float]) -> dict[str, float]:
         return {}
     p50, p95, p99 = np.quantile(np.asarray(values, dtype=np.float64), [0.5, 0.95, 0.99])
     return {"p50": float(p50), "p95": float(p95), "p99": float(p99)}
+
+
+def share_interval(count: int, total: int, *, level: float = 0.95) -> tuple[float, float]:
+    """The interval of a share of which `count` of `total` were seen (Wilson, 1927); from 0 to 1 where nothing was."""
+    from scipy import special
+
+    if not total:
+        return 0.0, 1.0
+    quantile = float(special.ndtri((1 + level) / 2))
+    share, spread = count / total, quantile**2 / total
+    middle = (share + spread / 2) / (1 + spread)
+    half = quantile * math.sqrt(share * (1 - share) / total + spread / (4 * total)) / (1 + spread)
+    return (0.0 if count == 0 else middle - half), (1.0 if count == total else middle + half)

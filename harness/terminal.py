@@ -111,6 +111,8 @@ def show(run: Run, console: Console) -> None:
             console.print(f"  control {escape(control.name)} ({escape(control.metric)}): {word}, {escape(control.reason)}",
                           highlight=False)  # fmt: skip
         console.print(_table(device))
+        if device.foresight:
+            console.print(escape(device.foresight), style="dim", highlight=False)
 
 
 def _table(device: Device) -> Table:

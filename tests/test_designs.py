@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from harness.designs import DEVICE_DOSE, HOST_DOSE, PLACEBO, Toggle, design
+from harness.designs import DEVICE_DOSE, HOST_DOSE, PLACEBO, TWIN, Toggle, design
 
 TOGGLES = [
     Toggle(name=name, before=False, after=True) for name in ("resample_cache", "cached_device", "batched_cleanup")
@@ -15,6 +15,12 @@ def test_one_at_a_time_has_none_each_and_all() -> None:
     assert names == ["none", "resample_cache", "cached_device", "batched_cleanup", "all", PLACEBO, HOST_DOSE]
     assert laid.pairs[-1] == ("all", "none", "all")
     assert laid.reference == "none"
+
+
+def test_controls_are_the_reference_with_two_twins_and_a_dose_and_nothing_to_compare() -> None:
+    laid = design("controls", TOGGLES, device="cpu")
+    assert [arm.name for arm in laid.arms] == ["none", PLACEBO, TWIN, HOST_DOSE]
+    assert (laid.pairs, list(laid.groups)) == ((), ["request"])
 
 
 def test_leave_one_out_compares_all_with_all_but_each() -> None:

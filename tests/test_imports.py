@@ -22,13 +22,13 @@ LAYERS = (
     {"adapters", "workload"},
     {"evidence"},
     {"controls", "findings", "frontier", "ledger"},
-    {"compare", "measure", "together"},
+    {"compare", "measure", "together", "noise"},
     {"gate"},
     {"report", "worker", "processes"},
-    {"environment", "session", "doctor"},
+    {"environment", "session", "doctor", "calibrations"},
     {"passes", "catalogue"},
     {"runner", "terminal", "revisions"},
-    {"gating"},
+    {"gating", "calibrate", "planning", "outlook"},
     {"cli"},
 )
 """A module may import from its own set and from those before it."""

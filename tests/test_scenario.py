@@ -227,7 +227,12 @@ REFUSED = [
         "model.adapter",
         "unknown adapter 'cosyvoice'; allowed: cosyvoice2, fake, planted; did you mean cosyvoice2?",
     ),
-    ("unknown-design", 4, "design", "'factorial' is not available yet: known are one_at_a_time, leave_one_out"),
+    (
+        "unknown-design",
+        4,
+        "design",
+        "'factorial' is not available yet: known are one_at_a_time, leave_one_out, controls",
+    ),
     ("unknown-device", 3, "devices.1", "found 'gpu'; allowed: cpu, cuda, cuda:1 (a GPU by its index)"),
     (
         "unknown-fault",

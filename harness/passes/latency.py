@@ -32,8 +32,6 @@ INIT_BLOCKS = 4
 """How often the pipelines of a block's arms are built after it, at most: building takes little, and varies more."""
 INIT_SHARE = 0.1
 """Share of the measuring time that building pipelines may take."""
-DOSE_IN_MARGINS = 2.0
-"""Length of a dose: this many times the margin of the median latency."""
 TURN_S = (0.25, 2.0)
 """A turn is at least and at most about so long, or one block. Long enough that the untimed request at its start takes
 little of it, short enough that workers alternate faster than machines drift."""
@@ -118,8 +116,7 @@ class _Wave:
     def _warm_up(self, member: _Member) -> None:
         session = self._session
         medians_s = _warm_up(session, member.number, member.process)
-        dose = DOSE_IN_MARGINS * session.scenario.measure.margin_of("latency")
-        member.doses_s = {at: dose * median_s for at, median_s in medians_s.items()}
+        member.doses_s = {at: session.dose * median_s for at, median_s in medians_s.items()}
         strata = workload.strata(session.scenario)
         member.missing = {(group, stratum) for group in session.design.groups for stratum in strata}
 
@@ -234,8 +231,8 @@ class _Wave:
 
 
 def _is_settled(session: Session) -> bool:
-    """Whether every contrast is decided and the controls of latency have passed."""
-    return session.ledger.calibrated and not _open_pairs(session)
+    """Whether every contrast is decided and the controls of latency have passed; never where there is no contrast."""
+    return bool(session.design.pairs) and session.ledger.calibrated and not _open_pairs(session)
 
 
 def _open_pairs(session: Session) -> list[tuple[str, str]]:
@@ -251,7 +248,7 @@ def _open_pairs(session: Session) -> list[tuple[str, str]]:
 def _active(session: Session) -> dict[str, list[str]]:
     """The arms that blocks of each group still hold: both sides of its undecided pairs, the reference and the controls.
 
-    A group all of whose pairs are decided has no more blocks, unless the controls have yet to pass.
+    A group all of whose pairs are decided has no more blocks, unless the controls have yet to pass or are all there is.
     """
     pairs, groups = _open_pairs(session), session.design.groups
     wanted: dict[str, set[str]] = defaultdict(set)
@@ -261,7 +258,7 @@ def _active(session: Session) -> dict[str, list[str]]:
             wanted[home] |= set(pair)
     active = {}
     for name, arms in groups.items():
-        if wanted[name] or not session.ledger.calibrated:
+        if wanted[name] or not session.ledger.calibrated or not session.design.pairs:
             kept = {*wanted[name], session.design.reference, *CONTROLS}
             active[name] = session.alive([arm for arm in arms if arm in kept])
     return active

@@ -69,6 +69,9 @@ def _device(device: Device) -> Iterator[str]:
     else:
         yield "No optimization can be compared."
         yield ""
+    if device.foresight:
+        yield _text(device.foresight)
+        yield ""
     if device.invalid:
         yield "Not comparable, and so not among the rows above:"
         yield ""

@@ -230,7 +230,7 @@ class Level:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Device:
-    """Everything about one device. `calibrated` is about the headline metric, `uncalibrated` names the families of
+    """Everything about one device. `calibrated` is about the headline metric, `foresight` says what runs like this tell apart, `uncalibrated` names the families of
     metrics whose controls failed. `placebo` holds the log-ratios between which the baseline differs from its twin.
     """
 
@@ -238,6 +238,7 @@ class Device:
     anchor: str
     answer: str
     calibrated: bool
+    foresight: str
     uncalibrated: tuple[str, ...]
     controls: tuple[ControlRow, ...]
     headline: MetricTable

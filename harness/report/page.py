@@ -69,6 +69,7 @@ def _device(reading: Reading, name: str, metric: str) -> Device:
         anchor=anchor("device", name),
         answer=sentences.answer(reading, name, headline, invalid),
         calibrated=reading.calibrated(name, metric),
+        foresight=sentences.foresight(reading, name),
         uncalibrated=reading.uncalibrated(name),
         controls=rows.control_rows(reading, name),
         headline=headline,

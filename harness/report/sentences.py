@@ -9,7 +9,7 @@ from harness import units
 from harness.report.model import InvalidRow, MetricTable, Row, Tone
 from harness.report.reading import Reading
 from harness.report.rows import describe, direction, worst_bound
-from harness.results import TOGETHER, Control
+from harness.results import TOGETHER, Calibrated, Control, Foresight
 
 _NUMBERS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve")
 _WORD_ORDER: Sequence[str] = ("faster", "less", "slower", "more", "no material difference", "inconclusive")
@@ -38,6 +38,45 @@ def answer(reading: Reading, device: str, table: MetricTable, invalid: Sequence[
     if len(toggles) + len(invalid) > 1 or together is None:
         parts.append(_of_the_toggles(toggles, invalid, noun))
     return "; ".join(part for part in parts if part) + "."
+
+
+def foresight(reading: Reading, device: str) -> str:
+    """What runs like this one can tell apart on this machine, if it was calibrated; otherwise how to find out."""
+    found = next((item for item in reading.run.calibrations if item.device == device), None)
+    if found is None:
+        known = f"harness calibrate {reading.run.scenario.get('name', 'SCENARIO')}"
+        if not reading.run.plan.pairs:
+            return ""
+        return f"How small a change this machine can tell apart in this budget is not known; to measure it: {known}"
+    return foresight_of(found)
+
+
+def foresight_of(found: Calibrated) -> str:
+    """What a calibration says of runs with the plan to which it was applied."""
+    seen = found.foresight
+    false = seen.faster + seen.slower
+    rests_on = f"resampled from {found.workers} workers and {units.count(found.blocks)} blocks"
+    told = f"identical code faster or slower in {units.count(false)} of {units.count(seen.runs)} resampled runs"
+    parts = [f"Calibrated on {found.made}: in this budget this machine calls {told} and {_detects(seen)} ({rests_on})."]
+    if found.confirmed is not None:
+        planted = found.confirmed
+        size, budget = units.percent(planted.slow_down, 2), units.seconds(planted.budget_s, 3)
+        parts.append(
+            f"One of {size}, planted then in {budget}, was {'' if planted.called_slower else 'not '}called slower."
+        )
+    if not found.passed:
+        parts.append("The controls of that calibration did not all pass.")
+    return " ".join(parts)
+
+
+def _detects(seen: Foresight) -> str:
+    power = units.percent(seen.power, 0)
+    if seen.detectable is not None:
+        return f"finds a slow-down of {units.percent(seen.detectable, 2)} in {power}"
+    passed = units.percent(seen.placebo_passed / seen.runs)
+    alone = seen.detectable_by_interval
+    but = "" if alone is None else f"; by the interval alone it would be {units.percent(alone, 2)}"
+    return f"finds no slow-down in {power}, because the placebo passes in {passed}{but}"
 
 
 def _not_calibrated(failed: Sequence[Control]) -> str:

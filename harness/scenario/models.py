@@ -163,7 +163,7 @@ class Scenario(Keys):
     design: DesignName = Field(
         default="one_at_a_time",
         description="`one_at_a_time`: each toggle alone against none, and all against none. `leave_one_out`: all "
-        "against all but each.",
+        "against all but each. `controls`: no toggle, the reference and its controls alone (`harness calibrate`).",
     )
     measure: Measure = Field(default=Measure(), description="How it is measured.")
     gate: Gate = Field(

@@ -25,7 +25,7 @@ _BUILTIN_PROMPT = rf"^builtin(:({'|'.join(BUILTIN_PROMPTS)}))?$"
 _MAX_SEEDS = 1000
 
 Mode = Literal["sft", "zero_shot", "cross_lingual", "voice_conversion"]
-Design = Literal["one_at_a_time", "leave_one_out"]
+Design = Literal["one_at_a_time", "leave_one_out", "controls"]
 Fault = Literal[
     "crash",
     "crash_once",

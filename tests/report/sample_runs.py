@@ -14,13 +14,16 @@ import soundfile
 
 from harness.results import (
     Arm,
+    Calibrated,
     Contrast,
     Control,
     Equivalence,
     Failure,
     Finding,
+    Foresight,
     FrontierPoint,
     Plan,
+    Planted,
     Run,
     Trial,
     Verdict,
@@ -71,6 +74,17 @@ STAGES = {"frontend": 0.11, "llm": 0.61, "flow": 0.2, "vocoder": 0.05}
 REQUESTS = ("zh-news", "en-dialogue")
 
 
+def _calibrated() -> Calibrated:
+    foresight = Foresight(
+        budget_s=120, margin=0.01, workers=6, blocks=70, runs=2000, faster=1, slower=2, undecided=40, placebo_passed=1990,
+        covered=1930, spent=0.3, power=0.95, detectable=0.0123, detectable_by_interval=0.0121,
+    )  # fmt: skip
+    return Calibrated(
+        device="cpu", made="2026-11-24", run="seed-optimizations-calibration", machine="a processor", workers=6, blocks=420,
+        passed=True, foresight=foresight, confirmed=Planted(slow_down=0.01231, budget_s=120, called_slower=True),
+    )  # fmt: skip
+
+
 def calibrated() -> Run:
     """Two devices whose controls passed; on the CPU no memory of a device, on the GPU one arm that crashed."""
     return Run(
@@ -97,6 +111,7 @@ def calibrated() -> Run:
         ),
         controls=tuple(_controls()),
         contrasts=tuple(_contrasts()),
+        calibrations=(_calibrated(),),
         unavailable={"cpu": {
             "peak_allocated": "the CPU has no caching allocator",
             "peak_reserved": "the CPU has no caching allocator",

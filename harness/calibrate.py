@@ -1,0 +1,189 @@
+"""`harness calibrate`: measure identical code against itself, and keep what that says of this machine."""
+
+from __future__ import annotations
+
+import json
+import math
+import time
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from statistics import median
+
+from harness import calibrations, runner, sequential, store
+from harness.calibrations import Calibration, Costs, Shelf
+from harness.compare import ERROR
+from harness.designs import HOST_DOSE
+from harness.environment import fingerprint
+from harness.errors import MeasureError, UsageError
+from harness.evidence import Evidence, log_ratio
+from harness.metrics import METRICS, metric
+from harness.noise import Between, between_workers, noise_of
+from harness.results import Foresight, Planted, Run
+from harness.scenario import Scenario
+from harness.session import Progress
+from harness.statistics import MIN_WORKERS
+
+SHARES = (0.25, 0.5, 1.0, 2.0, 4.0)
+"""Budgets for which a calibration is told, as multiples of the scenario's."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """A calibration of one device: what was kept and where, and what it says of runs in several budgets."""
+
+    calibration: Calibration
+    path: Path
+    folder: Path
+    between: Between
+    foresights: tuple[Foresight, ...]
+    controls: tuple[tuple[str, bool, str], ...]
+
+
+def controls_only(scenario: Scenario) -> Scenario:
+    """The scenario with its reference and controls alone, and without the memory pass."""
+    data = scenario.as_data()
+    measure = dict(data["measure"])
+    metrics = [name for name in measure["metrics"] if name not in METRICS or not metric(name).is_memory] or ["latency"]
+    measure |= {"metrics": metrics, "memory_snapshot": False}
+    if isinstance(measure["margin"], dict):
+        measure["margin"] = {name: margin for name, margin in measure["margin"].items() if name in metrics}
+    kept = {**data, "name": f"{scenario.name[:60]}-calibration", "design": "controls", "measure": measure, "gate": {}}
+    return Scenario.from_data(kept)
+
+
+def calibrate(
+    scenario: Scenario, out: Path, *, devices: Sequence[str], progress: Progress, shelf: Shelf, confirm: bool
+) -> list[Outcome]:
+    """Measure, keep and foresee, on each of the devices that is here. Raises MeasureError where that cannot be done, and
+    UsageError for a scenario of one worker.
+
+    With `confirm`, the smallest slow-down that is to be found in the scenario's budget is planted in a second run.
+    """
+    if scenario.measure.workers < MIN_WORKERS:
+        message = f"measure.workers is {scenario.measure.workers}; a calibration needs {MIN_WORKERS} or more, whose spread is what it measures"
+        raise UsageError(message)
+    alone = controls_only(scenario)
+    folder = out / store.new_run_id(alone.name)
+    run = runner.run(alone, folder, devices=devices, progress=progress)
+    outcomes = []
+    for device in run.plan.devices:
+        try:
+            outcome = _outcome(run, folder, scenario, device, shelf)
+            outcomes.append(_confirmed(outcome, scenario, out, progress, shelf) if confirm else outcome)
+        except MeasureError as error:
+            if device == run.plan.devices[-1] and not outcomes:
+                raise
+            progress.note(str(error))
+    return outcomes
+
+
+def _outcome(run: Run, folder: Path, scenario: Scenario, device: str, shelf: Shelf) -> Outcome:
+    here = fingerprint(run.environment, device)
+    controls = [control for control in run.controls if control.device == device]
+    noise = noise_of(run, device)
+    calibration = Calibration(
+        fingerprint=here.code, machine=here.description, device=device, scenario=scenario.name,
+        digest=calibrations.digest_of(scenario), made=time.strftime("%Y-%m-%d", time.gmtime()), run=run.id,
+        passed=all(control.passed for control in controls), costs=_costs(run, folder, device),
+        noise=noise, versions=run.environment["versions"],
+    )  # fmt: skip
+    path = shelf.keep(calibration)
+    design = runner.design_of(scenario, device)
+    budgets_s = [share * scenario.measure.budget_s for share in SHARES]
+    return Outcome(
+        calibration=calibration, path=path, folder=folder, between=between_workers(calibration.noise),
+        foresights=tuple(calibrations.foreseen(calibration, scenario, design, budgets_s)),
+        controls=tuple((control.name, control.passed, control.reason) for control in controls),
+    )  # fmt: skip
+
+
+def _costs(run: Run, folder: Path, device: str) -> Costs:
+    """What the requests and workers of a calibrating run took, and how large their records are."""
+    here = [trial for trial in run.trials if trial.device == device and trial.pass_ == "latency"]
+    timed = [trial for trial in here if (trial.phase, trial.kind) == ("timed", "request")]
+    warm_s: dict[int, float] = defaultdict(float)
+    for trial in here:
+        if trial.phase == "warmup":
+            warm_s[trial.worker] += trial.values.get("init" if trial.kind == "init" else "latency") or 0.0
+    workers = 1 + max(trial.worker for trial in here)
+    startup_s = run.timing["startup_s"] / len(run.plan.devices)  # of several devices, workers start much alike
+    journal = [len(json.dumps({"arm": trial.arm, "values": dict(trial.values)})) for trial in timed[:1000]]
+    return Costs(
+        request_s=run.timing["measured_s"][device] / len(timed),
+        startup_s=startup_s / workers,
+        warm_up_s=median(warm_s.values()) if warm_s else 0.0,
+        journal_bytes=sum(journal) / len(journal),
+        kept_bytes=(folder / store.SAMPLES).stat().st_size / len(run.trials),
+    )
+
+
+def _confirmed(outcome: Outcome, scenario: Scenario, out: Path, progress: Progress, shelf: Shelf) -> Outcome:
+    """The outcome, after the smallest slow-down that it calls detectable in the scenario's budget was planted."""
+    calibration = outcome.calibration
+    (foresight,) = (found for found in outcome.foresights if found.budget_s == scenario.measure.budget_s)
+    if foresight.detectable is None:
+        progress.note(_nothing_to_confirm(outcome, foresight))
+        return outcome
+    alone = controls_only(scenario)
+    folder = out / store.new_run_id(f"{scenario.name[:50]}-confirmation")
+    run = runner.run(alone, folder, devices=[calibration.device], progress=progress, dose=foresight.detectable)
+    confirmed = Planted(
+        slow_down=planted(run, calibration.device),
+        budget_s=scenario.measure.budget_s,
+        called_slower=is_called_slower(run, calibration.device),
+    )
+    kept = replace(calibration, confirmed=confirmed)
+    return replace(outcome, calibration=kept, path=shelf.keep(kept))
+
+
+def _nothing_to_confirm(outcome: Outcome, foresight: Foresight) -> str:
+    enough = next((found.budget_s for found in outcome.foresights if found.detectable is not None), None)
+    remedy = "more workers (measure.workers)" if enough is None else f"--budget {enough:g}s"
+    return (
+        f"{outcome.calibration.device}: no slow-down is found in {100 * foresight.power:g} % of runs in a budget of "
+        f"{foresight.budget_s:g} s, so that there is none to confirm; try {remedy}"
+    )
+
+
+def planted(run: Run, device: str) -> float:
+    """By how much the host dose really slowed a request, as a share: medians of each kind, averaged as effects are."""
+    evidence = Evidence(run, device)
+    found: dict[str, list[float]] = defaultdict(list)
+    for before, after in evidence.pairs("latency", evidence.reference, HOST_DOSE, "request"):
+        dose_s, latency_s = after.values.get("dose"), before.values.get("latency")
+        if dose_s and latency_s:
+            found[before.stratum].append(log_ratio(latency_s, latency_s + dose_s))
+    weights = {stratum: run.plan.strata[stratum] for stratum in found}
+    if not weights:
+        message = f"{device}: no delay was planted"
+        raise MeasureError(message)
+    return math.expm1(sum(weights[name] * median(each) for name, each in found.items()) / sum(weights.values()))
+
+
+def is_called_slower(run: Run, device: str) -> bool:
+    """Whether the verdict on the host dose, judged as a toggle is at each look of the run, is "slower"."""
+    verdict = next(_verdicts(run, device), None)
+    placebos = [control.passed for control in run.controls if control.device == device and control.name == "placebo"
+                and control.metric == "latency"]  # fmt: skip
+    return verdict == "slower" and all(placebos)
+
+
+def _verdicts(run: Run, device: str) -> Iterator[str]:
+    """The verdicts of the looks at which there is one, on the host dose against the reference."""
+    margin = run.plan.margin["latency"]
+    below, above = math.log1p(-margin), math.log1p(margin)
+    for look in (look for look in run.looks if look.device == device):
+        until = replace(run, trials=tuple(trial for trial in run.trials if trial.block < look.blocks))
+        evidence = Evidence(until, device)
+        level = 1 - ERROR * sequential.part(look.number, run.plan.looks)
+        effect = evidence.effect("latency", evidence.reference, HOST_DOSE, level=level, group="request")
+        if effect is None or effect.low is None or effect.high is None:
+            continue
+        if effect.low > above:
+            yield "slower"
+        elif effect.high < below:
+            yield "faster"
+        elif below <= effect.low and effect.high <= above:
+            yield "no material difference"

@@ -1,0 +1,374 @@
+"""What identical code shows of a machine's noise, and what a run can then be expected to tell apart.
+
+A calibrating run (design `controls`) has three arms of the same code in every block. Their paired log-ratios are the noise
+of a contrast whose true effect is known. From them runs are resampled: workers are drawn with replacement, the blocks of a
+worker in contiguous stretches (the moving-block bootstrap, Kuensch, 1989, here on a circle), so that neighbours stay
+neighbours. Each resampled run is judged as a run is: `statistics.spreads` across workers, at the looks of `sequential`, by
+the margin, with a placebo that has to pass. Which of the three arms is reference, candidate and placebo is drawn as well.
+
+Drawing blocks anew within a worker adds the noise of its blocks a second time to what its estimate already holds. So the
+workers' estimates are shrunk about their mean until the spread that is left between them is the one that the blocks do
+not explain (Davison and Hinkley, 1997, section 3.8); where nothing is left, nothing is drawn.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import permutations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from harness import sequential
+from harness.compare import ERROR
+from harness.designs import PLACEBO, TWIN
+from harness.errors import MeasureError
+from harness.evidence import Evidence, log_ratio
+from harness.results import Foresight, Run
+from harness.statistics import BROKEN_OFF, MIN_WORKERS, spreads
+
+RUNS = 2000
+"""Resampled runs: 0 false alarms among them leave at most 0.2 % (95 %, Wilson), as far as so few workers can show it."""
+POWER = 0.95
+"""Share of the runs in which a slow-down must be called slower to be called detectable."""
+LARGEST = math.log(1.5)
+"""The largest slow-down, as a log-ratio, that is looked for."""
+_SEQUENCES = 64
+"""Resampled sequences of blocks of each worker; a run draws one for each of its workers."""
+_AT_ONCE = 32
+"""Of more blocks than this, the location is the mean of the locations of so many at a time: all pairs would be too many."""
+_SEED = 11
+_STEPS = 24
+"""Halvings in the search for the smallest slow-down: to a millionth of a per cent."""
+
+Log = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Noise:
+    """Paired log-ratios of the placebo and of the twin to the reference: one mapping per worker, stratum -> one pair a block.
+
+    `weights` are the strata's shares of the workload.
+    """
+
+    weights: Mapping[str, float]
+    workers: tuple[Mapping[str, tuple[tuple[float, float], ...]], ...]
+
+    @property
+    def blocks(self) -> int:
+        """Blocks of all workers together."""
+        return sum(len(pairs) for worker in self.workers for pairs in worker.values())
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shape:
+    """The run that is foreseen: its margin, its workers, the blocks that each makes in a second of the budget, and the
+    level of its placebo's interval.
+    """
+
+    margin: float
+    workers: int
+    blocks_per_s: float
+    placebo_level: float
+
+
+def noise_of(run: Run, device: str) -> Noise:
+    """The noise that a run of design `controls` shows on `device`. Raises MeasureError where it shows none."""
+    evidence = Evidence(run, device)
+    blocks: dict[tuple[int, int], dict[str, float]] = defaultdict(dict)
+    strata: dict[tuple[int, int], str] = {}
+    for trial in evidence.trials:
+        latency_s = trial.values.get("latency")
+        if (trial.pass_, trial.kind, trial.group) == ("latency", "request", "request") and latency_s:
+            blocks[trial.worker, trial.block][trial.arm] = latency_s
+            strata[trial.worker, trial.block] = trial.stratum
+    workers: dict[int, dict[str, list[tuple[float, float]]]] = defaultdict(lambda: defaultdict(list))
+    for place, arms in sorted(blocks.items()):
+        if {evidence.reference, PLACEBO, TWIN} <= arms.keys():
+            before = arms[evidence.reference]
+            workers[place[0]][strata[place]].append((log_ratio(before, arms[PLACEBO]), log_ratio(before, arms[TWIN])))
+    weights = dict(run.plan.strata)
+    made = {number: sum(map(len, found.values())) for number, found in workers.items()}
+    typical = float(np.median(list(made.values()))) if made else 0.0
+    whole = [
+        {stratum: tuple(found[stratum]) for stratum in weights}
+        for number, found in workers.items()
+        if set(weights) <= found.keys() and made[number] >= BROKEN_OFF * typical
+    ]
+    if len(whole) < MIN_WORKERS:
+        message = (
+            f"{device}: {len(whole)} worker(s) measured every kind of request; a calibration needs {MIN_WORKERS} or "
+            "more: give it a larger --budget, or --set measure.workers"
+        )
+        raise MeasureError(message)
+    return Noise(weights=weights, workers=tuple(whole))
+
+
+def foresee(noise: Noise, shape: Shape, budgets_s: Sequence[float]) -> list[Foresight]:
+    """What runs of `shape` can be expected to tell apart in each of `budgets_s`. The same noise gives the same answer."""
+    wanted = [_blocks(noise, shape, share * budget_s) for budget_s in budgets_s for share in sequential.LOOKS]
+    library = _Library(noise, wanted)
+    draws = _Draws(library, shape.workers)
+    judged = {sizes: draws.judged(sizes) for sizes in dict.fromkeys(wanted)}
+    return [
+        _Resampled([judged[_blocks(noise, shape, share * budget_s)] for share in sequential.LOOKS], shape).foresight(
+            budget_s
+        )
+        for budget_s in budgets_s
+    ]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Between:
+    """How far processes of the same code differ, as the standard deviation of their log-ratios: what more blocks do not
+    remove. `at_most` is the upper end of its one-sided 95 % interval.
+    """
+
+    estimate: float
+    at_most: float
+
+
+def between_workers(noise: Noise) -> Between:
+    """The spread between workers that their blocks do not explain."""
+    return _Library(noise, []).between
+
+
+_Sizes = tuple[int, ...]
+"""Blocks of each stratum that a worker has made, in the order of `Noise.weights`; at least one of each."""
+
+
+def _blocks(noise: Noise, shape: Shape, spent_s: float) -> _Sizes:
+    total = sum(noise.weights.values())
+    return tuple(max(1, round(spent_s * shape.blocks_per_s * weight / total)) for weight in noise.weights.values())
+
+
+class _Library:
+    """Resampled estimates of every worker: for given sizes, an array [workers, sequences, comparisons].
+
+    Comparisons are placebo to reference, twin to reference, and twin to placebo.
+    """
+
+    def __init__(self, noise: Noise, wanted: Sequence[_Sizes]) -> None:
+        self._strata = list(noise.weights)
+        self._weights = np.array(list(noise.weights.values())) / sum(noise.weights.values())
+        self._workers = [
+            [_comparisons(np.array(worker[stratum])) for stratum in self._strata] for worker in noise.workers
+        ]
+        own = [tuple(len(values) for values in worker) for worker in self._workers]
+        longest = [max(sizes[place] for sizes in (*wanted, *own)) for place in range(len(self._strata))]
+        self._drawn = [
+            [
+                _stretches(values, length, np.random.default_rng((_SEED, number, place)))
+                for place, (values, length) in enumerate(zip(worker, longest, strict=True))
+            ]
+            for number, worker in enumerate(self._workers)
+        ]
+        self._measured = np.stack(
+            [self._average([_locations(values[None]) for values in worker])[0] for worker in self._workers]
+        )
+        within = [self._of_worker(number, sizes).var(axis=0, ddof=1) for number, sizes in enumerate(own)]
+        self._within = float(np.mean(within))
+        self._spread = float(self._measured.var(axis=0, ddof=1).mean())
+
+    @cached_property
+    def between(self) -> Between:
+        from scipy import special
+
+        freedom = 2 * (len(self._workers) - 1)  # of three comparisons two are independent
+        most = self._spread * freedom / float(special.chdtri(freedom, 0.95))
+        left = max(0.0, self._spread - self._within)
+        return Between(estimate=math.sqrt(left), at_most=math.sqrt(max(left, most - self._within)))
+
+    def estimates(self, sizes: _Sizes) -> Log:
+        """Estimates of resampled workers, centred on the mean of all: identical code has no effect."""
+        centred = self._measured - self._measured.mean(axis=0)
+        population = float((centred**2).mean())
+        shrunk = centred * (self.between.estimate / math.sqrt(population) if population else 0.0)
+        return np.stack(
+            [
+                self._of_worker(number, sizes) - self._measured[number] + shrunk[number]
+                for number in range(len(self._workers))
+            ]
+        )
+
+    def _of_worker(self, number: int, sizes: _Sizes) -> Log:
+        return self._average(
+            [_locations(drawn[:, :size]) for drawn, size in zip(self._drawn[number], sizes, strict=True)]
+        )
+
+    def _average(self, strata: Sequence[Log]) -> Log:
+        average: Log = np.tensordot(self._weights, np.stack(strata), axes=1)
+        return average
+
+
+def _comparisons(pairs: Log) -> Log:
+    """From [blocks, 2] to [blocks, 3]."""
+    return np.column_stack([pairs, pairs[:, 1] - pairs[:, 0]])
+
+
+def _stretches(values: Log, length: int, rng: np.random.Generator) -> Log:
+    """Sequences of `length` blocks [sequences, length, 3], of stretches as long as the root of what was measured.
+
+    Longer ones begin as shorter ones do, so that an answer does not depend on what else was asked.
+    """
+    count = len(values)
+    stretch = math.ceil(math.sqrt(count))
+    starts = rng.integers(count, size=(math.ceil(length / stretch), _SEQUENCES)).T
+    places = (starts[:, :, None] + np.arange(stretch)).reshape(_SEQUENCES, -1)[:, :length] % count
+    return np.asarray(values[places])
+
+
+def _locations(values: Log) -> Log:
+    """Hodges-Lehmann locations over the middle axis of [sequences, blocks, 3]; of many blocks, means of locations."""
+    count = values.shape[1]
+    parts = np.array_split(values, math.ceil(count / _AT_ONCE), axis=1)
+    found = [part.shape[1] / count * _hodges_lehmann(part) for part in parts]
+    return np.asarray(np.sum(found, axis=0))
+
+
+def _hodges_lehmann(values: Log) -> Log:
+    first, second = np.triu_indices(values.shape[1])
+    return np.asarray(np.median((values[:, first] + values[:, second]) / 2, axis=1))
+
+
+_ARMS = range(3)
+_COMPARED = {(0, 1): (0, 1.0), (0, 2): (1, 1.0), (1, 2): (2, 1.0)}
+"""(from, to) among reference, placebo and twin -> the comparison and its sign."""
+
+
+def _compared(before: int, after: int) -> tuple[int, float]:
+    if (before, after) in _COMPARED:
+        return _COMPARED[before, after]
+    place, sign = _COMPARED[after, before]
+    return place, -sign
+
+
+_ROLES = [(_compared(before, after), _compared(before, placebo)) for before, after, placebo in permutations(_ARMS)]
+"""Ways in which three equal arms are reference, candidate and placebo: what the last two are compared by."""
+
+_Judged = tuple[Log, Log, Log]
+"""Of each run, for candidate and placebo [runs, 2]: estimate, its standard error, and degrees of freedom."""
+
+
+class _Draws:
+    """Which workers, sequences and roles each resampled run has: the same at all of its looks and in all budgets."""
+
+    def __init__(self, library: _Library, workers: int) -> None:
+        rng = np.random.default_rng(_SEED + 1)
+        self._library = library
+        self._workers = rng.integers(len(library._workers), size=(RUNS, workers))  # noqa: SLF001  they are of one piece
+        self._sequences = rng.integers(_SEQUENCES, size=(RUNS, workers))
+        roles = np.array(_ROLES)[rng.integers(len(_ROLES), size=RUNS)]
+        self._places, self._signs = roles[:, :, 0].astype(int), roles[:, :, 1]
+
+    def judged(self, sizes: _Sizes) -> _Judged:
+        """The estimates of all runs after so many blocks, and how they are judged."""
+        drawn = self._library.estimates(sizes)[self._workers, self._sequences]
+        tables = np.take_along_axis(drawn, self._places[:, None, :], axis=2) * self._signs[:, None, :]
+        found = np.array([spreads(table) or [(math.inf, 1.0)] * 2 for table in tables])
+        return tables.mean(axis=1), np.sqrt(found[:, :, 0] / tables.shape[1]), found[:, :, 1]
+
+
+class _Resampled:
+    """The resampled runs of one budget at their looks: arrays [runs, looks]."""
+
+    def __init__(self, looks: Sequence[_Judged], shape: Shape) -> None:
+        from scipy import special
+
+        parts = [sequential.part(look) for look in range(len(looks))]
+        self._shape = shape
+        self._edges = math.log1p(-shape.margin), math.log1p(shape.margin)
+        self._estimate = np.column_stack([estimate[:, 0] for estimate, _, _ in looks])
+        self._half = np.column_stack(
+            [
+                special.stdtrit(freedom[:, 0], 1 - ERROR * part / 2) * error[:, 0]
+                for (_, error, freedom), part in zip(looks, parts, strict=True)
+            ]
+        )
+        bound = math.log1p(-shape.margin / 2), math.log1p(shape.margin / 2)
+        halves = [special.stdtrit(f[:, 1], (1 + shape.placebo_level) / 2) * error[:, 1] for _, error, f in looks]
+        self._passed = np.column_stack(
+            [
+                (bound[0] <= estimate[:, 1] - half) & (estimate[:, 1] + half <= bound[1])
+                for (estimate, _, _), half in zip(looks, halves, strict=True)
+            ]
+        )
+
+    def foresight(self, budget_s: float) -> Foresight:
+        same = self._verdicts(0.0)
+        return Foresight(
+            budget_s=budget_s, margin=self._shape.margin, workers=self._shape.workers,
+            blocks=self._shape.blocks_per_s * budget_s, runs=RUNS, faster=same.faster, slower=same.slower,
+            undecided=same.undecided, placebo_passed=same.placebo_passed, covered=same.covered, spent=same.spent,
+            power=POWER, detectable=_ratio(self._smallest(lambda effect: self._verdicts(effect).slower)),
+            detectable_by_interval=_ratio(self._smallest(self._called_by_interval)),
+        )  # fmt: skip
+
+    def _smallest(self, slower: Callable[[float], int]) -> float | None:
+        """The smallest effect, as a log-ratio, of which enough runs are `slower`."""
+        return _smallest(lambda effect: slower(effect) >= POWER * RUNS, self._edges[1], LARGEST)
+
+    def _called_by_interval(self, effect: float) -> int:
+        """In how many runs `effect` is called slower, whatever the placebo says."""
+        low, high = self._estimate + effect - self._half, self._estimate + effect + self._half
+        below, above = self._edges
+        slower, other = low > above, (high < below) | ((below <= low) & (high <= above))
+        return int((slower.any(axis=1) & ~(_before(other, slower))).sum())
+
+    def _verdicts(self, effect: float) -> _Verdicts:
+        """The verdicts of runs whose candidate is changed by `effect`. A run ends when all is decided and its placebo has
+        passed; a verdict stands if that is so at its end.
+        """
+        below, above = self._edges
+        low, high = self._estimate + effect - self._half, self._estimate + effect + self._half
+        slower, faster, equal = low > above, high < below, (below <= low) & (high <= above)
+        decided = slower | faster | equal
+        first = np.where(decided.any(axis=1), decided.argmax(axis=1), len(sequential.LOOKS) - 1)
+        later = np.arange(len(sequential.LOOKS)) >= first[:, None]
+        ends = later & self._passed & decided.any(axis=1, keepdims=True)
+        stands = ends.any(axis=1)
+        last = np.where(stands, ends.argmax(axis=1), len(sequential.LOOKS) - 1)
+        runs = np.arange(len(first))
+        return _Verdicts(
+            faster=int((faster[runs, first] & stands).sum()),
+            slower=int((slower[runs, first] & stands).sum()),
+            undecided=int((~stands).sum()),
+            placebo_passed=int(self._passed[runs, last].sum()),
+            covered=int(((low <= effect) & (effect <= high)).all(axis=1).sum()),
+            spent=float(np.array(sequential.LOOKS)[last].mean()),
+        )
+
+
+def _before(some: NDArray[np.bool_], others: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Whether, run by run, there is one of `some` at an earlier look than the first of `others`."""
+    looks = some.shape[1]
+    first = [np.where(found.any(axis=1), found.argmax(axis=1), looks) for found in (some, others)]
+    return np.asarray(np.less(first[0], first[1]))
+
+
+def _ratio(effect: float | None) -> float | None:
+    return None if effect is None else math.expm1(effect)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Verdicts:
+    faster: int
+    slower: int
+    undecided: int
+    placebo_passed: int
+    covered: int
+    spent: float
+
+
+def _smallest(found: Callable[[float], bool], low: float, high: float) -> float | None:
+    """The smallest value between `low` and `high` at which something is found, if it is found at all values above."""
+    if not found(high):
+        return None
+    for _ in range(_STEPS):
+        middle = (low + high) / 2
+        low, high = (low, middle) if found(middle) else (middle, high)
+    return high

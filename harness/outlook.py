@@ -1,0 +1,142 @@
+"""What `harness calibrate` and `harness plan` print: tables and lines, decided elsewhere."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from harness import units
+from harness.calibrate import Outcome
+from harness.planning import Detection, Expected, Outline
+from harness.report.sentences import foresight_of
+from harness.results import Foresight
+from harness.statistics import share_interval
+
+
+def show_outcome(outcome: Outcome, console: Console) -> None:
+    """Print what a calibration of one device says."""
+    for line in _about(outcome):
+        console.print(line, markup=False, highlight=False)
+    table = Table(box=None, pad_edge=False)
+    table.add_column("budget", no_wrap=True)
+    for heading in ("blocks a worker", "identical code told apart (95 %)", "placebo passes", "intervals hold",
+                    "slow-down found in 95 %", "by its interval alone", "budget spent"):  # fmt: skip
+        table.add_column(heading, justify="right")
+    for found in outcome.foresights:
+        table.add_row(*map(escape, _row(found)))
+    console.print(table)
+    confirmed = outcome.calibration.confirmed
+    if confirmed is not None:
+        size = confirmed.slow_down
+        word = (
+            "was called slower"
+            if confirmed.called_slower
+            else "was not called slower, which happens in one run of twenty"
+        )
+        console.print(f"planted for real: a slow-down of {units.percent(size, 2)} {word}", highlight=False)
+    console.print(f"\nrun   {outcome.folder}\nkept  {outcome.path}", markup=False, highlight=False, soft_wrap=True)
+
+
+def _about(outcome: Outcome) -> Iterator[str]:
+    calibration, noise = outcome.calibration, outcome.calibration.noise
+    yield f"\n{calibration.device}  {calibration.machine}"
+    yield f"machine {calibration.fingerprint}, scenario {calibration.scenario} {calibration.digest}"
+    for name, passed, reason in outcome.controls:
+        yield f"  control {name}: {'passed' if passed else 'failed'}, {reason}"
+    yield (
+        f"{len(noise.workers)} workers made {units.count(noise.blocks)} blocks of identical code; "
+        f"a request took {units.seconds(calibration.costs.request_s)}"
+    )
+    between = outcome.between
+    yield (
+        f"processes of the same code differ by {units.percent(between.estimate, 2)} (standard deviation, at most "
+        f"{units.percent(between.at_most, 2)}), which more time does not remove and more workers do"
+    )
+    first = outcome.foresights[0]
+    yield (
+        f"{units.count(first.runs)} runs of {first.workers} workers, resampled; margin {units.percent(first.margin)}. "
+        f"They are as good as the {len(noise.workers)} workers they are drawn from: intervals count resampling alone."
+    )
+
+
+def _row(found: Foresight) -> tuple[str, ...]:
+    low, high = share_interval(found.faster + found.slower, found.runs)
+    return (
+        units.seconds(found.budget_s, 3),
+        units.significant(found.blocks, 3),
+        f"{units.count(found.faster + found.slower)} ({units.percent(low, 1)} to {units.percent(high, 1)})",
+        units.percent(found.placebo_passed / found.runs, 1),
+        units.percent(found.covered / found.runs, 1),
+        _found(found.detectable),
+        _found(found.detectable_by_interval),
+        units.percent(found.spent, 0),
+    )
+
+
+def _found(size: float | None) -> str:
+    return "none" if size is None else units.percent(size, 2)
+
+
+def show_outline(outline: Outline, console: Console, scenario: str) -> None:
+    """Print the plan of one device."""
+    for line in _lines(outline, scenario):
+        console.print(line, markup=False, highlight=False, soft_wrap=True)
+
+
+def _lines(outline: Outline, scenario: str) -> Iterator[str]:
+    yield f"\n{outline.device}"
+    yield f"  arms      {len(outline.arms)}: {', '.join(outline.arms)}"
+    for name, arms in outline.groups.items():
+        yield f"  group     {name}: a block has {len(arms)} arms" + (
+            ", each after an untimed request" if name == "settled" else ""
+        )
+    yield f"  compared  {len(outline.pairs)}: " + ", ".join(
+        f"{arm} with {reference}" for _, reference, arm in outline.pairs
+    )
+    yield f"  requests  {len(outline.kinds)} kind(s): {', '.join(filter(None, outline.kinds)) or 'all alike'}"
+    yield f"  workers   {outline.workers} measure latency; {outline.processes} processes in all"
+    yield f"  looks     after {', '.join(units.seconds(look_s, 3) for look_s in outline.looks_s)} of measuring at most"
+    if outline.expected is None:
+        yield "  not known here: how long a request and a start take, the size of a run, and what it can tell apart"
+        yield f"            harness calibrate {scenario}, or harness plan {scenario} --pilot, which does so for 20 s"
+        return
+    yield from _expected(outline.expected)
+    if outline.calibrated is not None:
+        yield f"  {foresight_of(outline.calibrated)}"
+    if outline.detection is not None:
+        yield f"  {_detection(outline.detection)}"
+
+
+def _expected(expected: Expected) -> Iterator[str]:
+    low, high = expected.measuring_s
+    fixed = expected.startup_s + expected.other_s
+    yield (
+        f"  blocks    a block of each group takes about {units.seconds(expected.round_s, 3)}: "
+        f"{units.significant(expected.rounds_per_worker, 3)} for each worker in the whole budget"
+    )
+    yield (
+        f"  time      {units.seconds(low, 3)} to {units.seconds(high, 3)} of measuring (the less where nothing differs); "
+        f"about {units.seconds(expected.startup_s, 3)} of start-up and {units.seconds(expected.other_s, 3)} of untimed "
+        f"passes: {units.seconds(low + fixed, 3)} to {units.seconds(high + fixed, 3)} in all"
+    )
+    yield (
+        f"  disk      up to {units.size(expected.journal_bytes, 3)} while it runs, {units.size(expected.kept_bytes, 3)} "
+        "of samples afterwards; audio beside that"
+    )
+
+
+def _detection(found: Detection) -> str:
+    size = units.percent(found.effect, 2)
+    if found.budget_s is None:
+        return f"a slow-down of {size} is not found in 95 % of runs: {found.reason}"
+    budget = units.seconds(found.budget_s, 2)
+    match found.how:
+        case "at most":
+            return f"a slow-down of {size} is found in 95 % of runs with {budget} of budget, or less"
+        case "beyond":
+            return f"a slow-down of {size} is found in 95 % of runs with about {budget} of budget ({found.reason})"
+        case _:
+            return f"a slow-down of {size} is found in 95 % of runs with about {budget} of budget"

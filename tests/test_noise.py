@@ -1,0 +1,119 @@
+"""From the noise of identical code to what a run can tell apart."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from harness.noise import RUNS, Noise, Shape, _locations, _stretches, between_workers, foresee
+from harness.results import Foresight
+from harness.statistics import hodges_lehmann, share_interval
+from tests.simulated_looks import NOISES
+
+WORKERS, BLOCKS = 10, 96
+SHAPE = Shape(margin=0.01, workers=WORKERS, blocks_per_s=1.0, placebo_level=0.995)
+
+
+def noise(
+    kind: str = "normal",
+    *,
+    workers: int = WORKERS,
+    blocks: int = BLOCKS,
+    strata: tuple[str, ...] = ("",),
+    seed: int = 5,
+) -> Noise:
+    """Two twins, each with its own noise of `simulated_looks` to the reference."""
+    rng = np.random.default_rng(seed)
+    twins = [
+        [NOISES[kind](rng, workers, blocks) / math.sqrt(2) for _ in strata] for _ in range(3)
+    ]  # reference, placebo, twin: a difference of two has the noise of `kind`
+    found = []
+    for worker in range(workers):
+        own = {}
+        for place, stratum in enumerate(strata):
+            reference, placebo, twin = (arm[place][worker] for arm in twins)
+            own[stratum] = tuple(zip((placebo - reference).tolist(), (twin - reference).tolist(), strict=True))
+        found.append(own)
+    return Noise(weights={stratum: 1 / len(strata) for stratum in strata}, workers=tuple(found))
+
+
+def only(noise: Noise, shape: Shape = SHAPE, budget_s: float = BLOCKS) -> Foresight:
+    (found,) = foresee(noise, shape, [budget_s])
+    return found
+
+
+@pytest.mark.parametrize("kind", NOISES)
+def test_identical_code_is_told_apart_no_more_often_than_the_verdicts_allow(kind: str) -> None:
+    found = only(noise(kind))
+    assert (found.faster + found.slower) / RUNS <= 0.05
+    assert found.covered / RUNS >= 0.92
+    assert found.runs == RUNS
+
+
+def test_the_smallest_slow_down_is_that_of_the_noise_that_was_planted() -> None:
+    """By theory: the margin, and (t of the last look + 1.645) standard errors."""
+    error = math.sqrt(0.0025**2 / WORKERS + 0.01**2 * math.pi / 3 / (WORKERS * BLOCKS))
+    expected = (2.46 + 1.645) * error
+    for seed in range(3):
+        found = only(noise(seed=seed)).detectable_by_interval
+        assert found is not None
+        assert expected / 1.6 < found - SHAPE.margin < expected * 1.6
+
+
+def test_more_budget_finds_less_until_the_workers_themselves_differ() -> None:
+    found = foresee(noise(), SHAPE, [24, 96, 96 * 4, 96 * 16])
+    sizes = [item.detectable_by_interval for item in found]
+    assert None not in sizes
+    assert sizes == sorted(sizes, key=lambda size: -(size or 0.0))
+    floor = 0.01 + 2 * between_workers(noise()).estimate / math.sqrt(WORKERS)
+    assert (sizes[-1] or 0.0) > floor
+
+
+def test_differences_between_workers_are_told_from_those_between_blocks() -> None:
+    differ = between_workers(noise())
+    assert 0.0025 / 2 < differ.estimate < 0.0025 * 2
+    assert differ.estimate < differ.at_most
+    alike = noise("autocorrelated")
+    assert between_workers(alike).estimate < 0.0025
+
+
+def test_a_placebo_that_seldom_passes_leaves_nothing_to_be_found() -> None:
+    found = only(noise(blocks=12), budget_s=6)
+    assert found.placebo_passed / RUNS < 0.9
+    assert found.detectable is None
+    assert found.detectable_by_interval is not None
+
+
+def test_an_answer_does_not_depend_on_what_else_was_asked() -> None:
+    alone = only(noise(strata=("short", "long")))
+    assert foresee(noise(strata=("short", "long")), SHAPE, [24, BLOCKS, 300])[1] == alone
+
+
+def test_fewer_workers_are_judged_by_the_rule_of_few() -> None:
+    few = only(noise(workers=3), replace(SHAPE, workers=3))
+    assert few.workers == 3
+    assert (few.faster + few.slower) / RUNS <= 0.05
+
+
+def test_neighbours_stay_neighbours_when_blocks_are_drawn() -> None:
+    values = np.arange(49.0)[:, None] * np.ones(3)
+    drawn = _stretches(values, 49, np.random.default_rng(0))[:, :, 0]
+    steps = np.diff(drawn, axis=1) % 49
+    assert (steps == 1).mean() > 0.8
+
+
+def test_locations_of_many_rows_are_those_of_each() -> None:
+    values = np.random.default_rng(0).normal(size=(4, 17, 3))
+    found = _locations(values)
+    assert found[2, 1] == pytest.approx(hodges_lehmann(values[2, :, 1].tolist()))
+    many = np.random.default_rng(1).normal(size=(1, 300, 3))
+    assert _locations(many)[0, 0] == pytest.approx(hodges_lehmann(many[0, :, 0].tolist()), abs=0.02)
+
+
+def test_the_interval_of_a_share_is_that_of_wilson() -> None:
+    assert share_interval(0, 75) == pytest.approx((0.0, 0.0487), abs=1e-4)
+    assert share_interval(9, 10) == pytest.approx((0.596, 0.982), abs=1e-3)
+    assert share_interval(0, 0) == (0.0, 1.0)
