@@ -70,7 +70,7 @@ def _device(device: Device) -> Iterator[str]:
         yield "No optimization can be compared."
         yield ""
     if device.foresight:
-        yield _text(device.foresight)
+        yield escape(device.foresight)
         yield ""
     if device.invalid:
         yield "Not comparable, and so not among the rows above:"
