@@ -203,7 +203,8 @@ def _line(run: Run, contrast: Contrast, limit: float, doubts: Mapping[str, str])
 
 def _judged(contrast: Contrast, limit: float, doubt: str) -> tuple[Outcome, str]:
     if contrast.verdict in _NOT_COMPARABLE:
-        return "failed", f"{contrast.verdict}: {contrast.reason}" if contrast.reason else contrast.verdict
+        told = [contrast.verdict] if contrast.verdict != "failed" or not contrast.reason else []
+        return "failed", ": ".join([*told, *([contrast.reason] if contrast.reason else [])])
     if contrast.ratio_low is None or contrast.ratio_high is None:
         return "inconclusive", contrast.reason or "it has no interval"
     if doubt:
