@@ -10,7 +10,7 @@ import pytest
 from harness.controls import margin_of
 from harness.evidence import Evidence
 from harness.gate import Decision, Line, decide, not_measured, suspects
-from harness.results import Contrast, Run
+from harness.results import Contrast, Finding, Run
 from tests.report.sample_gates import DEVICE, FASTER, LIMITS, SAME, SLOWER, Interval, contrast, crashed, run
 
 KEY = (DEVICE, "none", "latency")
@@ -62,11 +62,10 @@ def test_a_loss_of_a_metric_of_which_more_is_better_is_less_of_it() -> None:
 
 
 def test_an_exact_metric_is_compared_to_the_byte() -> None:
-    confirmed = {(DEVICE, "none", "peak_allocated"): True}
     byte_more = 1 + 1 / 80e9
     for ratio, outcome in ((1.0, "pass"), (byte_more, "regressed"), (1 / byte_more, "improved")):
         made = run(contrast("none", "peak_allocated", (ratio,) * 3, "inconclusive"))
-        assert line(decided(made, confirmed=confirmed), metric="peak_allocated").outcome == outcome
+        assert line(decided(made), metric="peak_allocated").outcome == outcome
 
 
 def test_an_exact_metric_may_grow_up_to_its_limit() -> None:
@@ -99,6 +98,25 @@ def test_a_regression_counts_when_fresh_processes_have_shown_it_again(
 ) -> None:
     decision = decided(run(SLOW), confirmed=confirmed)
     assert (decision.outcome, line(decision).reason) == (outcome, reason)
+
+
+@pytest.mark.parametrize(
+    ("confirmed", "outcome"),
+    [(None, "regressed"), ({(DEVICE, "none", "peak_allocated"): True}, "regressed"),
+     ({(DEVICE, "none", "peak_allocated"): False}, "inconclusive")],
+)  # fmt: skip
+def test_memory_is_read_in_fresh_processes_and_counts_unless_it_was_not_shown_again(
+    confirmed: Any, outcome: str
+) -> None:
+    made = run(contrast("none", "peak_allocated", (1.1, 1.1, 1.1), "more"))
+    assert suspects(made) == ()
+    assert decided(made, confirmed=confirmed).outcome == outcome
+
+
+def test_what_was_not_compared_alike_is_noted() -> None:
+    findings = [Finding(kind=kind, device="", message=kind) for kind in ("noise", "skipped", "scenario")]
+    decision = decided(run(findings=tuple(findings)), notes=("weaker",))
+    assert decision.notes == ("weaker", "skipped", "scenario")
 
 
 def test_suspects_are_what_must_be_measured_again() -> None:
