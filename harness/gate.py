@@ -5,7 +5,8 @@ and contrasts named by the setting whose reference is the revision before. A lim
 
 The question is one-sided. A setting has passed when its interval does not reach beyond the limit, however far into a gain
 it reaches. It has regressed when the whole interval lies beyond, the verdict of the run says so too, which allows for how
-many comparisons there are, and fresh processes have shown it again.
+many comparisons there are, and fresh processes have shown it again. Memory is read once in each of several fresh
+processes, so that nothing need show it again.
 """
 
 from __future__ import annotations
