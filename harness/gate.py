@@ -5,7 +5,8 @@ and contrasts named by the setting whose reference is the revision before. A lim
 
 The question is one-sided. A setting has passed when its interval does not reach beyond the limit, however far into a gain
 it reaches. It has regressed when the whole interval lies beyond, the verdict of the run says so too, which allows for how
-many comparisons there are, and fresh processes have shown it again.
+many comparisons there are, and fresh processes have shown it again. Memory is read once in each of several fresh
+processes, so that nothing need show it again.
 """
 
 from __future__ import annotations
@@ -32,6 +33,8 @@ Key = tuple[str, str, str]
 _ROUNDING = 1e-12
 """A ratio is the exp of a log, which need not return it to the last bit. A byte in 80 GB is ten times as much."""
 _NOT_COMPARABLE: Sequence[Verdict] = ("failed", "output changed", "inert", "not applicable", "already present")
+_NOTED = ("skipped", "scenario")
+"""Findings that say what was compared: a device that is absent, a scenario that differs between the revisions."""
 _NOT_STAGES = ("latency", "dose")
 _DEVICE_TIMES = "device."
 
@@ -120,7 +123,7 @@ def decide(
     """The decision about an evaluated `run` whose plan has limits.
 
     `confirmed` says of suspected regressions (`suspects`) whether fresh processes showed them again. One that it does not
-    name was not measured again, and is not taken for a regression.
+    name was not measured again, and is not taken for a regression unless it is one of memory.
     """
     lines = tuple(_confirmed(line, confirmed or {}) for line in _lines(run))
     return Decision(
@@ -132,7 +135,7 @@ def decide(
         outcome=_whole([line.outcome for line in lines]),
         lines=lines,
         ungated=tuple(_ungated(run)),
-        notes=(*notes, *(finding.message for finding in run.findings if finding.kind == "skipped")),
+        notes=(*notes, *(finding.message for finding in run.findings if finding.kind in _NOTED)),
         reason="" if lines else "nothing was measured that has a limit",
     )
 
@@ -145,8 +148,11 @@ def not_measured(*, scenario: str, base: str, head: str, command: str, reason: s
 
 
 def suspects(run: Run) -> tuple[Key, ...]:
-    """The regressions that an evaluated `run` shows, which fresh processes must show again before the gate fails."""
-    return tuple(line.key for line in _lines(run) if line.outcome == "regressed")
+    """The regressions that an evaluated `run` shows, which fresh processes must show again before the gate fails.
+
+    Not those of memory, which is read once in each of several fresh processes to begin with.
+    """
+    return tuple(line.key for line in _lines(run) if line.outcome == "regressed" and not metric(line.metric).is_memory)
 
 
 def _whole(outcomes: Sequence[Outcome]) -> Outcome:
@@ -203,7 +209,8 @@ def _line(run: Run, contrast: Contrast, limit: float, doubts: Mapping[str, str])
 
 def _judged(contrast: Contrast, limit: float, doubt: str) -> tuple[Outcome, str]:
     if contrast.verdict in _NOT_COMPARABLE:
-        return "failed", f"{contrast.verdict}: {contrast.reason}" if contrast.reason else contrast.verdict
+        told = [contrast.verdict] if contrast.verdict != "failed" or not contrast.reason else []
+        return "failed", ": ".join([*told, *([contrast.reason] if contrast.reason else [])])
     if contrast.ratio_low is None or contrast.ratio_high is None:
         return "inconclusive", contrast.reason or "it has no interval"
     if doubt:
@@ -241,6 +248,8 @@ def _confirmed(line: Line, confirmed: Mapping[Key, bool]) -> Line:
             return replace(
                 line, outcome="inconclusive", reason="beyond the limit, but fresh processes did not show it again"
             )
+        case None if metric(line.metric).is_memory:
+            return replace(line, reason="each repeat of it was a fresh process")
         case _:
             return replace(
                 line, outcome="inconclusive", reason="beyond the limit, but not measured again in fresh processes"

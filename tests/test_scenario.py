@@ -88,6 +88,31 @@ REFUSED = [
         "gate.latncy",
         "unknown metric 'latncy'; allowed: METRICS, stage.NAME, device.NAME; did you mean latency?",
     ),
+    (
+        "gate-of-other-optimization",
+        6,
+        "gate.optimizations.cached_devise",
+        "unknown optimization of this scenario 'cached_devise'; allowed: resample_cache, cached_device, all; did you mean cached_device?",
+    ),
+    (
+        "gate-without-any-loss",
+        4,
+        "gate.latency",
+        "found '0%', which only peak_allocated can hold: no interval shows that nothing at all was lost",
+    ),
+    (
+        "gate-misspelt-optimizations",
+        6,
+        "gate.optimisations",
+        "found a mapping; allowed: a percentage, or the key optimizations; did you mean optimizations?",
+    ),
+    ("gate-is-a-percentage", 4, "gate", "found '2%'; allowed: a mapping of limits, such as {latency: 2%}"),
+    (
+        "gate-of-unmeasured-for-optimization",
+        8,
+        "gate.optimizations.resample_cache.ttfa",
+        "this metric is not in measure.metrics, so that it cannot be gated",
+    ),
     ("gate-of-unmeasured", 7, "gate.ttfa", "this metric is not in measure.metrics, so that it cannot be gated"),
     (
         "ill-typed-parameter",
@@ -493,6 +518,38 @@ def test_a_wrong_override_is_named(override: str, key: str, message: str) -> Non
         parse(MINIMAL, "minimal.yaml", [override])
     assert caught.value.file == f"--set {override}"
     assert (caught.value.line, caught.value.key, caught.value.message) == (None, key, message)
+
+
+TWO = MINIMAL.replace(b"true}", b"true, cached_device: true}")
+
+
+@pytest.mark.parametrize(
+    ("text", "gated"),
+    [
+        (MINIMAL + b"gate: {latency: 2%}\n", {"none": {"latency": 0.02}}),
+        (TWO + b"gate: {latency: 2%}\n", {"none": {"latency": 0.02}, "all": {"latency": 0.02}}),
+        (TWO + b"gate: {latency: 2%, peak_allocated: 0%, optimizations: {cached_device: {latency: 5%}, all: {rtf: 9%}}}\n",
+         {"none": {"latency": 0.02, "peak_allocated": 0.0}, "all": {"latency": 0.02, "peak_allocated": 0.0, "rtf": 0.09},
+          "cached_device": {"latency": 0.05, "peak_allocated": 0.0}}),
+        (MINIMAL + b"measure: {margin: 3%}\n", {"none": {"latency": 0.03, "peak_allocated": 0.0}}),
+        (MINIMAL + b"measure: {metrics: [latency, rtf]}\n", {"none": {"latency": 0.01}}),
+        (MINIMAL + b"measure: {metrics: [rtf, init]}\n", {"none": {"rtf": 0.01, "init": 0.01}}),
+        (MINIMAL + b"gate: {optimizations: {resample_cache: {}}}\n",
+         {name: {"latency": 0.01, "peak_allocated": 0.0} for name in ("none", "resample_cache")}),
+    ],
+    ids=["one toggle", "two toggles", "limits of toggles", "margins", "memory not measured", "latency not measured", "named"],
+)  # fmt: skip
+def test_what_is_gated_with_which_limits(text: bytes, gated: Any) -> None:
+    assert parse(text, "x").gated() == gated
+
+
+def test_limits_of_a_toggle_can_be_set_and_survive_run_json() -> None:
+    scenario = parse(
+        TWO, "x", ["gate.optimizations.all.stage.llm=3%", "gate.latency=2%", "measure.metrics=[latency, stage.llm]"]
+    )
+    assert scenario.gated() == {"none": {"latency": 0.02}, "all": {"latency": 0.02, "stage.llm": 0.03}}
+    assert scenario.as_data()["gate"] == {"latency": "2%", "optimizations": {"all": {"stage.llm": "3%"}}}
+    assert Scenario.from_data(scenario.as_data()) == scenario
 
 
 def test_an_override_outside_a_list_is_refused() -> None:

@@ -5,6 +5,7 @@
     page      Run -> model.Page, all that a report says
     memory, kinds              what an allocator held; effects by kind of request
     markdown, plots, html      Page -> text
+    gates     the outputs of `harness gate`, from a decision
 
 Nothing here writes files: callers do.
 """

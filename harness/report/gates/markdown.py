@@ -25,7 +25,7 @@ def _lines(decision: Decision) -> Iterator[str]:
     yield ""
     yield f"{_MARKS[decision.outcome]} **{title}**:{escape(rest)}"
     yield ""
-    yield f"Compared: {escape(words.compared(decision))}. Answered {decision.exit_code}."
+    yield f"Compared: {escape(words.compared(decision))}. Exit code {decision.exit_code}."
     yield ""
     for note in words.notes(decision):
         yield f"> {escape(note)}"

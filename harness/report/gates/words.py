@@ -19,12 +19,14 @@ _NAMED = 3
 """So many lines of an outcome are told in the sentence; how many more there are, as a number."""
 _NO_TEXT = ("Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp")
 """Categories of characters that a name has no use for: they control a terminal, turn text round, or are not allowed in XML."""
+_COMMAND = re.compile(r"(:(?=:)|##(?=\[))")
+"""What starts a command to GitHub's runner where it comes to stand at the start of a line of a log."""
 
 
 def plain(text: str) -> str:
     """Text on one line of visible characters. What was measured or named elsewhere cannot steer a terminal or a log."""
     visible = "".join(" " if unicodedata.category(letter) in _NO_TEXT else letter for letter in text)
-    return re.sub(" +", " ", visible).strip()
+    return _COMMAND.sub(r"\1 ", re.sub(" +", " ", visible).strip())
 
 
 def sentence(decision: Decision) -> str:
@@ -80,7 +82,8 @@ def fact(line: Line) -> str:
     inside = interval(line, word=False)
     certainty = f"{inside}, limit {limit(line)}" if inside else f"limit {limit(line)}"
     moved = f", {stage(line)}" if line.moved else ""
-    return f"{subject(line)} is {change(line)} ({certainty}){moved}"
+    changed = "unchanged" if line.ratio == 1 else change(line)
+    return f"{subject(line)} is {changed} ({certainty}){moved}"
 
 
 def subject(line: Line) -> str:
