@@ -1,8 +1,9 @@
 """Which core of this machine is left alone, and staying on it.
 
 On a shared host a core runs at two thirds of its speed while somebody else uses its other hyperthread, and a process
-that the system moves about meets that at random. So a latency worker looks for the core that is steadily fast, just
-before it measures, and keeps its main thread there. What threads a library has stay free.
+that the system moves about meets that at random. A worker may look for the core that is steadily fast, just before it
+measures, and keep its main thread there (`measure.pin`; off, because neighbours come and go: docs/decisions/0010). The
+pairs of processes of a gate are told their core. What threads a library has stay free.
 """
 
 from __future__ import annotations

@@ -13,7 +13,7 @@ from pathlib import Path
 from harness import compare, sequential, store, workload
 from harness.designs import CONFIRMATION, HOST_DOSE, PLACEBO, Design
 from harness.environment import environment
-from harness.errors import MeasureError, NothingMeasuredError, UsageError
+from harness.errors import MeasureError, UsageError
 from harness.evidence import Evidence
 from harness.gate import Decision, decide, not_measured, suspects
 from harness.ledger import Ledger
@@ -22,9 +22,9 @@ from harness.passes import confirmation_pass, first_cycle, memory_pass, pair_pas
 from harness.processes import Side
 from harness.results import Arm, Finding, Plan, Run, State
 from harness.revisions import Checkout, Revision, with_interpreters
-from harness.runner import usable_devices
+from harness.runner import carry_out, usable_devices
 from harness.scenario import Scenario, load, shipped
-from harness.session import DeviceFailedError, Progress, Session
+from harness.session import Progress, Session
 
 Limits = Mapping[str, Mapping[str, float]]
 """Setting of the toggles (`none`, `all`, or a toggle's name) -> metric -> the largest loss that passes."""
@@ -111,39 +111,25 @@ def measure(
         journal.append("finding", asdict(finding))
         progress.note(finding.message)
     confirmed: dict[tuple[str, str, str], bool] = {}
-    try:
-        for device in plan.devices:
-            session = Session(
-                device, scenario, design, journal, Ledger(device), progress, _sides(pair, design), dose=0.0
-            )
-            try:
-                pair_pass(session)
-                confirmed |= _confirm(session, limits)
-                if any(metric(name).is_memory for found in limits.values() for name in found):
-                    memory_pass(session)
-            except DeviceFailedError as error:
-                progress.note(f"{device}: nothing more can be measured: {error}")
-            except BaseException:
-                session.stop()
-                raise
-            finally:
-                session.close()
-        journal.append("complete", {"finished": _now()})
-    finally:
-        journal.close()
-        run = compare.evaluate(store.run_from_journal(folder))
-        store.save(run, folder)
-    if not any(contrast.ratio is not None for contrast in run.contrasts):
-        why = "; ".join(dict.fromkeys(failure.message for failure in run.failures)) or "no block was completed"
-        message = f"nothing could be compared: {why}"
-        raise NothingMeasuredError(message)
+    sides = _sides(pair, design)
+    sessions = [
+        Session(device, scenario, design, journal, Ledger(device), progress, sides, dose=0.0) for device in plan.devices
+    ]
+
+    def work(session: Session) -> None:
+        pair_pass(session)
+        confirmed.update(_confirm(session, limits))
+        if any(metric(name).is_memory for found in limits.values() for name in found):
+            memory_pass(session)
+
+    run = carry_out(sessions, work, journal, progress)
     return run, confirmed
 
 
 def _confirm(session: Session, limits: Limits) -> Confirmed:
     """Measure again, with fresh processes, what by now is beyond its limit, and say whether it is so again."""
     run = compare.evaluate(store.run_from_journal(session.journal.folder))
-    suspected = [key for key in suspects(run) if key[0] == session.device and not metric(key[2]).is_memory]
+    suspected = [key for key in suspects(run) if key[0] == session.device]
     if not suspected:
         return {}
     confirmation_pass(session)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -108,15 +108,30 @@ def usable_devices(wanted: Sequence[str], *, fake: bool) -> tuple[tuple[str, ...
 def _measure(scenario: Scenario, plan: Plan, journal: store.Journal, progress: Progress, limit_s: float | None) -> Run:
     past = list(store.read_journal(journal.folder))
     deadline_s = None if limit_s is None else time.monotonic() + limit_s
+    sessions = [_session(device, scenario, journal, past, progress, _dose(scenario, plan)) for device in plan.devices]
+    for session in sessions:
+        session.deadline_s = deadline_s
+    return carry_out(sessions, _pass_by_pass, journal, progress)
+
+
+def _pass_by_pass(session: Session) -> None:
+    for measure in PASSES:
+        measure(session)
+
+
+def carry_out(
+    sessions: Sequence[Session], measure: Callable[[Session], None], journal: store.Journal, progress: Progress
+) -> Run:
+    """Measure one device after the other, and evaluate and save what there is, whatever happens.
+
+    Raises NothingMeasuredError where nothing can be compared.
+    """
     try:
-        for device in plan.devices:
-            session = _session(device, scenario, journal, past, progress, _dose(scenario, plan))
-            session.deadline_s = deadline_s
+        for session in sessions:
             try:
-                for measure in PASSES:
-                    measure(session)
+                measure(session)
             except DeviceFailedError as error:
-                progress.note(f"{device}: nothing more can be measured: {error}")
+                progress.note(f"{session.device}: nothing more can be measured: {error}")
             except BaseException:
                 session.stop()
                 raise
