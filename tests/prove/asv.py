@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 import math
 import re
-import subprocess
 import sys
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from harness.adapters.planted import UNITS
+from tests.prove import revisions
 from tests.prove.decisions import Found, Outcome, Tool
 from tests.prove.processes import CASES, ROOT, run
 
@@ -29,7 +30,7 @@ def decide(repeat_s: float, units: int, folder: Path) -> Outcome:
     The installed Python is measured as it is, and what it measured is saved under the names of two commits of an empty
     repository. FAIL where `asv compare` marks the benchmark as worse, which is when `asv continuous` would fail.
     """
-    commits = _repository(folder / "repository")
+    commits = revisions.commit(folder / "repository", {}, {})
     (folder / "asv.conf.json").write_text(json.dumps(_configuration(folder)), encoding="utf-8")
     _asv(folder, "machine", "--yes", "--machine", _MACHINE)
     results = [_time(repeat_s, *side, folder) for side in zip((UNITS, units), commits, strict=True)]
@@ -45,24 +46,6 @@ def decide(repeat_s: float, units: int, folder: Path) -> Outcome:
         ),
         measured_s=before_s + after_s,
     )
-
-
-def _repository(folder: Path) -> tuple[str, str]:
-    """The commits of a repository with nothing in it, older first."""
-    folder.mkdir()
-    named = ("-c", "user.name=prove", "-c", "user.email=prove@example.org", "-c", "commit.gpgsign=false")
-    _git(folder, "init", "--quiet", "--initial-branch=main")
-    for side in ("before", "after"):
-        _git(folder, *named, "commit", "--quiet", "--allow-empty", "--message", side)
-    return _git(folder, "rev-parse", "HEAD~1"), _git(folder, "rev-parse", "HEAD")
-
-
-def _git(folder: Path, *arguments: str) -> str:
-    done = subprocess.run(
-        ["git", "-C", str(folder), *arguments],  # noqa: S607  git is found on PATH, as everywhere
-        capture_output=True, text=True, check=True,
-    )  # fmt: skip
-    return done.stdout.strip()
 
 
 def _configuration(folder: Path) -> dict[str, Any]:
@@ -92,7 +75,7 @@ def _time(repeat_s: float, units: int, commit: str, folder: Path) -> tuple[float
     return median_s, median_s * row["stats_repeat"][0] * row["stats_number"][0]
 
 
-def _is_worse(factor: str, commits: tuple[str, str], folder: Path) -> bool:
+def _is_worse(factor: str, commits: Sequence[str], folder: Path) -> bool:
     table = _asv(folder, "compare", "--factor", factor, "--machine", _MACHINE, *commits)
     return _WORSE.search(table) is not None
 

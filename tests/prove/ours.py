@@ -1,16 +1,18 @@
-"""The harness itself: a toggle in one process (`harness run`), by the verdict of its latency.
-
-A decision of `harness gate`, between two revisions, has its place beside `decide_toggle`; `tools.TOOLS` then names it.
-"""
+"""The harness itself: a toggle in one process (`harness run`), and two revisions (`harness gate`)."""
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 from harness import store
+from harness.adapters.planted import UNITS
 from harness.results import Run
+from tests.prove import revisions
 from tests.prove.decisions import Found, Outcome, Tool, Verdict
 from tests.prove.processes import ToolFailedError, run
 
@@ -20,6 +22,23 @@ VERDICTS: Mapping[str, Verdict] = {
     "slower": "FAIL", "faster": "PASS", "no material difference": "PASS", "inconclusive": "undecided",
 }  # fmt: skip
 """What a verdict of the harness says; any other is none about time."""
+
+GATE_METHOD = "limit of latency 1 %"
+OUTCOMES: Mapping[str, Verdict] = {
+    "regressed": "FAIL", "improved": "PASS", "pass": "PASS", "inconclusive": "undecided",
+}  # fmt: skip
+"""What an outcome of a gate says; any other is none about time."""
+_GATE_CODES = (0, 1, 3)
+_GATED = """
+name: gated
+model: {{adapter: planted, units: {units}}}
+devices: [cpu]
+workload: {{texts: {{en: "No text is spoken."}}, prompts: [builtin:aishell-0121]}}
+optimizations: {{planted_work: {{after: {{units: {units}}}}}}}
+measure: {{metrics: [latency], margin: 1%, threads: 1}}
+gate: {{latency: 1%}}
+"""
+"""The scenario of one revision: its model does so many units, and `none` alone is gated."""
 
 
 def decide_toggle(units: int, folder: Path) -> Outcome:
@@ -63,4 +82,47 @@ def toggle_tool() -> Tool:
         cpu_s=45.0,
         package="",
         decide=decide_toggle,
+    )
+
+
+def decide_gate(budget_s: int, units: int, folder: Path) -> Outcome:
+    """The outcome of `harness gate` on a revision that does so many units, against one before it that does `UNITS`."""
+    repository = folder / "repository"
+    revisions.commit(repository, *({"gated.yaml": _GATED.format(units=side)} for side in (UNITS, units)))
+    asked = ("--base", "HEAD~1", "--budget", f"{budget_s}s", "--out", str(folder), "--json", str(folder / "gate.json"))
+    run(("-m", "harness", "gate", "gated.yaml", *asked), repository, accepted=_GATE_CODES)
+    (written,) = folder.glob(f"*/{store.RUN_FILE}")
+    measured_s = store.load(written.parent).timing["measured_s"]["cpu"]
+    return gate_outcome(json.loads((folder / "gate.json").read_text(encoding="utf-8")), measured_s)
+
+
+def gate_outcome(decision: Mapping[str, Any], measured_s: float) -> Outcome:
+    """What a gate's JSON says of its only limit. Raises ToolFailedError where it says nothing about time."""
+    (line,) = decision["lines"]
+    if line["outcome"] not in OUTCOMES or line["ratio"] is None:
+        message = f"harness gate: {line['outcome']}: {line['reason']}"
+        raise ToolFailedError(message)
+    ends = (line["ratio_low"], line["ratio_high"])
+    interval = "no interval" if None in ends else f"{100 * (ends[0] - 1):+.2f} to {100 * (ends[1] - 1):+.2f} %"
+    found = Found(
+        method=GATE_METHOD,
+        verdict=OUTCOMES[line["outcome"]],
+        log_ratio=math.log(line["ratio"]),
+        note="; ".join(filter(None, (interval, line["reason"]))),
+    )
+    return Outcome(found=(found,), measured_s=measured_s)
+
+
+def gate_tool(budget_s: int) -> Tool:
+    """Two revisions of a repository, measured for so many seconds at most."""
+    return Tool(
+        name="harness-gate",
+        title=f"this harness, gate between two revisions, {budget_s} s",
+        how=f"two commits whose scenarios differ in `model.units`, then `harness gate gated.yaml --base HEAD~1 --budget "
+        f"{budget_s}s` with `gate: {{latency: 1%}}`; FAIL where the outcome is `regressed`, undecided where it is "
+        "`inconclusive`",
+        methods=(GATE_METHOD,),
+        cpu_s=170.0,
+        package="",
+        decide=partial(decide_gate, budget_s),
     )

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
 from harness.errors import UsageError
 from harness.results import Run, Verdict
-from tests.prove import decisions, ours, pyperf
+from tests.prove import decisions, ours, pyperf, revisions
 from tests.prove.__main__ import refuse_unknown
 from tests.prove.processes import ToolFailedError
 from tests.prove.tools import TOOLS
@@ -57,6 +58,30 @@ def test_the_verdict_of_the_harness_is_that_of_its_latency(verdict: Verdict, exp
 def test_a_run_without_calibration_says_which_control_failed() -> None:
     (found,) = ours.outcome(measured("inconclusive", not_calibrated())).found
     assert "the interval reaches 0.8 %, the limit is 0.5 %" in found.note
+
+
+LINE = {"outcome": "pass", "ratio": 1.001, "ratio_low": 0.999, "ratio_high": 1.003, "reason": ""}
+
+
+@pytest.mark.parametrize(
+    ("outcome", "expected"),
+    [("regressed", "FAIL"), ("improved", "PASS"), ("pass", "PASS"), ("inconclusive", "undecided")],
+)
+def test_the_outcome_of_a_gate_is_that_of_its_only_limit(outcome: str, expected: decisions.Verdict) -> None:
+    (found,) = ours.gate_outcome({"lines": [{**LINE, "outcome": outcome}]}, 60.0).found
+    assert (found.verdict, found.note) == (expected, "-0.10 to +0.30 %")
+
+
+def test_a_gate_that_could_not_measure_is_no_decision() -> None:
+    with pytest.raises(ToolFailedError, match="a worker was killed"):
+        ours.gate_outcome({"lines": [{**LINE, "outcome": "failed", "reason": "a worker was killed"}]}, 0.0)
+
+
+def test_a_repository_has_a_commit_for_each_revision(tmp_path: Path) -> None:
+    first, second = revisions.commit(tmp_path / "made", {"file": "old"}, {"file": "new"})
+    assert first != second
+    assert (tmp_path / "made" / "file").read_text(encoding="utf-8") == "new"
+    assert len(set(revisions.commit(tmp_path / "empty", {}, {}))) == 2
 
 
 @pytest.mark.parametrize("verdict", ["inert", "failed", "output changed", "not applicable"])

@@ -21,6 +21,7 @@ TOOLS: Mapping[str, Tool] = {
         asv.tool(8, repeat_s=2.0),
         asv.tool(17, repeat_s=4.0),
         ours.toggle_tool(),
+        ours.gate_tool(60),
     )
 }
 
