@@ -7,9 +7,10 @@ import importlib
 import inspect
 import pkgutil
 import textwrap
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
+from types import CodeType
 from typing import Any, Literal
 
 from harness.errors import UsageError
@@ -72,9 +73,17 @@ class Optimization:
     def source(self, side: Literal["before", "after"]) -> str:
         """The code of one side as text: its builder, and what the builder uses from the same file."""
         builder = self.before if side == "before" else self.after
-        used = [builder.__globals__.get(name) for name in builder.__code__.co_names]
+        used = [builder.__globals__.get(name) for name in dict.fromkeys(_names(builder.__code__))]
         local = [item for item in used if getattr(item, "__module__", None) == builder.__module__]
         return "\n\n".join(_code_of(item) for item in [builder, *local])
+
+
+def _names(code: CodeType) -> Iterator[str]:
+    """The names that code uses, that of functions inside it too."""
+    yield from code.co_names
+    for inner in code.co_consts:
+        if isinstance(inner, CodeType):
+            yield from _names(inner)
 
 
 def _code_of(item: Any) -> str:
