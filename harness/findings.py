@@ -140,8 +140,8 @@ def _two_scales(evidence: Evidence) -> str:
         if expected and measured and (expected[1] < measured[0] or measured[1] < expected[0]):
             told.append(f"{found.optimization}: {_change(*expected)} expected, {_change(*measured)} measured")
     return (
-        f"By its place, timed alone, a request should change otherwise than it does ({'; '.join(told)}): the toggle costs or "
-        "saves something elsewhere, or calls cost another time in a request than in a row."
+        f"Places timed alone let one expect another change of a request than was measured ({'; '.join(told)}): the toggle "
+        "costs or saves something elsewhere, or a call takes another time in a request than in a row."
         if told
         else ""
     )
