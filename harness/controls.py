@@ -17,7 +17,7 @@ from harness.vram import DOSE_BYTES
 SPANS_MAY_COST = 0.005
 """The spans of a request must not change its latency by more than this share."""
 EMPTY_CALLS_MAY_DIFFER_S = 10e-9
-"""An empty call timed beside itself must not differ by more: a third of what calling a Python function takes."""
+"""An empty call timed beside itself must not differ by more, which is less than calling a Python function takes."""
 FAMILIES = ("latency", "device", "init", "site", "memory")
 """Metrics that controls vouch for together."""
 FAMILY_ERROR = 0.01
