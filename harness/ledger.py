@@ -28,6 +28,7 @@ class Ledger:
     memory: set[tuple[str, int]] = field(default_factory=set)
     batches: int = 0
     places: Counter[str] = field(default_factory=Counter)
+    broken_places: set[str] = field(default_factory=set)
 
     def note(self, kind: str, event: Mapping[str, Any]) -> None:
         """Take account of one journal event; those of other devices are passed over."""
@@ -62,6 +63,8 @@ class Ledger:
                 self.examined[event["arm"]] = event["outputs"]
             case "place":
                 self.places[event["optimization"]] += 1
+            case "broken place":
+                self.broken_places.add(event["optimization"])
             case "graded":
                 self.graded = True
 

@@ -175,6 +175,8 @@ def test_a_run_that_goes_on_does_not_time_again_what_was_timed_and_spends_no_bud
     ledger.note("place", {"device": "cpu", "optimization": "cached_device", "worker": 3})
     assert (ledger.batches, ledger.blocks, ledger.spent_s) == (7, 0, 0.0)
     assert ledger.places == {"cached_device": 1}
+    ledger.note("broken place", {"device": "cpu", "optimization": "resample_cache"})
+    assert ledger.broken_places == {"resample_cache"}
 
 
 def test_a_place_cannot_be_gated() -> None:

@@ -23,22 +23,21 @@ _WHERE = "place"
 def micro_pass(session: Session) -> None:
     """Every toggle's place in as many workers as latency has, and an empty call beside itself as their control.
 
-    Left out where the scenario does not ask for the metric. A place that fails is said to, and timed no further: what is
-    measured of requests does not depend on it.
+    Left out where the scenario does not ask for the metric. A place that fails is told as a finding and timed no further:
+    what is measured of requests does not depend on it.
     """
     if SITE not in session.scenario.measure.metrics:
         return
-    broken: set[str] = set()
-    while todo := [pair for pair in _pairs(session) if pair[0] not in broken]:
+    while todo := _pairs(session):
         session.check_time()
-        session.guarded(_PASS, partial(_work, session, todo, broken))
+        session.guarded(_PASS, partial(_work, session, todo))
 
 
 def _pairs(session: Session) -> list[Pair]:
     """The pairs whose place was not yet timed by as many workers as planned, of toggles that the target can take."""
-    workers, timed = session.scenario.measure.workers, session.ledger.places
+    workers, timed, broken = session.scenario.measure.workers, session.ledger.places, session.ledger.broken_places
     pairs = [_EMPTY, *(pair for pair in session.design.pairs if pair[0] != TOGETHER and _is_alive(session, pair))]
-    return [pair for pair in pairs if timed[pair[0]] < workers]
+    return [pair for pair in pairs if pair[0] not in broken and timed[pair[0]] < workers]
 
 
 def _is_alive(session: Session, pair: Pair) -> bool:
@@ -46,7 +45,7 @@ def _is_alive(session: Session, pair: Pair) -> bool:
     return session.alive([reference, arm]) == [reference, arm]
 
 
-def _work(session: Session, todo: Sequence[Pair], broken: set[str], number: int, worker: WorkerProcess) -> None:
+def _work(session: Session, todo: Sequence[Pair], number: int, worker: WorkerProcess) -> None:
     """Time the places one after the other in one worker, which ends with the first that fails."""
     for done, (name, reference, arm) in enumerate(todo):
         session.progress.update(
@@ -55,7 +54,7 @@ def _work(session: Session, todo: Sequence[Pair], broken: set[str], number: int,
         try:
             _time(session, number, worker, (name, reference, arm))
         except WorkerError as error:
-            broken.add(name)
+            session.record("broken place", optimization=name)
             message = f"The place of {name or 'an empty call'} could not be timed alone: {error}."
             session.record("finding", **asdict(Finding(kind="place", device=session.device, message=message)))
             return
