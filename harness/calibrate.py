@@ -45,7 +45,9 @@ def controls_only(scenario: Scenario) -> Scenario:
     """The scenario with its reference and controls alone, and without the memory pass."""
     data = scenario.as_data()
     measure = dict(data["measure"])
-    metrics = [name for name in measure["metrics"] if name not in METRICS or not metric(name).is_memory] or ["latency"]
+    metrics = [name for name in measure["metrics"] if name not in METRICS or metric(name).pass_ == "latency"] or [
+        "latency"
+    ]
     measure |= {"metrics": metrics, "memory_snapshot": False}
     if isinstance(measure["margin"], dict):
         measure["margin"] = {name: margin for name, margin in measure["margin"].items() if name in metrics}

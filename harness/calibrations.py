@@ -176,7 +176,9 @@ def digest_of(scenario: Scenario) -> str:
     parts = {
         "model": data["model"],
         "workload": data["workload"],
-        "metrics": sorted(name for name in measure["metrics"] if name not in METRICS or not metric(name).is_memory),
+        "metrics": sorted(
+            name for name in measure["metrics"] if name not in METRICS or metric(name).pass_ == "latency"
+        ),
         **{name: measure.get(name) for name in ("threads", "pin", "vram_limit")},
     }
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:12]

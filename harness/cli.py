@@ -369,6 +369,30 @@ def report(
         typer.echo(f"page  {page.resolve().as_uri()}", err=markdown == Path("-"))
 
 
+@app.command()
+def export(
+    folder: Annotated[Path, typer.Argument(metavar="RUN", help="Folder of a run.")],
+    format_: Annotated[str, typer.Option("--format", metavar="FORMAT", help="pytest-benchmark")] = "pytest-benchmark",
+    out: Annotated[Path | None, typer.Option(help="Write it here.", show_default="stdout")] = None,
+) -> None:
+    """Write the timed samples of a run in the format of another tool, without verdicts.
+
+    `pytest-benchmark compare FILE` reads what `--format pytest-benchmark` writes.
+    """
+    from harness import store
+    from harness.report import EXPORTS
+
+    if format_ not in EXPORTS:
+        message = f"--format {format_}: allowed are {', '.join(EXPORTS)}"
+        raise UsageError(message)
+    text = EXPORTS[format_](store.load(folder))
+    if out is None:
+        typer.echo(text, nl=False)
+    else:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        out.write_text(text, encoding="utf-8")
+
+
 @app.command("list")
 def list_(
     what: Annotated[str, typer.Argument(metavar="optimizations|scenarios|models", help="What to list.")],

@@ -9,17 +9,20 @@ from dataclasses import replace
 from typing import Literal
 
 from harness import sequential
-from harness.controls import calibrated, controls, family, margin_of
+from harness.controls import FAMILIES, calibrated, controls, family, margin_of
 from harness.evidence import Evidence
+from harness.expected import expectations
 from harness.findings import findings
 from harness.frontier import frontier
-from harness.metrics import EXACT, METRICS, SUMMARISED, Metric, metric
+from harness.metrics import EXACT, METRICS, SITE, SUMMARISED, Metric, metric
 from harness.optimizations import named
 from harness.optimizations.witness import Counts, Expected, Witness, judge
 from harness.results import (
+    TOGETHER,
     ArmSummary,
     Contrast,
     Control,
+    Expectation,
     Finding,
     FrontierPoint,
     Run,
@@ -43,6 +46,7 @@ def evaluate(run: Run) -> Run:
     found: list[Finding] = []
     arms: list[ArmSummary] = []
     points: list[FrontierPoint] = []
+    expected: list[Expectation] = []
     for device in run.plan.devices:
         evidence = Evidence(run, device)
         outcome = controls(evidence)
@@ -50,6 +54,7 @@ def evaluate(run: Run) -> Run:
         contrasts += _without_chance_finds(_contrasts(evidence, calibrated(outcome)))
         found += findings(evidence)
         arms += _arms(evidence)
+        expected += expectations(evidence)
         points += frontier(evidence, _refused(evidence))
     recorded = [finding for finding in run.findings if finding not in found]
     return replace(
@@ -58,6 +63,7 @@ def evaluate(run: Run) -> Run:
         contrasts=tuple(contrasts),
         arms=tuple(arms),
         frontier=tuple(points),
+        expectations=tuple(expected),
         findings=(*recorded, *found),
     )
 
@@ -93,7 +99,7 @@ def decided(run: Run, device: str, look: int) -> tuple[frozenset[str], bool]:
     """
     evidence = Evidence(run, device)
     outcome = [control for control in controls(evidence) if not metric(control.metric).is_memory]
-    trusted = dict.fromkeys(("latency", "device", "init", "memory"), True)
+    trusted = dict.fromkeys(FAMILIES, True)
     contrasts = _without_chance_finds(_contrasts(evidence, trusted, look=look))
     missing = run.unavailable.get(device, {})
     waiting = {
@@ -110,8 +116,10 @@ def _contrasts(evidence: Evidence, is_calibrated: Mapping[str, bool], look: int 
     for optimization, reference, arm in evidence.run.plan.pairs:
         state, reason = _state(evidence, optimization, reference, arm)
         for name in evidence.metric_names:
-            if look is not None and (name not in METRICS or metric(name).is_memory):
+            if look is not None and (name not in METRICS or metric(name).pass_ != "latency"):
                 continue
+            if name == SITE and optimization == TOGETHER:
+                continue  # several toggles have no one place
             strata = evidence.strata(name) if name in BY_STRATUM and look is None else []
             for stratum in ("", *strata) if len(strata) > 1 else ("",):
                 error = ERROR / (len(strata) if stratum else 1)

@@ -164,7 +164,7 @@ class Session:
 
     def _job(self, folder: Path, pass_: Pass) -> dict[str, Any]:
         return {
-            "pin": pass_ == "latency" and self.pins,
+            "pin": pass_ in ("latency", "micro") and self.pins,
             "core": None,
             "vram_limit_bytes": self.scenario.measure.vram_limit_bytes,
             "scenario": self.scenario.as_data(),

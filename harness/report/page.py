@@ -11,6 +11,7 @@ from harness.report import breakdown, kinds, memory, rows, sentences
 from harness.report.frontiers import frontiers
 from harness.report.model import Device, Facts, Incident, Listening, Page, Player
 from harness.report.reading import Reading, anchor
+from harness.report.scales import scale_rows
 from harness.report.toggles import toggle_sections
 from harness.results import TOGETHER, Run
 
@@ -27,6 +28,7 @@ _GLOSSARY: Facts = (
     ("placebo", "A twin of the baseline, measured like any other arm. It must show no change."),
     ("dose", "The baseline with a known delay added. The harness must find that delay."),
     ("block", "Every arm once on the same request, in random order; differences are taken within a block."),
+    ("place", "Where the code asks what an optimization changes. Timed alone it shows changes that no request can show."),
     ("kind of request", "One text, mode and way of delivery. Intervals by kind share the 5 % of their row over the whole workload."),
     ("underrun", "A player that starts at the first chunk has nothing left to play before the next chunk arrives."),
     ("p50, p95, p99", "Half, 95 % and 99 % of the requests took no longer than this. Verdicts do not rest on these."),
@@ -90,6 +92,7 @@ def _device(reading: Reading, name: str, metric: str) -> Device:
         placebo=breakdown.placebo_band(reading, name, metric),
         margin=_margin(reading, name, metric),
         frontiers=frontiers(reading, name),
+        scales=scale_rows(reading, name),
     )
 
 
