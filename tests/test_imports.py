@@ -15,7 +15,7 @@ PACKAGE = Path(harness.__file__).parent
 LAYERS = (
     {"errors", "units"},
     {"results", "metrics", "requests", "playback"},
-    {"spans", "statistics", "machine", "nvml", "vram", "peaks", "allocations", "cores"},
+    {"spans", "statistics", "machine", "nvml", "vram", "peaks", "allocations", "cores", "rules"},
     {"optimizations"},
     {"designs", "equivalence", "scenario", "store", "sequential", "load"},
     {"models", "recordings"},
