@@ -13,7 +13,6 @@ from statistics import median
 
 from harness import calibrations, runner, sequential, store
 from harness.calibrations import Calibration, Costs, Shelf
-from harness.compare import ERROR
 from harness.designs import HOST_DOSE
 from harness.environment import fingerprint
 from harness.errors import MeasureError, UsageError
@@ -21,6 +20,7 @@ from harness.evidence import Evidence, log_ratio
 from harness.metrics import METRICS, metric
 from harness.noise import Between, between_workers, noise_of
 from harness.results import Foresight, Planted, Run
+from harness.rules import ERROR
 from harness.scenario import Scenario
 from harness.session import Progress
 from harness.statistics import MIN_WORKERS

@@ -11,13 +11,13 @@ from typing import Literal
 from harness import calibrations, runner, sequential
 from harness.calibrate import SHARES
 from harness.calibrations import Calibration
-from harness.compare import ERROR
 from harness.designs import CONTROLS, Design
 from harness.metrics import SITE, metric
 from harness.noise import between_workers
 from harness.passes import first_cycle
 from harness.passes.examination import MAX_REQUESTS, MIN_REQUESTS
 from harness.results import Calibrated, Foresight
+from harness.rules import ERROR
 from harness.scenario import Scenario
 
 EXAMINERS = 2

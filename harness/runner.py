@@ -18,11 +18,10 @@ from harness.ledger import Ledger
 from harness.optimizations import named
 from harness.passes import examination_pass, first_cycle, latency_pass, memory_pass, micro_pass
 from harness.results import Arm, Calibrated, Finding, Plan, Run
+from harness.rules import DOSE_IN_MARGINS
 from harness.scenario import Scenario
 from harness.session import DeviceFailedError, Progress, Session, TimeIsUpError
 
-DOSE_IN_MARGINS = 2.0
-"""Length of a dose: this many times the margin of the median latency."""
 PASSES = (examination_pass, latency_pass, micro_pass, memory_pass)
 
 

@@ -15,21 +15,22 @@ PACKAGE = Path(harness.__file__).parent
 LAYERS = (
     {"errors", "units"},
     {"results", "metrics", "requests", "playback"},
-    {"spans", "statistics", "machine", "nvml", "vram", "peaks", "allocations", "cores"},
+    {"spans", "statistics", "machine", "nvml", "vram", "peaks", "allocations", "cores", "rules", "twins", "forked"},
     {"optimizations"},
     {"places", "designs", "equivalence", "scenario", "store", "sequential", "load"},
     {"models", "recordings"},
     {"adapters", "workload"},
-    {"evidence"},
+    {"evidence", "batches"},
     {"controls", "expected", "findings", "frontier", "ledger"},
-    {"compare", "measure", "together", "noise"},
+    {"compare", "measure", "together", "noise", "paired", "paired_result"},
     {"gate"},
     {"report", "worker", "processes"},
     {"environment", "session", "doctor", "calibrations"},
     {"passes", "catalogue"},
     {"runner", "terminal", "revisions"},
     {"gating", "calibrate", "planning", "outlook"},
-    {"cli"},
+    {"cli", "pairing"},
+    {"pytest_plugin"},
 )
 """A module may import from its own set and from those before it."""
 WITHOUT_TORCH = (
