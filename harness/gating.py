@@ -51,16 +51,17 @@ def gate(
     Raises UsageError for a revision or a scenario that cannot be read. What could not be measured is a decision, without a
     folder where there is no run.
     """
-    with Checkout(Path.cwd()) as checkout:
+    with Checkout(Path.cwd()) as checkout, checkout.naming_revisions():
         before, after = checkout.revision(base), checkout.tree(dirty=dirty) if head is None else checkout.revision(head)
         scenarios = [scenario_in(revision, checkout.top, name, settings) for revision in (before, after)]
         told = {"base": before.told, "head": after.told}
         folder = out / store.new_run_id(f"gate-{scenarios[1].name}")
         try:
-            before, after = with_interpreters(before, after, progress.note)
-            pair = Pair(base=before, head=after, base_scenario=scenarios[0], head_scenario=scenarios[1])
-            wanted = scenarios[1].devices if devices is None else devices
-            run, confirmed = measure(pair, scenarios[1].gated(), folder, devices=wanted, progress=progress)
+            with checkout.naming_revisions():
+                before, after = with_interpreters(before, after, progress.note)
+                pair = Pair(base=before, head=after, base_scenario=scenarios[0], head_scenario=scenarios[1])
+                wanted = scenarios[1].devices if devices is None else devices
+                run, confirmed = measure(pair, scenarios[1].gated(), folder, devices=wanted, progress=progress)
         except MeasureError as error:
             command = shlex.join(["harness", *sys.argv[1:]])
             return not_measured(scenario=scenarios[1].name, command=command, reason=str(error), **told), None
@@ -191,6 +192,7 @@ def _sides(pair: Pair, design: Design) -> Mapping[str, Side]:
             python=revision.python,
             paths=tuple(str(path) for path in (revision.folder, revision.folder / "src") if path.is_dir()),
             scenario={**scenario.as_data(), **common},
+            revision=revision.before_paths,
         )
         for revision, scenario in ((pair.base, pair.base_scenario), (pair.head, pair.head_scenario))
     )

@@ -12,14 +12,16 @@ import subprocess
 import sys
 import tempfile
 import tomllib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 import harness
-from harness.errors import MeasureError, UsageError
+from harness.errors import HarnessError, MeasureError, UsageError
+from harness.processes import in_revision
 
 WHOLE_FILES = (
     "setup.py", "setup.cfg", "uv.lock", "poetry.lock", "pdm.lock", "Pipfile.lock", "environment.yml", "environment.yaml",
@@ -46,6 +48,11 @@ class Revision:
         short = self.commit[:10] + (" with uncommitted changes" if self.dirty else "")
         return short if self.name in (self.commit, self.commit[:10]) else f"{self.name} ({short})"
 
+    @property
+    def before_paths(self) -> str:
+        """What stands before a path in it, as `in_revision` takes it: nothing in the working tree."""
+        return "" if self.dirty else self.name
+
 
 class Checkout:
     """Worktrees of the repository around `folder`, removed when the context is left. Raises UsageError where it is none."""
@@ -57,6 +64,7 @@ class Checkout:
             raise UsageError(message)
         self.top = Path(top)
         self._temporary: Path | None = None
+        self._revisions: list[Revision] = []
 
     def __enter__(self) -> Self:
         return self
@@ -78,7 +86,9 @@ class Checkout:
             )
             raise UsageError(message)
         if changed:
-            return Revision(name="working tree", commit=self._commit("HEAD"), folder=self.top, dirty=True)
+            found = Revision(name="working tree", commit=self._commit("HEAD"), folder=self.top, dirty=True)
+            self._revisions.append(found)
+            return found
         return self.revision("HEAD")
 
     def revision(self, name: str) -> Revision:
@@ -88,9 +98,23 @@ class Checkout:
             self._temporary = Path(tempfile.mkdtemp(prefix="harness-gate-"))
         folder = self._temporary / f"{len(list(self._temporary.iterdir()))}-{commit[:10]}"
         if _git(self.top, "worktree", "add", "--detach", str(folder), commit) is None:
-            message = f"git cannot check {name} out into {folder}: `git worktree add` failed (disk full? a lock?)"
+            message = f"git cannot check {name} out: `git worktree add` failed (disk full? a lock?)"
             raise MeasureError(message)
-        return Revision(name=name, commit=commit, folder=folder)
+        found = Revision(name=name, commit=commit, folder=folder)
+        self._revisions.append(found)
+        return found
+
+    @contextmanager
+    def naming_revisions(self) -> Iterator[None]:
+        """Within, errors that are raised on purpose name a revision and a path in it, not the folder it was put into."""
+        try:
+            yield
+        except HarnessError as error:
+            text = str(error)
+            for revision in self._revisions:
+                text = in_revision(text, revision.folder, revision.before_paths)
+            error.args = (text,)
+            raise
 
     def _commit(self, name: str) -> str:
         found = _git(self.top, "rev-parse", "--verify", "--quiet", f"{name}^{{commit}}")
