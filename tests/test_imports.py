@@ -23,12 +23,12 @@ LAYERS = (
     {"evidence"},
     {"controls", "findings", "frontier", "ledger"},
     {"compare", "measure", "together", "noise"},
-    {"gate"},
+    {"gate", "unpaired"},
     {"report", "worker", "processes"},
     {"environment", "session", "doctor", "calibrations"},
     {"passes", "catalogue"},
     {"runner", "terminal", "revisions"},
-    {"gating", "calibrate", "planning", "outlook"},
+    {"gating", "baselines", "calibrate", "planning", "outlook"},
     {"cli"},
 )
 """A module may import from its own set and from those before it."""
