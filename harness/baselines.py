@@ -29,8 +29,8 @@ from harness.scenario import Scenario
 from harness.session import Progress
 
 _CONTENT = ("model", "workload", "design", "optimizations")
-_MEASURED = ("metrics", "threads", "pin", "vram_limit", "memory_repeats", "instrumentation")
-"""Keys of a scenario, and of its `measure`, in which a stored run must agree. Budget, margins and workers are free."""
+_MEASURED = ("metrics", "threads", "pin", "vram_limit", "instrumentation")
+"""Keys of a scenario, and of its `measure`, in which a stored run must agree. Budget, margins, workers and repeats are free."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,9 +111,8 @@ def refuse(stored: Sequence[Stored], scenario: Scenario, devices: Sequence[str],
     """Raise UsageError, naming what differs, where a stored run cannot be compared with `scenario` on `devices` here."""
     for item in stored:
         faults = [
-            *_other_scenario(item, scenario),
+            *(list(_other_scenario(item, scenario)) or _other_settings(item, scenario, limits)),
             *_other_machine(item, scenario, devices),
-            *_other_arms(item, scenario, limits),
             *_not_believed(item, devices, limits),
         ]
         if faults:
@@ -155,10 +154,17 @@ def _other_machine(item: Stored, scenario: Scenario, devices: Sequence[str]) -> 
             yield "it does not say on which machine it was made"
             return
         if then.code != now.code:
-            yield f"it was made on another machine for {device}: {then.description}; this one is {now.description}"
+            yield f"it was made on another machine for {device}: {_unlike(then.description, now.description)}"
 
 
-def _other_arms(item: Stored, scenario: Scenario, limits: Limits) -> Iterator[str]:
+def _unlike(then: str, now: str) -> str:
+    """In which of their parts two descriptions of a machine differ."""
+    sides = then.split(", "), now.split(", ")
+    had, have = (", ".join(part for part in sides[i] if part not in sides[1 - i]) for i in (0, 1))
+    return f"it had {had or 'less'}, here is {have or 'less'}"
+
+
+def _other_settings(item: Stored, scenario: Scenario, limits: Limits) -> Iterator[str]:
     for setting in limits:
         if unpaired.arm_of(item.run, states_of(scenario, setting)) is None:
             yield f"it did not measure the setting {setting}, which is gated here"
