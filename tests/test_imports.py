@@ -34,7 +34,7 @@ LAYERS = (
 """A module may import from its own set and from those before it."""
 WITHOUT_TORCH = (
     "harness", "harness.cli", "harness.results", "harness.scenario", "harness.statistics", "harness.compare",
-    "harness.report", "harness.gate", "harness.store", "harness.runner", "harness.workload", "harness.optimizations", "harness.catalogue",
+    "harness.report", "harness.gate", "harness.baselines", "harness.store", "harness.runner", "harness.workload", "harness.optimizations", "harness.catalogue",
 )  # fmt: skip
 
 
