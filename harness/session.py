@@ -114,9 +114,9 @@ class Session:
     def worker(self, pass_: Pass, arm: str | None = None, **job: Any) -> Iterator[tuple[int, WorkerProcess]]:
         """A fresh worker and its number; `job` overrides what it is told.
 
-        Where the arms of a run are of several revisions (`sides`), it runs the code of `arm`.
+        Where the code of the arms lies elsewhere (`sides`), it runs that of `arm`, by default of the reference.
         """
-        side = None if arm is None else self.sides.get(arm)
+        side = self.sides.get(arm or self.design.reference)
         if side is not None:
             job = {"scenario": side.scenario, "options": Scenario.from_data(side.scenario).options(), **job}
         with self._lock:

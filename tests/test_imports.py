@@ -23,19 +23,19 @@ LAYERS = (
     {"evidence", "batches"},
     {"controls", "expected", "findings", "frontier", "ledger"},
     {"compare", "measure", "together", "noise", "paired", "paired_result"},
-    {"gate"},
+    {"gate", "unpaired"},
     {"report", "worker", "processes"},
     {"environment", "session", "doctor", "calibrations"},
     {"passes", "catalogue"},
     {"runner", "terminal", "revisions"},
-    {"gating", "calibrate", "planning", "outlook"},
+    {"gating", "baselines", "calibrate", "planning", "outlook"},
     {"cli", "pairing"},
     {"pytest_plugin"},
 )
 """A module may import from its own set and from those before it."""
 WITHOUT_TORCH = (
     "harness", "harness.cli", "harness.results", "harness.scenario", "harness.statistics", "harness.compare",
-    "harness.report", "harness.gate", "harness.store", "harness.runner", "harness.workload", "harness.optimizations", "harness.catalogue",
+    "harness.report", "harness.gate", "harness.baselines", "harness.store", "harness.runner", "harness.workload", "harness.optimizations", "harness.catalogue",
 )  # fmt: skip
 
 

@@ -356,6 +356,21 @@ class Incident:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Wording:
+    """What a page calls what it compares: optimizations, or in a gate the settings of two revisions.
+
+    `about` ends the title, `column` heads the names in tables, `none` says that there are none, `whole` is the one that is
+    shown in every metric, and `sides` says what before and after are.
+    """
+
+    about: str
+    column: str
+    none: str
+    whole: str
+    sides: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Page:
     """A whole report."""
 
@@ -372,3 +387,4 @@ class Page:
     command: str
     headline_metric: str
     glossary: tuple[tuple[str, str], ...]
+    words: Wording
