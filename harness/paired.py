@@ -25,6 +25,7 @@ TURN_S = 0.25
 
 
 _SHORTEST_S = 1e-9
+"""Nothing is taken to be shorter, so that a clock that stood still divides nothing by zero."""
 _CONTROLS = (BEFORE, PLACEBO, HOST_DOSE)
 """What is still measured when the verdict is decided and a control has yet to pass."""
 
@@ -95,7 +96,7 @@ class _Loop:
         before_s, after_s = (median(pace) for pace in zip(*self.paces, strict=True))
         self.calls = batch(before_s, after_s)
         self.dose_s = rules.DOSE_IN_MARGINS * self.margin * before_s * self.calls
-        self.block_s = self.calls * (3 * before_s + after_s) + self.dose_s
+        self.block_s = max(_SHORTEST_S, self.calls * (3 * before_s + after_s) + self.dose_s)
         looks = sequential.shares_left(0.0, self.budget_s)
         decided: Paired | None = None
         while True:
@@ -118,7 +119,7 @@ class _Loop:
             turn = self.samplers[worker].turn(orders, self.calls, self.dose_s)
             self.turns.append((worker, turn))
             self.spent_s += turn.wall_s
-            self.block_s = turn.wall_s / blocks
+            self.block_s = max(_SHORTEST_S, turn.wall_s / blocks)
 
     def _look(self, number: int, decided: Paired | None) -> Paired:
         """What may be said by all turns so far, by the part of the error of this look; controls by their full level.

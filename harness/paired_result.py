@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any, Literal, NoReturn
+from typing import Any, Literal
 
 import pytest
 
@@ -64,13 +64,13 @@ class PairedResult:
         """Pass where `after` is not slower by more than the margin; fail where it is, or where the output changed.
 
         Where that cannot be told (inconclusive, not calibrated) the test is skipped with the reason, or with
-        `paired_inconclusive = fail` failed, in words that do not say slower. Passes with `--paired-disable`.
+        `paired_inconclusive = fail` failed for being so. Passes with `--paired-disable`.
         """
         __tracebackhide__ = True
         bound = self.ratio_high if self.calibrated else None
-        self._judge(
-            holds=bound is not None and bound <= 1 + self.margin, denied=self.verdict == "slower", claim="not slower"
-        )
+        holds = bound is not None and bound <= 1 + self.margin
+        refuted = "slower by more than the margin" if self.verdict == "slower" else ""
+        self._judge("not slower", holds=holds, refuted=refuted)
 
     def assert_faster(self) -> None:
         """Pass where `after` is faster by more than the margin; fail where that is excluded, or where the output changed.
@@ -79,21 +79,18 @@ class PairedResult:
         """
         __tracebackhide__ = True
         least = self.ratio_low if self.calibrated else None
-        denied = least is not None and least >= 1 - self.margin
-        self._judge(holds=self.verdict == "faster", denied=denied, claim="faster")
+        excluded = least is not None and least >= 1 - self.margin
+        refuted = "not faster by more than the margin" if excluded else ""
+        self._judge("faster", holds=self.verdict == "faster", refuted=refuted)
 
-    def _judge(self, *, holds: bool, denied: bool, claim: str) -> None:
+    def _judge(self, claim: str, *, holds: bool, refuted: str) -> None:
         __tracebackhide__ = True
         if self.verdict == "output changed":
             pytest.fail(f"paired benchmark: {self}", pytrace=False)
         if holds or self.on_inconclusive == "pass":
             return
-        if denied:
-            pytest.fail(f"paired benchmark: it is not so that it is {claim}: {self}", pytrace=False)
-        self._cannot_tell(claim)
-
-    def _cannot_tell(self, claim: str) -> NoReturn:
-        __tracebackhide__ = True
+        if refuted:
+            pytest.fail(f"paired benchmark: {refuted}: {self}", pytrace=False)
         message = f"paired benchmark: cannot tell whether {claim}: {self}"
         if self.on_inconclusive == "fail":
             pytest.fail(message, pytrace=False)

@@ -61,10 +61,10 @@ class PairedBenchmark:
 
         ini = self._config.getini
         settings = pairing.read(
-            margin=margin or ini("paired_margin"),
-            budget=self._config.getoption("--paired-budget") or budget or ini("paired_budget"),
-            workers=workers or ini("paired_workers"),
-            time_limit=time_limit or ini("paired_time_limit"),
+            margin=_first(margin, ini("paired_margin")),
+            budget=_first(self._config.getoption("--paired-budget"), budget, ini("paired_budget")),
+            workers=_first(workers, ini("paired_workers")),
+            time_limit=_first(time_limit, ini("paired_time_limit")),
             on_inconclusive=ini("paired_inconclusive"),
         )
         compare = batches.plain_equal if check == _PLAIN else check
@@ -91,6 +91,11 @@ def paired_benchmark(request: pytest.FixtureRequest) -> PairedBenchmark:
     return PairedBenchmark(request.config, request.node)
 
 
+def _first(*values: Any) -> Any:
+    """The first value that was given."""
+    return next(value for value in values if value is not None)
+
+
 def _not_here() -> str:
     """Why nothing can be measured in this process; "" where it can."""
     from harness.forked import can_fork
@@ -115,7 +120,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
 
 
 def _reports(reporter: pytest.TerminalReporter) -> Iterator[pytest.TestReport]:
-    """The report of each test's call, or of a teardown that failed, once."""
+    """The report of each test's call; those of its set-up and teardown have the same properties."""
     for reports in reporter.stats.values():
         for report in reports:
             if isinstance(report, pytest.TestReport) and report.when == "call":

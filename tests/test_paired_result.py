@@ -60,6 +60,7 @@ def test_an_assertion_fails_by_what_is_known_alone(result: PairedResult, not_slo
 
 def test_a_failure_states_ratio_interval_and_margin() -> None:
     told = outcome(SLOWER, "not_slower").replace("\u202f", " ")
+    assert told.startswith("failed: paired benchmark: slower by more than the margin: ")
     assert "5.0 % slower, 95 % interval 4.0 to 6.0 % slower, margin 1 %" in told
 
 
