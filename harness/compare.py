@@ -231,13 +231,7 @@ def _verdict(
         return "inconclusive", f"no interval from {effect.workers} worker(s)"
     if not calibrated:
         return "inconclusive", "not calibrated: the controls of this run did not pass"
-    return rules.verdict(effect.low, effect.high, margin, _words(facts))
-
-
-def _words(facts: Metric) -> rules.Words:
-    if facts.is_memory:
-        return rules.MEMORY
-    return rules.RATE if facts.better == "higher" else rules.TIME
+    return rules.verdict(effect.low, effect.high, margin, rules.words_of(facts))
 
 
 def _state(evidence: Evidence, optimization: str, reference: str, arm: str) -> tuple[Verdict | None, str]:

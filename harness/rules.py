@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+from harness.metrics import Metric
 from harness.results import Verdict
 
 ERROR = 0.05
@@ -30,6 +31,13 @@ class Words:
 TIME = Words(lower="faster", higher="slower")
 MEMORY = Words(lower="less", higher="more")
 RATE = Words(lower="slower", higher="faster")
+
+
+def words_of(facts: Metric) -> Words:
+    """How the sides of a metric are called."""
+    if facts.is_memory:
+        return MEMORY
+    return RATE if facts.better == "higher" else TIME
 
 
 def edges(margin: float) -> tuple[float, float]:

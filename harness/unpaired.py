@@ -14,6 +14,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from statistics import median
 
+from harness import rules
 from harness.controls import margin_of
 from harness.designs import CONFIRMATION, CONTROLS
 from harness.evidence import Evidence
@@ -196,24 +197,13 @@ def _verdict(effect: Effect | None, facts: Metric, margin: float, *, single: boo
         return "inconclusive", "not measured, or it reads zero, which has no ratio"
     if effect.low is None or effect.high is None:
         return "inconclusive", "no interval: it takes two workers in every run"
-    lower: Verdict = "less" if facts.is_memory else "faster"
-    higher: Verdict = "more" if facts.is_memory else "slower"
-    words = (lower, higher) if facts.better == "lower" else (higher, lower)
-    shift = math.log1p(UNKNOWN_SHIFT) if single and not facts.is_memory else 0.0
-    return _by_interval(effect.low, effect.high, margin, shift, words)
-
-
-def _by_interval(
-    low: float, high: float, margin: float, shift: float, words: tuple[Verdict, Verdict]
-) -> tuple[Verdict, str]:
-    """As in any run, but that what lies beyond the margin must do so by more than `shift`; all are log-ratios."""
-    below, above = math.log1p(-margin), math.log1p(margin)
-    if below <= low and high <= above:
-        return "no material difference", ""
-    if high < below - shift or low > above + shift:
-        return words[low > above], ""
-    beyond = high < below or low > above
-    return "inconclusive", _MAY_BE_THE_MACHINE if beyond else "the interval reaches across the margin"
+    verdict, reason = rules.verdict(effect.low, effect.high, margin, rules.words_of(facts))
+    if not single or facts.is_memory or verdict in ("inconclusive", "no material difference"):
+        return verdict, reason
+    below, above = rules.edges(margin)
+    shift = math.log1p(UNKNOWN_SHIFT)
+    cleared = effect.high < below - shift or effect.low > above + shift
+    return (verdict, "") if cleared else ("inconclusive", _MAY_BE_THE_MACHINE)
 
 
 def _refused(evidence: Evidence, sides: _Sides, device: str, setting: str) -> tuple[Verdict, str] | None:
