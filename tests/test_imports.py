@@ -26,7 +26,7 @@ LAYERS = (
     {"gate"},
     {"report", "worker", "processes"},
     {"environment", "session", "doctor", "calibrations"},
-    {"passes", "catalogue"},
+    {"passes", "catalogue", "inspecting"},
     {"runner", "terminal", "revisions"},
     {"gating", "calibrate", "planning", "outlook"},
     {"cli"},
@@ -35,6 +35,7 @@ LAYERS = (
 WITHOUT_TORCH = (
     "harness", "harness.cli", "harness.results", "harness.scenario", "harness.statistics", "harness.compare",
     "harness.report", "harness.gate", "harness.store", "harness.runner", "harness.workload", "harness.optimizations", "harness.catalogue",
+    "harness.inspecting",
 )  # fmt: skip
 
 
