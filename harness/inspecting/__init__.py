@@ -23,7 +23,7 @@ def inspect(path: Path) -> Inspection:
     return Inspection(
         path=str(path),
         files=len(tree.modules),
-        facts=tuple(recognition.facts(tree)),
+        facts=tuple(recognition.facts(tree, own)),
         findings=tuple(rule.judge(tree if rule.kind == "toggle" else own) for rule in RULES),
         unread=tuple(tree.unread),
     )

@@ -3,32 +3,32 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from harness.inspecting.findings import Fact, Place
 from harness.inspecting.reading import assignments, calls, keyword, last_name, name_of, origin
-from harness.inspecting.roles import engines, facades, front_ends, is_loader, methods_of
+from harness.inspecting.roles import applications, engines, facades, front_ends, is_loader, methods_of
 from harness.inspecting.rules.cleanup import CLEANUPS
 from harness.inspecting.rules.resample import built
 from harness.inspecting.rules.speakers import REGISTER, SPEAKER_ID, extractors
 from harness.inspecting.source import Class, Function, Tree
 
 
-def facts(tree: Tree) -> Iterator[Fact]:
-    """What there is to know, in the order in which reports have it."""
+def facts(tree: Tree, own: Tree) -> Iterator[Fact]:
+    """What there is to know, in the order in which reports have it; `own` is the part of the tree that is CosyVoice."""
     yield from (_engine(tree, one) for one in engines(tree))
     for about, parts in (("front end", front_ends(tree)), ("facade", facades(tree))):
         yield from (Fact(about=about, found=one.name, places=(one.place,)) for one in parts)
     yield _prompt(tree)
     yield _resample(tree)
     yield from _speakers(tree)
-    yield _cleanups(tree)
+    yield _cleanups([*own.functions, *applications(tree)])
 
 
 def generation(tree: Tree, engine: Class) -> int:
     """1, 2 or 3: chunks of an engine of the first have no offset, the second keeps the vocoder's source between them."""
-    token2wav = tree.methods(engine)["token2wav"]
-    if "token_offset" not in token2wav.parameters:
+    token2wav = tree.methods(engine).get("token2wav")
+    if token2wav is None or "token_offset" not in token2wav.parameters:
         return 1
     vocoder = [call for call in calls(token2wav) if name_of(call.func).endswith("hift.inference")]
     return 3 if vocoder and all(keyword(call, "cache_source") is None for call in vocoder) else 2
@@ -111,11 +111,11 @@ def _is_entry(target: ast.expr, names: set[str]) -> bool:
     return isinstance(target, ast.Subscript) and name_of(target.value) in names
 
 
-def _cleanups(tree: Tree) -> Fact:
-    """Every call that gives memory back or waits for the device, wherever it stands."""
+def _cleanups(functions: Iterable[Function]) -> Fact:
+    """Every call that gives memory back or waits for the device, wherever in these it stands."""
     found = [
         (origin(function.module, call.func) or last_name(call.func), function.place(call))
-        for function in tree.functions
+        for function in dict.fromkeys(functions)
         for call in calls(function)
         if origin(function.module, call.func) in CLEANUPS or last_name(call.func) == "synchronize"
     ]

@@ -16,6 +16,8 @@ from harness.inspecting.reading import calls, last_name, name_of, origin
 from harness.inspecting.source import Class, Function, Tree
 
 ENGINE = ("tts", "token2wav")
+SPEAKING = ("tts", "inference", "vc")
+"""Methods of an engine that are called once for each segment; the first engines had no `tts`."""
 FRONT_END = ("text_normalize", "frontend_zero_shot", "frontend_sft", "_extract_speech_token", "_extract_spk_embedding")
 FACADE = ("inference_zero_shot", "inference_sft", "inference_cross_lingual")
 _ENOUGH = 2
@@ -116,10 +118,10 @@ def existing(path: Path) -> Path:
 
 def _is_engine(tree: Tree, one: Class) -> bool:
     methods = tree.methods(one)
-    if not all(name in methods for name in ENGINE):
-        return False
     built_from = methods["__init__"].parameters if "__init__" in methods else ()
-    return "token" in methods["token2wav"].parameters or all(name in built_from for name in _NETWORKS)
+    if all(name in built_from for name in _NETWORKS):
+        return any(name in methods for name in (*SPEAKING, *ENGINE))
+    return all(name in methods for name in ENGINE) and "token" in methods["token2wav"].parameters
 
 
 def _count(tree: Tree, one: Class, names: tuple[str, ...]) -> int:

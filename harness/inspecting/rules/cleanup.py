@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from harness.inspecting.findings import Answer, Evidence
 from harness.inspecting.reading import calls, conditions, evidence, holds, in_loop, last_name, origin
-from harness.inspecting.roles import applications, engines, facades, methods_of
+from harness.inspecting.roles import SPEAKING, applications, engines, facades, methods_of
 from harness.inspecting.rules.rule import toggle
 from harness.inspecting.source import Function, Tree
 
@@ -25,7 +25,7 @@ def batched_cleanup(tree: Tree) -> Answer:
     for function in candidates:
         for call in calls(function, *CLEANUPS):
             name = origin(function.module, call.func)
-            once_a_segment = function in engine_methods and function.name == "tts"
+            once_a_segment = function in engine_methods and function.name in SPEAKING
             if _counted(function, call):
                 seldom.append(evidence(function, call, f"{name}, not every time"))
             elif once_a_segment or in_loop(function, call) or function.name in repeated:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from harness.inspecting.findings import Answer, Evidence
 from harness.inspecting.reading import assigned_to, assignments, calls, evidence, memoised, name_of, origin
-from harness.inspecting.roles import engines, facades, front_ends, methods_of
+from harness.inspecting.roles import SPEAKING, engines, facades, front_ends, methods_of
 from harness.inspecting.rules.rule import toggle
 from harness.inspecting.source import Class, Function, Tree
 
@@ -61,7 +61,7 @@ def _kept(function: Function, call: ast.Call) -> bool:
 def _when(function: Function) -> str:
     if function.name == "__init__":
         return "while it is built"
-    if function.name == "tts":
+    if function.name in SPEAKING:
         return "in every segment"
     return f"in each call of {function.name}"
 

@@ -28,7 +28,9 @@ def unused_text_head(tree: Tree) -> Answer:
         elif not any(isinstance(node, ast.Attribute) and node.attr == "logits" for node in function.nodes):
             every = ", and keeps the output of every layer" if keyword(call, "output_hidden_states") is not None else ""
             costs.append(evidence(function, call, f"calls the model with its text head and reads no logits{every}"))
-    return Answer(costs=tuple(costs), avoided=tuple(avoided), reason=f"no decoding step calls a model ..{_HEAD}")
+    return Answer(
+        costs=tuple(costs), avoided=tuple(avoided), reason=f"no decoding step calls a transformers model {_HEAD}"
+    )
 
 
 @loss("The KV cache grows by copying", "a step of 24 -> 2.9 ms with a static cache, a CUDA graph and bf16, on an H100")

@@ -19,7 +19,7 @@ from harness.inspecting.reading import (
     name_of,
     yields,
 )
-from harness.inspecting.roles import engines, methods_of
+from harness.inspecting.roles import SPEAKING, engines, methods_of
 from harness.inspecting.rules.rule import loss
 from harness.inspecting.source import Class, Function, Tree
 
@@ -71,12 +71,18 @@ def sleeping_to_wait(tree: Tree) -> Answer:
             continue
         sleeps = [call for call in calls(function, "time.sleep") if in_loop(function, call)]
         costs += [evidence(function, call, f"sleeps {_duration(call)} in each turn") for call in sleeps]
-        if function.name == "tts":
-            waits = [call for call in calls_of(function, "get", "wait", "wait_for") if in_loop(function, call)]
+        if function.name in SPEAKING:
+            waits = [call for call in _waits(function) if in_loop(function, call)]
             avoided += [
                 evidence(function, call, f"waits until it is told, by {last_name(call.func)}") for call in waits
             ]
     return Answer(costs=tuple(costs), avoided=tuple(avoided), reason="no generator waits in a loop")
+
+
+def _waits(function: Function) -> Iterator[ast.Call]:
+    """Calls that return when there is something: of a queue (whose `get` takes no key), an event or a condition."""
+    yield from calls_of(function, "wait", "wait_for")
+    yield from (call for call in calls_of(function, "get") if not call.args)
 
 
 def _streaming(tree: Tree) -> Iterator[tuple[Class, Function]]:
