@@ -98,7 +98,9 @@ def test_torch_is_not_imported_by(module: str) -> None:
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
-@pytest.mark.parametrize("arguments", [["--help"], ["list", "optimizations"], ["list", "models"], ["run", "--help"]])
+@pytest.mark.parametrize(
+    "arguments", [["--help"], ["list", "optimizations"], ["list", "models"], ["run", "--help"], ["inspect", "--help"]]
+)
 def test_quick_commands_import_neither_torch_nor_pandas(arguments: list[str]) -> None:
     code = (
         "import sys\nsys.argv = ['harness', *sys.argv[1:]]\nfrom harness.cli import main\n"

@@ -22,7 +22,8 @@ def facts(tree: Tree, own: Tree) -> Iterator[Fact]:
     yield _prompt(tree)
     yield _resample(tree)
     yield from _speakers(tree)
-    yield _cleanups([*own.functions, *applications(tree)])
+    files = {function.module for function in applications(tree)}
+    yield _cleanups([*own.functions, *(function for function in tree.functions if function.module in files)])
 
 
 def generation(tree: Tree, engine: Class) -> int:
@@ -69,6 +70,7 @@ def _resample(tree: Tree) -> Fact:
 
 def _speakers(tree: Tree) -> Iterator[Fact]:
     """How speakers can be registered, and whether a request leaves them as they are."""
+    yield from (_store(one, name) for one in front_ends(tree) for name in _stores(one))
     registering = [function for function in methods_of(facades(tree)) if function.name == REGISTER]
     takers = [function for function in methods_of(facades(tree)) if SPEAKER_ID in function.parameters]
     asking = ", ".join(function.name for function in takers if function.name != REGISTER)
@@ -81,6 +83,32 @@ def _speakers(tree: Tree) -> Iterator[Fact]:
     if harmed:
         found = "a request changes the registered speaker, so that a second such request fails"
         yield Fact(about="hazard", found=found, places=harmed)
+
+
+def _stores(front_end: Class) -> list[str]:
+    """Attributes of a front end from which features are taken by a speaker's name: `self.spk2info[spk_id]`."""
+    found = {
+        name_of(node.value): None
+        for method in front_end.methods.values()
+        for node in method.nodes
+        if isinstance(node, ast.Subscript)
+        and name_of(node.value).startswith("self.")
+        and name_of(node.slice).endswith("spk_id")
+        and name_of(node.slice) in method.parameters
+    }
+    return list(found)
+
+
+def _store(front_end: Class, name: str) -> Fact:
+    filled = [
+        (method, value, statement)
+        for method in front_end.methods.values()
+        for target, value, statement in assignments(method)
+        if name_of(target) == name
+    ]
+    read = any(isinstance(value, ast.Call) and last_name(value.func).startswith("load") for _, value, _ in filled)
+    places = tuple(method.place(statement) for method, _, statement in filled)
+    return Fact(about="speakers", found=f"{name} holds them{', read from a file' if read else ''}", places=places)
 
 
 def _deletions(tree: Tree) -> Iterator[Place]:
@@ -120,5 +148,5 @@ def _cleanups(functions: Iterable[Function]) -> Fact:
         if origin(function.module, call.func) in CLEANUPS or last_name(call.func) == "synchronize"
     ]
     counts = {name: sum(other == name for other, _ in found) for name, _ in found}
-    told = ", ".join(f"{name} {count} times" for name, count in counts.items())
+    told = ", ".join(f"{name} {f'{count} times' if count > 1 else 'once'}" for name, count in counts.items())
     return Fact(about="cleanup", found=told or "none", places=tuple(place for _, place in found))

@@ -134,7 +134,8 @@ def _called(function: Function, by_name: Mapping[str, list[Function]]) -> Iterat
     for call in calls(function):
         written = name_of(call.func)
         if written.startswith("self.") and written.count(".") == 1:
-            yield from (other for other in by_name.get(last_name(call.func), ()) if other.owner)
+            same = by_name.get(last_name(call.func), ())
+            yield from (other for other in same if other.owner and other.module is function.module)
         elif written:
             full = origin(function.module, call.func)
             yield from (other for other in by_name.get(last_name(call.func), ()) if _is_meant(function, full, other))

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
+from textwrap import wrap
 from typing import Any
 
 from rich.console import Console
@@ -13,6 +14,8 @@ from rich.table import Table
 from harness.inspecting.findings import Evidence, Finding, Inspection, Place
 
 SCHEMA_VERSION = 1
+_WIDEST = 54
+"""Of a place, so many characters stand in one line: in 120 columns this leaves room for the rest."""
 _TONES = {"applies": "green", "found": "yellow", "already present": "cyan", "avoided": "cyan"}
 
 
@@ -50,17 +53,24 @@ def _facts(inspection: Inspection) -> Table:
 
 
 def _findings(title: str, findings: Sequence[Finding]) -> Table:
-    table = _table(title, "", "state", "where", "what stands there")
+    table = _table(title, "", "where", "what stands there")
     for finding in findings:
-        name, state = escape(finding.id), f"[{_TONES.get(finding.state, 'dim')}]{finding.state}[/]"
-        spared = "avoided here: " if finding.costs else ""
-        for evidence, mark in ((finding.costs, ""), (finding.avoided, spared)):
-            for says, places in _grouped(evidence).items():
-                table.add_row(name, state, escape(_places(places)), escape(mark + says))
-                name = state = ""
-        if finding.reason:
-            table.add_row(name, state, "", escape(finding.reason))
+        rows = list(_rows(finding))
+        heads = [escape(finding.id), f"  [{_TONES.get(finding.state, 'dim')}]{finding.state}[/]"]
+        heads = ["\n".join(heads)] if len(rows) == 1 else [*heads, *[""] * len(rows)]
+        for head, (where, says) in zip(heads, rows, strict=False):
+            table.add_row(head, escape(where), escape(says))
     return table
+
+
+def _rows(finding: Finding) -> Iterator[tuple[str, str]]:
+    """Places and what is said of them; the reason where there is no place."""
+    spared = "avoided here: " if finding.costs else ""
+    for listed, mark in ((finding.costs, ""), (finding.avoided, spared)):
+        for says, places in _grouped(listed).items():
+            yield _places(places), mark + says
+    if finding.reason:
+        yield "", finding.reason
 
 
 def _grouped(listed: Sequence[Evidence]) -> dict[str, list[Place]]:
@@ -73,14 +83,19 @@ def _grouped(listed: Sequence[Evidence]) -> dict[str, list[Place]]:
 
 def _places(places: Sequence[Place]) -> str:
     """Places in few words: lines of one file are joined."""
-    by_file: dict[str, list[str]] = {}
+    by_file: dict[str, set[int]] = {}
     for place in places:
-        by_file.setdefault(place.file, []).append(str(place.line))
-    return "\n".join(f"{file}:{', '.join(lines)}" for file, lines in by_file.items())
+        by_file.setdefault(place.file, set()).add(place.line)
+    told = (f"{file}:{', '.join(map(str, sorted(lines)))}" for file, lines in by_file.items())
+    return "\n".join(
+        part
+        for line in told
+        for part in wrap(line, _WIDEST, subsequent_indent="  ", break_long_words=False, break_on_hyphens=False)
+    )
 
 
 def _table(title: str, *headings: str) -> Table:
     table = Table(title=f"\n{title}", title_justify="left", title_style="bold", box=None, pad_edge=False)
     for heading in headings:
-        table.add_column(heading, overflow="fold", no_wrap=heading in {"", "state"})
+        table.add_column(heading, overflow="fold", no_wrap=heading in {"", "where"})
     return table

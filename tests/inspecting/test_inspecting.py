@@ -111,12 +111,19 @@ def test_a_request_that_damages_a_registered_speaker_is_a_hazard(kept: str, haza
     assert len(found["hazard"].places if "hazard" in found else ()) == hazards
 
 
+def test_the_store_of_speakers_is_told(tmp_path: Path) -> None:
+    storing = front_end(
+        init="self.kept = torch.load(model_dir)",
+        more="def frontend_sft(self, text, spk_id):\n    return self.kept[spk_id]",
+    )
+    assert facts(tmp_path, {"cli/frontend.py": storing})["speakers"].found.startswith("no add_zero_shot_spk")
+    told = [fact.found for fact in inspect(tmp_path).facts if fact.about == "speakers"]
+    assert told[0] == "self.kept holds them, read from a file"
+
+
 def test_cleanups_are_listed_wherever_they_stand(tmp_path: Path) -> None:
     cleaning = engine(tts="yield text\ngc.collect()\ntorch.cuda.current_stream().synchronize()")
-    assert (
-        facts(tmp_path / "some", {"cli/model.py": cleaning})["cleanup"].found
-        == "gc.collect 1 times, synchronize 1 times"
-    )
+    assert facts(tmp_path / "some", {"cli/model.py": cleaning})["cleanup"].found == "gc.collect once, synchronize once"
     assert facts(tmp_path / "none", {})["cleanup"].found == "none"
 
 

@@ -45,6 +45,11 @@ CASES = [
     ("resample_cache", AVOIDED, {"cli/frontend.py": front_end(
         zero_shot="return made(resample_rate)",
         before="import functools\n@functools.lru_cache\ndef made(rate):\n    return torchaudio.transforms.Resample(16000, rate)\n")}),
+    ("resample_cache", AVOIDED, {"cli/frontend.py": front_end(
+        zero_shot="up = self.kept.get(resample_rate)\nif up is None:\n"
+        f"    up = {RESAMPLE}.to('cpu')\n    self.kept[resample_rate] = up\nreturn up(prompt_speech_16k)")}),
+    ("resample_cache", AVOIDED, {"cli/frontend.py": front_end(zero_shot=f"self.kept[resample_rate] = {RESAMPLE}.to('cuda').eval()")}),
+    ("resample_cache", COSTLY, {"cli/frontend.py": front_end(zero_shot=f"self.audio = {RESAMPLE}(prompt_speech_16k)")}),
     ("resample_cache", AVOIDED, {"cli/frontend.py": front_end(init="self.up = torchaudio.transforms.Resample(16000, 24000)")}),
     ("resample_cache", NEITHER, {"cli/frontend.py": front_end(zero_shot="return torchaudio.functional.resample(tts_text, 1, 2)")}),
     ("resample_cache", NEITHER, {"data/augment.py": code("def augment(x):\n    return torchaudio.transforms.Resample(1, 2)(x)")}),
@@ -218,6 +223,7 @@ CASES = [
     ("onnx_on_one_thread", COSTLY, {"cli/frontend.py": front_end(
         init="how = onnxruntime.SessionOptions()\nhow.intra_op_num_threads = 1\n"
         "self.ear = onnxruntime.InferenceSession(model_dir, sess_options=how, providers=['CPUExecutionProvider'])")}),
+    ("onnx_on_one_thread", COSTLY, {"cli/frontend.py": front_end(init="self.ear = onnxruntime.InferenceSession(model_dir)")}),
     ("onnx_on_one_thread", AVOIDED, {"cli/frontend.py": front_end(
         init="how = onnxruntime.SessionOptions()\nhow.intra_op_num_threads = 8\n"
         "self.ear = onnxruntime.InferenceSession(model_dir, providers=['CUDAExecutionProvider', 'CPUExecutionProvider'])")}),

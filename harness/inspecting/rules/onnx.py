@@ -11,6 +11,8 @@ from harness.inspecting.rules.rule import loss
 from harness.inspecting.source import Tree
 
 _CPU = "CPUExecutionProvider"
+_THIRD = 2
+"""Where providers stand among the arguments of a session."""
 
 
 @loss("Front-end networks run on one thread, on the CPU", "the speech tokenizer on the CPU took 217 ms of a request")
@@ -25,15 +27,22 @@ def onnx_on_one_thread(tree: Tree) -> Answer:
             if last_name(target) == "intra_op_num_threads":
                 alone = isinstance(value, ast.Constant) and value.value == 1
                 (costs if alone else other).append(
-                    evidence(function, statement, f"{ast.unparse(value)} thread(s) for a session")
+                    evidence(function, statement, f"sessions get {ast.unparse(value)} for their number of threads")
                 )
         for call in calls_of(function, "InferenceSession"):
-            providers = keyword(call, "providers")
-            names = {node.value for node in ast.walk(providers or call) if isinstance(node, ast.Constant)}
-            told = (
-                "on the CPU"
-                if providers is not None and names == {_CPU}
-                else "on a GPU where its provider is there, else on the CPU"
-            )
-            (costs if names == {_CPU} else other).append(evidence(function, call, f"a session {told}"))
+            names = _providers(call)
+            (costs if names <= {_CPU} else other).append(evidence(function, call, f"a session {_where(names)}"))
     return Answer(costs=tuple(costs), avoided=tuple(other), reason="no front end makes an ONNX session")
+
+
+def _providers(call: ast.Call) -> set[str]:
+    """The execution providers that a session names; none where they are computed elsewhere or left out."""
+    given = keyword(call, "providers") or (call.args[_THIRD] if len(call.args) > _THIRD else None)
+    constants = [node.value for node in ast.walk(given) if isinstance(node, ast.Constant)] if given is not None else []
+    return {value for value in constants if isinstance(value, str)}
+
+
+def _where(names: set[str]) -> str:
+    if not names:
+        return "that names no provider"
+    return "on the CPU" if names == {_CPU} else "on a GPU where its provider is there, else on the CPU"

@@ -47,8 +47,9 @@ def _lowered(tree: Tree, engine: Class) -> Iterator[tuple[Function, ast.Call, st
         if engine in tree.family(one):
             for function in one.methods.values():
                 for call in calls_of(function, *_LOW, "to"):
-                    if isinstance(call.func, ast.Attribute) and (last_name(call.func) in _LOW or _converts(call)):
-                        yield function, call, name_of(call.func.value)
+                    name = name_of(call.func.value) if isinstance(call.func, ast.Attribute) else ""
+                    if name.startswith("self.") and (last_name(call.func) in _LOW or _converts(call)):
+                        yield function, call, name
 
 
 def _converts(call: ast.Call) -> bool:

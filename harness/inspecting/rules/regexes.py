@@ -22,7 +22,7 @@ def precompiled_regex(tree: Tree) -> Answer:
     path = on_request_path(tree)
     for function in path:
         costs += [
-            evidence(function, call, f"{last_name(call.func)} by a pattern's text")
+            evidence(function, call, f"{last_name(call.func)} gets its pattern as text")
             for call in calls(function, *_SEARCHES)
         ]
         for call in calls(function, *_COMPILES):

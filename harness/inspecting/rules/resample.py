@@ -6,7 +6,17 @@ import ast
 from collections.abc import Iterator
 
 from harness.inspecting.findings import Answer, Evidence
-from harness.inspecting.reading import assigned_to, calls, evidence, keyword, memoised, name_of
+from harness.inspecting.reading import (
+    ancestors,
+    assigned_to,
+    assignments,
+    calls,
+    evidence,
+    keyword,
+    looked_up,
+    memoised,
+    name_of,
+)
 from harness.inspecting.roles import on_request_path
 from harness.inspecting.rules.rule import toggle
 from harness.inspecting.source import Function, Tree
@@ -55,18 +65,40 @@ def built(tree: Tree) -> Iterator[tuple[Function, ast.Call]]:
 
 
 _AT_START = "built once, when the object is made"
+_MOVES = {"to", "cuda", "cpu", "eval"}
 
 
 def _kept(function: Function, call: ast.Call) -> str:
     """How a construction is kept, in words; "" where it is not."""
-    target = assigned_to(function, call)
+    if function.name in {"", "__init__"}:
+        return _AT_START
     if memoised(function):
         return "kept by the decorator of the function that builds it"
-    if isinstance(target, ast.Subscript):
-        return "kept in a mapping"
-    if target is not None and name_of(target).startswith("self."):
-        return _AT_START if function.name == "__init__" else "kept as an attribute"
-    return ""
+    for target in _targets(function, call):
+        if isinstance(target, ast.Subscript):
+            return "kept in a mapping"
+        if name_of(target).startswith("self."):
+            return "kept as an attribute"
+    return "built only where none is kept yet" if looked_up(function, call) else ""
+
+
+def _targets(function: Function, call: ast.Call) -> Iterator[ast.expr]:
+    """To what a construction is assigned, also on the way over a local name, and where it is moved first."""
+    whole: ast.AST = call
+    for parent, _ in ancestors(function, call):
+        if not (isinstance(parent, ast.Attribute) and parent.attr in _MOVES) and not (
+            isinstance(parent, ast.Call) and parent.func is whole and isinstance(whole, ast.Attribute)
+        ):
+            break
+        whole = parent
+    first = assigned_to(function, whole)
+    if first is not None:
+        yield first
+        yield from (
+            target
+            for target, value, _ in assignments(function)
+            if isinstance(first, ast.Name) and isinstance(value, ast.Name) and value.id == first.id
+        )
 
 
 def _original_rate(call: ast.Call) -> ast.expr | None:
