@@ -460,6 +460,7 @@ def inspect(
         if write.exists():
             message = f"--write {write}: this file exists; give another name, or remove it"
             raise UsageError(message)
+        write.parent.mkdir(parents=True, exist_ok=True)
         write.write_text(text, encoding="utf-8")
     if json_:
         typer.echo(json.dumps(table.as_json(found), ensure_ascii=False, indent=1))

@@ -144,7 +144,7 @@ def _parse(tree: Tree, path: Path) -> None:
         tree.unread.append(Unread(file=file, line=None, reason=str(error) or type(error).__name__))
     else:
         parents = {child: parent for parent in ast.walk(parsed) for child in ast.iter_child_nodes(parent)}
-        lines = text.decode("utf-8", errors="replace").splitlines()
+        lines = text.decode("utf-8", errors="replace").replace("\r\n", "\n").replace("\r", "\n").split("\n")
         module = Module(file=file, lines=lines, imports=_imports(parsed), parents=parents)
         tree.modules.append(module)
         _index(tree, module, parsed)

@@ -13,7 +13,7 @@ from rich.console import Console
 
 from harness import scenario
 from harness.errors import UsageError
-from harness.inspecting import Fact, inspect
+from harness.inspecting import RULES, Fact, inspect
 from harness.inspecting.proposal import scenario as proposed
 from harness.inspecting.source import MOST_FILES
 from harness.inspecting.table import as_json, show
@@ -136,6 +136,17 @@ def test_a_file_that_does_not_parse_is_reported_and_the_rest_is_read(text: str, 
     assert "newer.py" in printed(inspection)
 
 
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+def test_lines_are_counted_as_python_counts_them(end: str, tmp_path: Path) -> None:
+    text = "\x0c\n" + "SEPARATOR = '\u2028\x85'\n" + RESAMPLING
+    written(tmp_path)
+    (tmp_path / "cosyvoice/cli/frontend.py").write_bytes(text.replace("\n", end).encode())
+    (finding,) = [finding for finding in inspect(tmp_path).findings if finding.id == "resample_cache"]
+    (evidence,) = finding.costs
+    assert "Resample(16000" in evidence.place.code
+    assert evidence.place.line == text[: text.index("Resample(")].count("\n") + 1
+
+
 def test_nothing_of_the_code_is_run(tmp_path: Path) -> None:
     trap = f"open({str(tmp_path / 'ran')!r}, 'w').close()\n"
     inspect(written(tmp_path, {"__init__.py": trap, "cli/frontend.py": trap + front_end()}))
@@ -239,3 +250,8 @@ def test_the_command_answers_2_where_there_is_no_cosyvoice(tmp_path: Path) -> No
     assert done.returncode == 2
     assert "no CosyVoice here" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_the_page_about_it_has_every_rule() -> None:
+    page = Path(__file__).parents[2].joinpath("docs/inspect.md").read_text(encoding="utf-8")
+    assert [rule.id for rule in RULES if f"| `{rule.id}` |" not in page] == []

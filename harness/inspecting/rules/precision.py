@@ -16,7 +16,7 @@ _LOW = ("half", "bfloat16")
 
 @loss("Weights are float32, whatever autocast says")
 def float32_weights(tree: Tree) -> Answer:
-    """Autocast converts float32 weights for each call and reads twice the bytes; weights in half precision change numerics,
+    """Float32 weights take twice the bytes to read, and autocast converts them anew in each request; half precision changes numerics,
     so that the output needs a check.
     """
     costs: list[Evidence] = []
