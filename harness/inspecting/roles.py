@@ -6,7 +6,6 @@ and a recording; the *facade* has the public `inference_*` methods. Forks rename
 
 from __future__ import annotations
 
-import ast
 from collections.abc import Iterable, Iterator, Mapping
 from difflib import get_close_matches
 from pathlib import Path, PurePosixPath
@@ -165,4 +164,4 @@ def _nearest(tree: Tree) -> str:
 def is_loader(function: Function) -> bool:
     """Whether a function reads a recording from a file."""
     readers = ("torchaudio.load", "soundfile.read", "librosa.load")
-    return not function.owner and any(isinstance(node, ast.Call) for node in calls(function, *readers))
+    return not function.owner and bool(list(calls(function, *readers)))

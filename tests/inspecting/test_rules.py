@@ -157,6 +157,9 @@ CASES = [
         tts="self.hop = 25\nwhile len(text) > self.hop:\n    yield text\n    self.hop = min(100, self.hop * 2)")}),
     ("hop_never_reset", AVOIDED, {"cli/model.py": engine(
         tts="hop = 25\nwhile len(text) > hop:\n    yield text\n    hop = min(100, hop * 2)")}),
+    ("hop_never_reset", NEITHER, {"cli/model.py": engine(tts="at = 0\nwhile at < 9:\n    yield at\n    at = at + 1\n    self.n = self.n + at")}),
+    ("hop_never_reset", COSTLY, {"cli/model.py": engine(
+        init="self.hop = 25", tts="while len(text) > self.hop:\n    yield text\n    self.hop = min(self.most, self.hop + 25)")}),
     ("hop_never_reset", NEITHER, {"cli/model.py": engine(tts="while text:\n    yield text\n    self.calls += 1")}),
     ("prefix_recomputed", COSTLY, {"cli/model.py": engine(
         token2wav="mel = self.flow.inference(token=token)\nmel = mel[:, :, token_offset * 2:]\nreturn mel")}),

@@ -22,7 +22,10 @@ def masks_rebuilt(tree: Tree) -> Answer:
     for the device.
     """
     estimators = [one for one in tree.functions if one.name == "forward" and set(_ESTIMATOR) <= set(one.parameters)]
-    builders = {one.name: list(_reads(one)) for one in tree.functions if "mask" in one.name}
+    builders: dict[str, list[Evidence]] = {}
+    for one in tree.functions:
+        if "mask" in one.name:
+            builders.setdefault(one.name, []).extend(_reads(one))
     costs: list[Evidence] = []
     clean: list[Evidence] = []
     used: dict[str, None] = {}

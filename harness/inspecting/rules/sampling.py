@@ -48,17 +48,13 @@ def _round_trips(function: Function) -> Iterator[Evidence]:
     for call in calls_of(function, "item"):
         yield evidence(function, call, "reads a tensor's value")
     for call in calls(function, "torch.tensor"):
-        if not holds(call, lambda node: isinstance(node, ast.Constant)) or _list_of(call):
+        if call.args and holds(call.args[0], lambda node: isinstance(node, ast.Name)):
             yield evidence(function, call, "makes a tensor of a list")
     for node in function.nodes:
         if isinstance(node, ast.If) and in_loop(function, node):
             running = {name_of(target) for target in _added(function)} - {""}
             if any(name_of(part) in running for part in ast.walk(node.test)):
                 yield evidence(function, node, "compares a running sum of tensor elements in each turn")
-
-
-def _list_of(call: ast.Call) -> bool:
-    return bool(call.args) and isinstance(call.args[0], ast.Name | ast.Subscript)
 
 
 def _added(function: Function) -> Iterator[ast.expr]:

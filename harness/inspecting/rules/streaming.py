@@ -93,7 +93,7 @@ def _streaming(tree: Tree) -> Iterator[tuple[Class, Function]]:
 
 
 def _grown(function: Function) -> Iterator[tuple[str, ast.AST]]:
-    """What a loop multiplies or adds to within bounds: `hop = min(most, hop * factor)`, with its value."""
+    """What a loop enlarges by a factor or up to a bound, as `hop = min(most, hop * factor)`, with its value; no mere counter."""
     for target, value, statement in assignments(function):
         name = name_of(target)
         scaled = isinstance(value, ast.AugAssign) and isinstance(value.op, ast.Mult)
@@ -103,7 +103,9 @@ def _grown(function: Function) -> Iterator[tuple[str, ast.AST]]:
 
 
 def _is_more(node: ast.AST, name: str) -> bool:
-    return isinstance(node, ast.BinOp) and isinstance(node.op, ast.Mult | ast.Add) and mentions(node, name)
+    scales = isinstance(node, ast.BinOp) and isinstance(node.op, ast.Mult)
+    bounds = isinstance(node, ast.Call) and name_of(node.func) == "min"
+    return (scales or bounds) and mentions(node, name)
 
 
 def _resets(engine: Class, name: str) -> Iterator[Evidence]:
