@@ -21,7 +21,7 @@ STANDS_THERE = {
     "unused_text_head": r"self\.model\(",
     "hop_never_reset": r"hop_len = .*hop_len \*",
     "prefix_recomputed": r"offset|token_hop_len:\]",
-    "sampling_on_host": r"\.item\(\)|torch\.tensor\(|cum_prob|^def |\.multinomial\(",
+    "sampling_on_host": r"\.item\(\)|torch\.tensor\(|cum_prob|def |not in top_ids|\.multinomial\(",
     "masks_rebuilt": r"add_optional_chunk_mask\(|\.item\(\)|def forward\(",
     "sleeping_to_wait": r"time\.sleep\(",
     "cache_grows": r"torch\.cat\(\[(key|value)_cache|self\.model\(",

@@ -180,6 +180,12 @@ CASES = [
                     kept.append(scores[i])
             return torch.multinomial(torch.tensor(kept), 1)
     """)}),
+    ("sampling_on_host", COSTLY, {"llm/steps.py": code("""
+        class Steps:
+            def drawn(self, scores):
+                ids = self.sampling(scores)
+                return None if self.stop in ids else ids
+    """)}),
     ("sampling_on_host", AVOIDED, {"utils/draw.py": code("def draw(scores):\n    return scores.softmax(0).multinomial(1)")}),
     ("sampling_on_host", NEITHER, {"utils/draw.py": code("def draw(scores):\n    return scores.argmax().item()")}),
     ("masks_rebuilt", COSTLY, {"flow/net.py": code("""

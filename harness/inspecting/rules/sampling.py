@@ -6,7 +6,7 @@ import ast
 from collections.abc import Iterator
 
 from harness.inspecting.findings import Answer, Evidence
-from harness.inspecting.reading import calls, calls_of, evidence, holds, in_loop, last_name, name_of
+from harness.inspecting.reading import assignments, calls, calls_of, evidence, holds, in_loop, last_name, name_of
 from harness.inspecting.rules.rule import loss
 from harness.inspecting.source import Function, Tree
 
@@ -19,9 +19,10 @@ def sampling_on_host(tree: Tree) -> Answer:
     for function in _drawing(tree):
         found = sorted(_round_trips(function), key=lambda each: each.place.line)
         costs += found
-        if not found:
+        if not found and not any(_looks(function)):
             clean.append(evidence(function, function.node, "draws without leaving the device"))
     for function in tree.functions:
+        costs += [evidence(function, node, "looks into the drawn tensor") for node in _looks(function)]
         for call in calls_of(function, "item"):
             receiver = call.func.value if isinstance(call.func, ast.Attribute) else None
             if isinstance(receiver, ast.Call) and "sampling" in last_name(receiver.func):
@@ -55,6 +56,21 @@ def _round_trips(function: Function) -> Iterator[Evidence]:
             running = {name_of(target) for target in _added(function)} - {""}
             if any(name_of(part) in running for part in ast.walk(node.test)):
                 yield evidence(function, node, "compares a running sum of tensor elements in each turn")
+
+
+def _looks(function: Function) -> Iterator[ast.AST]:
+    """Tests such as `stop in drawn`, which read the tensor; of a plain number they would raise."""
+    drawn = {name_of(target) for target, value, _ in assignments(function) if holds(value, _draws)} - {""}
+    for node in function.nodes:
+        match node:
+            case ast.Compare(ops=[ast.In() | ast.NotIn()], comparators=[ast.Name(id=name)]) if name in drawn:
+                yield node
+            case _:
+                pass
+
+
+def _draws(node: ast.AST) -> bool:
+    return isinstance(node, ast.Call) and last_name(node.func) in {"sampling", "multinomial"}
 
 
 def _added(function: Function) -> Iterator[ast.expr]:
