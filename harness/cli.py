@@ -38,6 +38,7 @@ processes, with controls whose true effect is known, and checks that each toggle
   harness calibrate smoke             what this machine can tell apart: false alarms, smallest effect
   harness list optimizations          what can be toggled
   harness gate SCENARIO --base main   is this commit slower? for CI
+  harness inspect PATH                where they apply in somebody's CosyVoice
   harness doctor                      what on this machine makes timings noisy
   harness make-checkpoint --size reduced DIR   a model directory with random weights
 """
@@ -473,6 +474,42 @@ def doctor(json_: JsonFlag = False) -> None:
         typer.echo(f"{item.state:<8} {item.about:<16} {item.found}")
         if item.advice:
             typer.echo(f"{'':<25} -> {item.advice}")
+
+
+@app.command()
+def inspect(
+    path: Annotated[
+        Path, typer.Argument(metavar="PATH", help="Folder with CosyVoice's code, or a fork's; any layout.")
+    ],
+    write: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Write a scenario with the optimizations that apply here.")
+    ] = None,
+    json_: JsonFlag = False,
+) -> None:
+    """Read the code of a CosyVoice: where each optimization applies or stands already, and what else costs time.
+
+    Nothing of PATH is imported or run. Each finding has file and line; what has no such place is said with the reason.
+    Figures in the output were measured elsewhere: what a change is worth on your machine, `harness run` says.
+    """
+    from rich.console import Console
+
+    from harness import inspecting
+    from harness.inspecting import proposal, table
+
+    found = inspecting.inspect(path)
+    if write is not None:
+        text = proposal.scenario(found)
+        if write.exists():
+            message = f"--write {write}: this file exists; give another name, or remove it"
+            raise UsageError(message)
+        write.parent.mkdir(parents=True, exist_ok=True)
+        write.write_text(text, encoding="utf-8")
+    if json_:
+        typer.echo(json.dumps(table.as_json(found), ensure_ascii=False, indent=1))
+    else:
+        table.show(found, Console(width=None if sys.stdout.isatty() else 120))
+    if write is not None:
+        typer.echo(f"scenario  {write}", err=json_)
 
 
 @app.command()

@@ -26,7 +26,7 @@ LAYERS = (
     {"gate", "unpaired"},
     {"report", "worker", "processes"},
     {"environment", "session", "doctor", "calibrations"},
-    {"passes", "catalogue"},
+    {"passes", "catalogue", "inspecting"},
     {"runner", "terminal", "revisions"},
     {"gating", "baselines", "calibrate", "planning", "outlook"},
     {"cli", "pairing"},
@@ -35,7 +35,7 @@ LAYERS = (
 """A module may import from its own set and from those before it."""
 WITHOUT_TORCH = (
     "harness", "harness.cli", "harness.results", "harness.scenario", "harness.statistics", "harness.compare",
-    "harness.report", "harness.gate", "harness.baselines", "harness.store", "harness.runner", "harness.workload", "harness.optimizations", "harness.catalogue",
+    "harness.report", "harness.gate", "harness.baselines", "harness.store", "harness.runner", "harness.workload", "harness.optimizations", "harness.catalogue", "harness.inspecting",
 )  # fmt: skip
 
 
@@ -98,7 +98,9 @@ def test_torch_is_not_imported_by(module: str) -> None:
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
-@pytest.mark.parametrize("arguments", [["--help"], ["list", "optimizations"], ["list", "models"], ["run", "--help"]])
+@pytest.mark.parametrize(
+    "arguments", [["--help"], ["list", "optimizations"], ["list", "models"], ["run", "--help"], ["inspect", "--help"]]
+)
 def test_quick_commands_import_neither_torch_nor_pandas(arguments: list[str]) -> None:
     code = (
         "import sys\nsys.argv = ['harness', *sys.argv[1:]]\nfrom harness.cli import main\n"
