@@ -91,12 +91,11 @@ def _refused(evidence: Evidence) -> dict[str, str]:
     return {arm: f"{verdict}: {reason}" for arm, (verdict, reason) in states.items() if verdict is not None}
 
 
-def decided(run: Run, device: str, look: int) -> tuple[frozenset[str], bool]:
+def decided(run: Run, device: str, look: int) -> tuple[frozenset[str], Mapping[str, bool]]:
     """What look number `look` at a run in progress settles: optimizations whose every contrast of the latency pass is
-    decided, and whether all controls of that pass have passed.
+    decided, and of each control of that pass whether it has passed, in all of its metrics.
     """
     evidence = Evidence(run, device)
-    outcome = [control for control in controls(evidence) if not metric(control.metric).is_memory]
     trusted = dict.fromkeys(FAMILIES, True)
     contrasts = _without_chance_finds(_contrasts(evidence, trusted, look=look))
     missing = run.unavailable.get(device, {})
@@ -106,7 +105,11 @@ def decided(run: Run, device: str, look: int) -> tuple[frozenset[str], bool]:
         if contrast.verdict == "inconclusive" and _family(contrast) == "latency" and contrast.metric not in missing
     }
     settled = {name for name, _, _ in run.plan.pairs} - waiting
-    return frozenset(settled), bool(outcome) and all(control.passed for control in outcome)
+    passed: dict[str, bool] = {}
+    for control in controls(evidence):
+        if metric(control.metric).pass_ == "latency":
+            passed[control.name] = passed.get(control.name, True) and control.passed
+    return frozenset(settled), passed
 
 
 def _contrasts(evidence: Evidence, is_calibrated: Mapping[str, bool], look: int | None = None) -> Iterator[Contrast]:

@@ -8,7 +8,16 @@ from collections.abc import Iterator, Mapping
 from statistics import median
 
 from harness import rules
-from harness.designs import CONFIRMATION, DEVICE_DOSE, EMPTY_CALL, EMPTY_TWIN, HOST_DOSE, PLACEBO, UNINSTRUMENTED
+from harness.designs import (
+    CONFIRMATION,
+    DEVICE_DOSE,
+    EMPTY_CALL,
+    EMPTY_TWIN,
+    HOST_DOSE,
+    PLACEBO,
+    UNINSTRUMENTED,
+    control_name,
+)
 from harness.evidence import Evidence, difference
 from harness.metrics import ALLOCATOR_UNIT_BYTES, EXACT, SITE, metric
 from harness.results import Control
@@ -78,7 +87,7 @@ def _placebo(evidence: Evidence, name: str, group: str, level: float) -> Control
         of_a_gate = bool(evidence.run.plan.limits)  # whose own interval has to be narrow (docs/decisions/0014)
         passed, reason = rules.placebo_of_processes(low, high) if of_a_gate else rules.placebo(low, high, bound)
     return Control(
-        name=PLACEBO if group == "request" else f"{PLACEBO}_{group}",
+        name=control_name(PLACEBO, group),
         device=evidence.device, metric=name, unit="log-ratio", expected=0.0, low=low, high=high,
         level=level, bound=bound, passed=passed, reason=reason,
     )  # fmt: skip

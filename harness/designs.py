@@ -17,9 +17,16 @@ EMPTY_CALL, EMPTY_TWIN = "empty_call", "empty_twin"
 """What stands for before and after where the place that is timed is an empty call; no arms of a request."""
 CONFIRMATION = "confirmation"
 """The group of blocks in which a gate confirms a regression with fresh processes."""
+DOSES = (HOST_DOSE, DEVICE_DOSE)
 _ROLES: Mapping[str, ArmRole] = {
     PLACEBO: "placebo", TWIN: "placebo", HOST_DOSE: "dose", DEVICE_DOSE: "dose", UNINSTRUMENTED: "uninstrumented",
 }  # fmt: skip
+
+
+def control_name(arm: str, group: str) -> str:
+    """What the control is called that an arm in a group of blocks is for: a placebo stands in each group."""
+    return arm if group == "request" or arm != PLACEBO else f"{PLACEBO}_{group}"
+
 
 Pair = tuple[str, str, str]
 """What is compared: (optimization, reference arm, arm)."""

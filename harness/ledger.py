@@ -20,6 +20,7 @@ class Ledger:
     latency_workers: int = 0
     decided: frozenset[str] = frozenset()
     calibrated: bool = False
+    passed: frozenset[str] = frozenset()
     failed: set[str | None] = field(default_factory=set)
     deaths: Counter[str | None] = field(default_factory=Counter)
     examined: dict[str, list[Mapping[str, Any]]] = field(default_factory=dict)
@@ -59,6 +60,7 @@ class Ledger:
             case "look":
                 self.decided |= frozenset(event["decided"])
                 self.calibrated = event["calibrated"]
+                self.passed = frozenset(event.get("passed", ()))
             case "examined":
                 self.examined[event["arm"]] = event["outputs"]
             case "place":

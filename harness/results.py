@@ -163,8 +163,8 @@ class Conditions:
 class Look:
     """A moment at which a run looked at its figures (`sequential.LOOKS`), with `share` of the budget spent.
 
-    `decided` are the optimizations whose verdicts were settled then; `calibrated` whether all controls of the latency pass
-    had passed. What is decided is measured no further.
+    `decided` are the optimizations whose verdicts were settled then; `passed` the controls of the latency pass that passed;
+    `calibrated` whether all of them did. What is decided, and a dose that passed, is measured no further.
     """
 
     device: str
@@ -173,6 +173,7 @@ class Look:
     blocks: int
     decided: tuple[str, ...]
     calibrated: bool
+    passed: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -507,6 +507,31 @@ def test_what_is_decided_is_measured_no_further_and_the_run_ends_before_its_budg
     assert run.timing["measured_s"]["cpu"] < 600
 
 
+def test_a_dose_that_has_passed_is_given_no_more_and_the_placebo_stays(measure_fake: Callable[..., Run]) -> None:
+    run = measure_fake(
+        model={"noise": 0.01}, measure={"budget": "60s", "metrics": ["latency"], "workers": 8, "margin": "0.3%"}
+    )
+    first = next(look for look in run.looks if "host_dose" in look.passed)
+    later = [t for t in run.trials if t.kind == "request" and t.pass_ == "latency" and t.block >= first.blocks]
+    assert {t.arm for t in later} >= {"none", "placebo"}
+    assert "host_dose" not in {t.arm for t in later}
+    assert next(control for control in run.controls if control.name == "host_dose").passed
+
+
+def test_a_group_whose_pairs_are_decided_and_whose_placebo_passed_has_no_more_blocks(
+    measure_fake: Callable[..., Run],
+) -> None:
+    run = measure_fake(
+        model={"noise": 0.02, "effects": {"batched_cleanup": -0.5}},
+        optimizations={"batched_cleanup": True, "resample_cache": True},
+        measure={"budget": "120s", "metrics": ["latency"], "workers": 8, "margin": {"latency": "1%"}},
+    )
+    for look in run.looks[:-1]:
+        done = {"batched_cleanup", "all"} <= set(look.decided) and "placebo_settled" in look.passed
+        later = {t.group for t in run.trials if t.kind == "request" and t.pass_ == "latency" and t.block >= look.blocks}
+        assert not (done and "settled" in later)
+
+
 def test_identical_code_under_much_noise_is_measured_until_the_budget_is_spent(
     measure_fake: Callable[..., Run],
 ) -> None:

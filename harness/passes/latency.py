@@ -19,7 +19,7 @@ from statistics import median
 from typing import Any
 
 from harness import compare, sequential, store, workload
-from harness.designs import CONTROLS, PLACEBO
+from harness.designs import CONTROLS, DOSES, PLACEBO, control_name
 from harness.errors import WorkerError
 from harness.load import Load
 from harness.passes.cycle import first_cycle, known_requests_of
@@ -248,7 +248,8 @@ def _open_pairs(session: Session) -> list[tuple[str, str]]:
 def _active(session: Session) -> dict[str, list[str]]:
     """The arms that blocks of each group still hold: both sides of its undecided pairs, the reference and the controls.
 
-    A group all of whose pairs are decided has no more blocks, unless the controls have yet to pass or are all there is.
+    A dose that has passed is given no more. A group all of whose pairs are decided has no more blocks, unless one of its
+    controls has yet to pass. Where controls are all there is, they all stay to the end.
     """
     pairs, groups = _open_pairs(session), session.design.groups
     wanted: dict[str, set[str]] = defaultdict(set)
@@ -258,19 +259,27 @@ def _active(session: Session) -> dict[str, list[str]]:
             wanted[home] |= set(pair)
     active = {}
     for name, arms in groups.items():
-        if wanted[name] or not session.ledger.calibrated or not session.design.pairs:
-            kept = {*wanted[name], session.design.reference, *CONTROLS}
+        controls = [arm for arm in arms if arm in CONTROLS]
+        doubted = [arm for arm in controls if _is_doubted(session, arm, name)]
+        if wanted[name] or doubted:
+            kept = {*wanted[name], session.design.reference, *doubted, *(arm for arm in controls if arm not in DOSES)}
             active[name] = session.alive([arm for arm in arms if arm in kept])
     return active
+
+
+def _is_doubted(session: Session, arm: str, group: str) -> bool:
+    """Whether a control has yet to pass, or is there for its own sake."""
+    return not session.design.pairs or control_name(arm, group) not in session.ledger.passed
 
 
 def look(session: Session, number: int) -> None:
     """Look at what was measured so far, and record what is decided by it."""
     run = store.run_from_journal(session.journal.folder)
-    decided, calibrated = compare.decided(run, session.device, number)
+    decided, controls = compare.decided(run, session.device, number)
     found = Look(
         device=session.device, number=number, share=sequential.LOOKS[number], blocks=session.ledger.blocks,
-        decided=tuple(sorted(decided)), calibrated=calibrated,
+        decided=tuple(sorted(decided)), calibrated=bool(controls) and all(controls.values()),
+        passed=tuple(sorted(name for name, passed in controls.items() if passed)),
     )  # fmt: skip
     session.record("look", **{key: value for key, value in asdict(found).items() if key != "device"})
 
