@@ -192,6 +192,8 @@ class Scenario(Keys):
         }
         if options.get("weights", "random") != "random":
             options["weights"] = str(self.resolve(options["weights"]))
+        if str(options.get("voice", "")).endswith(".onnx"):
+            options["voice"] = str(self.resolve(options["voice"]))
         return options
 
     def gated(self) -> dict[str, dict[str, float]]:
