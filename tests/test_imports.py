@@ -19,7 +19,7 @@ LAYERS = (
     {"optimizations"},
     {"designs", "equivalence", "scenario", "store", "sequential", "load"},
     {"models", "recordings"},
-    {"adapters", "workload"},
+    {"adapters", "workload", "words", "transcriber"},
     {"evidence"},
     {"controls", "findings", "frontier", "ledger"},
     {"compare", "measure", "together", "noise"},
