@@ -101,7 +101,7 @@ def main() -> None:
     files = json.load(sys.stdin)
     with tempfile.TemporaryDirectory() as folder:
         assemble(Path(folder))
-        model = WhisperModel(folder, device="cpu", compute_type="int8", local_files_only=True)
+        model = WhisperModel(folder, device="cpu", compute_type="int8", cpu_threads=1, local_files_only=True)
         sys.stdout.write(json.dumps([_listen(model, Path(file)) for file in files]) + "\n")
 
 
