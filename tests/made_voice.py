@@ -16,8 +16,11 @@ SAMPLES = 64
 
 def write(folder: Path, *, inputs: tuple[str, ...] = ("input", "input_lengths", "scales"), **said: object) -> Path:
     """Write `made.onnx` with its description, in which `said` stands in place of the usual; the path of the former."""
-    kinds = (TensorProto.INT64, TensorProto.INT64, TensorProto.FLOAT)
-    shapes = ([1, "n"], [1], [3])
+    takes = [
+        helper.make_tensor_value_info(inputs[0], TensorProto.INT64, [1, "n"]),
+        helper.make_tensor_value_info(inputs[1], TensorProto.INT64, [1]),
+        helper.make_tensor_value_info(inputs[2], TensorProto.FLOAT, [3]),
+    ]
     nodes = [
         helper.make_node("Cast", ["input"], ["floats"], to=TensorProto.FLOAT),
         helper.make_node("Reshape", ["floats", "column"], ["standing"]),
@@ -33,7 +36,7 @@ def write(folder: Path, *, inputs: tuple[str, ...] = ("input", "input_lengths", 
     graph = helper.make_graph(
         nodes,
         "voice",
-        [helper.make_tensor_value_info(*each) for each in zip(inputs, kinds, shapes, strict=True)],
+        takes,
         [helper.make_tensor_value_info("output", TensorProto.FLOAT, [1, 1, 1, "samples"])],
         constants,
     )

@@ -225,10 +225,10 @@ def _equivalence(reading: Reading, contrast: Contrast) -> str:
     found = [row for side in sides for row in side if row.grade == contrast.equivalence]
     told = grade(contrast.equivalence, max((row.bound for row in found if row.bound is not None), default=None))
     heard = [row for row in sides[1] or sides[0] if row.words_before is not None and row.words_after is not None]
-    return f"{told}; {words(max(heard, key=_words_lost))}" if heard else told
+    return f"{told}; {words_wrong(max(heard, key=_words_lost))}" if heard else told
 
 
-def words(row: Equivalence) -> str:
+def words_wrong(row: Equivalence) -> str:
     """Word error rates of both sides; "" where nobody listened."""
     if row.words_before is None or row.words_after is None:
         return ""
