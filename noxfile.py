@@ -111,7 +111,7 @@ def tests(session: nox.Session) -> None:
 def voice(session: nox.Session) -> None:
     """Measure a voice with real weights, listen to what it says, and run the tests that need both.
 
-    Installs the extras `voice` and `words` (about 210 MB to download) into the shared environment.
+    Installs the extras `voice` and `words` into the shared environment.
     """
     if not os.environ.get("HARNESS_PYTHON"):
         extras = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"][
