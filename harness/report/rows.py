@@ -235,8 +235,10 @@ def words_wrong(row: Equivalence) -> str:
     return f"words wrong {units.percent(row.words_before)} \u2192 {units.percent(row.words_after)}"
 
 
-def _words_lost(row: Equivalence) -> float:
-    return (row.words_after or 0.0) - (row.words_before or 0.0)
+def _words_lost(row: Equivalence) -> tuple[float, float]:
+    """How many words an output has lost, and where none has lost more than another, how many are wrong."""
+    after = row.words_after or 0.0
+    return after - (row.words_before or 0.0), after
 
 
 def grade(name: str | None, bound: float | None) -> str:
