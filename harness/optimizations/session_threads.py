@@ -8,7 +8,7 @@ from typing import Annotated
 from pydantic import Field
 
 from harness.optimizations.graph_optimization import RUN, RUN_BOUND
-from harness.optimizations.registry import optimization
+from harness.optimizations.registry import Check, optimization
 from harness.optimizations.sites import BindContext
 from harness.optimizations.witness import Probe, Witness, calls
 
@@ -31,6 +31,7 @@ def one_thread(context: BindContext) -> Callable[[], int]:
     sites=("voice.threads",),
     before=one_thread,
     witness=Witness(unit="runs on this number of threads", probe=runs_on, before="none", after="every request"),
+    check=Check(grade="tolerance", bound=1e-4, reason="sums are cut otherwise among threads, and round differently"),
 )
 def session_threads(context: BindContext, *, threads: Annotated[int, Field(ge=2, le=256)] = 2) -> Callable[[], int]:
     """Share each operation of the network among `threads` threads (`intra_op_num_threads`); before is one.
