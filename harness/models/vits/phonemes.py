@@ -7,7 +7,7 @@ from importlib.util import find_spec
 from typing import Any
 
 from harness.errors import UsageError
-from harness.models.vits.voice import EXTRA
+from harness.models.vits.voice import REMEDY
 
 PAD, START, END = "_", "^", "$"
 """Symbols that a voice expects around and between the phonemes of a sentence."""
@@ -18,7 +18,7 @@ _BREAKS = {"|": ",", "\u2016": "."}
 def check_installed() -> None:
     """Raises UsageError where gruut is not installed."""
     if find_spec("gruut") is None:
-        message = f"text needs the package gruut, which is not installed here; run `pip install 'tts-harness[{EXTRA}]'`"
+        message = f"text needs the package gruut, which is not installed here; {REMEDY}"
         raise UsageError(message)
 
 

