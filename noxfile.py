@@ -123,6 +123,14 @@ def voice(session: nox.Session) -> None:
 
 
 @nox.session(python=False, requires=["env"])
+def microbench(session: nox.Session) -> None:
+    """Every toggle's place alone, before and after, by pytest-benchmark. `-- --benchmark-json FILE` keeps the figures."""
+    options = ("--benchmark-enable", "--benchmark-disable-gc", "--benchmark-group-by", "group", "--benchmark-columns",
+               "median,iqr,min,max,rounds,iterations")  # fmt: skip
+    run(session, "-m", "pytest", "tests/benchmarks/bench_places.py", *options, *session.posargs)
+
+
+@nox.session(python=False, requires=["env"])
 def parity(session: nox.Session) -> None:
     """Compare with the public code, module by module, from one model directory that `make-checkpoint` writes.
 

@@ -13,7 +13,6 @@ from statistics import median
 
 from harness import calibrations, runner, sequential, store
 from harness.calibrations import Calibration, Costs, Shelf
-from harness.compare import ERROR
 from harness.designs import HOST_DOSE
 from harness.environment import fingerprint
 from harness.errors import MeasureError, UsageError
@@ -21,6 +20,7 @@ from harness.evidence import Evidence, log_ratio
 from harness.metrics import METRICS, metric
 from harness.noise import Between, between_workers, noise_of
 from harness.results import Foresight, Planted, Run
+from harness.rules import ERROR
 from harness.scenario import Scenario
 from harness.session import Progress
 from harness.statistics import MIN_WORKERS
@@ -45,7 +45,9 @@ def controls_only(scenario: Scenario) -> Scenario:
     """The scenario with its reference and controls alone, and without the memory pass."""
     data = scenario.as_data()
     measure = dict(data["measure"])
-    metrics = [name for name in measure["metrics"] if name not in METRICS or not metric(name).is_memory] or ["latency"]
+    metrics = [name for name in measure["metrics"] if name not in METRICS or metric(name).pass_ == "latency"] or [
+        "latency"
+    ]
     measure |= {"metrics": metrics, "memory_snapshot": False}
     if isinstance(measure["margin"], dict):
         measure["margin"] = {name: margin for name, margin in measure["margin"].items() if name in metrics}

@@ -19,7 +19,7 @@ from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
-from harness.controls import FAMILY_ERROR
+from harness import rules
 from harness.designs import Design
 from harness.environment import fingerprint
 from harness.errors import CalibrationError, UsageError
@@ -176,7 +176,9 @@ def digest_of(scenario: Scenario) -> str:
     parts = {
         "model": data["model"],
         "workload": data["workload"],
-        "metrics": sorted(name for name in measure["metrics"] if name not in METRICS or not metric(name).is_memory),
+        "metrics": sorted(
+            name for name in measure["metrics"] if name not in METRICS or metric(name).pass_ == "latency"
+        ),
         **{name: measure.get(name) for name in ("threads", "pin", "vram_limit")},
     }
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:12]
@@ -198,7 +200,7 @@ def shape_of(calibration: Calibration, scenario: Scenario, design: Design) -> Sh
         margin=measure.margin_of("latency"),
         workers=measure.workers,
         blocks_per_s=1 / (round_s * measure.workers),
-        placebo_level=1 - FAMILY_ERROR / controls,
+        placebo_level=rules.control_level(controls),
     )
 
 

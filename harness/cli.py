@@ -177,7 +177,16 @@ def _tell(result: Any, folder: Path, *, json_: bool) -> None:
 @app.command()
 def gate(
     scenario: Annotated[str, typer.Argument(help="Name of a scenario, or path of its YAML file in the repository.")],
-    base: Annotated[str, typer.Option(metavar="REV", help="The revision to compare with: a branch, a tag, a commit.")],
+    base: Annotated[
+        str | None, typer.Option(metavar="REV", help="The revision to compare with: a branch, a tag, a commit.")
+    ] = None,
+    baseline: Annotated[
+        list[Path] | None,
+        typer.Option(
+            metavar="RUN",
+            help="Instead of --base: folder of a stored run of this machine. Weaker; repeat it for several.",
+        ),
+    ] = None,
     head: Annotated[
         str | None, typer.Option(metavar="REV", help="The revision to judge.", show_default="what is checked out")
     ] = None,
@@ -201,33 +210,46 @@ def gate(
     """Is this revision slower than that one, by more than the scenario's limits? For CI: the exit code is the answer.
 
     Checks both revisions out (git worktree) and RUNS THEIR CODE, in many fresh processes that take turns. A regression is
-    confirmed by fresh processes before the gate fails. Answers 0: passed or improved; 1: a confirmed regression; 2: a
+    confirmed by fresh processes before the gate fails. With --baseline only this revision is run, and compared with stored runs:
+    that is weaker, because nothing shows whether the machine is as it was. Answers 0: passed or improved; 1: a confirmed regression; 2: a
     revision or scenario that cannot be read; 3: inconclusive; 4: could not be measured. In GitHub Actions the decision is
     also in the step summary, and as annotations.
     """
     from rich.console import Console
 
-    from harness import gating
+    from harness import baselines, gating
     from harness.report import gates
     from harness.terminal import ProgressBar
 
+    if (base is None) == (not baseline):
+        message = "say what to compare with: --base REV, or --baseline RUN for a stored run; not both"
+        raise UsageError(message)
     chosen = [*(settings or []), *([] if budget is None else [f"measure.budget={budget}"])]
     devices = None if device is None else _devices((), device)
+    against = (
+        partial(gating.gate, scenario, base=base)
+        if base is not None
+        else partial(baselines.gate, scenario, baselines=baseline or [])
+    )
     with ProgressBar() as progress:
         try:
-            decision, folder = gating.gate(
-                scenario,
-                base=base,
-                head=head,
-                dirty=dirty,
-                settings=chosen,
-                devices=devices,
-                out=out,
-                progress=progress,
+            decision, folder = against(
+                head=head, dirty=dirty, settings=chosen, devices=devices, out=out, progress=progress
             )
         except KeyboardInterrupt:
             raise typer.Exit(INTERRUPTED) from None
     Console(width=None if sys.stdout.isatty() else 120).print(gates.terminal(decision))
+    _write_decision(decision, markdown=markdown, junit=junit, json_=json_)
+    if folder is not None:
+        page = _write_reports(folder, html=folder / "report.html", markdown=None)
+        typer.echo(f"run   {folder}\npage  {page.resolve().as_uri()}")
+    raise typer.Exit(decision.exit_code)
+
+
+def _write_decision(decision: Any, *, markdown: Path | None, junit: Path | None, json_: Path | None) -> None:
+    """Write the files that were asked for, and in GitHub Actions the annotations and the summary."""
+    from harness.report import gates
+
     outputs = ((markdown, gates.markdown(decision)), (junit, gates.junit(decision)), (json_, gates.json_text(decision)))
     for path, text in outputs:
         if path is not None:
@@ -238,10 +260,6 @@ def gate(
         if summary := os.environ.get("GITHUB_STEP_SUMMARY"):
             with Path(summary).open("a", encoding="utf-8") as file:
                 file.write(gates.markdown(decision))
-    if folder is not None:
-        page = _write_reports(folder, html=folder / "report.html", markdown=None)
-        typer.echo(f"run   {folder}\npage  {page.resolve().as_uri()}")
-    raise typer.Exit(decision.exit_code)
 
 
 @app.command()
@@ -367,6 +385,30 @@ def report(
     page = _write_reports(folder, html=html, markdown=markdown)
     if html is not None:
         typer.echo(f"page  {page.resolve().as_uri()}", err=markdown == Path("-"))
+
+
+@app.command()
+def export(
+    folder: Annotated[Path, typer.Argument(metavar="RUN", help="Folder of a run.")],
+    format_: Annotated[str, typer.Option("--format", metavar="FORMAT", help="pytest-benchmark")] = "pytest-benchmark",
+    out: Annotated[Path | None, typer.Option(help="Write it here.", show_default="stdout")] = None,
+) -> None:
+    """Write the timed samples of a run in the format of another tool, without verdicts.
+
+    `pytest-benchmark compare FILE` reads what `--format pytest-benchmark` writes.
+    """
+    from harness import store
+    from harness.report import EXPORTS
+
+    if format_ not in EXPORTS:
+        message = f"--format {format_}: allowed are {', '.join(EXPORTS)}"
+        raise UsageError(message)
+    text = EXPORTS[format_](store.load(folder))
+    if out is None:
+        typer.echo(text, nl=False)
+    else:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        out.write_text(text, encoding="utf-8")
 
 
 @app.command("list")

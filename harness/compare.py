@@ -8,18 +8,21 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Literal
 
-from harness import sequential
-from harness.controls import calibrated, controls, family, margin_of
+from harness import rules, sequential
+from harness.controls import FAMILIES, calibrated, controls, family, margin_of
 from harness.evidence import Evidence
+from harness.expected import expectations
 from harness.findings import findings
 from harness.frontier import frontier
-from harness.metrics import EXACT, METRICS, SUMMARISED, Metric, metric
+from harness.metrics import EXACT, METRICS, SITE, SUMMARISED, Metric, metric
 from harness.optimizations import named
 from harness.optimizations.witness import Counts, Expected, Witness, judge
 from harness.results import (
+    TOGETHER,
     ArmSummary,
     Contrast,
     Control,
+    Expectation,
     Finding,
     FrontierPoint,
     Run,
@@ -27,13 +30,11 @@ from harness.results import (
     Verdict,
     toggle_of,
 )
+from harness.rules import ERROR
 from harness.statistics import Effect, quantiles
 
 BY_STRATUM = ("latency", "ttfa", "chunk_gap", "rtf")
 """Metrics whose effects are also given for each kind of request (docs/decisions/0007-effects-by-stratum.md)."""
-ERROR = 0.05
-"""Chance that the interval of a contrast misses the truth, whenever the run stops; its intervals by kind of request share
-it. Also the share of verdicts that may be false on average, in each family of contrasts of a device."""
 
 
 def evaluate(run: Run) -> Run:
@@ -43,6 +44,7 @@ def evaluate(run: Run) -> Run:
     found: list[Finding] = []
     arms: list[ArmSummary] = []
     points: list[FrontierPoint] = []
+    expected: list[Expectation] = []
     for device in run.plan.devices:
         evidence = Evidence(run, device)
         outcome = controls(evidence)
@@ -50,6 +52,7 @@ def evaluate(run: Run) -> Run:
         contrasts += _without_chance_finds(_contrasts(evidence, calibrated(outcome)))
         found += findings(evidence)
         arms += _arms(evidence)
+        expected += expectations(evidence)
         points += frontier(evidence, _refused(evidence))
     recorded = [finding for finding in run.findings if finding not in found]
     return replace(
@@ -58,6 +61,7 @@ def evaluate(run: Run) -> Run:
         contrasts=tuple(contrasts),
         arms=tuple(arms),
         frontier=tuple(points),
+        expectations=tuple(expected),
         findings=(*recorded, *found),
     )
 
@@ -93,7 +97,7 @@ def decided(run: Run, device: str, look: int) -> tuple[frozenset[str], bool]:
     """
     evidence = Evidence(run, device)
     outcome = [control for control in controls(evidence) if not metric(control.metric).is_memory]
-    trusted = dict.fromkeys(("latency", "device", "init", "memory"), True)
+    trusted = dict.fromkeys(FAMILIES, True)
     contrasts = _without_chance_finds(_contrasts(evidence, trusted, look=look))
     missing = run.unavailable.get(device, {})
     waiting = {
@@ -110,8 +114,10 @@ def _contrasts(evidence: Evidence, is_calibrated: Mapping[str, bool], look: int 
     for optimization, reference, arm in evidence.run.plan.pairs:
         state, reason = _state(evidence, optimization, reference, arm)
         for name in evidence.metric_names:
-            if look is not None and (name not in METRICS or metric(name).is_memory):
+            if look is not None and (name not in METRICS or metric(name).pass_ != "latency"):
                 continue
+            if name == SITE and optimization == TOGETHER:
+                continue  # several toggles have no one place
             strata = evidence.strata(name) if name in BY_STRATUM and look is None else []
             for stratum in ("", *strata) if len(strata) > 1 else ("",):
                 error = ERROR / (len(strata) if stratum else 1)
@@ -145,7 +151,7 @@ def _contrast(
     witness_before, witness_after = _witness_figures(evidence, optimization, reference, arm)
     return Contrast(
         optimization=optimization, metric=name, device=evidence.device, stratum=stratum, level=1 - error,
-        error=None if effect is None else sequential.smallest_error(effect, *_edges(margin)) * ERROR / (error * part),
+        error=None if effect is None else sequential.smallest_error(effect, *rules.edges(margin)) * ERROR / (error * part),
         unit=facts.unit, statistic=_statistic(name),
         reference_arm=reference, arm=arm, margin=margin, verdict=verdict, reason=reason,
         before=typical_before, after=typical_after,
@@ -225,27 +231,13 @@ def _verdict(
         return "inconclusive", f"no interval from {effect.workers} worker(s)"
     if not calibrated:
         return "inconclusive", "not calibrated: the controls of this run did not pass"
-    return _by_interval(effect.low, effect.high, facts, margin)
+    return rules.verdict(effect.low, effect.high, margin, _words(facts))
 
 
-def _by_interval(low: float, high: float, facts: Metric, margin: float) -> tuple[Verdict, str]:
-    lower: Verdict = "less" if facts.is_memory else "faster"
-    higher: Verdict = "more" if facts.is_memory else "slower"
-    if facts.better == "higher":
-        lower, higher = higher, lower
-    below, above = _edges(margin)
-    if below <= low and high <= above:
-        return "no material difference", ""
-    if high < below:
-        return lower, ""
-    if low > above:
-        return higher, ""
-    return "inconclusive", "the interval reaches across the margin"
-
-
-def _edges(margin: float) -> tuple[float, float]:
-    """The log-ratios between which a difference does not matter."""
-    return math.log1p(-margin), math.log1p(margin)
+def _words(facts: Metric) -> rules.Words:
+    if facts.is_memory:
+        return rules.MEMORY
+    return rules.RATE if facts.better == "higher" else rules.TIME
 
 
 def _state(evidence: Evidence, optimization: str, reference: str, arm: str) -> tuple[Verdict | None, str]:

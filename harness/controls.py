@@ -7,28 +7,31 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from statistics import median
 
-from harness.designs import CONFIRMATION, DEVICE_DOSE, HOST_DOSE, PLACEBO, UNINSTRUMENTED
+from harness import rules
+from harness.designs import CONFIRMATION, DEVICE_DOSE, EMPTY_CALL, EMPTY_TWIN, HOST_DOSE, PLACEBO, UNINSTRUMENTED
 from harness.evidence import Evidence, difference
-from harness.metrics import ALLOCATOR_UNIT_BYTES, EXACT, metric
+from harness.metrics import ALLOCATOR_UNIT_BYTES, EXACT, SITE, metric
 from harness.results import Control
 from harness.statistics import Effect
 from harness.vram import DOSE_BYTES
 
 SPANS_MAY_COST = 0.005
 """The spans of a request must not change its latency by more than this share."""
-FAMILY_ERROR = 0.01
-"""Chance that any control of a device fails in a run without fault, shared equally among its controls."""
+EMPTY_CALLS_MAY_DIFFER_S = 10e-9
+"""An empty call timed beside itself must not differ by more, which is less than calling a Python function takes."""
+FAMILIES = ("latency", "device", "init", "site", "memory")
+"""Metrics that controls vouch for together."""
 
 
 def controls(evidence: Evidence) -> list[Control]:
     """The outcome of every control that this device's measurements allow, the placebo of latency first."""
     planned = list(_planned(evidence))
-    level = 1 - FAMILY_ERROR / max(1, len(planned))
+    level = rules.control_level(len(planned))
     outcomes = [
         _placebo(evidence, name, group, level) if control == PLACEBO else _dose(evidence, control, name, level)
         for control, name, group in planned
     ]
-    return outcomes + list(_memory_dose(evidence)) + list(_spans(evidence))
+    return outcomes + list(_empty_call(evidence)) + list(_memory_dose(evidence)) + list(_spans(evidence))
 
 
 def _planned(evidence: Evidence) -> Iterator[tuple[str, str, str]]:
@@ -47,7 +50,7 @@ def _planned(evidence: Evidence) -> Iterator[tuple[str, str, str]]:
 
 def calibrated(outcomes: list[Control]) -> Mapping[str, bool]:
     """Per family of metrics (see `family`): whether its controls were measured and all passed."""
-    by_family: dict[str, list[bool]] = {"latency": [], "device": [], "init": [], "memory": []}
+    by_family: dict[str, list[bool]] = {name: [] for name in FAMILIES}
     for control in outcomes:
         if control.name == UNINSTRUMENTED:
             continue  # what spans cost, they cost in every arm alike
@@ -57,11 +60,11 @@ def calibrated(outcomes: list[Control]) -> Mapping[str, bool]:
 
 
 def family(name: str) -> str:
-    """Which controls vouch for a metric: "latency", "device", "init" or "memory"."""
+    """Which controls vouch for a metric: one of `FAMILIES`."""
     if metric(name).is_memory:
         return "memory"
-    if name == "init":
-        return "init"
+    if name in ("init", SITE):
+        return name
     return "device" if name.startswith("device.") else "latency"
 
 
@@ -72,27 +75,13 @@ def _placebo(evidence: Evidence, name: str, group: str, level: float) -> Control
     if low is None or high is None:
         passed, reason = False, _no_interval(effect)
     else:
-        told_apart = low > 0 or high < 0
-        within = math.log1p(-bound) <= low and high <= math.log1p(bound)
         of_a_gate = bool(evidence.run.plan.limits)  # whose own interval has to be narrow (docs/decisions/0014)
-        passed = not told_apart if of_a_gate else within
-        reason = _placebo_reason(low, high, None if of_a_gate else bound, passed=passed)
+        passed, reason = rules.placebo_of_processes(low, high) if of_a_gate else rules.placebo(low, high, bound)
     return Control(
         name=PLACEBO if group == "request" else f"{PLACEBO}_{group}",
         device=evidence.device, metric=name, unit="log-ratio", expected=0.0, low=low, high=high,
         level=level, bound=bound, passed=passed, reason=reason,
     )  # fmt: skip
-
-
-def _placebo_reason(low: float, high: float, bound: float | None, *, passed: bool) -> str:
-    interval = f"{100 * math.expm1(low):+.2f} to {100 * math.expm1(high):+.2f} %"
-    if passed and bound is None:
-        return f"two processes of identical code were not told apart: {interval}"
-    if passed and bound is not None:
-        return f"identical code measured {interval}, within half the margin (±{100 * bound:g} %)"
-    if low > 0 or high < 0 or bound is None:
-        return f"identical code was told apart: {interval}; something other than the code differs between arms"
-    return f"too noisy: identical code measured {interval}, more than half the margin (±{100 * bound:g} %)"
 
 
 def _dose(evidence: Evidence, control: str, name: str, level: float) -> Control:
@@ -102,9 +91,7 @@ def _dose(evidence: Evidence, control: str, name: str, level: float) -> Control:
     if low is None or high is None:
         passed, reason = False, _no_interval(effect)
     else:
-        passed = low <= expected <= high and low > 0
-        interval = f"{1e3 * low:.3f} to {1e3 * high:.3f} ms"
-        reason = f"an added delay of {1e3 * expected:.3f} ms was measured as {interval}"
+        passed, reason = rules.dose(low, high, expected)
     return Control(
         name=control, device=evidence.device, metric=name, unit="s", expected=expected, low=low, high=high,
         level=level, bound=None, passed=passed, reason=reason,
@@ -119,6 +106,28 @@ def _dose_given(evidence: Evidence, control: str) -> float:
             doses[trial.stratum].append(dose)
     weights = {stratum: evidence.run.plan.strata.get(stratum, 1.0) for stratum in doses}
     return sum(weights[stratum] * median(found) for stratum, found in doses.items()) / (sum(weights.values()) or 1.0)
+
+
+def _empty_call(evidence: Evidence) -> Iterator[Control]:
+    """An empty call beside itself, timed as the sides of a place are: what a difference of nothing looks like."""
+    pairs = evidence.pairs(SITE, EMPTY_CALL, EMPTY_TWIN, "")
+    if not pairs:
+        return
+    level = rules.control_level(1)
+    low, high = _ends(effect := evidence.effect(SITE, EMPTY_CALL, EMPTY_TWIN, level=level, form=difference))
+    took_s = median(trial.values[SITE] or 0.0 for trial, _ in pairs)
+    if low is None or high is None:
+        passed, reason = False, _no_interval(effect)
+    else:
+        passed = low >= -EMPTY_CALLS_MAY_DIFFER_S and high <= EMPTY_CALLS_MAY_DIFFER_S
+        reason = (
+            f"an empty call took {1e9 * took_s:.1f} ns, and beside itself differs by {1e9 * low:+.2f} to {1e9 * high:+.2f} ns "
+            f"(±{1e9 * EMPTY_CALLS_MAY_DIFFER_S:g} ns allowed)"
+        )
+    yield Control(
+        name=EMPTY_CALL, device=evidence.device, metric=SITE, unit="s", expected=0.0, low=low, high=high, level=level,
+        bound=EMPTY_CALLS_MAY_DIFFER_S, passed=passed, reason=reason,
+    )  # fmt: skip
 
 
 def _memory_dose(evidence: Evidence) -> Iterator[Control]:

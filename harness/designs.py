@@ -13,6 +13,8 @@ TWIN = "twin"
 CONTROLS = (PLACEBO, TWIN, HOST_DOSE, DEVICE_DOSE, UNINSTRUMENTED)
 """Names of the arms whose true effect is known. `uninstrumented` is the reference with nobody listening to its stages,
 `twin` a second placebo, in design `controls` alone."""
+EMPTY_CALL, EMPTY_TWIN = "empty_call", "empty_twin"
+"""What stands for before and after where the place that is timed is an empty call; no arms of a request."""
 CONFIRMATION = "confirmation"
 """The group of blocks in which a gate confirms a regression with fresh processes."""
 _ROLES: Mapping[str, ArmRole] = {

@@ -11,7 +11,7 @@ from statistics import median
 
 from harness import sequential
 from harness.designs import CONTROLS
-from harness.metrics import FACTS_OF_WORK, METRICS, SUMMARISED, metric
+from harness.metrics import FACTS_OF_WORK, METRICS, SITE, SUMMARISED, metric
 from harness.results import CYCLE, TOGETHER, Arm, Equivalence, Run, Trial, WitnessCount, toggle_of
 from harness.statistics import Effect, joint_effects, repeat_effect
 
@@ -94,6 +94,8 @@ class Evidence:
     def values(self, name: str, arm: str) -> list[float]:
         """The metric's values in the timed trials of an arm that are of the metric's kind: requests, or builds for `init`."""
         kind = _kind_of(name)
+        if metric(name).pass_ == "micro":
+            return []  # several toggles' places share their reference arm: there is no such thing as an arm's own
         return [
             value
             for trial in self.trials
@@ -126,7 +128,7 @@ class Evidence:
         return before, after
 
     def _shared(self, name: str, reference: str, arm: str, stratum: str) -> list[tuple[Trial, Trial]]:
-        group = "" if metric(name).pass_ == "memory" else self.group_of(reference, arm)
+        group = self.group_of(reference, arm) if metric(name).pass_ == "latency" else ""
         return [pair for pair in self.pairs(name, reference, arm, group) if stratum in ("", pair[0].stratum)]
 
     def effect(
@@ -144,6 +146,11 @@ class Evidence:
             if any(map(math.isnan, figures)):
                 return None
             return repeat_effect(figures, level=level, rounding=_rounding(name, pairs, form))
+        if metric(name).pass_ == "micro":
+            figures_of = _of_pairs(
+                self.pairs(name, reference, arm, ""), _Key(name, reference, "", form, level, stratum)
+            )
+            return joint_effects({arm: figures_of}, dict.fromkeys(_strata_of(figures_of), 1.0), level=level).get(arm)
         group = self.group_of(reference, arm) if group is None else group
         key = _Key(name, reference, group, form, level, stratum)
         if key not in self._effects:
@@ -234,6 +241,10 @@ def _of_pairs(pairs: Sequence[tuple[Trial, Trial]], key: _Key) -> _Figures:
     return found
 
 
+def _strata_of(figures: _Figures) -> set[str]:
+    return {stratum for strata in figures.values() for stratum in strata}
+
+
 def _of_sums(pairs: Sequence[tuple[Trial, Trial]], key: _Key) -> _Figures:
     """One figure for each worker and stratum, from its sums before and after; none where a sum cannot give one."""
     places: dict[tuple[int, str], list[tuple[Trial, Trial]]] = defaultdict(list)
@@ -256,7 +267,7 @@ def _mean_over_audio(trials: Sequence[Trial], name: str) -> float:
 
 def _kind_of(name: str) -> str:
     """The kind of trial that a metric is of; processor time is also taken of builds, which are no requests."""
-    return "init" if name == "init" else "request"
+    return {"init": "init", SITE: "place"}.get(name, "request")
 
 
 def _rounding(name: str, pairs: Sequence[tuple[float, float]], form: Form) -> float:

@@ -9,10 +9,12 @@ from statistics import median
 from typing import Any
 
 from harness.evidence import Evidence
+from harness.expected import expectations
 from harness.metrics import EXACT
 from harness.optimizations import registry
 from harness.results import Finding, Trial, toggle_of
 from harness.statistics import repeat_effect
+from harness.units import signed_seconds
 
 MIN_SUCCESSORS = 5
 MIN_WORKERS_FOR_DRIFT = 2
@@ -37,6 +39,7 @@ def findings(evidence: Evidence) -> Iterator[Finding]:
         ("threads", _not_alike(evidence)),
         ("uneven", _uneven(evidence)),
         ("uncovered", _uncovered(evidence)),
+        ("two scales", _two_scales(evidence)),
     ):
         if message:
             yield Finding(kind=kind, device=evidence.device, message=message)
@@ -118,6 +121,38 @@ def _share_uncovered(trial: Trial, prefix: str, whole: str) -> float | None:
     ]
     total = trial.values.get(whole)
     return 1 - sum(stages) / total if stages and total else None
+
+
+def _two_scales(evidence: Evidence) -> str:
+    """Toggles whose place, timed alone, lets one expect another change of a request than was measured.
+
+    Told where the intervals do not meet, all of them sharing `CHANCE`; not where requests at the same moment share the
+    processors, which no call that is timed alone does.
+    """
+    if any(concurrency > 1 for concurrency in evidence.run.plan.concurrency.values()):
+        return ""
+    told = []
+    for found in expectations(evidence, level=1 - CHANCE / max(1, len(evidence.run.plan.pairs))):
+        expected, measured = (
+            _ends(found.expected_low_s, found.expected_high_s),
+            _ends(found.measured_low_s, found.measured_high_s),
+        )
+        if expected and measured and (expected[1] < measured[0] or measured[1] < expected[0]):
+            told.append(f"{found.optimization}: {_change(*expected)} expected, {_change(*measured)} measured")
+    return (
+        f"Places timed alone let one expect another change of a request than was measured ({'; '.join(told)}): the toggle "
+        "costs or saves something elsewhere, or a call takes another time in a request than in a row."
+        if told
+        else ""
+    )
+
+
+def _ends(low: float | None, high: float | None) -> tuple[float, float] | None:
+    return None if low is None or high is None else (low, high)
+
+
+def _change(low_s: float, high_s: float) -> str:
+    return f"{signed_seconds(low_s)} to {signed_seconds(high_s)}"
 
 
 def _noise(evidence: Evidence) -> str:

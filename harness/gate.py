@@ -33,7 +33,9 @@ Key = tuple[str, str, str]
 _ROUNDING = 1e-12
 """A ratio is the exp of a log, which need not return it to the last bit. A byte in 80 GB is ten times as much."""
 _NOT_COMPARABLE: Sequence[Verdict] = ("failed", "output changed", "inert", "not applicable", "already present")
-_NOTED = ("skipped", "scenario")
+STORED = "stored"
+"""The finding that says that a run was compared with a stored one, and what that cannot say (docs/decisions/0017)."""
+_NOTED = (STORED, "skipped", "scenario")
 """Findings that say what was compared: a device that is absent, a scenario that differs between the revisions."""
 _NOT_STAGES = ("latency", "dose")
 _DEVICE_TIMES = "device."
@@ -98,7 +100,8 @@ class Decision:
     """What a gate says. `base` and `head` name the two sides as the reader knows them, `command` runs it again.
 
     `lines` has one entry for each device, setting and limit, in the order of the plan. `reason` says why there are none.
-    `notes` is what a reader must know to believe it: skipped devices, a comparison with a stored run.
+    `notes` is what a reader must know to believe it: skipped devices, a comparison with a stored run. `unpaired` says that
+    `base` is one or several stored runs, which is weaker than two revisions.
     """
 
     scenario: str
@@ -111,6 +114,7 @@ class Decision:
     ungated: tuple[Ungated, ...] = ()
     notes: tuple[str, ...] = ()
     reason: str = ""
+    unpaired: bool = False
 
     @property
     def exit_code(self) -> int:
@@ -137,6 +141,7 @@ def decide(
         ungated=tuple(_ungated(run)),
         notes=(*notes, *(finding.message for finding in run.findings if finding.kind in _NOTED)),
         reason="" if lines else "nothing was measured that has a limit",
+        unpaired=any(finding.kind == STORED for finding in run.findings),
     )
 
 

@@ -51,16 +51,17 @@ def gate(
     Raises UsageError for a revision or a scenario that cannot be read. What could not be measured is a decision, without a
     folder where there is no run.
     """
-    with Checkout(Path.cwd()) as checkout:
+    with Checkout(Path.cwd()) as checkout, checkout.naming_revisions():
         before, after = checkout.revision(base), checkout.tree(dirty=dirty) if head is None else checkout.revision(head)
         scenarios = [scenario_in(revision, checkout.top, name, settings) for revision in (before, after)]
         told = {"base": before.told, "head": after.told}
         folder = out / store.new_run_id(f"gate-{scenarios[1].name}")
         try:
-            before, after = with_interpreters(before, after, progress.note)
-            pair = Pair(base=before, head=after, base_scenario=scenarios[0], head_scenario=scenarios[1])
-            wanted = scenarios[1].devices if devices is None else devices
-            run, confirmed = measure(pair, scenarios[1].gated(), folder, devices=wanted, progress=progress)
+            with checkout.naming_revisions():
+                before, after = with_interpreters(before, after, progress.note)
+                pair = Pair(base=before, head=after, base_scenario=scenarios[0], head_scenario=scenarios[1])
+                wanted = scenarios[1].devices if devices is None else devices
+                run, confirmed = measure(pair, scenarios[1].gated(), folder, devices=wanted, progress=progress)
         except MeasureError as error:
             command = shlex.join(["harness", *sys.argv[1:]])
             return not_measured(scenario=scenarios[1].name, command=command, reason=str(error), **told), None
@@ -104,7 +105,8 @@ def measure(
     journal = store.Journal(folder)
     journal.append("run", {
         "id": folder.name, "scenario": scenario.as_data(), "optimizations": {}, "plan": asdict(plan),
-        "environment": {**environment(threads=scenario.measure.threads, seed=0), "revisions": _told(pair)},
+        "environment": {**environment(threads=scenario.measure.threads, seed=0),
+                        "revisions": {"base": pair.base.as_data(), "head": pair.head.as_data()}},
         "timing": {"started": _now(), "command": shlex.join(["harness", *sys.argv[1:]])},
     })  # fmt: skip
     for finding in (*skipped, *_differences(pair)):
@@ -145,7 +147,7 @@ def _confirm(session: Session, limits: Limits) -> Confirmed:
 def _design(scenario: Scenario, limits: Limits) -> Design:
     arms = [
         Arm(name=f"{setting}@{side}", role="none" if (setting, side) == (next(iter(limits)), "base") else "toggle",
-            states=_states(scenario, setting))
+            states=states_of(scenario, setting))
         for setting in limits
         for side in ("base", "head")
     ]  # fmt: skip
@@ -161,7 +163,7 @@ def _design(scenario: Scenario, limits: Limits) -> Design:
     )
 
 
-def _states(scenario: Scenario, setting: str) -> Mapping[str, State]:
+def states_of(scenario: Scenario, setting: str) -> Mapping[str, State]:
     """The toggles of a setting: all before, all after, or one of them after."""
     return {
         name: toggle.afters[0] if setting in ("all", name) else toggle.before
@@ -186,22 +188,18 @@ def _sides(pair: Pair, design: Design) -> Mapping[str, Side]:
     common = {
         key: pair.head_scenario.as_data()[key] for key in ("workload", "measure", "optimizations", "devices", "design")
     }
-    base, head = (
-        Side(
-            python=revision.python,
-            paths=tuple(str(path) for path in (revision.folder, revision.folder / "src") if path.is_dir()),
-            scenario={**scenario.as_data(), **common},
-        )
-        for revision, scenario in ((pair.base, pair.base_scenario), (pair.head, pair.head_scenario))
-    )
+    base, head = side_of(pair.base, pair.base_scenario, **common), side_of(pair.head, pair.head_scenario, **common)
     return {arm.name: head if arm.name.endswith("@head") else base for arm in design.arms}
 
 
-def _told(pair: Pair) -> dict[str, dict[str, object]]:
-    return {
-        side: {"name": revision.name, "commit": revision.commit, "dirty": revision.dirty}
-        for side, revision in (("base", pair.base), ("head", pair.head))
-    }
+def side_of(revision: Revision, scenario: Scenario, **keys: object) -> Side:
+    """What runs the code of a revision, with its own scenario but for `keys`."""
+    return Side(
+        python=revision.python,
+        paths=tuple(str(path) for path in (revision.folder, revision.folder / "src") if path.is_dir()),
+        scenario={**scenario.as_data(), **keys},
+        revision=revision.before_paths,
+    )
 
 
 def _differences(pair: Pair) -> list[Finding]:

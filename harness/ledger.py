@@ -26,6 +26,9 @@ class Ledger:
     graded: bool = False
     not_applicable: frozenset[str] = frozenset()
     memory: set[tuple[str, int]] = field(default_factory=set)
+    batches: int = 0
+    places: Counter[str] = field(default_factory=Counter)
+    broken_places: set[str] = field(default_factory=set)
 
     def note(self, kind: str, event: Mapping[str, Any]) -> None:
         """Take account of one journal event; those of other devices are passed over."""
@@ -38,6 +41,8 @@ class Ledger:
                 self.deaths.pop(None, None)  # one that lives to be ready: those before it died of something else
             case "block" if event["pass_"] == "memory":
                 self.memory |= {(trial["arm"], event["block"]) for trial in event["trials"]}
+            case "block" if event["pass_"] == "micro":
+                self.batches = max(self.batches, event["block"] + 1)
             case "block" if event["phase"] == "timed":
                 self._note_timed(event)
             case "failure":
@@ -56,6 +61,10 @@ class Ledger:
                 self.calibrated = event["calibrated"]
             case "examined":
                 self.examined[event["arm"]] = event["outputs"]
+            case "place":
+                self.places[event["optimization"]] += 1
+            case "broken place":
+                self.broken_places.add(event["optimization"])
             case "graded":
                 self.graded = True
 

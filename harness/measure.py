@@ -8,14 +8,15 @@ collection that falls into one arm's request would be charged to that arm.
 from __future__ import annotations
 
 import gc
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, nullcontext
 from itertools import pairwise
 from pathlib import Path
+from random import Random
 from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
-from harness import allocations, spans
+from harness import allocations, places, spans
 from harness.adapters.base import Model, Target
 from harness.designs import DEVICE_DOSE, HOST_DOSE, UNINSTRUMENTED
 from harness.machine import Machine
@@ -229,6 +230,21 @@ class Bench:
             outputs.append(_written(target.run(request, _ignore), heard[request.id], file))
         return counts, outputs
 
+    def place(
+        self, toggle: str, arms: Sequence[str], request: Request, probe: Probe, rng: Random
+    ) -> Iterator[list[tuple[str, dict[str, float | None]]]]:
+        """Time a toggle's place alone, in the state that it has in each of `arms`; a round after the other."""
+        with self.model.inference():
+            sides = {arm: self.model.place(toggle, self._arms[arm].states[toggle], request) for arm in arms}
+            counted = {arm: places.events(probe, call) for arm, call in sides.items()}
+            for batches in places.rounds(self.machine, sides, rng):
+                yield [(batch.side, {**_values_of(batch), "events": counted[batch.side]}) for batch in batches]
+
+    def empty_call(self, names: Sequence[str], rng: Random) -> Iterator[list[tuple[str, dict[str, float | None]]]]:
+        """Time an empty call as if it were several things called `names`."""
+        for batches in places.rounds(self.machine, dict.fromkeys(names, places.nothing), rng):
+            yield [(batch.side, _values_of(batch)) for batch in batches]
+
     def memory(self, arm: str, requests: Sequence[Request], *, dose: bool) -> tuple[dict[str, float | None], Points]:
         """Peaks of the requests in turn, after one untimed request, and memory over time.
 
@@ -254,6 +270,10 @@ class Bench:
                 self.settle(arm, request)
 
         allocations.record(speak, file)
+
+
+def _values_of(batch: places.Batch) -> dict[str, float | None]:
+    return {"site": batch.call_s, "calls": float(batch.calls)}
 
 
 def _written(output: Output, before: Output, file: Path) -> dict[str, Any]:

@@ -26,7 +26,7 @@ class Metric:
     title: str
     unit: Unit
     better: Literal["lower", "higher"]
-    pass_: Literal["latency", "memory"]
+    pass_: Literal["latency", "memory", "micro"]
     doc: str
     added: bool = False
     step: float = 0.0
@@ -58,6 +58,9 @@ _METRICS = (
            added=True,
            doc="Joules that the whole card used during one request, by its own counter, per second of audio made. The "
                "counter is renewed some ten times a second, so that sums over all requests of a worker are compared."),
+    Metric(name="site", title="Place, timed alone", unit="s", better="lower", pass_="micro",
+           doc="One call of the place that an optimization changes, timed alone in batches of calls: for what is too small to "
+               "be seen in a request. Only where it is asked for."),
     Metric(name="peak_allocated", title="Peak allocated", unit="bytes", better="lower", pass_="memory",
            doc="Most bytes that tensors held on the device at once during one request."),
     Metric(name="peak_reserved", title="Peak reserved", unit="bytes", better="lower", pass_="memory",
@@ -90,6 +93,10 @@ _FACTS_OF_WORK = (
            doc="Speech tokens that one request made: the work that both sides of a comparison must share."),
     Metric(name="alike", title="Alike", unit="ratio", better="higher", pass_="latency",
            doc="Share of equal requests at the same moment that made the same speech tokens as the first of them."),
+    Metric(name="calls", title="Calls", unit="count", better="lower", pass_="micro",
+           doc="Calls of a place in one timed batch."),
+    Metric(name="events", title="Events", unit="count", better="lower", pass_="micro",
+           doc="What the witness of a toggle counts in one call of its place."),
     Metric(name="dose", title="Dose", unit="s", better="lower", pass_="latency",
            doc="The delay that a dose arm really added to its request."),
 )  # fmt: skip
@@ -100,6 +107,8 @@ SUMMARISED = {metric.name: metric for metric in _SUMMARISED}
 """Recorded where it can be and shown for each arm, never as a change: zero has no ratio."""
 FACTS_OF_WORK = {metric.name: metric for metric in _FACTS_OF_WORK}
 """What a trial says about the work it did; recorded, never compared."""
+SITE = "site"
+"""The metric of a toggle's own place."""
 EXACT = "peak_allocated"
 """The metric that is the same to the byte whenever the same request is repeated."""
 STAGE_PEAKS = ("peak_allocated", "peak_reserved")

@@ -23,12 +23,12 @@ from itertools import permutations
 import numpy as np
 from numpy.typing import NDArray
 
-from harness import sequential
-from harness.compare import ERROR
+from harness import rules, sequential
 from harness.designs import PLACEBO, TWIN
 from harness.errors import MeasureError
 from harness.evidence import Evidence, log_ratio
 from harness.results import Foresight, Run
+from harness.rules import ERROR
 from harness.statistics import BROKEN_OFF, MIN_WORKERS, spreads
 
 RUNS = 2000
@@ -281,7 +281,7 @@ class _Resampled:
 
         parts = [sequential.part(look) for look in range(len(looks))]
         self._shape = shape
-        self._edges = math.log1p(-shape.margin), math.log1p(shape.margin)
+        self._edges = rules.edges(shape.margin)
         self._estimate = np.column_stack([estimate[:, 0] for estimate, _, _ in looks])
         self._half = np.column_stack(
             [
@@ -289,7 +289,7 @@ class _Resampled:
                 for (_, error, freedom), part in zip(looks, parts, strict=True)
             ]
         )
-        bound = math.log1p(-shape.margin / 2), math.log1p(shape.margin / 2)
+        bound = rules.edges(shape.margin / 2)
         halves = [special.stdtrit(f[:, 1], (1 + shape.placebo_level) / 2) * error[:, 1] for _, error, f in looks]
         self._passed = np.column_stack(
             [

@@ -11,13 +11,13 @@ from typing import Literal
 from harness import calibrations, runner, sequential
 from harness.calibrate import SHARES
 from harness.calibrations import Calibration
-from harness.compare import ERROR
 from harness.designs import CONTROLS, Design
-from harness.metrics import metric
+from harness.metrics import SITE, metric
 from harness.noise import between_workers
 from harness.passes import first_cycle
 from harness.passes.examination import MAX_REQUESTS, MIN_REQUESTS
 from harness.results import Calibrated, Foresight
+from harness.rules import ERROR
 from harness.scenario import Scenario
 
 EXAMINERS = 2
@@ -87,7 +87,7 @@ def outline(scenario: Scenario, device: str, known: Calibration | None, effect: 
         pairs=design.pairs,
         kinds=runner.plan_of(scenario, [device]).strata,
         workers=measure.workers,
-        processes=measure.workers + EXAMINERS + _memory_processes(scenario, design),
+        processes=_latency_and_places(scenario) + EXAMINERS + _memory_processes(scenario, design),
         budget_s=measure.budget_s,
         margin=measure.margin_of("latency"),
         looks_s=tuple(share * measure.budget_s for share in sequential.LOOKS),
@@ -100,6 +100,11 @@ def outline(scenario: Scenario, device: str, known: Calibration | None, effect: 
 
 def _foresights(known: Calibration, scenario: Scenario, design: Design) -> Sequence[Foresight]:
     return calibrations.foreseen(known, scenario, design, [share * scenario.measure.budget_s for share in SHARES])
+
+
+def _latency_and_places(scenario: Scenario) -> int:
+    """Processes that measure latency, and as many again where places are timed alone."""
+    return scenario.measure.workers * (2 if SITE in scenario.measure.metrics else 1)
 
 
 def _memory_processes(scenario: Scenario, design: Design) -> int:
@@ -126,7 +131,7 @@ def _expected(known: Calibration, scenario: Scenario, design: Design, calibrated
         request_s=costs.request_s,
         round_s=round_s,
         rounds_per_worker=shape.blocks_per_s * measure.budget_s,
-        startup_s=(measure.workers + EXAMINERS + memory) * costs.startup_s / at_once
+        startup_s=(_latency_and_places(scenario) + EXAMINERS + memory) * costs.startup_s / at_once
         + measure.workers * costs.warm_up_s,
         measuring_s=(calibrated.foresight.spent * measure.budget_s, measure.budget_s),
         other_s=(untimed + memory * (cycle + 1)) * costs.request_s / at_once,

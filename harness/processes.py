@@ -30,11 +30,25 @@ PROTOCOL = 2
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Side:
-    """Whose code a worker runs: an interpreter, folders to import from before all others, and its scenario as data."""
+    """Whose code a worker runs: an interpreter, folders to import from before all others (the first is where it lies), and
+    its scenario as data. `revision` is what to call it where that folder would be named.
+    """
 
     python: str
     paths: tuple[str, ...]
     scenario: Mapping[str, Any]
+    revision: str = ""
+
+
+def in_revision(text: str, folder: Path, revision: str) -> str:
+    """`text` with what lies in `folder` as git names it, `revision:path`; the bare path where `revision` is "".
+
+    A revision is checked out into a folder that is gone when somebody reads of it.
+    """
+    places = dict.fromkeys((str(folder), str(folder.resolve())))
+    for place in places:
+        text = text.replace(place + os.sep, f"{revision}:" if revision else "")
+    return text
 
 
 def worker_environment(threads: int, paths: Sequence[str] = ()) -> dict[str, str]:
@@ -59,6 +73,7 @@ class WorkerProcess:
     def __init__(self, job: Mapping[str, Any], *, log: Path, side: Side | None = None) -> None:
         log.parent.mkdir(parents=True, exist_ok=True)
         self._log = log
+        self._side = side
         self._arm: str | None = None
         with log.open("ab") as stderr:
             self._process = subprocess.Popen(
@@ -117,7 +132,7 @@ class WorkerProcess:
                 case "begin":
                     self._arm = event["arm"]
                 case "failed":
-                    raise WorkerError(event["message"], kind=event["kind"], arm=event["arm"])
+                    raise WorkerError(self._named(event["message"]), kind=event["kind"], arm=event["arm"])
                 case _:
                     yield event
 
@@ -132,6 +147,9 @@ class WorkerProcess:
             raise self._died()
         event: dict[str, Any] = json.loads(line)
         return event
+
+    def _named(self, message: str) -> str:
+        return message if self._side is None else in_revision(message, Path(self._side.paths[0]), self._side.revision)
 
     def _died(self) -> WorkerError:
         try:

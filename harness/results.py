@@ -47,7 +47,7 @@ def at_once(concurrency: int) -> str:
 
 ArmRole = Literal["none", "toggle", "all", "placebo", "dose", "uninstrumented"]
 Isolation = Literal["request", "settled"]
-Pass = Literal["latency", "memory", "equivalence"]
+Pass = Literal["latency", "memory", "equivalence", "micro"]
 Verdict = Literal[
     "faster", "slower", "less", "more", "no material difference", "inconclusive",
     "inert", "not applicable", "already present", "output changed", "failed",
@@ -69,7 +69,7 @@ class Arm:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Trial:
-    """One execution of one request (or of `bind`, for kind "init") by one arm.
+    """One execution of one request by one arm; for kind "init" of `bind`, for kind "place" of a batch of calls of a place.
 
     `values` maps metric names to numbers in the metric's unit, None where a reading could not be had
     (`Run.unavailable` says why). `block` counts per device across workers; `group` names the group of arms that shared
@@ -78,7 +78,7 @@ class Trial:
 
     device: str
     pass_: Pass
-    kind: Literal["request", "init"]
+    kind: Literal["request", "init", "place"]
     phase: Literal["warmup", "timed"]
     worker: int
     block: int
@@ -248,6 +248,33 @@ class Contrast:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Expectation:
+    """What the place of a toggle, timed alone, lets one expect of a request, beside what was measured. In seconds.
+
+    `call_s` is how much longer a call takes after than before (negative where it is shorter), `calls` how many of a
+    request's calls the toggle changes, by its witness. `expected_s` is their product, `share` that of the latency before.
+    `measured_s` is the change of latency. Each has the ends of its 95 % interval; `reason` says why there is no more.
+    """
+
+    device: str
+    optimization: str
+    reference_arm: str
+    arm: str
+    call_s: float
+    call_low_s: float | None
+    call_high_s: float | None
+    calls: float | None
+    expected_s: float | None
+    expected_low_s: float | None
+    expected_high_s: float | None
+    share: float | None
+    measured_s: float | None
+    measured_low_s: float | None
+    measured_high_s: float | None
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class FrontierPoint:
     """One after-state of a toggle at one concurrency, or what it is compared with (`optimization` "before").
 
@@ -392,6 +419,7 @@ class Run:
     contrasts: tuple[Contrast, ...] = ()
     arms: tuple[ArmSummary, ...] = ()
     frontier: tuple[FrontierPoint, ...] = ()
+    expectations: tuple[Expectation, ...] = ()
     conditions: tuple[Conditions, ...] = ()
     memory_courses: tuple[MemoryCourse, ...] = ()
     looks: tuple[Look, ...] = ()

@@ -12,14 +12,16 @@ import subprocess
 import sys
 import tempfile
 import tomllib
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 import harness
-from harness.errors import MeasureError, UsageError
+from harness.errors import HarnessError, MeasureError, UsageError
+from harness.processes import in_revision
 
 WHOLE_FILES = (
     "setup.py", "setup.cfg", "uv.lock", "poetry.lock", "pdm.lock", "Pipfile.lock", "environment.yml", "environment.yaml",
@@ -30,8 +32,8 @@ LOG_LINES = 15
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Revision:
-    """A revision as it was named, its commit, the folder it lies in, and the Python that runs it. `dirty` says that it is
-    the working tree as it stands.
+    """A revision as it was named, its commit and the first line of what that says, the folder it lies in, and the Python
+    that runs it. `dirty` says that it is the working tree as it stands.
     """
 
     name: str
@@ -39,12 +41,22 @@ class Revision:
     folder: Path
     python: str = sys.executable
     dirty: bool = False
+    subject: str = ""
 
     @property
     def told(self) -> str:
         """Name and short commit, for people."""
         short = self.commit[:10] + (" with uncommitted changes" if self.dirty else "")
         return short if self.name in (self.commit, self.commit[:10]) else f"{self.name} ({short})"
+
+    def as_data(self) -> dict[str, str | bool]:
+        """What a run keeps of it."""
+        return {"name": self.name, "commit": self.commit, "subject": self.subject, "dirty": self.dirty}
+
+    @property
+    def before_paths(self) -> str:
+        """What stands before a path in it, as `in_revision` takes it: nothing in the working tree."""
+        return "" if self.dirty else self.name
 
 
 class Checkout:
@@ -57,6 +69,7 @@ class Checkout:
             raise UsageError(message)
         self.top = Path(top)
         self._temporary: Path | None = None
+        self._revisions: list[Revision] = []
 
     def __enter__(self) -> Self:
         return self
@@ -78,7 +91,12 @@ class Checkout:
             )
             raise UsageError(message)
         if changed:
-            return Revision(name="working tree", commit=self._commit("HEAD"), folder=self.top, dirty=True)
+            commit = self._commit("HEAD")
+            found = Revision(
+                name="working tree", commit=commit, folder=self.top, dirty=True, subject=self._subject(commit)
+            )
+            self._revisions.append(found)
+            return found
         return self.revision("HEAD")
 
     def revision(self, name: str) -> Revision:
@@ -88,9 +106,26 @@ class Checkout:
             self._temporary = Path(tempfile.mkdtemp(prefix="harness-gate-"))
         folder = self._temporary / f"{len(list(self._temporary.iterdir()))}-{commit[:10]}"
         if _git(self.top, "worktree", "add", "--detach", str(folder), commit) is None:
-            message = f"git cannot check {name} out into {folder}: `git worktree add` failed (disk full? a lock?)"
+            message = f"git cannot check {name} out: `git worktree add` failed (disk full? a lock?)"
             raise MeasureError(message)
-        return Revision(name=name, commit=commit, folder=folder)
+        found = Revision(name=name, commit=commit, folder=folder, subject=self._subject(commit))
+        self._revisions.append(found)
+        return found
+
+    @contextmanager
+    def naming_revisions(self) -> Iterator[None]:
+        """Within, errors that are raised on purpose name a revision and a path in it, not the folder it was put into."""
+        try:
+            yield
+        except HarnessError as error:
+            text = str(error)
+            for revision in self._revisions:
+                text = in_revision(text, revision.folder, revision.before_paths)
+            error.args = (text,)
+            raise
+
+    def _subject(self, commit: str) -> str:
+        return _git(self.top, "show", "--no-patch", "--format=%s", commit) or ""
 
     def _commit(self, name: str) -> str:
         found = _git(self.top, "rev-parse", "--verify", "--quiet", f"{name}^{{commit}}")
@@ -148,9 +183,7 @@ def _with_environment(revision: Revision, digest: str, tell: Callable[[str], Non
         _run([sys.executable, "-m", "venv", str(folder)], revision)
         _run([str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", *packages], revision)
         done.touch()
-    return Revision(
-        name=revision.name, commit=revision.commit, folder=revision.folder, python=str(python), dirty=revision.dirty
-    )
+    return replace(revision, python=str(python))
 
 
 def _run(command: Sequence[str], revision: Revision) -> None:

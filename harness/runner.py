@@ -16,25 +16,27 @@ from harness.environment import differences, environment, gpus
 from harness.errors import CalibrationError, CheckpointError, NothingMeasuredError, UsageError
 from harness.ledger import Ledger
 from harness.optimizations import named
-from harness.passes import examination_pass, first_cycle, latency_pass, memory_pass
+from harness.passes import examination_pass, first_cycle, latency_pass, memory_pass, micro_pass
+from harness.processes import Side
 from harness.results import Arm, Calibrated, Finding, Plan, Run
+from harness.rules import DOSE_IN_MARGINS
 from harness.scenario import Scenario
 from harness.session import DeviceFailedError, Progress, Session, TimeIsUpError
 
-DOSE_IN_MARGINS = 2.0
-"""Length of a dose: this many times the margin of the median latency."""
-PASSES = (examination_pass, latency_pass, memory_pass)
+PASSES = (examination_pass, latency_pass, micro_pass, memory_pass)
 
 
 def run(
     scenario: Scenario, folder: Path, *, devices: Sequence[str], progress: Progress, limit_s: float | None = None,
-    dose: float | None = None, known: calibrations.Shelf | None = None,
+    dose: float | None = None, known: calibrations.Shelf | None = None, side: Side | None = None,
+    revisions: Mapping[str, Any] | None = None,
 ) -> Run:  # fmt: skip
     """Measure `scenario` on `devices` into the new folder `folder`. What was measured is kept whatever happens.
 
     With `limit_s`, stop after the step in which this call has lasted that long: the Run is then not `complete`, and
     `resume` goes on. A dose is `dose` of the reference's latency long, by default twice the margin. What `known`, where
-    calibrations are kept, says of a run like this one is kept in the run.
+    calibrations are kept, says of a run like this one is kept in the run. Workers run the code of `side`, by default what is
+    imported here; the run keeps `revisions`, what is known of that code.
 
     Raises NothingMeasuredError where no device could be measured at all, and KeyboardInterrupt after saving.
     """
@@ -46,7 +48,7 @@ def run(
     run_event = {
         "id": folder.name,
         "scenario": scenario.as_data(),
-        "environment": around,
+        "environment": {**around, **({"revisions": revisions} if revisions else {})},
         "plan": asdict(plan),
         "calibrations": [asdict(found) for found in _calibrations(scenario, usable, around, known, progress)],
         "optimizations": {name: _card(name) for name in scenario.optimizations} if plan.pairs else {},
@@ -56,7 +58,7 @@ def run(
     for finding in skipped:
         journal.append("finding", asdict(finding))
         progress.note(finding.message)
-    return _measure(scenario, plan, journal, progress, limit_s)
+    return _measure(scenario, plan, journal, progress, limit_s, side)
 
 
 def resume(folder: Path, progress: Progress, limit_s: float | None = None) -> Run:
@@ -105,12 +107,16 @@ def usable_devices(wanted: Sequence[str], *, fake: bool) -> tuple[tuple[str, ...
     return tuple(dict.fromkeys(usable)), skipped
 
 
-def _measure(scenario: Scenario, plan: Plan, journal: store.Journal, progress: Progress, limit_s: float | None) -> Run:
+def _measure(
+    scenario: Scenario, plan: Plan, journal: store.Journal, progress: Progress, limit_s: float | None,
+    side: Side | None = None,
+) -> Run:  # fmt: skip
     past = list(store.read_journal(journal.folder))
     deadline_s = None if limit_s is None else time.monotonic() + limit_s
     sessions = [_session(device, scenario, journal, past, progress, _dose(scenario, plan)) for device in plan.devices]
     for session in sessions:
         session.deadline_s = deadline_s
+        session.sides = {} if side is None else {arm.name: side for arm in session.design.arms}
     return carry_out(sessions, _pass_by_pass, journal, progress)
 
 

@@ -114,9 +114,9 @@ class Session:
     def worker(self, pass_: Pass, arm: str | None = None, **job: Any) -> Iterator[tuple[int, WorkerProcess]]:
         """A fresh worker and its number; `job` overrides what it is told.
 
-        Where the arms of a run are of several revisions (`sides`), it runs the code of `arm`.
+        Where the code of the arms lies elsewhere (`sides`), it runs that of `arm`, by default of the reference.
         """
-        side = None if arm is None else self.sides.get(arm)
+        side = self.sides.get(arm or self.design.reference)
         if side is not None:
             job = {"scenario": side.scenario, "options": Scenario.from_data(side.scenario).options(), **job}
         with self._lock:
@@ -164,7 +164,7 @@ class Session:
 
     def _job(self, folder: Path, pass_: Pass) -> dict[str, Any]:
         return {
-            "pin": pass_ == "latency" and self.pins,
+            "pin": pass_ in ("latency", "micro") and self.pins,
             "core": None,
             "vram_limit_bytes": self.scenario.measure.vram_limit_bytes,
             "scenario": self.scenario.as_data(),

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -201,9 +201,65 @@ def repeat_effect(differences: Sequence[float], *, level: float = 0.95, rounding
         return None
     spread = None
     if len(differences) >= MIN_WORKERS:
-        variance = float(np.var(differences, ddof=1)) if len(set(differences)) > 1 else 0.0
-        spread = max(variance, rounding**2), float(len(differences) - 1)
+        spread = max(_variance(differences), rounding**2), float(len(differences) - 1)
     return _effect(differences, spread, len(differences), level)
+
+
+def worker_estimates(differences: Differences, weights: Mapping[str, float]) -> list[float]:
+    """One estimate for each worker that has every stratum of `weights` and was not broken off early, in order of workers."""
+    kept = _whole_workers([differences])
+    found = (location(strata, weights) for worker, strata in sorted(differences.items()) if worker in kept)
+    return [value for value in found if value is not None]
+
+
+def unpaired_effect(
+    stored: Sequence[Sequence[float]], now: Sequence[float], *, level: float = 0.95, rounding: float = 0.0
+) -> Effect | None:
+    """The mean of `now` less that of the stored runs, which share nothing with it; one value for each worker.
+
+    The interval is Welch's t over workers (1947; degrees of freedom of Satterthwaite, 1946). Several stored runs of the same
+    code also show how far a run lies from the next: a further one differs from the mean of k by their variance times
+    1 + 1/k, with k - 1 degrees of freedom, and the wider of the two intervals stands. `rounding` is the standard deviation
+    that the steps of a counter alone give one value. None where a side is empty.
+    """
+    from scipy import special
+
+    sides = [*stored, now]
+    if not stored or not all(sides):
+        return None
+    means = [float(np.mean(side)) for side in stored]
+    found = Effect(
+        location=float(np.mean(now)) - float(np.mean(means)), low=None, high=None, level=level,
+        blocks=sum(map(len, sides)), workers=len(now),
+    )  # fmt: skip
+    if min(map(len, sides)) < MIN_WORKERS:
+        return found
+    candidates = [_welch(sides, rounding)]
+    if len(stored) >= MIN_WORKERS:
+        candidates.append((_variance(means) * (1 + 1 / len(stored)), len(stored) - 1.0))
+    halves = [
+        (float(special.stdtrit(freedom, (1 + level) / 2)) * math.sqrt(variance), math.sqrt(variance), freedom)
+        for variance, freedom in candidates
+    ]
+    half, error, freedom = max(halves)
+    return replace(found, low=found.location - half, high=found.location + half, standard_error=error, freedom=freedom)
+
+
+def _welch(sides: Sequence[Sequence[float]], rounding: float) -> Spread:
+    """The variance of the last side's mean less the mean of the others' means, and its degrees of freedom."""
+    weights = [1 / (len(sides) - 1) ** 2] * (len(sides) - 1) + [1.0]
+    parts = [
+        (weight * max(_variance(side), rounding**2) / len(side), len(side) - 1.0)
+        for weight, side in zip(weights, sides, strict=True)
+    ]
+    whole = sum(part for part, _ in parts)
+    shares = sum(part**2 / freedom for part, freedom in parts)
+    return whole, whole**2 / shares if shares else min(freedom for _, freedom in parts)
+
+
+def _variance(values: Sequence[float]) -> float:
+    """The sample variance; of values that agree exactly 0, which floating point need not give."""
+    return float(np.var(values, ddof=1)) if len(set(values)) > 1 else 0.0
 
 
 def quantiles(values: Sequence[float]) -> dict[str, float]:

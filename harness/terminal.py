@@ -10,7 +10,7 @@ from rich.markup import escape
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from harness.report import page
+from harness.report import page, scales
 from harness.report.model import Badge, Device
 from harness.results import Run
 
@@ -111,6 +111,10 @@ def show(run: Run, console: Console) -> None:
             console.print(f"  control {escape(control.name)} ({escape(control.metric)}): {word}, {escape(control.reason)}",
                           highlight=False)  # fmt: skip
         console.print(_table(device))
+        if device.scales:
+            console.print("A call of each place, timed alone, and what it lets one expect of a request:")
+        for row in device.scales:
+            console.print(f"  {escape(scales.sentence(row))}", highlight=False)
         if device.foresight:
             console.print(escape(device.foresight), style="dim", highlight=False)
 

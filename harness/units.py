@@ -54,6 +54,13 @@ def seconds(value: float | None, digits: int = 4) -> str:
     return f"{significant(value / scale, digits)}{SPACE}{unit}"
 
 
+def signed_seconds(value: float | None, digits: int = 3) -> str:
+    """A change of a duration with its sign: "+1.20 ms", "\u22123.00 \u00b5s", "0 s"."""
+    if value is None or value <= 0:
+        return seconds(value, digits)
+    return f"+{seconds(value, digits)}"
+
+
 def size(value: float | None, digits: int = 4) -> str:
     """A number of bytes: "512 B", "12.00 KiB", "2.813 GiB"."""
     if value is None:

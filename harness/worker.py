@@ -11,6 +11,7 @@ import ctypes
 import gc
 import json
 import os
+import random
 import signal
 import sys
 import traceback
@@ -130,6 +131,24 @@ class Worker:
             self._reply("witness", optimization=name, at_bind=at_bind, per_request=per_request)
         for output in outputs:
             self._reply("output", **output)
+
+    def place(
+        self, optimization: str, arms: Sequence[str], parameters: Mapping[str, Any], request: int, seed: str
+    ) -> None:
+        """The place of a toggle timed alone, in the states that it has in both `arms`; each round is answered as it ends.
+
+        Without an optimization, an empty call beside itself. `parameters` are those of the witness.
+        """
+        rng = random.Random(seed)  # noqa: S311  an order, not a secret
+        if optimization:
+            self._begin(arms[-1])
+            toggle = toggle_of(optimization)
+            probe = self._bench.model.probe(toggle, parameters)
+            made = self._bench.place(toggle, arms, self._request(request), probe, rng)
+        else:
+            made = self._bench.empty_call(arms, rng)
+        for trials in made:
+            self._reply("block", trials=[{"arm": arm, "values": values} for arm, values in trials])
 
     def memory(self, arm: str, requests: Sequence[int], *, dose: bool, snapshot: str | None) -> None:
         """Peaks, and memory over time, apart for each number of requests at the same moment, few first.

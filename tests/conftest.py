@@ -12,6 +12,7 @@ from harness import runner, scenario, workload
 from harness.results import Run
 from harness.scenario import Scenario
 
+pytest_plugins = ("pytester",)
 TOGGLES = ("resample_cache", "cached_device", "cached_cuda_check")
 
 

@@ -138,3 +138,10 @@ def test_a_resumed_run_takes_no_other_settings(arguments: list[str], tmp_path: P
     done = harness("run", "--resume", str(tmp_path), *arguments)
     assert done.returncode == 2
     assert "--resume takes everything from the run" in done.stderr
+
+
+@pytest.mark.parametrize("sides", [(), ("--base", "HEAD", "--baseline", "results/run")])
+def test_a_gate_compares_with_a_revision_or_with_stored_runs(sides: tuple[str, ...]) -> None:
+    done = harness("gate", "smoke", *sides)
+    assert done.returncode == 2
+    assert "--base REV, or --baseline RUN for a stored run; not both" in done.stderr

@@ -103,6 +103,8 @@ def test_a_scenario_that_one_revision_spells_wrong_is_told(repository: Path) -> 
     done = gate(repository)
     assert done.returncode == 2, done.stdout + done.stderr
     assert "did you mean" in done.stderr
+    assert done.stderr.startswith("harness: HEAD:bench.yaml:7: ")
+    assert "harness-gate-" not in done.stderr
 
 
 def test_a_revision_that_dies_is_no_regression_and_what_can_be_measured_is(repository: Path) -> None:

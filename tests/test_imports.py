@@ -15,26 +15,27 @@ PACKAGE = Path(harness.__file__).parent
 LAYERS = (
     {"errors", "units"},
     {"results", "metrics", "requests", "playback"},
-    {"spans", "statistics", "machine", "nvml", "vram", "peaks", "allocations", "cores"},
+    {"spans", "statistics", "machine", "nvml", "vram", "peaks", "allocations", "cores", "rules", "twins", "forked"},
     {"optimizations"},
-    {"designs", "equivalence", "scenario", "store", "sequential", "load"},
+    {"places", "designs", "equivalence", "scenario", "store", "sequential", "load"},
     {"models", "recordings"},
     {"adapters", "workload", "words", "transcriber"},
-    {"evidence"},
-    {"controls", "findings", "frontier", "ledger"},
-    {"compare", "measure", "together", "noise"},
-    {"gate"},
+    {"evidence", "batches"},
+    {"controls", "expected", "findings", "frontier", "ledger"},
+    {"compare", "measure", "together", "noise", "paired", "paired_result"},
+    {"gate", "unpaired"},
     {"report", "worker", "processes"},
     {"environment", "session", "doctor", "calibrations"},
     {"passes", "catalogue"},
     {"runner", "terminal", "revisions"},
-    {"gating", "calibrate", "planning", "outlook"},
-    {"cli"},
+    {"gating", "baselines", "calibrate", "planning", "outlook"},
+    {"cli", "pairing"},
+    {"pytest_plugin"},
 )
 """A module may import from its own set and from those before it."""
 WITHOUT_TORCH = (
     "harness", "harness.cli", "harness.results", "harness.scenario", "harness.statistics", "harness.compare",
-    "harness.report", "harness.gate", "harness.store", "harness.runner", "harness.workload", "harness.optimizations", "harness.catalogue",
+    "harness.report", "harness.gate", "harness.baselines", "harness.store", "harness.runner", "harness.workload", "harness.optimizations", "harness.catalogue",
 )  # fmt: skip
 
 

@@ -74,6 +74,21 @@ def test_uncommitted_changes_are_measured_only_where_it_is_asked_for(repository:
     assert repository.exists()
 
 
+def test_an_error_names_the_revision_and_not_where_it_was_checked_out(repository: Path) -> None:
+    with Checkout(repository) as checkout:
+        damaged = UsageError(f"{checkout.revision('HEAD~1').folder / 'models' / 'weights.pt'} is damaged")
+        with pytest.raises(UsageError, match=r"^HEAD~1:models/weights\.pt is damaged$"), checkout.naming_revisions():
+            raise damaged
+
+
+def test_an_error_in_the_working_tree_names_the_path_in_it(repository: Path) -> None:
+    (repository / "code.txt").write_text("three")
+    with Checkout(repository) as checkout:
+        damaged = UsageError(f"{checkout.tree(dirty=True).folder / 'code.txt'} is damaged")
+        with pytest.raises(UsageError, match=r"^code\.txt is damaged$"), checkout.naming_revisions():
+            raise damaged
+
+
 PROJECT = '[project]\nname = "x"\nversion = "{}"\ndependencies = [{}]\n'
 
 

@@ -263,7 +263,7 @@ REFUSED = [
         "unknown-fault",
         4,
         "model.faults.resample_cache",
-        "found 'crush'; allowed: crash, crash_once, crash_at_bind, hang, out_of_memory, error, error_in_a_crowd, change, change_at_first, change_later, inert; did you mean crash?",
+        "found 'crush'; allowed: crash, crash_once, crash_at_bind, hang, out_of_memory, error, error_in_a_crowd, error_at_place, change, change_at_first, change_later, inert; did you mean crash?",
     ),
     (
         "unknown-key",
@@ -394,7 +394,7 @@ def test_the_fake_adapter_gets_seconds_and_its_own_keys() -> None:
     scenario = load(str(DATA / "fake.yaml"))
     assert scenario.options() == {
         "base": 0.002, "noise": 0.01, "effects": {"cached_device": -0.1}, "faults": {"resample_cache": "inert"},
-        "memory": {"batched_cleanup": 1048576}, "seed": 3, "crowding": {},
+        "memory": {"batched_cleanup": 1048576}, "seed": 3, "crowding": {}, "places": {},
         "new_speaker": 0.0,
     }  # fmt: skip
 

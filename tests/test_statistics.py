@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pytest
+from scipy import stats
 
-from harness.statistics import hodges_lehmann, joint_effects, location, quantiles, repeat_effect
+from harness.statistics import hodges_lehmann, joint_effects, location, quantiles, repeat_effect, unpaired_effect
+from tests import simulated_baselines
 from tests.simulated_noise import CASES, Case, missed
 
 
@@ -133,3 +137,43 @@ def test_repeats_that_agree_show_no_less_spread_than_the_steps_of_their_counter(
 def test_quantiles_of_nothing_are_empty() -> None:
     assert quantiles([]) == {}
     assert quantiles([1.0, 2.0, 3.0])["p50"] == 2.0
+
+
+def test_an_unpaired_effect_is_welchs_t_over_workers() -> None:
+    stored, now = [1.0, 2.0, 3.0, 4.0], [3.0, 3.5, 4.5]
+    found = unpaired_effect([stored], now)
+    expected = stats.ttest_ind(now, stored, equal_var=False)
+    low, high = expected.confidence_interval(0.95)
+    assert found is not None
+    assert [found.low, found.high] == pytest.approx([low, high])
+    assert found.freedom == pytest.approx(expected.df)
+
+
+def test_stored_runs_that_lie_apart_widen_the_interval_to_what_they_show() -> None:
+    alike = [[0.0, 0.01, -0.01]] * 3
+    apart = [[centre + value for value in alike[0]] for centre in (-0.1, 0.0, 0.1)]
+    narrow, wide = unpaired_effect(alike, alike[0]), unpaired_effect(apart, alike[0])
+    assert narrow is not None
+    assert wide is not None
+    assert wide.high == pytest.approx(stats.t.ppf(0.975, 2) * 0.1 * math.sqrt(1 + 1 / 3))
+    assert (narrow.high or 1) < (wide.high or 0) / 5
+
+
+def test_an_unpaired_effect_of_exact_figures_is_a_point_and_needs_two_workers() -> None:
+    exact = unpaired_effect([[2.0, 2.0]], [3.0, 3.0])
+    assert exact is not None
+    assert (exact.low, exact.location, exact.high) == (1.0, 1.0, 1.0)
+    single = unpaired_effect([[2.0, 2.0]], [3.0])
+    assert single is not None
+    assert single.low is None
+    assert unpaired_effect([[]], [3.0]) is None
+    stepped = unpaired_effect([[2.0, 2.0]], [3.0, 3.0], rounding=0.1)
+    assert stepped is not None
+    assert (stepped.low or 1.0) < 1.0 < (stepped.high or 1.0)
+
+
+def test_against_stored_runs_a_machine_that_moves_is_seldom_taken_for_slower_code() -> None:
+    for case in simulated_baselines.CASES:
+        found = simulated_baselines.outcomes(case, 0.0, 200)
+        if not case.alone and case.shift <= 0.02:
+            assert found["regressed"] <= 6, case

@@ -12,6 +12,7 @@ An adapter is an object with a `name`, `check` and `load`; adding one means addi
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -37,7 +38,9 @@ class Model(Protocol):
     """Weights in memory, and what can be built over them.
 
     `not_applicable` names toggles that this target cannot take, with the reason. `probe` opens the witness of a toggle
-    with the given parameters; the usual answer is `named(toggle).witness.probe(**parameters)`.
+    with the given parameters; the usual answer is `named(toggle).witness.probe(**parameters)`. `place` makes one call of
+    a toggle's place as `request` has it, for timing it alone (`Optimization.one_call`); such calls are made inside
+    `inference()`, which is whatever a request runs in.
     """
 
     description: Mapping[str, Any]
@@ -47,6 +50,10 @@ class Model(Protocol):
     def bind(self, states: Mapping[str, State], speakers: Sequence[Speaker]) -> Target: ...
 
     def probe(self, optimization: str, parameters: Mapping[str, Any]) -> Probe: ...
+
+    def place(self, optimization: str, state: State, request: Request) -> Callable[[], Any]: ...
+
+    def inference(self) -> AbstractContextManager[Any]: ...
 
 
 class Adapter(Protocol):

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import asdict, replace
 from difflib import get_close_matches
 from itertools import count
@@ -12,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from harness.adapters.base import SHARED
 from harness.errors import UsageError
 from harness.optimizations import SPEECH_SITES, BindContext, Probe, bind, lacking, named
-from harness.requests import Speaker
+from harness.requests import Request, Speaker
 from harness.results import State
 
 if TYPE_CHECKING:
@@ -47,19 +48,34 @@ class CosyVoice2Model:
         """
         from harness.models.cosyvoice2.pipeline import Pipeline
 
+        return Pipeline(self._networks, bind(states, self._context(), SPEECH_SITES), speakers)
+
+    def _context(self) -> BindContext:
         config = self._networks.config
-        context = BindContext(
+        return BindContext(
             device=self._networks.device,
             prompt_rate_hz=config.prompt_rate_hz,
             model_rate_hz=config.sample_rate_hz,
             store_dir=self._store_dir / str(next(self._bound)),
             model_fingerprint=self._fingerprint,
         )
-        return Pipeline(self._networks, bind(states, context, SPEECH_SITES), speakers)
 
     def probe(self, optimization: str, parameters: Mapping[str, Any]) -> Probe:
         """The witness of a toggle, as its file declares it."""
         return named(optimization).witness.probe(**parameters)
+
+    def place(self, optimization: str, state: State, request: Request) -> Callable[[], Any]:
+        """One call of a toggle's place with the text and the speaker of `request`, over a front end with no toggle on."""
+        from harness.models.cosyvoice2.pipeline import site_arguments
+
+        context = self._context()
+        arguments = site_arguments(self._networks, bind({}, context, SPEECH_SITES), request)
+        return named(optimization).one_call(state, context, arguments)
+
+    def inference(self) -> AbstractContextManager[Any]:
+        import torch
+
+        return torch.inference_mode()
 
 
 class CosyVoice2Adapter:

@@ -1,7 +1,7 @@
 """A model made of planted costs and planted faults, to test the harness without torch and without waiting.
 
 Its time is that of `FakeMachine`. Options (`model:` in a scenario): `base` seconds a request, `noise` as the standard
-deviation of the log, per toggle or state of one `effects`, `crowding`, `memory` and `faults` (see `FAULTS`), `seed`, and
+deviation of the log, per toggle or state of one `effects`, `crowding`, `memory`, `places` and `faults` (see `FAULTS`), `seed`, and
 `new_speaker`, what meeting one costs.
 """
 
@@ -11,6 +11,7 @@ import hashlib
 import os
 import threading
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +31,7 @@ FAULTS = (
     "out_of_memory",
     "error",
     "error_in_a_crowd",
+    "error_at_place",
     "change",
     "change_at_first",
     "change_later",
@@ -49,6 +51,8 @@ _INIT_SHARE = 0.05
 _FOOTPRINT_BYTES = 400 * 2**20
 _REQUEST_BYTES = 100 * 2**20
 """What each further request at the same moment holds."""
+_PLACE_S = 1e-6
+"""What a call of a toggle's place takes with the toggle on."""
 _CROWDED_SHARE = 0.5
 """How much longer a request takes for each further one at the same moment, as a share of its time alone."""
 
@@ -77,6 +81,26 @@ class FakeModel:
 
     def probe(self, optimization: str, parameters: Mapping[str, Any]) -> Probe:
         return counter(f"fake.{optimization}")
+
+    def place(self, optimization: str, state: State, request: Request) -> Callable[[], None]:
+        """Without the toggle the planted time, with it `_PLACE_S`; the time of either wobbles once."""
+        name = setting(optimization, state)
+        fault = None if state is False else self.planted("faults", name)
+        took_s = _PLACE_S if state is not False else self.planted("places", optimization) or _PLACE_S
+        took_s *= self.wobble()
+
+        def call() -> None:
+            if fault == "error_at_place":
+                message = "planted error at the place"
+                raise ValueError(message)
+            if state is False or fault == "inert":
+                spans.count(f"fake.{optimization}")
+            self.machine.advance_s(took_s)
+
+        return call
+
+    def inference(self) -> AbstractContextManager[Any]:
+        return nullcontext()
 
     def planted(self, what: str, name: str) -> Any:
         """What the option `what` says of a toggle in a state, or of the toggle in any state; None where it says nothing."""

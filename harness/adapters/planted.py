@@ -8,6 +8,7 @@ machine's own. `python -m tests.prove` counts how often this harness, and other 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -66,16 +67,27 @@ class PlantedModel:
 
     def bind(self, states: Mapping[str, State], speakers: Sequence[Speaker]) -> PlantedTarget:
         """The call with the toggles of `states`; it has no use for speakers."""
-        context = BindContext(
-            device=self._device, prompt_rate_hz=SAMPLE_RATE_HZ, model_rate_hz=SAMPLE_RATE_HZ, store_dir=Path(),
-            model_fingerprint="",
-        )  # fmt: skip
-        work: PlantedWork = bind(states, context, PLANTED_SITES)["planted.work"]
+        work: PlantedWork = bind(states, self._context(), PLANTED_SITES)["planted.work"]
         return PlantedTarget(partial(work, self._unit, self._units))
 
     def probe(self, optimization: str, parameters: Mapping[str, Any]) -> Probe:
         """The witness of a toggle, as its file declares it."""
         return named(optimization).witness.probe(**parameters)
+
+    def place(self, optimization: str, state: State, request: Request) -> Callable[[], Any]:
+        """All units of a request: it has no other place."""
+        return named(optimization).one_call(state, self._context(), {"planted.work": (self._unit, self._units)})
+
+    def inference(self) -> AbstractContextManager[Any]:
+        import torch
+
+        return torch.inference_mode()
+
+    def _context(self) -> BindContext:
+        return BindContext(
+            device=self._device, prompt_rate_hz=SAMPLE_RATE_HZ, model_rate_hz=SAMPLE_RATE_HZ, store_dir=Path(),
+            model_fingerprint="",
+        )  # fmt: skip
 
 
 class PlantedTarget:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness.errors import UsageError
 from harness.optimizations import SPEECH_SITES, VOICE_SITES, BindContext, Probe, bind, lacking, named
-from harness.requests import Speaker
+from harness.requests import Request, Speaker
 from harness.results import State
 
 if TYPE_CHECKING:
@@ -55,15 +56,29 @@ class VitsModel:
         """A pipeline with the toggles of `states`. A voice has one speaker, so that there is no use for others."""
         from harness.models.vits.pipeline import Pipeline
 
-        context = BindContext(
-            device="cpu", prompt_rate_hz=self._voice.rate_hz, model_rate_hz=self._rate_hz, store_dir=Path(),
-            model_fingerprint=self._digest,
-        )  # fmt: skip
-        return Pipeline(self._voice, self._phonemes, self._rate_hz, bind(states, context, SITES))
+        return Pipeline(self._voice, self._phonemes, self._rate_hz, bind(states, self._context(), SITES))
 
     def probe(self, optimization: str, parameters: Mapping[str, Any]) -> Probe:
         """The witness of a toggle, as its file declares it."""
         return named(optimization).witness.probe(**parameters)
+
+    def place(self, optimization: str, state: State, request: Request) -> Callable[[], Any]:
+        """One call of a toggle's place for the first sentence of `request`, with no other toggle on."""
+        from harness.models.vits.pipeline import site_arguments
+
+        arguments = site_arguments(self._voice, self._phonemes, self._rate_hz, request)
+        return named(optimization).one_call(state, self._context(), arguments)
+
+    def inference(self) -> AbstractContextManager[Any]:
+        import torch
+
+        return torch.inference_mode()
+
+    def _context(self) -> BindContext:
+        return BindContext(
+            device="cpu", prompt_rate_hz=self._voice.rate_hz, model_rate_hz=self._rate_hz, store_dir=Path(),
+            model_fingerprint=self._digest,
+        )  # fmt: skip
 
 
 class VitsAdapter:

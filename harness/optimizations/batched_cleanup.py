@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+from collections.abc import Callable
 from typing import Annotated, Literal
 
 from pydantic import Field
@@ -35,6 +36,10 @@ class CleanedInBatches:
         self._above_bytes = above_bytes
         self._segments = 0
 
+    def start_over(self) -> None:
+        """No segment has ended since memory was cleaned."""
+        self._segments = 0
+
     def after_segment(self) -> None:
         self._segments += 1
         due = isinstance(self._every, int) and self._segments >= self._every
@@ -47,7 +52,7 @@ class CleanedInBatches:
 
     def _clean(self) -> None:
         release_memory(self._device)
-        self._segments = 0
+        self.start_over()
 
 
 def release_memory(device: str) -> None:
@@ -75,6 +80,18 @@ def clean_each_segment(context: BindContext) -> Cleanup:
     return CleanedPerSegment(context.device)
 
 
+def end_of_first_segment(cleanup: Cleanup) -> Callable[[], None]:
+    """The end of a segment after which memory is cleaned without the toggle, and with it only later."""
+    if not isinstance(cleanup, CleanedInBatches):
+        return cleanup.after_segment
+
+    def call() -> None:
+        cleanup.start_over()
+        cleanup.after_segment()
+
+    return call
+
+
 @optimization(
     title="Clean up memory in batches",
     sites=("engine.cleanup",),
@@ -87,6 +104,7 @@ def clean_each_segment(context: BindContext) -> Cleanup:
     ),
     isolation="settled",
     seed_section="other 4",
+    place=end_of_first_segment,
 )
 def batched_cleanup(
     context: BindContext,

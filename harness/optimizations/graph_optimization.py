@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 from harness.optimizations.registry import Check, optimization
 from harness.optimizations.sites import BindContext, GraphLevel
@@ -27,6 +28,11 @@ def runs_at(level: GraphLevel = "all") -> Probe:
     )  # fmt: skip
 
 
+def run_at(level: Callable[[], GraphLevel], network: Callable[[GraphLevel], Callable[[], Any]]) -> Callable[[], Any]:
+    """The place: a run of a session at this level."""
+    return network(level())
+
+
 def as_written(context: BindContext) -> Callable[[], GraphLevel]:
     """Run the graph as its file has it."""
     return lambda: "disabled"
@@ -38,6 +44,7 @@ def as_written(context: BindContext) -> Callable[[], GraphLevel]:
     before=as_written,
     witness=Witness(unit="runs at this level of optimization", probe=runs_at, before="none", after="every request"),
     check=Check(grade="tolerance", bound=1e-3, reason="fused operations round differently"),
+    place=run_at,
 )
 def graph_optimization(context: BindContext, *, level: GraphLevel = "all") -> Callable[[], GraphLevel]:
     """Let onnxruntime fold constants, fuse operations and choose layouts (`graph_optimization_level`).

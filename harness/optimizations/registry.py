@@ -7,9 +7,11 @@ import importlib
 import inspect
 import pkgutil
 import textwrap
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
+from functools import partial
+from types import CodeType
 from typing import Any, Literal
 
 from harness.errors import UsageError
@@ -19,6 +21,10 @@ from harness.results import Grade, Isolation, State
 
 Builder = Callable[..., Any]
 """`builder(context, **parameters)` returns the implementation for each of the toggle's sites (the same for all)."""
+
+Place = Callable[..., Callable[[], Any]]
+"""`place(implementation, *arguments)` makes one call of a toggle's place, for timing it alone; `arguments` are what the
+target calls the site with."""
 
 _REGISTRY: dict[str, Optimization] = {}
 _NOT_TOGGLES = {"registry", "sites", "witness"}
@@ -44,7 +50,8 @@ class Optimization:
     """A toggle: what it is called, where it applies, its code before and after, and how it is judged.
 
     `parameters` are the keyword parameters of `after` with their defaults. `seed_section` says where the claim comes
-    from in the document that started this project, "" for a toggle that it does not name.
+    from in the document that started this project, "" for a toggle that it does not name. `place` makes one call of its
+    place: such that on one side it does what the witness counts, and on the other does not.
     """
 
     name: str
@@ -57,6 +64,7 @@ class Optimization:
     isolation: Isolation
     excludes: tuple[str, ...]
     seed_section: str
+    place: Place
 
     @property
     def doc(self) -> str:
@@ -69,12 +77,28 @@ class Optimization:
         signature = inspect.signature(self.after).parameters.values()
         return {p.name: p.default for p in signature if p.kind is inspect.Parameter.KEYWORD_ONLY}
 
+    def one_call(
+        self, state: State, context: BindContext, arguments: Mapping[str, tuple[Any, ...]]
+    ) -> Callable[[], Any]:
+        """One call of the toggle's place in `state`; `arguments` holds what the target calls each of its sites with."""
+        parameters = {} if isinstance(state, bool) else dict(state)
+        implementation = self.before(context) if state is False else self.after(context, **parameters)
+        return self.place(implementation, *arguments[self.sites[0]])
+
     def source(self, side: Literal["before", "after"]) -> str:
         """The code of one side as text: its builder, and what the builder uses from the same file."""
         builder = self.before if side == "before" else self.after
-        used = [builder.__globals__.get(name) for name in builder.__code__.co_names]
+        used = [builder.__globals__.get(name) for name in dict.fromkeys(_names(builder.__code__))]
         local = [item for item in used if getattr(item, "__module__", None) == builder.__module__]
         return "\n\n".join(_code_of(item) for item in [builder, *local])
+
+
+def _names(code: CodeType) -> Iterator[str]:
+    """The names that code uses, that of functions inside it too."""
+    yield from code.co_names
+    for inner in code.co_consts:
+        if isinstance(inner, CodeType):
+            yield from _names(inner)
 
 
 def _code_of(item: Any) -> str:
@@ -88,6 +112,11 @@ def _code_of(item: Any) -> str:
     return ast.unparse(tree) + "\n"
 
 
+def plain_call(implementation: Callable[..., Any], *arguments: Any) -> Callable[[], Any]:
+    """The place of a toggle whose site is a function: a call of it."""
+    return partial(implementation, *arguments) if arguments else implementation
+
+
 def optimization(
     *,
     title: str,
@@ -98,6 +127,7 @@ def optimization(
     isolation: Isolation = "request",
     excludes: tuple[str, ...] = (),
     seed_section: str = "",
+    place: Place = plain_call,
 ) -> Callable[[Builder], Builder]:
     """Register the decorated builder as the code after; its name is the toggle's name. Raises on a duplicate."""
 
@@ -116,7 +146,7 @@ def optimization(
                 raise ValueError(message)
         _REGISTRY[name] = Optimization(
             name=name, title=title, sites=sites, before=before, after=after, witness=witness, check=check,
-            isolation=isolation, excludes=excludes, seed_section=seed_section,
+            isolation=isolation, excludes=excludes, seed_section=seed_section, place=place,
         )  # fmt: skip
         return after
 

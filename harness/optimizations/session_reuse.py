@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from harness.optimizations.registry import optimization
@@ -33,6 +34,12 @@ class Kept:
         return self._session
 
 
+def next_request(implementation: VoiceSession, build: Callable[[], Any]) -> Callable[[], Any]:
+    """The place: what a request does for its session, once the pipeline is built."""
+    implementation.prepare(build)
+    return partial(implementation.get, build)
+
+
 def build_session_each_time(context: BindContext) -> VoiceSession:
     """Load the voice's file in each request."""
     return BuiltEachTime()
@@ -49,6 +56,7 @@ def build_session_each_time(context: BindContext) -> VoiceSession:
         after="none",
     ),
     isolation="settled",
+    place=next_request,
 )
 def session_reuse(context: BindContext) -> VoiceSession:
     """Build the `InferenceSession` of a voice once, with the pipeline, instead of in each request.

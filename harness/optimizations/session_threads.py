@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Annotated
+from typing import Annotated, Any
 
 from pydantic import Field
 
@@ -21,6 +21,11 @@ def runs_on(threads: int = 2) -> Probe:
     )  # fmt: skip
 
 
+def run_on(threads: Callable[[], int], network: Callable[[int], Callable[[], Any]]) -> Callable[[], Any]:
+    """The place: a run of a session that has so many threads."""
+    return network(threads())
+
+
 def one_thread(context: BindContext) -> Callable[[], int]:
     """Run each operation on the thread that asks for it."""
     return lambda: 1
@@ -32,6 +37,7 @@ def one_thread(context: BindContext) -> Callable[[], int]:
     before=one_thread,
     witness=Witness(unit="runs on this number of threads", probe=runs_on, before="none", after="every request"),
     check=Check(grade="tolerance", bound=1e-4, reason="sums are cut otherwise among threads, and round differently"),
+    place=run_on,
 )
 def session_threads(context: BindContext, *, threads: Annotated[int, Field(ge=2, le=256)] = 2) -> Callable[[], int]:
     """Share each operation of the network among `threads` threads (`intra_op_num_threads`); before is one.

@@ -32,14 +32,14 @@ class Resampler(Protocol):
     def __call__(self, audio: Any, orig_hz: int, new_hz: int, /) -> Any: ...
 
 
-class Patterns(Protocol):
-    """`text.patterns` makes one from {name: regular expression}: the pipeline then searches by name."""
+class Pattern(Protocol):
+    """What `text.patterns` makes of each regular expression; `re.Pattern` is one."""
 
-    def search(self, name: str, text: str, /) -> Any: ...
+    def search(self, text: str, /) -> Any: ...
 
-    def sub(self, name: str, repl: Any, text: str, /) -> str: ...
+    def sub(self, repl: Any, text: str, /) -> str: ...
 
-    def split(self, name: str, text: str, /) -> list[str]: ...
+    def split(self, text: str, /) -> list[Any]: ...
 
 
 class SpeakerFeatures(Protocol):
@@ -94,7 +94,7 @@ SPEECH_SITES: Mapping[str, str] = {
     "frontend.device": "() -> torch.device: where the front end puts its tensors; asked for each tensor it moves",
     "facade.device": "() -> torch.device: where the engine's public methods put their inputs; asked in each request",
     "frontend.resample": Resampler.__doc__ or "",
-    "text.patterns": "({name: regex}) -> Patterns: how text normalisation and splitting match",
+    "text.patterns": "({name: regex}) -> {name: Pattern}: how text normalisation and splitting match",
     "frontend.speaker": SpeakerFeatures.__doc__ or "",
     "engine.cleanup": Cleanup.__doc__ or "",
 }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from threading import get_ident
 from typing import Any
@@ -67,6 +68,12 @@ def extract_each_time(context: BindContext) -> SpeakerFeatures:
     return ExtractedEachTime()
 
 
+def features_of_one(speakers: SpeakerFeatures, prompt: Any, extract: Extract) -> Callable[[], Mapping[str, Any]]:
+    """The features of a speaker whom the pipeline was told of when it was built."""
+    speakers.register([prompt], extract)
+    return partial(speakers.features, prompt, extract)
+
+
 @optimization(
     title="Preregister speaker features",
     sites=("frontend.speaker",),
@@ -78,6 +85,7 @@ def extract_each_time(context: BindContext) -> SpeakerFeatures:
         after="none",
     ),
     seed_section="other 3",
+    place=features_of_one,
 )
 def speaker_preregistration(context: BindContext) -> SpeakerFeatures:
     """Compute a speaker's features (speech tokens, mel frames, embedding) when the speaker is registered.

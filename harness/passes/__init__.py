@@ -2,6 +2,7 @@
 
 examination   what every arm makes of the requests, and what its witnesses count
 latency       blocks of all arms, in turn, until the budget is spent
+micro         the place of each toggle alone, before and after, where it is asked for
 memory        peaks of every arm, each in a fresh process
 pairs         instead of latency where arms cannot share a process: the two revisions of a gate
 """
@@ -10,6 +11,15 @@ from harness.passes.cycle import first_cycle
 from harness.passes.examination import examination_pass
 from harness.passes.latency import latency_pass
 from harness.passes.memory import memory_pass
+from harness.passes.micro import micro_pass
 from harness.passes.pairs import confirmation_pass, pair_pass
 
-__all__ = ["confirmation_pass", "examination_pass", "first_cycle", "latency_pass", "memory_pass", "pair_pass"]
+__all__ = [
+    "confirmation_pass",
+    "examination_pass",
+    "first_cycle",
+    "latency_pass",
+    "memory_pass",
+    "micro_pass",
+    "pair_pass",
+]

@@ -95,7 +95,7 @@ def _examine(session: Session, worker: WorkerProcess, arm: str, checked: Sequenc
     first = [*checked, *[shortest] * (MIN_REQUESTS - len(checked))]
     message = {
         "do": "examine", "arm": arm, "toggles": {} if arm == PLACEBO else _parameters(session), "first": first,
-        "second": list(checked), "files": [str(session.journal.folder / file) for file in files],
+        "second": list(checked), "files": [str((session.journal.folder / file).absolute()) for file in files],
     }  # fmt: skip
     events = worker.ask(message, limit_s=session.limit_s)
     session.record(

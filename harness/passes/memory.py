@@ -45,7 +45,7 @@ def _peaks(session: Session, arm: str, repeat: int, number: int, worker: WorkerP
     snapshot = _snapshot_file(session, arm) if repeat == 0 and arm not in CONTROLS else None
     message = {
         "do": "memory", "arm": arm, "requests": indexes, "dose": arm in CONTROLS,
-        "snapshot": None if snapshot is None else str(session.journal.folder / snapshot),
+        "snapshot": None if snapshot is None else str((session.journal.folder / snapshot).absolute()),
     }  # fmt: skip
     began_s = time.monotonic()
     events = worker.ask(message, limit_s=(2 + 2 * len(indexes)) * session.limit_s)

@@ -78,11 +78,32 @@ def _device(device: Device) -> Iterator[str]:
         yield from tabulate(
             ("Optimization", "State", "Why", "Witness", "Output"), [_invalid(entry) for entry in device.invalid]
         )
+    yield from _scales(device)
     yield from _frontiers(device)
     yield from _details(device)
     for title, reason in device.unavailable:
         yield f"{escape(title)} on {escape(device.name)}: {units.NOT_MEASURED} ({escape(reason)})."
         yield ""
+
+
+def _scales(device: Device) -> Iterator[str]:
+    if device.scales:
+        yield f"#### Two scales on {escape(device.name)}"
+        yield ""
+        yield "A call of each place, timed alone, times the calls of a request, beside what was measured of requests."
+        yield ""
+        yield from tabulate(
+            ("Optimization", "A call", "Calls", "Expected of a request", "Share", "Measured", "95 % interval"),
+            [
+                tuple(
+                    map(
+                        escape,
+                        (row.name, row.call, row.calls, row.expected, row.share, row.measured, row.measured_interval),
+                    )
+                )
+                for row in device.scales
+            ],
+        )
 
 
 def _frontiers(device: Device) -> Iterator[str]:

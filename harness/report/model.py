@@ -114,6 +114,24 @@ class InvalidRow:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ScaleRow:
+    """A toggle's place, timed alone, beside a request: the change of a call, how many calls a request has, the change to
+    expect of it with its share, and that which was measured. Intervals are empty where there are none.
+    """
+
+    name: str
+    title: str
+    call: str
+    call_interval: str
+    calls: str
+    expected: str
+    expected_interval: str
+    share: str
+    measured: str
+    measured_interval: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ControlRow:
     """A control and its outcome in words."""
 
@@ -259,6 +277,7 @@ class Device:
     placebo: tuple[float, float] | None
     margin: float
     frontiers: tuple[Frontier, ...] = ()
+    scales: tuple[ScaleRow, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -338,6 +357,21 @@ class Incident:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Wording:
+    """What a page calls what it compares: optimizations, or in a gate the settings of two revisions.
+
+    `about` ends the title, `column` heads the names in tables, `none` says that there are none, `whole` is the one that is
+    shown in every metric, and `sides` says what before and after are.
+    """
+
+    about: str
+    column: str
+    none: str
+    whole: str
+    sides: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Page:
     """A whole report."""
 
@@ -354,3 +388,4 @@ class Page:
     command: str
     headline_metric: str
     glossary: tuple[tuple[str, str], ...]
+    words: Wording

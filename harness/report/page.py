@@ -7,13 +7,16 @@ from pathlib import PurePath
 from typing import Any
 
 from harness import units
-from harness.report import breakdown, kinds, memory, rows, sentences
+from harness.report import breakdown, kinds, memory, revisions, rows, sentences
 from harness.report.frontiers import frontiers
 from harness.report.model import Device, Facts, Incident, Listening, Page, Player
 from harness.report.reading import Reading, anchor
+from harness.report.scales import scale_rows
 from harness.report.toggles import toggle_sections
 from harness.results import TOGETHER, Run
 
+_NOTICED = ("skipped", "stored", "scenario")
+"""Findings that stand at the head of the page: what was not compared, or not alike."""
 _GLOSSARY: Facts = (
     ("ratio", "After over before. \u201c12 % faster\u201d says that it takes 12 % less time; a factor is given from twice on."),
     ("95 % interval", "Where the true change lies, at this certainty. Verdicts rest on the interval, not on the estimate."),
@@ -27,6 +30,7 @@ _GLOSSARY: Facts = (
     ("placebo", "A twin of the baseline, measured like any other arm. It must show no change."),
     ("dose", "The baseline with a known delay added. The harness must find that delay."),
     ("block", "Every arm once on the same request, in random order; differences are taken within a block."),
+    ("place", "Where the code asks what an optimization changes. Timed alone it shows changes that no request can show."),
     ("kind of request", "One text, mode and way of delivery. Intervals by kind share the 5 % of their row over the whole workload."),
     ("underrun", "A player that starts at the first chunk has nothing left to play before the next chunk arrives."),
     ("p50, p95, p99", "Half, 95 % and 99 % of the requests took no longer than this. Verdicts do not rest on these."),
@@ -55,6 +59,7 @@ def build(run: Run) -> Page:
         command=str(run.timing.get("command") or f"harness run {run.scenario.get('name', 'SCENARIO')}"),
         headline_metric=metric,
         glossary=_GLOSSARY,
+        words=revisions.wording(run),
     )  # fmt: skip
 
 
@@ -90,6 +95,7 @@ def _device(reading: Reading, name: str, metric: str) -> Device:
         placebo=breakdown.placebo_band(reading, name, metric),
         margin=_margin(reading, name, metric),
         frontiers=frontiers(reading, name),
+        scales=scale_rows(reading, name),
     )
 
 
@@ -113,7 +119,8 @@ def _facts(run: Run) -> Facts:
         ("Started", str(run.timing.get("started", ""))),
         ("Model", described),
         ("Devices", ", ".join(run.plan.devices)),
-        ("Design", str(run.scenario.get("design", "")).replace("_", " ")),
+        *revisions.facts(run),
+        ("Design", "" if run.plan.limits else str(run.scenario.get("design", "")).replace("_", " ")),
         ("Measured for", units.seconds(total) if isinstance(total, int | float) else ""),
         ("Start-up", _startup(run.timing.get("startup_s"))),
     )
@@ -126,7 +133,7 @@ def _startup(value: Any) -> str:
 
 
 def _notices(run: Run) -> tuple[str, ...]:
-    notices = [finding.message for finding in run.findings if finding.kind == "skipped"]
+    notices = [finding.message for finding in run.findings if finding.kind in _NOTICED]
     if not run.complete:
         notices.append("This run was not finished. What was measured until then is shown.")
     if any(row.hit_cap for row in run.equivalences):

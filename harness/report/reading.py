@@ -125,7 +125,11 @@ class Reading:
 
     @property
     def whole(self) -> str:
-        """What stands for everything at once: "all", or in a run of a single toggle that one, in its first state."""
+        """What stands for everything at once: "all", or in a run of a single toggle that one, in its first state; in a gate
+        the first setting.
+        """
+        if self.run.plan.limits:
+            return next(iter(self.run.plan.limits))
         return self.settings(next(iter(self.run.optimizations)))[0] if len(self.run.optimizations) == 1 else TOGETHER
 
     def ends(self) -> tuple[str | None, str | None]:

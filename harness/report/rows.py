@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 
 from harness import units
 from harness.metrics import Metric, is_of_stage, metric
+from harness.report import revisions
 from harness.report.model import Badge, ControlRow, InvalidRow, MetricTable, Quantile, Row, Tone
 from harness.report.reading import INVALID, JUDGED, Reading
 from harness.results import TOGETHER, Contrast, Control, Equivalence, Verdict, toggle_of
@@ -55,7 +56,9 @@ def badge(verdict: Verdict) -> Badge:
 
 
 def title_of(reading: Reading, optimization: str) -> str:
-    """What a toggle is called for people."""
+    """What a toggle, or in a gate a setting of them, is called for people."""
+    if reading.run.plan.limits:
+        return revisions.in_words(optimization).capitalize()
     if optimization == TOGETHER:
         return "All together"
     toggle = toggle_of(optimization)
@@ -73,7 +76,7 @@ def row(reading: Reading, contrast: Contrast) -> Row:
         name=contrast.optimization,
         setting=contrast.optimization.removeprefix(toggle_of(contrast.optimization)).strip("[]"),
         title=title_of(reading, contrast.optimization),
-        against="" if _from_nothing(reading, contrast) else contrast.reference_arm,
+        against="" if reading.run.plan.limits or _from_nothing(reading, contrast) else contrast.reference_arm,
         metric=contrast.metric,
         metric_title=measured.title,
         before=units.quantity(contrast.before, contrast.unit),

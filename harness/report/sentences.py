@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from itertools import groupby
 
 from harness import units
+from harness.report import revisions
 from harness.report.model import InvalidRow, MetricTable, Row, Tone
 from harness.report.reading import Reading
 from harness.report.rows import describe, direction, worst_bound
@@ -32,6 +33,8 @@ def answer(reading: Reading, device: str, table: MetricTable, invalid: Sequence[
     together = next((row for row in table.rows if row.name == TOGETHER), None)
     toggles = [row for row in table.rows if row.name != TOGETHER]
     noun = describe(table.metric).title.lower()
+    if reading.run.plan.limits:
+        return revisions.answer(table, invalid, noun)
     if toggles and all(row.verdict.tone in ("level", "open") for row in table.rows):
         return _nothing_told_apart(table.rows, noun, invalid)
     parts = [_together(together, reading.together_count(), noun, invalid)]
@@ -45,7 +48,7 @@ def foresight(reading: Reading, device: str) -> str:
     found = next((item for item in reading.run.calibrations if item.device == device), None)
     if found is None:
         known = f"harness calibrate {reading.run.scenario.get('name', 'SCENARIO')}"
-        if not reading.run.plan.pairs:
+        if not reading.run.plan.pairs or reading.run.plan.limits:
             return ""
         return f"How small a change this machine can tell apart in this budget is not known; to measure it: {known}"
     return foresight_of(found)

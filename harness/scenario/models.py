@@ -22,7 +22,7 @@ from pydantic import (
 from pydantic.json_schema import SkipJsonSchema
 
 from harness.errors import ScenarioError
-from harness.metrics import EXACT
+from harness.metrics import EXACT, SITE
 from harness.results import NOTHING, TOGETHER
 from harness.scenario.gating import Gate
 from harness.scenario.keys import Keys
@@ -89,7 +89,8 @@ class Measure(Keys):
 
     metrics: Annotated[tuple[MetricName, ...], Field(min_length=1), AfterValidator(distinct)] = Field(
         default=_DEFAULT_METRICS,
-        description="Metrics to compare. `stage.NAME` is the time of a stage on the host, `device.NAME` on the GPU.",
+        description="Metrics to compare. `stage.NAME` is the time of a stage on the host, `device.NAME` on the GPU; `site` "
+        "has every optimization's own place timed alone as well.",
     )
     margin: MarginOrMargins = Field(
         default=DEFAULT_MARGIN,
@@ -214,7 +215,9 @@ class Scenario(Keys):
         """The margin of latency, or where it is not measured those of all metrics; of what is exact, nothing may be lost."""
         metrics = self.measure.metrics
         limits = {
-            name: self.measure.margin_of(name) for name in metrics if name == "latency" or "latency" not in metrics
+            name: self.measure.margin_of(name)
+            for name in metrics
+            if name == "latency" or ("latency" not in metrics and name != SITE)
         }
         return {**limits, EXACT: 0.0} if EXACT in metrics else limits
 
@@ -266,6 +269,8 @@ class Scenario(Keys):
             for metric in limits:
                 if metric not in self.measure.metrics:
                     refuse("this metric is not in measure.metrics, so that it cannot be gated", *path, metric)
+                if metric == SITE:
+                    refuse("a gate measures requests, and times no place alone", *path, metric)
         return self
 
     @model_validator(mode="after")

@@ -34,6 +34,7 @@ Fault = Literal[
     "out_of_memory",
     "error",
     "error_in_a_crowd",
+    "error_at_place",
     "change",
     "change_at_first",
     "change_later",

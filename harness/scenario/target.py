@@ -78,6 +78,9 @@ class Fake(Keys):
     )
     faults: dict[SettingName, Fault] = Field(default={}, description="What goes wrong while a toggle is on.")
     memory: dict[SettingName, Annotated[int, Strict()]] = Field(default={}, description="Bytes that each toggle saves.")
+    places: dict[ToggleName, Seconds] = Field(
+        default={}, description="Time that a call of each toggle's place takes with the toggle off; on, a microsecond."
+    )
     seed: Seed = Field(default=0, description="Seed of the noise.")
 
 

@@ -11,8 +11,9 @@ from dataclasses import fields, replace
 import pytest
 from rich.console import Console
 
-from harness.gate import Decision, Line, not_measured
+from harness.gate import Decision, Line, decide, not_measured
 from harness.report import gates
+from harness.results import Finding
 from tests.report import sample_gates
 
 DECISIONS = sample_gates.decisions()
@@ -161,3 +162,17 @@ def test_what_weakens_a_decision_stands_in_it() -> None:
     decision = replace(DECISIONS["pass"], notes=("compared with a stored run",))
     for text in (gates.markdown(decision), gates.junit(decision), printed(decision), gates.json_text(decision)):
         assert "compared with a stored run" in text
+
+
+def test_every_output_says_that_a_comparison_with_a_stored_run_is_weaker() -> None:
+    note = Finding(kind="stored", device="", message="Nothing shows whether the machine is as it was.")
+    decision = decide(sample_gates.run(findings=(note,)), base="stored run", head="HEAD")
+    assert decision.outcome == "pass"
+    assert gates.data(decision)["unpaired"] is True
+    outputs = (
+        printed(decision), gates.markdown(decision), gates.junit(decision), gates.json_text(decision), gates.github(decision)
+    )  # fmt: skip
+    for text in outputs:
+        assert "unpaired: weaker than against a revision" in " ".join(text.split())
+        assert "Nothing shows whether the machine is as it was." in text
+    assert gates.data(DECISIONS["pass"])["unpaired"] is False

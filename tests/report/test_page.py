@@ -8,10 +8,10 @@ from dataclasses import replace
 
 import pytest
 
-from harness.report import page
+from harness.report import html, page
 from harness.report.model import Device
-from harness.results import Failure, Run
-from tests.report import sample_runs
+from harness.results import Failure, Finding, Run
+from tests.report import sample_gates, sample_runs
 
 
 def _device(run: Run, name: str = "cpu") -> Device:
@@ -120,3 +120,39 @@ def test_a_model_directory_is_named_and_not_located() -> None:
     model = {"adapter": "cosyvoice2", "weights": "/home/ada/models/CosyVoice2-0.5B"}
     facts = dict(page.build(replace(run, scenario={**run.scenario, "model": model})).facts)
     assert facts["Model"] == "cosyvoice2, CosyVoice2-0.5B"
+
+
+REVISIONS = {
+    "base": {"name": "main", "commit": "abc1234" + 33 * "0", "subject": "Cache the <kernel>", "dirty": False},
+    "head": {"name": "working tree", "commit": "def5678" + 33 * "0", "subject": "Faster vocoder", "dirty": True},
+}
+
+
+def test_the_page_of_a_gate_speaks_of_revisions_and_settings() -> None:
+    made = sample_gates.run(environment={"revisions": REVISIONS})
+    built = page.build(made)
+    assert built.words.about == "head def5678000 against base abc1234000"
+    assert ("Base", "main (abc1234000): Cache the <kernel>") in built.facts
+    assert ("Head", "working tree (def5678000) with uncommitted changes: Faster vocoder") in built.facts
+    (device,) = built.devices
+    assert "with no optimization, the head makes no material difference to latency (0.4" in device.answer.lower()
+    assert {row.title for row in device.headline.rows} == {"With no optimization", "With all optimizations"}
+    assert not any(row.against for row in device.headline.rows)
+    text = html(made, lambda _: b"")
+    assert "Cache the &lt;kernel&gt;" in text
+    assert '<th scope="col">Setting</th>' in text
+    assert not any(word in text for word in ("Everything on", "Nothing on", "what each optimization is worth"))
+
+
+def test_the_page_of_a_gate_says_what_changed_and_what_cannot_be_compared() -> None:
+    made = sample_gates.run(
+        sample_gates.contrast("none", "latency", sample_gates.SLOWER, "slower"), sample_gates.crashed()
+    )
+    answer = page.build(made).devices[0].answer
+    assert "with no optimization, the head is 6.1\u202f% slower" in answer
+    assert "with all optimizations, the revisions cannot be compared: failed" in answer
+
+
+def test_a_comparison_with_a_stored_run_says_so_at_the_head_of_the_page() -> None:
+    finding = Finding(kind="stored", device="", message="unpaired, which is weaker")
+    assert "unpaired, which is weaker" in page.build(sample_gates.run(findings=(finding,))).notices

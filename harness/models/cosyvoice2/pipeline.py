@@ -19,6 +19,7 @@ from harness.models.cosyvoice2.config import CosyVoice2Config
 from harness.models.cosyvoice2.frontend import FrontEnd, FrontEndModels, ModelInputs, Recordings, random_front_end
 from harness.models.cosyvoice2.model_dir import ModelDir
 from harness.models.cosyvoice2.synthesis import Session, Synthesiser
+from harness.models.cosyvoice2.text import PATTERNS
 from harness.requests import Output, Request, Speaker
 from harness.spans import span
 
@@ -56,6 +57,25 @@ def loaded_networks(directory: ModelDir, device: str) -> Networks:
         front_end=onnx_networks.load_front_end(directory, device),
         recordings=Recordings(directory.config.prompt_rate_hz),
     )
+
+
+def site_arguments(networks: Networks, sites: Mapping[str, Any], request: Request) -> Mapping[str, tuple[Any, ...]]:
+    """What a pipeline calls each of its sites with when it speaks `request`: one example, for timing a site alone.
+
+    `sites` are those of the front end that extracts the speaker's features.
+    """
+    config = networks.config
+    front_end = FrontEnd(config, networks.front_end, networks.recordings, sites)
+    recording = networks.recordings.audio(request.speaker.audio)
+    return {
+        "model.cuda_available": (),
+        "frontend.device": (),
+        "facade.device": (),
+        "frontend.resample": (recording, config.prompt_rate_hz, config.sample_rate_hz),
+        "text.patterns": (PATTERNS, request.text),
+        "frontend.speaker": (request.speaker, front_end.extract),
+        "engine.cleanup": (),
+    }
 
 
 class Pipeline:

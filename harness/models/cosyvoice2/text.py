@@ -6,12 +6,12 @@ are compiled is what a toggle changes.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 from harness.models.cosyvoice2 import readings
 from harness.models.cosyvoice2.config import TextConfig
-from harness.optimizations.sites import Patterns
+from harness.optimizations.sites import Pattern
 
 _AMOUNT = r"(?P<amount>\d{1,3}(?:,\d{3})+(?:\.\d+)?|\d+(?:\.\d+)?)"
 _MONTHS = "January|February|March|April|May|June|July|August|September|October|November|December"
@@ -61,16 +61,16 @@ class TextFrontEnd:
     how the length of an English segment is measured (a Chinese one by its characters, as upstream).
     """
 
-    patterns: Patterns
+    patterns: Mapping[str, Pattern]
     config: TextConfig
     count_tokens: Callable[[str], int]
 
     def normalise(self, text: str) -> str:
         """`text` with everything written out in words. A text with special tokens, `<|...|>`, is left as it is."""
         text = text.strip()
-        if not text or self.patterns.search("special_token", text):
+        if not text or self.patterns["special_token"].search(text):
             return text
-        text = self.patterns.sub("full_width_digit", lambda match: str(int(match[0])), text)
+        text = self.patterns["full_width_digit"].sub(lambda match: str(int(match[0])), text)
         return self._normalise_chinese(text) if self._is_chinese(text) else self._normalise_english(text)
 
     def segments(self, text: str) -> list[str]:
@@ -82,32 +82,32 @@ class TextFrontEnd:
         text = self.normalise(text)
         length = len if self._is_chinese(text) else self.count_tokens
         joined = self._join(self._sentences(text, length), length)
-        return [segment.strip() for segment in joined if not self.patterns.search("only_punctuation", segment)]
+        return [segment.strip() for segment in joined if not self.patterns["only_punctuation"].search(segment)]
 
     def _is_chinese(self, text: str) -> bool:
-        return bool(self.patterns.search("chinese_character", text))
+        return bool(self.patterns["chinese_character"].search(text))
 
     def _normalise_chinese(self, text: str) -> str:
-        sub = self.patterns.sub
-        text = sub("line_break", "", text)
+        patterns = self.patterns
+        text = patterns["line_break"].sub("", text)
         for name, reading in readings.ZH.items():
-            text = sub(name, reading, text)
-        text = sub("blank_run", " ", text)
-        text = sub("dash", "，", text)
-        text = sub("bracket", "", text)
-        text = sub("blank_beside_wide", "", text)
-        text = sub("full_stop_wide", "。", text)
-        return sub("trailing_comma", "。", text)
+            text = patterns[name].sub(reading, text)
+        text = patterns["blank_run"].sub(" ", text)
+        text = patterns["dash"].sub("，", text)
+        text = patterns["bracket"].sub("", text)
+        text = patterns["blank_beside_wide"].sub("", text)
+        text = patterns["full_stop_wide"].sub("。", text)
+        return patterns["trailing_comma"].sub("。", text)
 
     def _normalise_english(self, text: str) -> str:
-        sub = self.patterns.sub
-        text = sub("line_break", " ", text)
+        patterns = self.patterns
+        text = patterns["line_break"].sub(" ", text)
         for name, reading in readings.EN.items():
-            text = sub(name, reading, text)
-        text = sub("dash", ", ", text)
-        text = sub("bracket", "", text)
-        text = sub("blank_run", " ", text)
-        return sub("trailing_comma", ".", text)
+            text = patterns[name].sub(reading, text)
+        text = patterns["dash"].sub(", ", text)
+        text = patterns["bracket"].sub("", text)
+        text = patterns["blank_run"].sub(" ", text)
+        return patterns["trailing_comma"].sub(".", text)
 
     def _sentences(self, text: str, length: Callable[[str], int]) -> Iterator[str]:
         for sentence in self._with_marks("clause_boundary", text):
@@ -139,7 +139,7 @@ class TextFrontEnd:
 
     def _with_marks(self, pattern: str, text: str) -> Iterator[str]:
         """The parts of `text` that `pattern` separates, each with the mark that closes it."""
-        parts = [*self.patterns.split(pattern, text), ""]
+        parts = [*self.patterns[pattern].split(text), ""]
         for body, mark in zip(parts[::2], parts[1::2], strict=True):
             if body or mark:
                 yield body + mark

@@ -16,6 +16,7 @@ from harness.errors import UsageError
 from harness.models.vits import sessions
 from harness.models.vits.phonemes import numbers
 from harness.models.vits.voice import Voice
+from harness.optimizations.sites import GraphLevel
 from harness.requests import Output, Request
 from harness.spans import span
 
@@ -30,6 +31,38 @@ same: they are drawn, and then count for nothing."""
 Phonemes = Callable[[str], list[str]]
 
 
+def feeds_of(ids: list[int], voice: Voice) -> dict[str, Any]:
+    """What the network is given for the phonemes `ids` of a sentence: arrays by the names of its inputs."""
+    return {
+        "input": np.array([ids], dtype=np.int64),
+        "input_lengths": np.array([len(ids)], dtype=np.int64),
+        "scales": np.array([NOISE, voice.length_scale, DURATION_NOISE], dtype=np.float32),
+    }
+
+
+def site_arguments(voice: Voice, phonemes: Phonemes, rate_hz: int, request: Request) -> dict[str, tuple[Any, ...]]:
+    """What each site is called with for the first sentence of `request`, by a pipeline with no toggle on.
+
+    Numbers of threads and levels are no calls of their own: their sites get what makes a run of the network with them.
+    """
+    feeds = feeds_of(numbers(phonemes(request.text)[0], voice.ids), voice)
+
+    def network(threads: int, level: GraphLevel) -> Callable[[], Any]:
+        session = sessions.build(voice.file, threads, level)
+        return lambda: session.run(None, feeds)
+
+    session = sessions.build(voice.file, 1, "disabled")
+    audio = torch.from_numpy(session.run(None, feeds)[0].reshape(1, -1))
+    return {
+        "voice.session": (partial(sessions.build, voice.file, 1, "disabled"),),
+        "voice.threads": (partial(network, level="disabled"),),
+        "voice.graph_level": (partial(network, 1),),
+        "voice.run": (session, feeds),
+        "frontend.resample": (audio, voice.rate_hz, rate_hz),
+        "engine.cleanup": (),
+    }
+
+
 class Pipeline:
     """A voice with an arm's toggles bound: `sites` has an implementation for each of the adapter's sites."""
 
@@ -37,7 +70,6 @@ class Pipeline:
         self._voice = voice
         self._phonemes = phonemes
         self._rate_hz = rate_hz
-        self._scales = np.array([NOISE, voice.length_scale, DURATION_NOISE], dtype=np.float32)
         self._session = sites["voice.session"]
         self._run = sites["voice.run"]
         self._resample = sites["frontend.resample"]
@@ -77,13 +109,8 @@ class Pipeline:
 
     def _speak(self, session: Any, ids: list[int]) -> NDArray[np.float32]:
         """Audio of one sentence at the output rate, float32 [samples]."""
-        feeds = {
-            "input": np.array([ids], dtype=np.int64),
-            "input_lengths": np.array([len(ids)], dtype=np.int64),
-            "scales": self._scales,
-        }
         with span("network"):
-            audio = self._run(session, feeds).reshape(1, -1)
+            audio = self._run(session, feeds_of(ids, self._voice)).reshape(1, -1)
         with span("resample"), torch.inference_mode():
             resampled = self._resample(torch.from_numpy(audio), self._voice.rate_hz, self._rate_hz)
             found: NDArray[np.float32] = resampled[0].numpy()

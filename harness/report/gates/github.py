@@ -17,16 +17,23 @@ _COMMANDS: Mapping[Outcome, str] = {
 
 
 def github(decision: Decision) -> str:
-    """A line for each limit that did not just pass, the gravest first, as GitHub shows ten of a kind; "" where all passed."""
+    """A line for each limit that did not just pass, the gravest first, as GitHub shows ten of a kind; "" where all passed.
+
+    Of a comparison with a stored run, whatever came of it, also a notice of what that cannot say.
+    """
     about = words.plain(decision.scenario)
     told = [(line.outcome, words.detail(line)) for line in words.by_weight(decision.lines)]
     if not told:
         told = [(decision.outcome, words.sentence(decision))]
-    return "".join(
+    lines = [
         f"::{_COMMANDS[outcome]} title={_property(f'{about}: {words.TITLES[outcome].lower()}')}::{_message(text)}\n"
         for outcome, text in told
         if outcome in _COMMANDS
-    )
+    ]
+    if decision.unpaired:
+        told_weaker = " ".join([words.UNPAIRED, *map(words.plain, decision.notes)])
+        lines.append(f"::notice title={_property(f'{about}: compared with a stored run')}::{_message(told_weaker)}\n")
+    return "".join(lines)
 
 
 def _message(text: str) -> str:

@@ -45,7 +45,8 @@ def _counts(decision: Decision) -> dict[str, str]:
 
 def _properties(suite: ET.Element, decision: Decision) -> None:
     properties = ET.SubElement(suite, "properties")
-    facts = {"base": decision.base, "head": decision.head, "run": decision.run_id, "outcome": decision.outcome}
+    facts = {"base": decision.base, "head": decision.head, "run": decision.run_id, "outcome": decision.outcome,
+             **({"comparison": "unpaired, with a stored run"} if decision.unpaired else {})}  # fmt: skip
     for name, value in facts.items():
         ET.SubElement(properties, "property", name=name, value=words.plain(value))
 

@@ -15,6 +15,8 @@ TITLES: Mapping[Outcome, str] = {
     "regressed": "Regressed", "failed": "Failed to measure", "inconclusive": "Inconclusive", "improved": "Improved",
     "pass": "Pass",
 }  # fmt: skip
+UNPAIRED = "Against a stored run, unpaired: weaker than against a revision."
+"""What every output says of such a decision; its notes say why."""
 _NAMED = 3
 """So many lines of an outcome are told in the sentence; how many more there are, as a number."""
 _NO_TEXT = ("Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp")
@@ -36,7 +38,7 @@ def sentence(decision: Decision) -> str:
     parts = [_told(decision.outcome, decision.lines)]
     if decision.outcome == "regressed" and _of("failed", decision.lines):
         parts.append(_told("failed", decision.lines))
-    return " ".join(parts)
+    return " ".join([*parts, *([UNPAIRED] if decision.unpaired else [])])
 
 
 def _told(outcome: Outcome, lines: Sequence[Line]) -> str:

@@ -57,16 +57,21 @@ def shared_networks() -> Networks:
 
 
 @pytest.fixture
-def sites_of(tmp_path: Path) -> Callable[[Mapping[str, State]], dict[str, Any]]:
-    """The implementations of all sites, for the toggles that are given."""
-    context = BindContext(
+def bind_context(tmp_path: Path) -> BindContext:
+    """What the builders of toggles may know of a pipeline of size nano."""
+    return BindContext(
         device="cpu",
         prompt_rate_hz=NANO.prompt_rate_hz,
         model_rate_hz=NANO.sample_rate_hz,
         store_dir=tmp_path / "speakers",
         model_fingerprint=fingerprint(NANO, 0),
     )
-    return lambda states: bind(states, context)
+
+
+@pytest.fixture
+def sites_of(bind_context: BindContext) -> Callable[[Mapping[str, State]], dict[str, Any]]:
+    """The implementations of all sites, for the toggles that are given."""
+    return lambda states: bind(states, bind_context)
 
 
 @pytest.fixture

@@ -7,9 +7,10 @@ import pytest
 from harness.models.cosyvoice2.config import FULL
 from harness.models.cosyvoice2.text import PATTERNS, TextFrontEnd
 from harness.models.cosyvoice2.tokenizer import TextTokenizer, trained
-from harness.optimizations.precompiled_regex import PatternsByText
+from harness.optimizations.precompiled_regex import PatternByText
 from harness.scenario.texts import LANGUAGES, TEXTS
 
+BY_TEXT = {name: PatternByText(source) for name, source in PATTERNS.items()}
 TOKENS_HZ = 25
 TOLERANCE = 0.25
 
@@ -17,7 +18,7 @@ TOLERANCE = 0.25
 def segments(text: str) -> list[int]:
     """Text tokens of each segment."""
     tokenizer = TextTokenizer(trained())
-    front_end = TextFrontEnd(PatternsByText(PATTERNS), FULL.text, lambda part: len(tokenizer.encode(part)))
+    front_end = TextFrontEnd(BY_TEXT, FULL.text, lambda part: len(tokenizer.encode(part)))
     return [len(tokenizer.encode(segment)) for segment in front_end.segments(text)]
 
 

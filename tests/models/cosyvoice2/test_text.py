@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from typing import Any
 
 import pytest
 from hypothesis import given
@@ -11,7 +10,11 @@ from hypothesis import strategies as st
 from harness.models.cosyvoice2 import readings
 from harness.models.cosyvoice2.config import FULL, NANO, TextConfig
 from harness.models.cosyvoice2.text import PATTERNS, TextFrontEnd
-from harness.optimizations.precompiled_regex import SEED_PATTERNS, CompiledPatterns, PatternsByText
+from harness.optimizations import BindContext
+from harness.optimizations.precompiled_regex import SEED_PATTERNS, PatternByText, precompiled_regex
+from harness.optimizations.sites import Pattern
+
+BY_TEXT = {name: PatternByText(source) for name, source in PATTERNS.items()}
 
 
 def words(text: str) -> int:
@@ -19,7 +22,7 @@ def words(text: str) -> int:
 
 
 def front_end(config: TextConfig = NANO.text) -> TextFrontEnd:
-    return TextFrontEnd(PatternsByText(PATTERNS), config, words)
+    return TextFrontEnd(BY_TEXT, config, words)
 
 
 @pytest.mark.parametrize(
@@ -131,20 +134,12 @@ def test_no_segment_is_much_longer_than_the_limit_and_no_digit_is_left(text: str
 def test_all_matching_goes_through_the_site() -> None:
     asked: set[str] = set()
 
-    class Spy(PatternsByText):
-        def search(self, name: str, text: str) -> re.Match[str] | None:
+    class Spy(dict[str, Pattern]):
+        def __getitem__(self, name: str) -> Pattern:
             asked.add(name)
-            return super().search(name, text)
+            return super().__getitem__(name)
 
-        def sub(self, name: str, repl: Any, text: str) -> str:
-            asked.add(name)
-            return super().sub(name, repl, text)
-
-        def split(self, name: str, text: str) -> list[str]:
-            asked.add(name)
-            return super().split(name, text)
-
-    spied = TextFrontEnd(Spy(PATTERNS), NANO.text, words)
+    spied = TextFrontEnd(Spy(BY_TEXT), NANO.text, words)
     spied.segments("很长的一句话，" * 20)
     spied.segments("Some words, " * 80)
     assert asked == set(PATTERNS)
@@ -155,10 +150,17 @@ def test_every_reading_belongs_to_a_pattern(table: Mapping[str, Callable[[re.Mat
     assert set(table) <= set(PATTERNS)
 
 
-def test_compiled_patterns_read_and_split_as_patterns_by_text_do() -> None:
+@pytest.mark.parametrize("patterns", ["seed", "all"])
+def test_compiled_patterns_read_and_split_as_patterns_by_text_do(bind_context: BindContext, patterns: str) -> None:
     text = "总价￥1,234.50，比$2,999便宜。2026-11-24，上涨12.5%！"
-    compiled = TextFrontEnd(CompiledPatterns(PATTERNS, tuple(PATTERNS)), NANO.text, words)
+    compiled = TextFrontEnd(precompiled_regex(bind_context, patterns=patterns)(PATTERNS), NANO.text, words)
     assert compiled.segments(text) == front_end().segments(text)
+
+
+def test_a_pattern_that_is_compiled_is_used_directly_and_another_is_as_before(bind_context: BindContext) -> None:
+    made = precompiled_regex(bind_context)(PATTERNS)
+    assert {name for name, pattern in made.items() if isinstance(pattern, re.Pattern)} == set(SEED_PATTERNS)
+    assert {type(made[name]) for name in set(PATTERNS) - set(SEED_PATTERNS)} == {PatternByText}
 
 
 def test_the_patterns_that_the_seed_document_names_are_there() -> None:
