@@ -7,8 +7,9 @@ import signal
 import traceback
 import warnings
 from collections.abc import Callable
-from multiprocessing import Pipe, Process, get_context
+from multiprocessing import Pipe, get_context
 from multiprocessing.connection import Connection
+from multiprocessing.process import BaseProcess
 from types import TracebackType
 from typing import Any, ClassVar, Self
 
@@ -39,7 +40,7 @@ class ForkedWorker:
             raise UsageError(message)
         self._pipe, theirs = Pipe()
         self._parents.add(self._pipe)
-        self._process: Process = get_context("fork").Process(target=_serve, args=(theirs, make, self._parents))
+        self._process: BaseProcess = get_context("fork").Process(target=_serve, args=(theirs, make, self._parents))
         with warnings.catch_warnings():
             # Python 3.12 warns of a fork beside threads: docs/pytest.md does, and a worker that hangs for it has a time limit
             warnings.simplefilter("ignore", DeprecationWarning)

@@ -103,8 +103,8 @@ class PairedResult:
 
 def table(results: Sequence[PairedResult]) -> list[str]:
     """One line each under a head, columns aligned; why there is no verdict stands below its line."""
-    rows = [("verdict", "after", "interval", "margin", "before", "workers", "blocks", "measured for", "test")]
-    rows += [_row(result) for result in results]
+    head = ("verdict", "after", "interval", "margin", "before", "workers", "blocks", "measured for", "test")
+    rows: list[tuple[str, ...]] = [head, *map(_row, results)]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
     told = [f"    {result.reason}" if result.reason else "" for result in results]

@@ -17,14 +17,14 @@ from harness.machine import Machine
 from harness.optimizations import Probe
 
 Call = Callable[[], Any]
-BATCH_S = 0.001
-"""A batch lasts at least about so long: thousands of readings of the clock, and less than a processor is given to one process
-at a time, so that on a busy machine most batches are whole."""
+BATCH_S = 0.0005
+"""A batch lasts at least about so long: thousands of readings of the clock, and much less than a processor is given to one
+process at a time, so that on a busy machine most batches are whole."""
 MOST_CALLS = 2**16
 """A batch has no more calls, whatever they take."""
 ROUNDS = (5, 100)
 """A place has at least so many batches of each side in a worker, and at most so many."""
-PLACE_S = 0.2
+PLACE_S = 1.0
 """Between these, a worker goes on with a place until it has timed it for so long."""
 COUNTED = 2
 """Calls in which the witness is counted."""

@@ -39,7 +39,7 @@ def one(*, copied: bool, place: int) -> dict[str, float]:
     """The log-ratio of a second copy to a first, and the ends of its interval."""
     first, second = (_made() for _ in range(2))
     if not copied:
-        batches.twin = lambda function, *_: function
+        vars(batches)["twin"] = lambda function, *_: function
     settings = pairing.read(margin="1%", budget=BUDGET_S, time_limit=60, workers=WORKERS, on_inconclusive="skip")
     workers = [
         ForkedWorker(partial(Batches, first, second, check=None, place=place + index, machine=OwnTime()))

@@ -26,22 +26,35 @@ def test_a_turn_times_each_arm_of_each_block_and_records_its_delay() -> None:
     assert turn.wall_s == pytest.approx(0.3 + 1.51 + 0.91)
 
 
+class Taking:
+    """A call that takes so many seconds of a machine's clock, and counts how often it is made."""
+
+    def __init__(self, machine: FakeMachine, seconds: float) -> None:
+        self.machine = machine
+        self.seconds = seconds
+        self.count = 0
+
+    def __call__(self) -> None:
+        self.count += 1
+        self.machine.advance_s(self.seconds)
+
+
+def warmed_up(before_s: float, after_s: float) -> tuple[tuple[float, float], int]:
+    machine = FakeMachine()
+    before, after = Taking(machine, before_s), Taking(machine, after_s)
+    return Batches(before, after, check=None, place=1, machine=machine).warm_up(), before.count
+
+
 def test_warming_up_makes_batches_long_enough_to_time() -> None:
-    machine, calls = FakeMachine(), []
-    bench = Batches(
-        lambda: calls.append(machine.advance_s(0.001)), lambda: machine.advance_s(0.002), check=None, place=1, machine=machine
-    )  # fmt: skip
-    assert bench.warm_up() == pytest.approx((0.001, 0.002))
-    assert len(calls) * 0.001 > 2 * SAMPLE_S
+    pace, count = warmed_up(0.001, 0.002)
+    assert pace == pytest.approx((0.001, 0.002))
+    assert count * 0.001 > 2 * SAMPLE_S
 
 
 def test_warming_up_with_a_long_call_ends_after_one() -> None:
-    machine, calls = FakeMachine(), []
-    bench = Batches(
-        lambda: calls.append(machine.advance_s(2.0)), lambda: machine.advance_s(1.0), check=None, place=1, machine=machine
-    )  # fmt: skip
-    assert bench.warm_up() == pytest.approx((2.0, 1.0))
-    assert len(calls) == 1
+    pace, count = warmed_up(2.0, 1.0)
+    assert pace == pytest.approx((2.0, 1.0))
+    assert count == 1
 
 
 @pytest.mark.parametrize(

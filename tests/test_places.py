@@ -11,7 +11,7 @@ from harness.machine import FakeMachine
 def test_a_batch_has_so_many_calls_that_it_lasts_long_enough() -> None:
     machine = FakeMachine()
     calls = places.calls_in_batch(machine, lambda: machine.advance_s(1e-5))
-    assert calls == 128, "the first power of two whose calls last a millisecond"
+    assert calls == 64, "the first power of two whose calls last half a millisecond"
     assert places.calls_in_batch(machine, lambda: machine.advance_s(1.0)) == 1
 
 

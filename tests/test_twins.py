@@ -29,11 +29,8 @@ def test_a_copy_shares_what_the_function_knows_and_not_its_code() -> None:
     assert copy() == function() == 6
     assert copy(5, second=0) == 8
     assert seen == [1, 1, 5]
-    assert copy.__code__ is not function.__code__  # type: ignore[attr-defined]
-    inner = [
-        {id(item) for item in made.__code__.co_consts if hasattr(item, "co_code")}  # type: ignore[attr-defined]
-        for made in (function, copy)
-    ]
+    assert copy.__code__ is not function.__code__
+    inner = [{id(item) for item in made.__code__.co_consts if hasattr(item, "co_code")} for made in (function, copy)]
     assert not inner[0] & inner[1]
 
 
