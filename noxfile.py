@@ -108,6 +108,21 @@ def tests(session: nox.Session) -> None:
 
 
 @nox.session(python=False, requires=["env"])
+def voice(session: nox.Session) -> None:
+    """Measure a voice with real weights, listen to what it says, and run the tests that need both.
+
+    Installs the extras `voice` and `words` into the shared environment.
+    """
+    if not os.environ.get("HARNESS_PYTHON"):
+        extras = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"][
+            "optional-dependencies"
+        ]
+        run(session, "-m", "pip", "install", "--quiet", *extras["voice"], *extras["words"])
+    run(session, "-m", "pytest", "tests/adapters/test_vits.py", "tests/test_transcriber.py")
+    run(session, "-m", "harness", "run", "real-voice", *session.posargs)
+
+
+@nox.session(python=False, requires=["env"])
 def microbench(session: nox.Session) -> None:
     """Every toggle's place alone, before and after, by pytest-benchmark. `-- --benchmark-json FILE` keeps the figures."""
     options = ("--benchmark-enable", "--benchmark-disable-gc", "--benchmark-group-by", "group", "--benchmark-columns",

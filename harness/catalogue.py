@@ -11,6 +11,7 @@ from harness.optimizations import registry
 _WITHOUT_DIMENSIONS = {
     "fake": "planted costs and faults on a clock of its own, for tests",
     "planted": "a call of known cost, to see whether a slow-down of known size is found",
+    "vits": "a voice with real weights, run by onnxruntime (extra: voice)",
 }
 
 

@@ -19,6 +19,8 @@ RESIDUAL_DB = -30.0
 not see an inverted polarity, nor a spell that is short."""
 OWN_TIMES = 2.0
 """A toggle may differ from the reference by this many times what the reference differs from itself."""
+WORDS = 0.05
+"""Largest growth of the word error rate, as a share of the words, with which an utterance says the same."""
 
 ORDER: tuple[Grade, ...] = ("bitwise", "tolerance", "spectral", "words", "changed")
 """Grades from best to worst."""
@@ -66,6 +68,22 @@ def accepted(found: Grade, bound: float | None, check: Check) -> bool:
     if ORDER.index(found) < ORDER.index(check.grade):
         return True
     return found == check.grade and bound is not None and bound <= check.bound
+
+
+def by_words(
+    found: Grade, bound: float | None, check: Check, before: float | None, after: float | None
+) -> tuple[Grade, float | None]:
+    """The grade and its figure when word error rates are known, `before` and `after` as shares; None where they are not.
+
+    Words that are lost make any output "changed". Words that are kept make an output "words", which would be "changed",
+    for a toggle that declares no more; the figure is the growth of the word error rate.
+    """
+    if before is None or after is None:
+        return found, bound
+    lost = max(0.0, after - before)
+    if lost > _widest("words", WORDS, check):
+        return "changed", bound
+    return ("words", lost) if found == "changed" and check.grade == "words" else (found, bound)
 
 
 def loosened(check: Check, own_grade: Grade, own_bound: float | None) -> Check:

@@ -108,8 +108,9 @@ class Equivalence:
 
     The reference is the arm without toggles, or of the design leave_one_out the arm with all of them, against which an arm
     lacks one. `grade` is the best grade that holds, `bound` its figure (largest absolute difference of samples for tolerance,
-    log-mel distance in dB for spectral; None where lengths differ or samples are not finite), `accepted` whether the check
-    that the toggle declares is met.
+    log-mel distance in dB for spectral, growth of the word error rate for words; None where lengths differ or samples are
+    not finite), `accepted` whether the check that the toggle declares is met.
+    `words_before`/`words_after` are word error rates as shares, None where nobody listened.
     `audio_before`/`audio_after` are paths relative to the run's folder, or None.
     """
 
@@ -125,6 +126,8 @@ class Equivalence:
     hit_cap: bool
     audio_before: str | None = None
     audio_after: str | None = None
+    words_before: float | None = None
+    words_after: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

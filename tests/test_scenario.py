@@ -29,7 +29,7 @@ MINIMAL = b"name: minimal\nmodel: {adapter: cosyvoice2}\noptimizations: {resampl
 
 # (file, line, key, message). TOGGLES and METRICS stand for the names that the registries have.
 REFUSED = [
-    ("adapter-missing", 2, "model.adapter", "this key is required; allowed: cosyvoice2, fake, planted"),
+    ("adapter-missing", 2, "model.adapter", "this key is required; allowed: cosyvoice2, fake, planted, vits"),
     ("anchor-bomb", 1, "a", "the anchor &a is not read; write the value out where it is needed"),
     (
         "bad-duration",
@@ -250,7 +250,7 @@ REFUSED = [
         "unknown-adapter",
         3,
         "model.adapter",
-        "unknown adapter 'cosyvoice'; allowed: cosyvoice2, fake, planted; did you mean cosyvoice2?",
+        "unknown adapter 'cosyvoice'; allowed: cosyvoice2, fake, planted, vits; did you mean cosyvoice2?",
     ),
     (
         "unknown-design",

@@ -13,6 +13,7 @@ ADAPTERS = {
     "cosyvoice2": "harness.adapters.cosyvoice2",
     "fake": "harness.adapters.fake",
     "planted": "harness.adapters.planted",
+    "vits": "harness.adapters.vits",
 }
 """Adapter name -> module, which has an `ADAPTER` in it."""
 

@@ -12,10 +12,10 @@ pipeline where the code asks instead of deciding (`sites.SITES`). No toggle chan
 from __future__ import annotations
 
 from harness.optimizations.registry import Optimization, bind, lacking, named, optimization, registry
-from harness.optimizations.sites import PLANTED_SITES, SITES, SPEECH_SITES, BindContext
+from harness.optimizations.sites import PLANTED_SITES, SITES, SPEECH_SITES, VOICE_SITES, BindContext
 from harness.optimizations.witness import Probe, Witness, calls, counter
 
 __all__ = [
-    "PLANTED_SITES", "SITES", "SPEECH_SITES", "BindContext", "Optimization", "Probe", "Witness",
+    "PLANTED_SITES", "SITES", "SPEECH_SITES", "VOICE_SITES", "BindContext", "Optimization", "Probe", "Witness",
     "bind", "calls", "counter", "lacking", "named", "optimization", "registry",
 ]  # fmt: skip

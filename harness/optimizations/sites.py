@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,6 +60,27 @@ class PlantedWork(Protocol):
     def __call__(self, unit: Callable[[], Any], own_units: int, /) -> Any: ...
 
 
+class VoiceSession(Protocol):
+    """`voice.session`: where the network's onnxruntime session comes from; `build` makes one from the voice's file.
+
+    `prepare` is called once, when the pipeline is built, `get` once in each request.
+    """
+
+    def prepare(self, build: Callable[[], Any], /) -> None: ...
+
+    def get(self, build: Callable[[], Any], /) -> Any: ...
+
+
+class NetworkRun(Protocol):
+    """`voice.run`: calls a session with {name of an input: array} and returns its only output, an array on the host."""
+
+    def __call__(self, session: Any, feeds: Mapping[str, Any], /) -> Any: ...
+
+
+GraphLevel = Literal["disabled", "basic", "extended", "all"]
+"""How far onnxruntime may rewrite a graph before it runs it."""
+
+
 class Cleanup(Protocol):
     """`engine.cleanup`: called after each segment of a text and at the end of each request."""
 
@@ -82,5 +103,13 @@ SPEECH_SITES: Mapping[str, str] = {
 PLANTED_SITES: Mapping[str, str] = {"planted.work": PlantedWork.__doc__ or ""}
 """The site of a call of known cost, in the same form."""
 
-SITES: Mapping[str, str] = {**SPEECH_SITES, **PLANTED_SITES}
+VOICE_SITES: Mapping[str, str] = {
+    "voice.session": VoiceSession.__doc__ or "",
+    "voice.threads": "() -> int: threads that share one operation of the network; asked when the pipeline is built",
+    "voice.graph_level": "() -> GraphLevel: how far the graph is rewritten; asked when the pipeline is built",
+    "voice.run": NetworkRun.__doc__ or "",
+}
+"""The sites of a voice that onnxruntime runs, in the same form."""
+
+SITES: Mapping[str, str] = {**SPEECH_SITES, **PLANTED_SITES, **VOICE_SITES}
 """Every site."""

@@ -39,10 +39,11 @@ class _Calls:
     count: int = 0
 
 
-def calls(*symbols: str, caller: str | None = None, depth: int = 1) -> Probe:
+def calls(*symbols: str, caller: str | None = None, depth: int = 1, where: Callable[..., bool] | None = None) -> Probe:
     """A probe that counts calls of functions named "module:attribute.path".
 
-    `caller` restricts it to calls from that module, `depth` frames above the function. Probes of one function nest.
+    `caller` restricts it to calls from that module, `depth` frames above the function; `where` to calls whose arguments it
+    answers with true. Probes of one function nest.
     Each symbol is what it was when the region ends.
     """
 
@@ -54,7 +55,7 @@ def calls(*symbols: str, caller: str | None = None, depth: int = 1) -> Probe:
             for symbol in symbols:
                 owner, name, original = _resolve(symbol)
                 restore.append((owner, name, original))
-                setattr(owner, name, _counting(original, tally, caller, depth))
+                setattr(owner, name, _counting(original, tally, caller, depth, where))
             yield tally
         finally:
             for owner, name, original in reversed(restore):
@@ -72,10 +73,10 @@ def _resolve(symbol: str) -> tuple[Any, str, Any]:
     return owner, name, owner.__dict__[name]
 
 
-def _counting(original: Any, tally: _Calls, caller: str | None, depth: int) -> Any:
+def _counting(original: Any, tally: _Calls, caller: str | None, depth: int, where: Callable[..., bool] | None) -> Any:
     @wraps(original)
     def counted(*args: Any, **kwargs: Any) -> Any:
-        if caller is None or _module_above(depth) == caller:
+        if (caller is None or _module_above(depth) == caller) and (where is None or where(*args, **kwargs)):
             tally.count += 1
         return original(*args, **kwargs)
 

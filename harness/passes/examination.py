@@ -13,10 +13,11 @@ from numpy.typing import NDArray
 
 from harness import workload
 from harness.designs import PLACEBO
-from harness.equivalence import ORDER, accepted, grade, loosened
+from harness.equivalence import ORDER, accepted, by_words, grade, loosened
 from harness.optimizations import named
 from harness.optimizations.registry import BITWISE, Check
 from harness.passes.cycle import at_once, known_requests_of
+from harness.passes.listening import Heard, words_heard
 from harness.processes import WorkerProcess
 from harness.requests import Request
 from harness.results import TOGETHER, Finding, toggle_of
@@ -44,8 +45,9 @@ def examination_pass(session: Session) -> None:
         ],
     )
     if not session.ledger.graded:
+        heard = words_heard(session, checked)
         for index in checked:
-            _grade(session, workload.request(session.scenario, index).id)
+            _grade(session, workload.request(session.scenario, index).id, heard)
         _report_unchecked(session, checked)
         session.record("graded")
 
@@ -119,8 +121,11 @@ def _parameters(session: Session) -> dict[str, dict[str, Any]]:
     }
 
 
-def _grade(session: Session, request: str) -> None:
-    """Grade what every living arm made of `request`, against what the reference did."""
+def _grade(session: Session, request: str, heard: Heard) -> None:
+    """Grade what every living arm made of `request`, against what the reference did.
+
+    Where its words were listened to, an arm that is understood worse than the reference is not accepted, whatever else holds.
+    """
     made = {
         arm: output
         for arm in session.alive(list(session.ledger.examined))
@@ -138,12 +143,15 @@ def _grade(session: Session, request: str) -> None:
         if arm != session.design.reference
     }
     own_difference = graded.get(PLACEBO, ("bitwise", 0.0))
-    for arm, (found, bound) in graded.items():
+    for arm, by_samples in graded.items():
         check = loosened(_required(session, arm), *own_difference)
         output = made[arm]
+        words_before, words_after = heard.get(reference["audio"]), heard.get(output["audio"])
+        found, bound = by_words(*by_samples, check, words_before, words_after)
         session.record(
             "equivalence", arm=arm, request=request, grade=found, bound=bound,
-            accepted=accepted(found, bound, check), required=check.grade,
+            accepted=accepted(found, bound, check), required=check.grade, words_before=words_before,
+            words_after=words_after,
             tokens_equal=output["tokens"] == reference["tokens"], tokens=len(output["tokens"]),
             hit_cap=output["hit_cap"], audio_before=reference["audio"], audio_after=output["audio"],
         )  # fmt: skip

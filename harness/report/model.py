@@ -299,6 +299,7 @@ class EquivalenceRow:
     required: str
     accepted: Badge
     tokens: str
+    words: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

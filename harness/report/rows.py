@@ -10,7 +10,7 @@ from harness.metrics import Metric, is_of_stage, metric
 from harness.report import revisions
 from harness.report.model import Badge, ControlRow, InvalidRow, MetricTable, Quantile, Row, Tone
 from harness.report.reading import INVALID, JUDGED, Reading
-from harness.results import TOGETHER, Contrast, Control, Verdict, toggle_of
+from harness.results import TOGETHER, Contrast, Control, Equivalence, Verdict, toggle_of
 
 _TONES: Mapping[Verdict, Tone] = {
     "faster": "good", "less": "good",
@@ -226,7 +226,22 @@ def _witness(reading: Reading, contrast: Contrast) -> str:
 def _equivalence(reading: Reading, contrast: Contrast) -> str:
     sides = [reading.equivalences(contrast.device, arm) for arm in (contrast.reference_arm, contrast.arm)]
     found = [row for side in sides for row in side if row.grade == contrast.equivalence]
-    return grade(contrast.equivalence, max((row.bound for row in found if row.bound is not None), default=None))
+    told = grade(contrast.equivalence, max((row.bound for row in found if row.bound is not None), default=None))
+    heard = [row for row in sides[1] or sides[0] if row.words_before is not None and row.words_after is not None]
+    return f"{told}; {words_wrong(max(heard, key=_words_lost))}" if heard else told
+
+
+def words_wrong(row: Equivalence) -> str:
+    """Word error rates of both sides; "" where nobody listened."""
+    if row.words_before is None or row.words_after is None:
+        return ""
+    return f"words wrong {units.percent(row.words_before)} \u2192 {units.percent(row.words_after)}"
+
+
+def _words_lost(row: Equivalence) -> tuple[float, float]:
+    """How many words an output has lost, and where none has lost more than another, how many are wrong."""
+    after = row.words_after or 0.0
+    return after - (row.words_before or 0.0), after
 
 
 def grade(name: str | None, bound: float | None) -> str:
@@ -237,7 +252,7 @@ def grade(name: str | None, bound: float | None) -> str:
         return f"within {units.scientific(bound)}"
     if name == "spectral" and bound is not None:
         return f"spectral, {units.significant(bound, 2)}{units.SPACE}dB"
-    return "output changed" if name == "changed" else name
+    return "output changed" if name == "changed" else "in its words" if name == "words" else name
 
 
 def _evidence(contrast: Contrast) -> str:

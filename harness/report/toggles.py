@@ -95,6 +95,7 @@ def _equivalence(row: Equivalence) -> EquivalenceRow:
         bound=units.DASH if row.bound is None else units.scientific(row.bound),
         required=row.required,
         accepted=Badge(text="accepted", tone="good") if row.accepted else Badge(text="output changed", tone="bad"),
+        words=rows.words_wrong(row) or "not listened to",
         tokens=f"{units.count(row.tokens)}, {tokens}" + (" (ran to the cap)" if row.hit_cap else ""),
     )
 

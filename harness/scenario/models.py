@@ -127,6 +127,11 @@ class Measure(Keys):
         description="Whether a latency worker keeps to the core that it finds least disturbed when it starts. (The pairs of "
         "processes of a gate share a core in any case.)",
     )
+    words: bool = Field(
+        default=False,
+        description="Whether a speech recogniser listens to the outputs that are compared, and counts the words that are "
+        "wrong before and after (English texts alone; needs the extra `words`, and is left out, and said so, without it).",
+    )
     instrumentation: bool = Field(
         default=False,
         description="Measure also an arm to whose stages nobody listens: what the spans themselves cost.",
@@ -193,6 +198,8 @@ class Scenario(Keys):
         }
         if options.get("weights", "random") != "random":
             options["weights"] = str(self.resolve(options["weights"]))
+        if str(options.get("voice", "")).endswith(".onnx"):
+            options["voice"] = str(self.resolve(options["voice"]))
         return options
 
     def gated(self) -> dict[str, dict[str, float]]:

