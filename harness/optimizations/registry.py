@@ -34,7 +34,8 @@ _NOT_TOGGLES = {"registry", "sites", "witness"}
 class Check:
     """How much the output may change: the worst `grade` that is accepted, with its `bound`, and the reason for it.
 
-    `bound` is the largest absolute sample difference (grade "tolerance") or log-mel distance in dB ("spectral").
+    `bound` is the largest absolute sample difference (grade "tolerance"), log-mel distance in dB ("spectral") or growth of the
+    word error rate ("words").
     """
 
     grade: Grade
