@@ -62,12 +62,20 @@ def run(
 
 
 def resume(folder: Path, progress: Progress, limit_s: float | None = None) -> Run:
-    """Go on with a run that was killed, interrupted or is one part of several. Raises UsageError for a complete one."""
+    """Go on with a run that was killed, interrupted or is one part of several.
+
+    Raises UsageError for a complete one, and for that of a gate, whose code was checked out for it and is there no more.
+    """
     if not (folder / store.JOURNAL).exists():
         known = store.load(folder)
         message = f"{folder} is complete ({sum(not contrast.stratum for contrast in known.contrasts)} contrasts); there is nothing to resume"
         raise UsageError(message)
     stored = store.run_from_journal(folder)
+    if "revisions" in stored.environment:
+        message = (
+            f"{folder} is of a gate, which cannot go on: its revisions are checked out no more; start the gate anew"
+        )
+        raise UsageError(message)
     scenario, journal = Scenario.from_data(stored.scenario), store.Journal(folder)
     changed = differences(stored.environment, here(scenario))
     if changed:
