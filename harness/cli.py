@@ -340,6 +340,7 @@ def plan(
     from rich.console import Console
 
     from harness import calibrations, outlook, planning, runner
+    from harness.declaring import declared
 
     chosen = _load(scenario, settings or [], budget)
     effect = None if detect is None else _percentage(detect, "--detect")
@@ -351,7 +352,8 @@ def plan(
         short = _load(scenario, settings or [], PILOT)
         for outcome in _calibrate(short, missing, out, kept, confirm=False):
             known[outcome.calibration.device] = outcome.calibration
-    outlines = [planning.outline(chosen, name, found, effect) for name, found in known.items()]
+    with declared(chosen):
+        outlines = [planning.outline(chosen, name, found, effect) for name, found in known.items()]
     if json_:
         typer.echo(json.dumps([asdict(outline) for outline in outlines], ensure_ascii=False, indent=1))
         return

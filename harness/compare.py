@@ -16,6 +16,7 @@ from harness.findings import findings
 from harness.frontier import frontier
 from harness.metrics import EXACT, METRICS, SITE, SUMMARISED, Metric, metric
 from harness.optimizations import named
+from harness.optimizations.declared import remembered
 from harness.optimizations.witness import Counts, Expected, Witness, judge
 from harness.results import (
     TOGETHER,
@@ -38,7 +39,15 @@ BY_STRATUM = ("latency", "ttfa", "chunk_gap", "rtf")
 
 
 def evaluate(run: Run) -> Run:
-    """The run with controls, contrasts and findings derived from its samples; those it had before are replaced."""
+    """The run with controls, contrasts and findings derived from its samples; those it had before are replaced.
+
+    What a plug-in said of its toggles is taken from the run: the plug-in is not needed.
+    """
+    with remembered(run.optimizations.values()):
+        return _evaluated(run)
+
+
+def _evaluated(run: Run) -> Run:
     outcomes: list[Control] = []
     contrasts: list[Contrast] = []
     found: list[Finding] = []

@@ -16,15 +16,17 @@ from random import Random
 from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from harness import allocations, places, spans
-from harness.adapters.base import Model, Target
+from harness.adapters.base import Model, Target, activated
 from harness.designs import DEVICE_DOSE, HOST_DOSE, UNINSTRUMENTED
 from harness.machine import Machine
 from harness.peaks import PeakRecorder, Points
 from harness.playback import playback
-from harness.requests import Output, Request, Speaker
+from harness.requests import NUMBERS, Output, Request, Speaker
 from harness.results import Arm
-from harness.together import Threads, values_of
+from harness.together import Threads, Together, values_of
 
 if TYPE_CHECKING:
     from harness.optimizations import Probe
@@ -80,10 +82,19 @@ class Bench:
     def settle(self, arm: str, request: Request) -> None:
         """Run `request` untimed, so that what comes next finds the arm's own marks and no other's."""
         if request.concurrency > 1:
-            self._threads.run(self.bind_others(arm, request.concurrency), request)
+            self._together(self.bind_others(arm, request.concurrency), request)
         else:
-            self._targets[arm].run(request, _ignore)
+            _run(self._targets[arm], request)
         self.machine.synchronize()
+
+    def _together(
+        self, targets: Sequence[Target], request: Request, dose: Callable[[], float] | None = None
+    ) -> Together:
+        """Run `request` on all targets at once, each activated."""
+        with ExitStack() as stack:
+            for target in targets:
+                stack.enter_context(activated(target))
+            return self._threads.run(targets, request, dose or _no_dose)
 
     def time(self, arm: str, request: Request, dose_s: float = 0.0) -> dict[str, float | None]:
         """Time one request: the values of all latency metrics that it has. `dose_s` is the delay of a dose arm."""
@@ -95,7 +106,7 @@ class Bench:
         chunks: list[tuple[int, int]] = []
         machine.synchronize()
         joules = machine.energy_j()
-        with nullcontext() if arm == UNINSTRUMENTED else spans.recording(recorder):
+        with activated(target), nullcontext() if arm == UNINSTRUMENTED else spans.recording(recorder):
             cpu_start, start = machine.cpu_time_ns(), machine.clock_ns()
             with spans.span("request"):
                 waited = dose()
@@ -104,7 +115,7 @@ class Bench:
             end, cpu_end = machine.clock_ns(), machine.cpu_time_ns()
         values = _request_values(output, (end - start) / 1e9)
         values["cpu_time"] = (cpu_end - cpu_start) / 1e9
-        values["energy"] = _per_second(joules, machine.energy_j(), values["audio"])
+        values["energy"] = _per_second(joules, machine.energy_j(), values.get("audio"))
         if request.stream:
             values["ttfa"] = (chunks[0][0] - start) / 1e9
             values |= _playback_values(chunks, output.sample_rate_hz)
@@ -118,10 +129,10 @@ class Bench:
         dose = self._dose(arm, dose_s) if arm == HOST_DOSE else _no_dose
         targets = self.bind_others(arm, request.concurrency)
         joules = self.machine.energy_j()
-        together = self._threads.run(targets, request, dose)
+        together = self._together(targets, request, dose)
         used_j = self.machine.energy_j()
         values = values_of(together, stream=request.stream)
-        values["energy"] = _per_second(joules, used_j, request.concurrency * (values["audio"] or 0.0))
+        values["energy"] = _per_second(joules, used_j, request.concurrency * (values.get("audio") or 0.0))
         if request.stream:
             values |= _mean([_playback_values(a.chunks, a.output.sample_rate_hz) for a in together.answers])
         return {**values, "dose": together.waited_s} if together.waited_s else values
@@ -217,8 +228,8 @@ class Bench:
             readings = [{name: tally.count for name, tally in tallies.items()}]
             for request in first:
                 begin(arm)
-                output = target.run(request, _ignore)
-                heard.setdefault(request.id, output)
+                output = _run(target, request)
+                heard.setdefault(request.id, output.kept())
                 readings.append({name: tally.count for name, tally in tallies.items()})
         counts = {
             name: (readings[0][name], [after[name] - before[name] for before, after in pairwise(readings)])
@@ -227,7 +238,7 @@ class Bench:
         outputs = []
         for file, request in second.items():
             begin(arm)
-            outputs.append(_written(target.run(request, _ignore), heard[request.id], file))
+            outputs.append(_written(_run(target, request), heard[request.id], file))
         return counts, outputs
 
     def place(
@@ -272,6 +283,11 @@ class Bench:
         allocations.record(speak, file)
 
 
+def _run(target: Target, request: Request) -> Output:
+    with activated(target):
+        return target.run(request, _ignore)
+
+
 def _values_of(batch: places.Batch) -> dict[str, float | None]:
     return {"site": batch.call_s, "calls": float(batch.calls)}
 
@@ -281,14 +297,22 @@ def _written(output: Output, before: Output, file: Path) -> dict[str, Any]:
     import soundfile
 
     file.parent.mkdir(parents=True, exist_ok=True)
-    soundfile.write(file, output.audio, output.sample_rate_hz, format="WAV", subtype="FLOAT")
+    if output.sample_rate_hz:
+        soundfile.write(file, output.audio, output.sample_rate_hz, format="WAV", subtype="FLOAT")
+    else:
+        np.save(file.with_suffix(NUMBERS), output.audio)
     tokens = list(map(int, output.tokens))
-    same = tokens == list(map(int, before.tokens)) and output.audio.tobytes() == before.audio.tobytes()
-    return {"tokens": tokens, "hit_cap": output.hit_cap, "as_first": same}
+    same = (tokens, output.exact) == (list(map(int, before.tokens)), before.exact)
+    return {
+        "tokens": tokens, "hit_cap": output.hit_cap, "exact": output.exact, "is_sound": bool(output.sample_rate_hz),
+        "as_first": same and output.audio.tobytes() == before.audio.tobytes(),
+    }  # fmt: skip
 
 
 def _request_values(output: Output, latency_s: float) -> dict[str, float | None]:
-    audio_s = len(output.audio) / output.sample_rate_hz
+    if not output.sample_rate_hz:
+        return {"latency": latency_s}
+    audio_s = output.audio_s
     return {
         "latency": latency_s,
         "rtf": latency_s / audio_s if audio_s else None,

@@ -21,7 +21,7 @@ from itertools import groupby
 from pathlib import Path
 from typing import IO, Any
 
-from harness import adapters, cores, workload
+from harness import adapters, cores, plugins, workload
 from harness.errors import HarnessError, UsageError
 from harness.machine import Machine, machine
 from harness.measure import Bench
@@ -40,6 +40,7 @@ class Worker:
     """Answers the commands of one job: every public method is a command, its keyword arguments the message's keys."""
 
     def __init__(self, job: Mapping[str, Any], device: Machine, reply: Reply) -> None:
+        plugins.install_for(job["scenario"])
         scenario = Scenario.from_data(job["scenario"])
         self._machine = device
         if not _is_fake(job):

@@ -12,7 +12,7 @@ from harness import store, transcriber
 from harness.equivalence import accepted, by_words
 from harness.errors import MeasureError
 from harness.optimizations.registry import BITWISE, Check
-from harness.passes.examination import read_audio
+from harness.passes.examination import read_output
 from harness.report.markdown import markdown
 from harness.results import Run
 
@@ -32,7 +32,7 @@ def listened(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     def transcribe(files: Sequence[Path]) -> list[str]:
         given.append(len(files))
         return [
-            "Good morning to all of you." if np.max(read_audio(file)) > LOUD else "Good mourning to oil."
+            "Good morning to all of you." if np.max(read_output(file)) > LOUD else "Good mourning to oil."
             for file in files
         ]
 

@@ -6,10 +6,12 @@ import importlib
 from difflib import get_close_matches
 from typing import cast
 
+from harness import plugins
 from harness.adapters.base import Adapter
 from harness.errors import UsageError
 
 ADAPTERS = {
+    "callable": "harness.adapters.callable",
     "cosyvoice2": "harness.adapters.cosyvoice2",
     "fake": "harness.adapters.fake",
     "planted": "harness.adapters.planted",
@@ -19,10 +21,16 @@ ADAPTERS = {
 
 
 def adapter(name: str) -> Adapter:
-    """The adapter called `name`. Raises UsageError with the nearest spelling."""
+    """The adapter called `name`. Raises UsageError with the nearest spelling.
+
+    One that an installed package brings is that package's code, which is run: ask for it where no results are held.
+    """
+    if name not in ADAPTERS and name in plugins.adapter_names():
+        return cast("Adapter", plugins.adapter_of(name))
     if name not in ADAPTERS:
-        near = get_close_matches(name, ADAPTERS, n=1)
-        hint = f"; did you mean {near[0]}?" if near else f" (known: {', '.join(ADAPTERS)})"
+        known = [*ADAPTERS, *plugins.adapter_names()]
+        near = get_close_matches(name, known, n=1)
+        hint = f"; did you mean {near[0]}?" if near else f" (known: {', '.join(known)})"
         message = f"no adapter is called {name!r}{hint}"
         raise UsageError(message)
     return cast("Adapter", importlib.import_module(ADAPTERS[name]).ADAPTER)

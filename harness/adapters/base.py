@@ -5,14 +5,17 @@
     Model.bind(states) -> Target     a pipeline over those weights with the arm's toggles; timed as `init`
     Target.run(request, on_chunk)    one request, timed; `on_chunk(samples)` is called as each chunk of that many samples
                                      reaches the host
+    Target.activated()               may be left out: a context that is entered, untimed, around each request of the arm, for
+                                     what holds in the whole process, such as patches (`harness.optimizations.patched`)
 
-An adapter is an object with a `name`, `check` and `load`; adding one means adding it to `adapters.registry`.
+An adapter is an object with a `name`, `check` and `load`; adding one means adding it to `adapters.ADAPTERS`, or naming it
+in an entry point of the group `harness.adapters`. `harness.testing.AdapterContract` tests what is said here.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -32,6 +35,12 @@ class Target(Protocol):
     """A pipeline with an arm's toggles bound."""
 
     def run(self, request: Request, on_chunk: Callable[[int], None]) -> Output: ...
+
+
+def activated(target: Target) -> AbstractContextManager[Any]:
+    """What a request of `target` runs in: its `activated()` where it has one."""
+    found: Callable[[], AbstractContextManager[Any]] | None = getattr(target, "activated", None)
+    return nullcontext() if found is None else found()
 
 
 class Model(Protocol):

@@ -36,7 +36,7 @@ def words_heard(session: Session, checked: Sequence[int]) -> Heard:
         output["audio"]: english[output["request"]]
         for arm in session.alive(list(session.ledger.examined))
         for output in session.ledger.examined[arm]
-        if output["request"] in english
+        if output["request"] in english and output["audio"].endswith(".wav")
     }
     obstacle = transcriber.missing() or ("" if spoken else "no request that was compared has an English text")
     if obstacle:

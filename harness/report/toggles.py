@@ -89,6 +89,7 @@ def _per_request(counts: Sequence[int]) -> str:
 
 def _equivalence(row: Equivalence) -> EquivalenceRow:
     tokens = "the same" if row.tokens_equal else "differ"
+    count = f"{units.count(row.tokens)}, {tokens}" if row.tokens else "none" if row.tokens_equal else "other values"
     return EquivalenceRow(
         request=row.request,
         grade=row.grade,
@@ -96,7 +97,7 @@ def _equivalence(row: Equivalence) -> EquivalenceRow:
         required=row.required,
         accepted=Badge(text="accepted", tone="good") if row.accepted else Badge(text="output changed", tone="bad"),
         words=rows.words_wrong(row) or "not listened to",
-        tokens=f"{units.count(row.tokens)}, {tokens}" + (" (ran to the cap)" if row.hit_cap else ""),
+        tokens=count + (" (ran to the cap)" if row.hit_cap else ""),
     )
 
 
