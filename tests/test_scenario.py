@@ -29,7 +29,7 @@ MINIMAL = b"name: minimal\nmodel: {adapter: cosyvoice2}\noptimizations: {resampl
 
 # (file, line, key, message). TOGGLES and METRICS stand for the names that the registries have.
 REFUSED = [
-    ("adapter-missing", 2, "model.adapter", "this key is required; allowed: cosyvoice2, fake, planted, vits"),
+    ("adapter-missing", 2, "model.adapter", "this key is required; allowed: callable, cosyvoice2, fake, planted, vits"),
     ("anchor-bomb", 1, "a", "the anchor &a is not read; write the value out where it is needed"),
     (
         "bad-duration",
@@ -80,7 +80,7 @@ REFUSED = [
         "file-as-a-key",
         4,
         "file",
-        "unknown key; allowed: name, description, model, devices, workload, optimizations, design, measure, gate",
+        "unknown key; allowed: name, description, model, devices, plugins, workload, optimizations, design, measure, gate",
     ),
     (
         "gate-of-unknown-metric",
@@ -250,7 +250,7 @@ REFUSED = [
         "unknown-adapter",
         3,
         "model.adapter",
-        "unknown adapter 'cosyvoice'; allowed: cosyvoice2, fake, planted, vits; did you mean cosyvoice2?",
+        "unknown adapter 'cosyvoice'; allowed: callable, cosyvoice2, fake, planted, vits; did you mean cosyvoice2?",
     ),
     (
         "unknown-design",
@@ -269,13 +269,13 @@ REFUSED = [
         "unknown-key",
         4,
         "colour",
-        "unknown key; allowed: name, description, model, devices, workload, optimizations, design, measure, gate",
+        "unknown key; allowed: name, description, model, devices, plugins, workload, optimizations, design, measure, gate",
     ),
     (
         "unknown-mode",
         5,
         "workload.mode.1",
-        "found 'zeroshot'; allowed: sft, zero_shot, cross_lingual, voice_conversion; did you mean zero_shot?",
+        "found 'zeroshot'; allowed: sft, zero_shot, cross_lingual, voice_conversion, call; did you mean zero_shot?",
     ),
     (
         "unknown-parameter",
@@ -591,7 +591,7 @@ VALUES = st.recursive(
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
     max_leaves=6,
 )
-KEYS = ["name", "description", "model", "devices", "workload", "optimizations", "design", "measure", "gate"]
+KEYS = ["name", "description", "model", "devices", "plugins", "workload", "optimizations", "design", "measure", "gate"]
 
 
 @given(st.dictionaries(st.sampled_from(KEYS), VALUES), st.sampled_from(["workload", "measure", "model"]), VALUES)
@@ -612,7 +612,8 @@ def _reads(text: bytes) -> bool:
 
 def test_names_agree_with_the_places_that_own_them() -> None:
     assert set(get_args(Mode)) == set(get_args(requests.Mode))
-    assert set(schema()["properties"]["model"]["discriminator"]["mapping"]) == set(adapters.ADAPTERS)
+    ours, _ = schema()["properties"]["model"]["oneOf"]
+    assert set(ours["discriminator"]["mapping"]) == set(adapters.ADAPTERS)
     named, _ = get_args(CosyVoice2.model_fields["size"].annotation)
     assert set(get_args(named)) == set(SIZES)
 

@@ -144,9 +144,8 @@ def _numbers(value: Any, path: str) -> tuple[bytes, NDArray[np.float64] | None]:
     if found.dtype.kind == "c" and found.dtype.itemsize <= np.dtype(complex).itemsize:
         return kind, found.astype(complex).reshape(-1).view(np.float64)
     is_float = found.dtype.kind == "f" and found.dtype.itemsize <= np.dtype(float).itemsize
-    is_whole = found.dtype.kind in "iu" and (
-        not found.size or int(np.abs(found.astype(object)).max()) <= _LARGEST_WHOLE
-    )
+    largest = max(-int(found.min()), int(found.max())) if found.dtype.kind in "iu" and found.size else 0
+    is_whole = found.dtype.kind in "iu" and largest <= _LARGEST_WHOLE
     if is_float or is_whole or found.dtype.kind == "b":
         return kind, found.astype(np.float64).reshape(-1)
     return kind + (repr(found.tolist()).encode() if found.dtype.hasobject else found.tobytes()), None

@@ -162,17 +162,17 @@ def optimization(
 
 def enter(toggle: Optimization) -> None:
     """Put a toggle into the registry. Raises ValueError for a name that is taken, and for sites that cannot be shared."""
+    if not toggle.after.__module__.startswith(_PACKAGE):
+        _load()
+    if toggle.name in _REGISTRY:
+        message = f"optimization {toggle.name} is registered already: another name is needed"
+        raise ValueError(message)
     wrong = [site for site in toggle.sites if not is_site(site)]
     if wrong or not toggle.sites:
         message = (
             f"optimization {toggle.name}: no such site: {', '.join(wrong) or 'none is given'} (known: {', '.join(SITES)}; one of "
             "your own has a prefix that none of these has, such as mine.encode)"
         )
-        raise ValueError(message)
-    if not toggle.after.__module__.startswith(_PACKAGE):
-        _load()
-    if toggle.name in _REGISTRY:
-        message = f"optimization {toggle.name} is registered already: another name is needed"
         raise ValueError(message)
     for other in _REGISTRY.values():
         if set(other.sites) & set(toggle.sites) and other.before is not toggle.before:

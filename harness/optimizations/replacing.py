@@ -26,7 +26,7 @@ from harness.results import Isolation
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 _COVERED: dict[str, list[Any]] = {}
-"""Symbol -> what its replacements cover, the innermost last: several pipelines of an arm may run at the same moment."""
+"""Symbol -> what its replacements cover, the original first: several pipelines of an arm may run at the same moment."""
 _INHERITED = object()
 
 
@@ -68,7 +68,7 @@ def original(symbol: str) -> Any:
     """What stands at "module:attribute.path" beneath the replacements that are in place. Raises UsageError where nothing does."""
     owner, name = _owner(symbol)
     covered = _COVERED.get(symbol)
-    return covered[-1] if covered else getattr(owner, name)
+    return covered[0] if covered else getattr(owner, name)
 
 
 @contextmanager
@@ -83,7 +83,7 @@ def patched(replacements: Mapping[str, Any]) -> Iterator[None]:
 @contextmanager
 def _one_patched(symbol: str, replacement: Any) -> Iterator[None]:
     owner, name = _owner(symbol)
-    _COVERED.setdefault(symbol, []).append(original(symbol))
+    _COVERED.setdefault(symbol, []).append(getattr(owner, name))
     was = vars(owner).get(name, _INHERITED)
     setattr(owner, name, type(was)(replacement) if isinstance(was, staticmethod | classmethod) else replacement)
     try:

@@ -14,6 +14,7 @@ from pydantic import (
     Strict,
     Tag,
     ValidationInfo,
+    WithJsonSchema,
     model_validator,
 )
 
@@ -152,15 +153,20 @@ class Callable(Keys):
     )
 
 
+_NAMES = ("callable", "cosyvoice2", "fake", "planted", "vits")
+
+
 class Plugged(BaseModel):
     """An adapter that an installed package brings (entry point group `harness.adapters`); its keys are its own."""
 
     model_config = ConfigDict(frozen=True, extra="allow")
 
-    adapter: str = Field(description="What is measured: the name of the entry point.")
+    adapter: Annotated[str, WithJsonSchema({"type": "string", "not": {"enum": sorted(_NAMES)}})] = Field(
+        description="What is measured: the name of the entry point."
+    )
 
 
-_OURS = {"callable": Callable, "cosyvoice2": CosyVoice2, "fake": Fake, "planted": Planted, "vits": Vits}
+_OURS = dict(zip(_NAMES, (Callable, CosyVoice2, Fake, Planted, Vits), strict=True))
 
 
 def _known_adapter(value: Any) -> Any:
