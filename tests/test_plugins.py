@@ -17,6 +17,7 @@ from harness.declaring import answer_to, declared
 from harness.errors import MeasureError, ScenarioError
 from harness.optimizations import named, registry
 from harness.optimizations.declared import Declared, card_of
+from harness.optimizations.registry import own
 from harness.scenario import Scenario
 from tests.conftest import Quiet
 
@@ -50,10 +51,12 @@ def data_of(folder: Path, **keys: Any) -> dict[str, Any]:
 
 
 def refused(data: dict[str, Any]) -> ScenarioError:
-    with pytest.raises(ScenarioError) as caught:
-        scenario = Scenario.from_data(data)
-        with declared(scenario):
+    def use() -> None:
+        with declared(Scenario.from_data(data)):
             pass
+
+    with pytest.raises(ScenarioError) as caught:
+        use()
     return caught.value
 
 
@@ -185,8 +188,8 @@ def test_without_plug_ins_no_process_is_started(monkeypatch: pytest.MonkeyPatch)
         pass
 
 
-def test_a_card_says_all_that_is_needed_and_is_json(user_code: Callable[..., Path]) -> None:
-    for name in plugins.own():
+def test_a_card_says_all_that_is_needed_and_is_json() -> None:
+    for name in own():
         card = json.loads(json.dumps(card_of(named(name))))
         again = Declared.of(card)
         toggle = named(name)

@@ -105,7 +105,7 @@ def load(user_code: Callable[..., Path], tmp_path: Path) -> Callable[..., Model]
 def ask(model: Model, states: Mapping[str, State] | None = None, request: Request = REQUEST) -> Output:
     target = model.bind(states or {}, [])
     with activated(target):
-        return target.run(request, lambda samples: None)
+        return target.run(request, lambda _: None)
 
 
 def test_a_function_gets_what_it_has_parameters_for_and_its_answer_is_compared(load: Callable[..., Model]) -> None:
@@ -199,7 +199,7 @@ def test_the_place_of_a_toggle_is_called_with_what_the_request_calls_it_with(
 
 def test_a_place_that_the_request_does_not_call_is_named(load: Callable[..., Model]) -> None:
     with pytest.raises(UsageError, match="does not call mine:other_weights"):
-        load("level").place("unused", False, REQUEST)
+        load("level").place("unused", state=False, request=REQUEST)
 
 
 @pytest.mark.parametrize(
