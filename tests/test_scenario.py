@@ -591,12 +591,13 @@ VALUES = st.recursive(
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
     max_leaves=6,
 )
+DEFINITIONS = schema()["$defs"]
 KEYS = ["name", "description", "model", "devices", "plugins", "workload", "optimizations", "design", "measure", "gate"]
 
 
 @given(st.dictionaries(st.sampled_from(KEYS), VALUES), st.sampled_from(["workload", "measure", "model"]), VALUES)
 def test_values_of_any_type_raise_nothing_but_a_scenario_error(data: dict[str, Any], key: str, value: Any) -> None:
-    data[key] = dict.fromkeys(schema()["$defs"]["Workload" if key == "workload" else "Measure"]["properties"], value)
+    data[key] = dict.fromkeys(DEFINITIONS["Workload" if key == "workload" else "Measure"]["properties"], value)
     with pytest.raises(ScenarioError):
         Scenario.from_data(data)
 
