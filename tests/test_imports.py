@@ -31,7 +31,7 @@ LAYERS = (
     {"runner", "terminal", "revisions"},
     {"gating", "baselines", "calibrate", "planning", "outlook"},
     {"cli", "pairing"},
-    {"pytest_plugin"},
+    {"pytest_plugin", "testing"},
 )
 """A module may import from its own set and from those before it."""
 WITHOUT_TORCH = (
