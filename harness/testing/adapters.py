@@ -107,7 +107,7 @@ class AdapterContract(Subject):
             return lambda: None
 
 
-def fault_of(output: Output) -> str:
+def fault_of(output: Any) -> str:
     """What is wrong with an output, in words; the empty string when nothing is."""
     if not isinstance(output, Output):
         return f"is a {type(output).__name__} and no Output"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -24,8 +25,6 @@ measure: {metrics: [latency], budget: 2s, workers: 2, margin: 10%}
 @pytest.fixture(scope="module")
 def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder into which pip has installed the example, from a copy of it: building leaves files beside the source."""
-    import shutil
-
     source = tmp_path_factory.mktemp("source") / "example"
     shutil.copytree(EXAMPLE, source)
     target = tmp_path_factory.mktemp("site")
