@@ -27,6 +27,8 @@ def ask(text, seed):
     return {"words": text.upper(), "level": sum(weights(len(text))), "seed": seed}
 '''
 FOLDERS: list[Path] = []
+TOLD: dict[str, dict[str, Any]] = {"batched_cleanup": {"every": "never"}}
+"""Parameters of toggles whose default does, in a request of one short sentence, what is done without them."""
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -90,6 +92,7 @@ class _Ours(OptimizationContract):
     @pytest.fixture(autouse=True)
     def _toggle(self, name: str) -> None:
         type(self).optimization = name
+        type(self).parameters = TOLD.get(name, {})
 
 
 def of(sites: Any, but: tuple[str, ...] = ()) -> Callable[[type], type]:
