@@ -34,6 +34,7 @@ processes, with controls whose true effect is known, and checks that each toggle
   harness run seed-optimizations      measure, write the page, say where it is
   harness run smoke --budget 5s       a quick look
   harness report results/RUN          write the page of a run again
+  harness show results/RUN            its tables, here in the terminal
   harness plan smoke --detect 1%      how long a run takes here, and how much budget finds 1 %
   harness calibrate smoke             what this machine can tell apart: false alarms, smallest effect
   harness list optimizations          what can be toggled
@@ -389,6 +390,27 @@ def report(
 
 
 @app.command()
+def show(
+    folder: Annotated[Path, typer.Argument(metavar="RUN", help="Folder of a run.")],
+    json_: JsonFlag = False,
+) -> None:
+    """Print the tables of a run's report, as wide as the terminal. Also for a run in progress or interrupted.
+
+    With --json the answers, controls and contrasts with plain numbers, and the verdicts that may be drawn from them.
+    """
+    from rich.console import Console
+
+    from harness.report import json_text
+    from harness.report.terminal import terminal
+
+    result = _evaluated(folder)
+    if json_:
+        typer.echo(json_text(result))
+        return
+    Console(width=None if sys.stdout.isatty() else 120).print(terminal(result))
+
+
+@app.command()
 def export(
     folder: Annotated[Path, typer.Argument(metavar="RUN", help="Folder of a run.")],
     format_: Annotated[str, typer.Option("--format", metavar="FORMAT", help="pytest-benchmark")] = "pytest-benchmark",
@@ -593,12 +615,18 @@ def _devices(listed: tuple[str, ...], wanted: str | None) -> tuple[str, ...]:
     return (wanted,)
 
 
-def _write_reports(folder: Path, *, html: Path | None, markdown: Path | None) -> Path:
-    from harness import compare, report, store
+def _evaluated(folder: Path) -> Any:
+    """The run in `folder`; where it has no contrasts yet, with those of what was measured until now."""
+    from harness import compare, store
 
     result = store.load(folder)
-    if not result.contrasts:
-        result = compare.evaluate(result)
+    return result if result.contrasts else compare.evaluate(result)
+
+
+def _write_reports(folder: Path, *, html: Path | None, markdown: Path | None) -> Path:
+    from harness import report
+
+    result = _evaluated(folder)
     if html is not None:
         page = report.html(result, lambda path: (folder / path).read_bytes())
         html.parent.mkdir(parents=True, exist_ok=True)

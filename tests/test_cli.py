@@ -64,6 +64,7 @@ def test_json_is_alone_on_stdout(tmp_path: Path) -> None:
         (["run", "--resume", "nowhere"], "holds no run"),
         (["run", "smoke", "--resume", "nowhere"], "--resume takes everything from the run"),
         (["report", "nowhere"], "holds no run"),
+        (["show", "nowhere"], "holds no run"),
         (["list", "toggles"], "known are optimizations"),
         (["validate", "nothing"], "no scenario is called"),
         (["make-checkpoint", "--size", "huge", "new"], "allowed are nano, reduced, full"),
@@ -114,6 +115,16 @@ def test_report_goes_to_stdout_for_a_pull_request(measure_fake: Callable[..., Ru
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith("## ")
     assert "resample\\_cache" in done.stdout
+
+
+def test_show_prints_the_tables_of_a_run_and_json_on_request(measure_fake: Callable[..., Run], tmp_path: Path) -> None:
+    measure_fake(measure={"budget": "3s"})
+    done = harness("show", "run", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "Latency on cpu" in done.stdout
+    assert "resample_cache" in done.stdout
+    asked = harness("show", "run", "--json", cwd=tmp_path)
+    assert [device["device"] for device in json.loads(asked.stdout)["devices"]] == ["cpu"]
 
 
 def test_version_is_printed() -> None:

@@ -5,7 +5,9 @@
     page      Run -> model.Page, all that a report says
     scales    a place timed alone beside a request
     memory, kinds              what an allocator held; effects by kind of request
-    markdown, plots, html      Page -> text
+    tables                     Page -> rows of cells, which Markdown and terminal share
+    markdown, plots, html, terminal   Page -> text
+    data      Run -> JSON for machines
     exports                    Run -> the formats of other tools
     gates     the outputs of `harness gate`, from a decision
 
@@ -14,6 +16,7 @@ Nothing here writes files: callers do.
 
 from collections.abc import Callable, Mapping
 
+from harness.report.data import json_text
 from harness.report.exports import pytest_benchmark
 from harness.report.html import allocations, html
 from harness.report.markdown import markdown
@@ -23,4 +26,4 @@ from harness.results import Run
 EXPORTS: Mapping[str, Callable[[Run], str]] = {"pytest-benchmark": pytest_benchmark}
 """Formats of other tools, by name."""
 
-__all__ = ["EXPORTS", "allocations", "html", "markdown", "svgs"]
+__all__ = ["EXPORTS", "allocations", "html", "json_text", "markdown", "svgs"]

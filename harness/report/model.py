@@ -361,7 +361,7 @@ class Wording:
     """What a page calls what it compares: optimizations, or in a gate the settings of two revisions.
 
     `about` ends the title, `column` heads the names in tables, `none` says that there are none, `whole` is the one that is
-    shown in every metric, and `sides` says what before and after are.
+    shown in every metric, and `sides` says what before and after are. `in_gate` says that these are the words of a gate.
     """
 
     about: str
@@ -369,6 +369,7 @@ class Wording:
     none: str
     whole: str
     sides: str
+    in_gate: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -23,7 +23,7 @@ def wording(run: Run) -> Wording:
     setting = in_words(next(iter(run.plan.limits)))
     return Wording(
         about=about, column="Setting", none="No setting can be compared", whole=setting.capitalize(),
-        sides=f"Before is the base, after the head, {setting}",
+        sides=f"Before is the base, after the head, {setting}", in_gate=True,
     )  # fmt: skip
 
 
