@@ -35,6 +35,7 @@ processes, with controls whose true effect is known, and checks that each toggle
   harness run smoke --budget 5s       a quick look
   harness report results/RUN          write the page of a run again
   harness show results/RUN            its tables, here in the terminal
+  harness index results               a page that lists them all, with a search
   harness plan smoke --detect 1%      how long a run takes here, and how much budget finds 1 %
   harness calibrate smoke             what this machine can tell apart: false alarms, smallest effect
   harness list optimizations          what can be toggled
@@ -408,6 +409,29 @@ def show(
         typer.echo(json_text(result))
         return
     Console(width=None if sys.stdout.isatty() else 120).print(terminal(result))
+
+
+@app.command("index")
+def index_(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="Folder with runs, at any depth.")] = Path("results"),
+    out: Annotated[Path | None, typer.Option(help="Write the page here.", show_default="DIR/index.html")] = None,
+    title: Annotated[str, typer.Option(help="What stands at its head.")] = "Runs",
+) -> None:
+    """Write a page that lists all runs below a folder, the newest first, with a search. Links lead to their pages.
+
+    The page is one file; it needs no network, and without JavaScript only the search is missing.
+    """
+    from harness import catalogue
+    from harness.report import index
+
+    if not folder.is_dir():
+        message = f"{folder}: there is no such folder; name one that holds runs"
+        raise UsageError(message)
+    out = out or folder / "index.html"
+    found = catalogue.runs(folder, seen_from=out.parent)
+    out.parent.mkdir(parents=True, exist_ok=True)
+    out.write_text(index(found, title), encoding="utf-8")
+    typer.echo(f"{len(found)} run{'' if len(found) == 1 else 's'}\npage  {out.resolve().as_uri()}")
 
 
 @app.command()

@@ -65,6 +65,7 @@ def test_json_is_alone_on_stdout(tmp_path: Path) -> None:
         (["run", "smoke", "--resume", "nowhere"], "--resume takes everything from the run"),
         (["report", "nowhere"], "holds no run"),
         (["show", "nowhere"], "holds no run"),
+        (["index", "nowhere"], "there is no such folder"),
         (["list", "toggles"], "known are optimizations"),
         (["validate", "nothing"], "no scenario is called"),
         (["make-checkpoint", "--size", "huge", "new"], "allowed are nano, reduced, full"),
@@ -125,6 +126,21 @@ def test_show_prints_the_tables_of_a_run_and_json_on_request(measure_fake: Calla
     assert "resample_cache" in done.stdout
     asked = harness("show", "run", "--json", cwd=tmp_path)
     assert [device["device"] for device in json.loads(asked.stdout)["devices"]] == ["cpu"]
+
+
+def test_index_lists_runs_in_progress_and_finished_and_says_where(
+    measure_fake: Callable[..., Run], tmp_path: Path
+) -> None:
+    measure_fake(measure={"budget": "3s"})
+    (tmp_path / "quick.yaml").write_text(SCENARIO)
+    harness("run", "quick.yaml", "--for", "1ms", cwd=tmp_path)
+    done = harness("index", ".", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("2 runs\n")
+    page = (tmp_path / "index.html").read_text(encoding="utf-8")
+    assert (tmp_path / "index.html").as_uri() in "".join(done.stdout.split())
+    assert page.count("<tr role=") == 2
+    assert page.count("run not finished") == 1
 
 
 def test_version_is_printed() -> None:

@@ -7,10 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from harness import store
+from harness import catalogue, store
+from harness.report import index
 from tests.prove.proof import DECISIONS, TABLE
 
-PUBLISHED = Path(__file__).parent.parent / "reports" / "published"
+REPORTS = Path(__file__).parent.parent / "reports"
+PUBLISHED = REPORTS / "published"
+PUBLISHED_TITLE = "Published runs"
 RUNS = sorted(path.parent for path in PUBLISHED.glob("*/*/run.json"))
 PROOFS = sorted(path.parent for path in PUBLISHED.glob(f"*/*/{DECISIONS}"))
 PRIVATE = re.compile(r"/(home|root|tmp|work|Users|mnt)/")
@@ -41,6 +44,14 @@ def test_a_published_proof_was_made_from_commits_and_names_no_folder_of_its_mach
     assert any(event["is"] == "decision" for event in events)
     for file in (DECISIONS, TABLE):
         assert PRIVATE.search((folder / file).read_text(encoding="utf-8")) is None
+
+
+def test_the_list_of_published_runs_is_in_step_with_them() -> None:
+    """After publishing a run: nox -s docs."""
+    page = (REPORTS / "index.html").read_text(encoding="utf-8")
+    assert page == index(catalogue.runs(REPORTS, seen_from=REPORTS), PUBLISHED_TITLE)
+    assert all(f"./{folder.relative_to(REPORTS).as_posix()}/report.html" in page for folder in RUNS)
+    assert PRIVATE.search(page) is None
 
 
 def test_something_is_published() -> None:

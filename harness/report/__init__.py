@@ -9,6 +9,7 @@
     markdown, plots, html, terminal   Page -> text
     data      Run -> JSON for machines
     exports                    Run -> the formats of other tools
+    listing   Runs -> one page that lists them; standalone, machines  what such pages share
     gates     the outputs of `harness gate`, from a decision
 
 Nothing here writes files: callers do.
@@ -19,6 +20,7 @@ from collections.abc import Callable, Mapping
 from harness.report.data import json_text
 from harness.report.exports import pytest_benchmark
 from harness.report.html import allocations, html
+from harness.report.listing import index
 from harness.report.markdown import markdown
 from harness.report.plots import svgs
 from harness.results import Run
@@ -26,4 +28,4 @@ from harness.results import Run
 EXPORTS: Mapping[str, Callable[[Run], str]] = {"pytest-benchmark": pytest_benchmark}
 """Formats of other tools, by name."""
 
-__all__ = ["EXPORTS", "allocations", "html", "json_text", "markdown", "svgs"]
+__all__ = ["EXPORTS", "allocations", "html", "index", "json_text", "markdown", "svgs"]
