@@ -34,6 +34,7 @@ processes, with controls whose true effect is known, and checks that each toggle
   harness run seed-optimizations      measure, write the page, say where it is
   harness run smoke --budget 5s       a quick look
   harness report results/RUN          write the page of a run again
+  harness report results/A results/B  several runs side by side
   harness show results/RUN            its tables, here in the terminal
   harness index results               a page that lists them all, with a search
   harness plan smoke --detect 1%      how long a run takes here, and how much budget finds 1 %
@@ -375,19 +376,28 @@ def _known(shelf: Any, chosen: Any, device: str) -> Any:
 
 @app.command()
 def report(
-    folder: Annotated[Path, typer.Argument(metavar="RUN", help="Folder of a run.")],
-    html: Annotated[Path | None, typer.Option(help="Write the page here.", show_default="RUN/report.html")] = None,
+    folders: Annotated[
+        list[Path], typer.Argument(metavar="RUN...", help="Folder of a run; several are put side by side.")
+    ],
+    html: Annotated[
+        Path | None, typer.Option(help="Write the page here.", show_default="RUN/report.html, or RUN/comparison.html")
+    ] = None,
     markdown: Annotated[Path | None, typer.Option(help="Write Markdown here; - for stdout.")] = None,
 ) -> None:
     """Write the HTML page, and Markdown for a pull request, of a run. Also for a run in progress or interrupted.
 
-    The page is one file. Its plots are written beside the run as SVG too, in RUN/plots.
+    The page is one file. Its plots are written beside the run as SVG too, in RUN/plots. Several runs stand side by side on
+    one page, each with its own verdicts; what cannot be compared is refused, with the reason.
     """
+    several = len(folders) > 1
     if html is None and markdown is None:
-        html = folder / "report.html"
-    page = _write_reports(folder, html=html, markdown=markdown)
+        html = folders[0] / ("comparison.html" if several else "report.html")
+    if several:
+        _write_comparison(folders, html=html, markdown=markdown)
+    else:
+        _write_reports(folders[0], html=html, markdown=markdown)
     if html is not None:
-        typer.echo(f"page  {page.resolve().as_uri()}", err=markdown == Path("-"))
+        typer.echo(f"page  {html.resolve().as_uri()}", err=markdown == Path("-"))
 
 
 @app.command()
@@ -645,6 +655,20 @@ def _evaluated(folder: Path) -> Any:
 
     result = store.load(folder)
     return result if result.contrasts else compare.evaluate(result)
+
+
+def _write_comparison(folders: list[Path], *, html: Path | None, markdown: Path | None) -> None:
+    """Write several runs side by side. Raises UsageError where they cannot be compared."""
+    from harness.report import comparing
+
+    found = comparing.compare([_evaluated(folder) for folder in folders])
+    if html is not None:
+        html.parent.mkdir(parents=True, exist_ok=True)
+        html.write_text(comparing.html(found), encoding="utf-8")
+    if markdown == Path("-"):
+        typer.echo(comparing.markdown(found))
+    elif markdown is not None:
+        markdown.write_text(comparing.markdown(found), encoding="utf-8")
 
 
 def _write_reports(folder: Path, *, html: Path | None, markdown: Path | None) -> Path:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -116,6 +117,27 @@ def test_report_goes_to_stdout_for_a_pull_request(measure_fake: Callable[..., Ru
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith("## ")
     assert "resample\\_cache" in done.stdout
+
+
+def test_several_runs_stand_side_by_side_and_one_beside_itself_is_refused(
+    measure_fake: Callable[..., Run], tmp_path: Path
+) -> None:
+    measure_fake(measure={"budget": "3s"})
+    (tmp_path / "run").rename(tmp_path / "first")
+    shutil.copytree(tmp_path / "first", tmp_path / "second")
+    found = json.loads((tmp_path / "second" / "run.json").read_text(encoding="utf-8"))
+    (tmp_path / "second" / "run.json").write_text(json.dumps({**found, "id": "second"}), encoding="utf-8")
+    done = harness("report", "first", "second", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    page = tmp_path / "first" / "comparison.html"
+    assert page.as_uri() in "".join(done.stdout.split())
+    assert "2 runs side by side" in page.read_text(encoding="utf-8")
+    told = harness("report", "first", "second", "--markdown", "-", cwd=tmp_path)
+    assert told.stdout.startswith("## 2 runs side by side")
+    refused = harness("report", "first", "first", "--html", "never.html", cwd=tmp_path)
+    assert refused.returncode == 2
+    assert "it is the same run" in refused.stderr
+    assert not (tmp_path / "never.html").exists()
 
 
 def test_show_prints_the_tables_of_a_run_and_json_on_request(measure_fake: Callable[..., Run], tmp_path: Path) -> None:

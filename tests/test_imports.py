@@ -23,7 +23,7 @@ LAYERS = (
     {"evidence", "batches"},
     {"controls", "expected", "findings", "frontier", "ledger"},
     {"compare", "measure", "together", "noise", "paired", "paired_result"},
-    {"gate", "unpaired"},
+    {"gate", "unpaired", "comparability"},
     {"report", "worker", "processes"},
     {"environment", "session", "doctor", "calibrations"},
     {"passes", "catalogue", "inspecting"},

@@ -9,6 +9,7 @@
     markdown, plots, html, terminal   Page -> text
     data      Run -> JSON for machines
     exports                    Run -> the formats of other tools
+    comparing Runs -> one page, or Markdown, with them side by side
     listing   Runs -> one page that lists them; standalone, machines  what such pages share
     gates     the outputs of `harness gate`, from a decision
 
