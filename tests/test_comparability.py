@@ -145,5 +145,5 @@ def test_a_toggle_that_the_other_scenario_does_not_list_is_off_in_it() -> None:
 def test_every_rule_is_named_here_and_says_what_it_is_for() -> None:
     rules = {*RUNS, *CONTRASTS}
     named = {"another_run", "same_question", "same_requests", "same_definition", "same_reference", "same_parameters"}
-    assert {rule.__name__ for rule in rules} == named  # type: ignore[attr-defined]  # all of them are functions
+    assert {rule.__name__ for rule in rules} == named
     assert all(inspect.getdoc(getattr(comparability, name)) for name in named)

@@ -6,7 +6,8 @@
     scales    a place timed alone beside a request
     memory, kinds              what an allocator held; effects by kind of request
     tables                     Page -> rows of cells, which Markdown and terminal share
-    markdown, plots, html, terminal   Page -> text
+    markdown, plots, html, terminal   Page -> text; templates/, assets/ and palette lay out the page
+    words     the page's sentences in other languages
     data      Run -> JSON for machines
     exports                    Run -> the formats of other tools
     comparing Runs -> one page, or Markdown, with them side by side
@@ -20,13 +21,12 @@ from collections.abc import Callable, Mapping
 
 from harness.report.data import json_text
 from harness.report.exports import pytest_benchmark
-from harness.report.html import allocations, html
+from harness.report.html import allocations, html, render, svgs
 from harness.report.listing import index
 from harness.report.markdown import markdown
-from harness.report.plots import svgs
 from harness.results import Run
 
 EXPORTS: Mapping[str, Callable[[Run], str]] = {"pytest-benchmark": pytest_benchmark}
 """Formats of other tools, by name."""
 
-__all__ = ["EXPORTS", "allocations", "html", "index", "json_text", "markdown", "svgs"]
+__all__ = ["EXPORTS", "allocations", "html", "index", "json_text", "markdown", "render", "svgs"]

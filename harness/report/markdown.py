@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from harness import units
-from harness.report import page, revisions, tables
+from harness.report import page, revisions, sections, tables
 from harness.report.markup import escape, fold, tabulate
 from harness.report.model import Device, Incident, Page
+from harness.report.reading import Reading
 from harness.report.tables import Cell, Table
 from harness.results import Run
 
@@ -16,15 +17,15 @@ _MARKS = {"good": "\u2714", "bad": "\u2718", "level": "=", "open": "?", "invalid
 
 def markdown(run: Run) -> str:
     """The report of `run` as Markdown. Text from the run is escaped: it cannot add markup, links or mentions."""
-    return "\n".join(_lines(run, page.build(run))).rstrip() + "\n"
+    return "\n".join(_lines(Reading(run), page.build(run))).rstrip() + "\n"
 
 
-def _lines(run: Run, report: Page) -> Iterator[str]:
-    yield f"## {escape(f'{report.title}: {report.words.about}' if report.words.in_gate else report.title)}"
+def _lines(reading: Reading, report: Page) -> Iterator[str]:
+    yield f"## {escape(f'{report.title}: {report.words.about}' if report.gate else report.title)}"
     yield ""
     for device in report.devices:
         yield f"- **{escape(device.name)}**: {escape(device.answer)}"
-    for side, told in revisions.facts(run):
+    for side, told in revisions.facts(reading.run):
         yield f"- {escape(side)}: {escape(told)}"
     yield ""
     for notice in report.notices:
@@ -36,6 +37,9 @@ def _lines(run: Run, report: Page) -> Iterator[str]:
     yield from grid(controls) if controls.rows else ("The run holds no controls, so it is not calibrated.", "")
     for device in report.devices:
         yield from _device(device, report)
+        for section in sections.of_device(reading, device):
+            if section.markdown is not None:
+                yield from fold(f"{section.title}: {device.name}", section.markdown())
     yield from _incidents("Failures", report.failures)
     yield from _incidents("Findings", report.findings)
     yield from fold("Environment", grid(tables.environment(report)))
@@ -45,7 +49,7 @@ def _lines(run: Run, report: Page) -> Iterator[str]:
 
 
 def _device(device: Device, report: Page) -> Iterator[str]:
-    headline, invalid = tables.headline(device, report.words), tables.invalid(device, report.words)
+    headline, invalid = tables.headline(device, report), tables.invalid(device, report)
     yield f"### {escape(headline.title)}{'' if device.calibrated else ' (not calibrated)'}"
     yield ""
     yield from grid(headline) if headline.rows else (f"{report.words.none}.", "")
@@ -61,7 +65,7 @@ def _device(device: Device, report: Page) -> Iterator[str]:
             yield f"#### {escape(table.title)}"
             yield ""
             yield from grid(table)
-    for table in tables.details(device, report.words):
+    for table in tables.details(device, report):
         yield from fold(table.title, grid(table))
     for title, reason in device.unavailable:
         yield f"{escape(title)} on {escape(device.name)}: {units.NOT_MEASURED} ({escape(reason)})."

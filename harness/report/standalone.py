@@ -11,7 +11,9 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-_STYLE = "style.css"
+from harness.report import palette
+
+_STYLE = "assets/style.css"
 
 
 def render(template: str, *, styles: str, script: str | None = None, **data: Any) -> str:
@@ -24,7 +26,7 @@ def render(template: str, *, styles: str, script: str | None = None, **data: Any
         _environment()
         .get_template(template)
         .render(
-            style=Markup(f"{_text(_STYLE)}\n{_text(styles)}"),  # noqa: S704  files of this package
+            style=Markup(f"{palette.css()}{_text(_STYLE)}\n{_text(styles)}"),  # noqa: S704  files of this package
             script=Markup(code),  # noqa: S704  a file of this package
             policy=_policy(code),
             **data,

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from harness import units
-from harness.report.model import Badge, Device, Frontier, InvalidRow, MetricTable, Page, Row, Tone, Wording
+from harness.report.model import Badge, Device, Frontier, InvalidRow, MetricTable, Page, Row, Tone
 from harness.results import TOGETHER
 
 
@@ -42,19 +42,19 @@ _FIGURES = frozenset({
 })  # fmt: skip
 
 
-def of_device(device: Device, words: Wording) -> Iterator[Table]:
+def of_device(device: Device, report: Page) -> Iterator[Table]:
     """Every table about one device that has rows, in the order of the report."""
     found = (
-        headline(device, words), invalid(device, words), scales(device),
-        *(frontier(entry, device) for entry in device.frontiers), *details(device, words),
+        headline(device, report), invalid(device, report), scales(device),
+        *(frontier(entry, device) for entry in device.frontiers), *details(device, report),
     )  # fmt: skip
     return (table for table in found if table.rows)
 
 
-def details(device: Device, words: Wording) -> Iterator[Table]:
+def details(device: Device, report: Page) -> Iterator[Table]:
     """What stands below the headline: every metric, kinds of request, playback, stages, memory."""
     found = (
-        *(quantiles(table, device, words) for table in device.tables), kinds(device, words), playback(device),
+        *(quantiles(table, device, report) for table in device.tables), kinds(device, report), playback(device),
         stages(device), stage_peaks(device), allocator(device),
     )  # fmt: skip
     return (table for table in found if table.rows)
@@ -75,26 +75,26 @@ def controls(devices: Sequence[Device]) -> Table:
     )  # fmt: skip
 
 
-def headline(device: Device, words: Wording) -> Table:
+def headline(device: Device, report: Page) -> Table:
     """The metric of the answer, with witness and output."""
     return _table(
         f"{device.headline.title} on {device.name}",
-        (words.column, "Before", "After", "Change", "95 % interval", "Verdict", "Witness", "Output"),
+        (report.words.column, "Before", "After", "Change", "95 % interval", "Verdict", "Witness", "Output"),
         [
-            (name(row, words), *_plain(row.before, row.after, row.change, row.interval), verdict(row.verdict),
+            (name(row, report), *_plain(row.before, row.after, row.change, row.interval), verdict(row.verdict),
              *_plain(row.witness, row.equivalence))
             for row in device.headline.rows
         ],
     )  # fmt: skip
 
 
-def invalid(device: Device, words: Wording) -> Table:
+def invalid(device: Device, report: Page) -> Table:
     """What has no place among gains, and why."""
     return _table(
         f"Not comparable on {device.name}",
-        (words.column, "State", "Why", "Witness", "Output"),
+        (report.words.column, "State", "Why", "Witness", "Output"),
         [
-            _plain(_called(row, words), row.verdict.text, row.reason, row.witness, row.equivalence)
+            _plain(_called(row, report), row.verdict.text, row.reason, row.witness, row.equivalence)
             for row in device.invalid
         ],
     )
@@ -129,7 +129,7 @@ def frontier(entry: Frontier, device: Device) -> Table:
     )  # fmt: skip
 
 
-def quantiles(table: MetricTable, device: Device, words: Wording) -> Table:
+def quantiles(table: MetricTable, device: Device, report: Page) -> Table:
     """One metric with p50, p95 and p99 of both sides."""
     names = list(dict.fromkeys(quantile.name for row in table.rows for quantile in row.quantiles))
     rows = []
@@ -137,21 +137,26 @@ def quantiles(table: MetricTable, device: Device, words: Wording) -> Table:
         found = {quantile.name: quantile for quantile in row.quantiles}
         cells = [f"{found[n].before} \u2192 {found[n].after}" if n in found else units.DASH for n in names]
         rows.append(
-            (name(row, words), *_plain(*cells, row.change, row.interval), verdict(row.verdict), Cell(text=row.evidence))
+            (
+                name(row, report),
+                *_plain(*cells, row.change, row.interval),
+                verdict(row.verdict),
+                Cell(text=row.evidence),
+            )
         )
     return _table(
         f"{table.title} on {device.name}: quantiles and intervals",
-        (words.column, *names, "Change", "95 % interval", "Verdict", "Evidence"), rows,
+        (report.words.column, *names, "Change", "95 % interval", "Verdict", "Evidence"), rows,
     )  # fmt: skip
 
 
-def kinds(device: Device, words: Wording) -> Table:
+def kinds(device: Device, report: Page) -> Table:
     """Effects by kind of request."""
     return _table(
         f"By kind of request on {device.name}",
-        (words.column, "Metric", "Kind of request", "Before", "After", "Change", "Interval", "Level", "Verdict"),
+        (report.words.column, "Metric", "Kind of request", "Before", "After", "Change", "Interval", "Level", "Verdict"),
         [
-            (name(row, words), *_plain(row.metric_title, row.kind, row.before, row.after, row.change, row.interval, row.level),
+            (name(row, report), *_plain(row.metric_title, row.kind, row.before, row.after, row.change, row.interval, row.level),
              verdict(row.verdict))
             for table in device.kinds
             for row in table.rows
@@ -203,16 +208,16 @@ def allocator(device: Device) -> Table:
     )
 
 
-def environment(page: Page) -> Table:
+def environment(report: Page) -> Table:
     """Everything that the run knows of its machine."""
-    facts = ((group, key, value) for group, known in page.environment for key, value in known)
+    facts = ((group, key, value) for group, known in report.environment for key, value in known)
     return _table("Environment", ("Part", "Fact", "Value"), [_plain(*fact) for fact in facts], keys=2)
 
 
-def name(row: Row, words: Wording) -> Cell:
+def name(row: Row, report: Page) -> Cell:
     """What a row is about; everything at once stands out."""
-    called = _called(row, words)
-    if words.in_gate:
+    called = _called(row, report)
+    if report.gate:
         return Cell(text=called)
     if row.name == TOGETHER:
         return Cell(text=f"all together{_from(row)}", strong=True)
@@ -224,8 +229,8 @@ def verdict(badge: Badge) -> Cell:
     return Cell(text=badge.text, tone=badge.tone)
 
 
-def _called(row: Row | InvalidRow, words: Wording) -> str:
-    return row.title if words.in_gate else row.name
+def _called(row: Row | InvalidRow, report: Page) -> str:
+    return row.title if report.gate else row.name
 
 
 def _from(row: Row) -> str:

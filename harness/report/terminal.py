@@ -51,8 +51,8 @@ def summary(run: Run) -> Group:
         parts += [Text(), _answer(device)]
         parts += [_control(control) for control in device.controls]
         for table in (
-            tables.headline(device, report.words),
-            tables.invalid(device, report.words),
+            tables.headline(device, report),
+            tables.invalid(device, report),
             tables.scales(device),
         ):
             parts += laid_out(table) if table.rows else ()
@@ -72,7 +72,7 @@ def _control(control: ControlRow) -> Text:
 
 
 def _head(report: Page) -> Iterator[RenderableType]:
-    about = f": {visible(report.words.about)}" if report.words.in_gate else ""
+    about = f": {visible(report.words.about)}" if report.gate else ""
     yield Text.assemble((f"{visible(report.title)}{about}", "bold"))
     for device in report.devices:
         yield _answer(device)
@@ -88,7 +88,7 @@ def _device(device: Device, report: Page) -> Iterator[RenderableType]:
     yield Rule(Text(f"{visible(device.name)}{state}", "bold"), align="left", style="dim", characters="\u2500")
     if not device.headline.rows:
         yield _line(f"{report.words.none}.")
-    for table in tables.of_device(device, report.words):
+    for table in tables.of_device(device, report):
         yield from laid_out(table)
     if device.foresight:
         yield Text()

@@ -6,17 +6,18 @@ import re
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from harness.errors import UsageError
 from harness.report import comparing
 from harness.report.comparing.model import Comparison, Line
+from harness.report.comparing.plot import intervals
 from harness.results import Run
 from tests.report import sample_gates, sample_runs
+from tests.report.in_browser import chromium, opened, overflow
 from tests.report.sample_comparisons import elsewhere, first, leaving_one_out, with_states
-from tests.report.test_html import FLAGS, Elements, _chromium
+from tests.report.test_html import Elements
 
 HOSTILE = "<script>alert(1)</script>|`x`\x1b[31m\u202egnp @all \u4f60\u597d ${1} $x^2$"
 
@@ -34,10 +35,8 @@ def _hostile() -> Run:
                 states={HOSTILE if name == "resample_cache" else name: state for name, state in arm.states.items()})
         for arm in run.plan.arms
     )  # fmt: skip
-    contrasts = tuple(
-        replace(c, reason=HOSTILE, device=HOSTILE, **({"optimization": HOSTILE, "arm": HOSTILE} if c.arm == "resample_cache" else {}))
-        for c in run.contrasts
-    )  # fmt: skip
+    named = (replace(c, optimization=HOSTILE, arm=HOSTILE) if c.arm == "resample_cache" else c for c in run.contrasts)
+    contrasts = tuple(replace(contrast, reason=HOSTILE, device=HOSTILE) for contrast in named)
     optimizations = {
         HOSTILE if name == "resample_cache" else name: {**known, "title": HOSTILE, "witness_unit": HOSTILE}
         for name, known in run.optimizations.items()
@@ -101,7 +100,7 @@ def test_an_arm_that_may_not_be_compared_has_its_state_and_no_figure() -> None:
     assert _line(found, "latency", "half_precision").apart == ""
     assert "29.0" not in comparing.markdown(found)
     (drawn,) = [part for part in found.parts if part.metric == "latency"]
-    assert "half_precision" not in comparing.layout.intervals(drawn, [side.label for side in found.sides])
+    assert "half_precision" not in intervals(drawn, [side.label for side in found.sides])
 
 
 def test_a_run_that_is_not_calibrated_is_named_and_draws_no_verdict() -> None:
@@ -230,18 +229,9 @@ def test_markdown_has_a_row_for_each_optimization_and_folds_other_metrics_away()
 @pytest.mark.browser
 @pytest.mark.parametrize("width", [1280, 390])
 def test_a_browser_opens_the_page_without_complaints_or_overflow(tmp_path: Path, width: int) -> None:
-    api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
     path = tmp_path / "comparison.html"
     path.write_text(comparing.html(comparing.compare([first(), _hostile()])), encoding="utf-8")
-    complaints: list[Any] = []
-    with api.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=_chromium(), args=FLAGS)
-        page = browser.new_page(viewport={"width": width, "height": 900})
-        page.on("console", lambda message: complaints.append(message.text))
-        page.on("pageerror", lambda error: complaints.append(str(error)))
-        page.on("dialog", lambda dialog: complaints.append(dialog.message))
-        page.goto(path.as_uri())
-        overflow = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
-        browser.close()
+    with chromium() as browser:
+        page, complaints = opened(browser, path.as_uri(), viewport={"width": width, "height": 900})
+        assert overflow(page) == 0
     assert complaints == []
-    assert overflow == 0

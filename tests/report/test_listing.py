@@ -15,7 +15,8 @@ from harness.report.listing import Found
 from harness.report.listing.entries import entries
 from harness.results import Run
 from tests.report import sample_gates, sample_runs
-from tests.report.test_html import FLAGS, Elements, _chromium
+from tests.report.in_browser import chromium, opened, overflow
+from tests.report.test_html import Elements
 
 REVISIONS = {"base": {"name": "main", "commit": 40 * "a"}, "head": {"name": "topic", "commit": 40 * "b"}}
 
@@ -135,31 +136,20 @@ def test_runs_are_found_at_any_depth_and_without_their_samples(tmp_path: Path) -
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
-    api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-    with api.sync_playwright() as playwright:
-        started = playwright.chromium.launch(executable_path=_chromium(), args=FLAGS)
+    with chromium() as started:
         yield started
-        started.close()
 
 
-def _opened(browser: Any, path: Path, text: str, **options: Any) -> tuple[Any, list[str]]:
-    path.write_text(text, encoding="utf-8")
-    complaints: list[str] = []
-    page = browser.new_page(**options)
-    page.on("console", lambda message: complaints.append(message.text))
-    page.on("pageerror", lambda error: complaints.append(str(error)))
-    page.on(
-        "request",
-        lambda request: complaints.append(request.url) if request.url not in (path.as_uri(), "data:,") else None,
-    )
-    page.goto(path.as_uri())
-    return page, complaints
+@pytest.fixture
+def address(tmp_path: Path, text: str) -> str:
+    (tmp_path / "index.html").write_text(text, encoding="utf-8")
+    return (tmp_path / "index.html").as_uri()
 
 
 @pytest.mark.browser
 @pytest.mark.parametrize("width", [1280, 390])
-def test_the_search_shows_the_rows_that_have_every_word(browser: Any, tmp_path: Path, text: str, width: int) -> None:
-    page, complaints = _opened(browser, tmp_path / "index.html", text, viewport={"width": width, "height": 800})
+def test_the_search_shows_the_rows_that_have_every_word(browser: Any, address: str, width: int) -> None:
+    page, complaints = opened(browser, address, viewport={"width": width, "height": 800})
     rows = page.locator("#runs tr")
     assert rows.count() == 5
     page.keyboard.press("Tab")
@@ -170,15 +160,13 @@ def test_the_search_shows_the_rows_that_have_every_word(browser: Any, tmp_path: 
     assert page.locator("#nothing").is_visible()
     page.fill("#words", "")
     assert rows.locator("visible=true").count() == 5
-    assert page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth") == 0
+    assert overflow(page) == 0
     assert complaints == []
 
 
 @pytest.mark.browser
-def test_without_javascript_every_run_is_listed_and_no_search_is_offered(
-    browser: Any, tmp_path: Path, text: str
-) -> None:
-    page, complaints = _opened(browser, tmp_path / "index.html", text, java_script_enabled=False)
+def test_without_javascript_every_run_is_listed_and_no_search_is_offered(browser: Any, address: str) -> None:
+    page, complaints = opened(browser, address, java_script_enabled=False)
     assert page.locator("#runs tr >> visible=true").count() == 5
     assert not page.locator("#words").is_visible()
     assert complaints == []

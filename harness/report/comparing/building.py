@@ -177,7 +177,7 @@ def _line(columns: Sequence[_Column], name: str, cells: Sequence[Contrast | None
 
 def _stated(row: Row) -> Row:
     """The row, or of an arm that may not be compared its state alone: no figure of it may be taken for a gain."""
-    if row.verdict.text not in INVALID:
+    if row.verdict.word not in INVALID:
         return row
     return replace(row, before="", after="", change="", interval="", ratio=None, low=None, high=None)
 
@@ -207,7 +207,7 @@ def _side(column: _Column) -> Side:
         machine=machines.machine(run),
         device=machines.device(run, device.name),
         commit=machines.code(run),
-        calibrated=Badge(text="calibrated", tone="good") if device.calibrated else Badge(text="not calibrated", tone="open"),
+        calibrated=Badge(text="calibrated", tone="good", glyph="passed") if device.calibrated else Badge(text="not calibrated", tone="open"),
         state="" if run.complete else "not finished: what was measured until then is shown",
         answer=f"{answer[:1].upper()}{answer[1:]}",
     )  # fmt: skip

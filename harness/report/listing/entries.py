@@ -56,7 +56,7 @@ def entries(found: Sequence[Found]) -> list[Entry]:
 
 def _of_run(item: Found, run: Run) -> Iterator[Entry]:
     report = page.build(run)
-    about = f": {report.words.about}" if report.words.in_gate else ""
+    about = f": {report.words.about}" if report.gate else ""
     for number, device in enumerate(report.devices):
         headline, rest = _answer(device)
         yield Entry(
@@ -86,6 +86,6 @@ def _sentence(text: str) -> str:
 
 
 def _calibrated(device: Device) -> Badge:
-    if not device.headline.rows and all(row.verdict.text not in INVALID for row in device.invalid):
+    if not device.headline.rows and all(row.verdict.word not in INVALID for row in device.invalid):
         return Badge(text="nothing compared", tone="invalid")
-    return Badge(text="yes", tone="good") if device.calibrated else Badge(text="no", tone="open")
+    return Badge(text="yes", tone="good", glyph="passed") if device.calibrated else Badge(text="no", tone="open")
