@@ -17,11 +17,12 @@ import sys
 import traceback
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, replace
+from functools import partial
 from itertools import groupby
 from pathlib import Path
 from typing import IO, Any
 
-from harness import adapters, cores, workload
+from harness import adapters, cores, profiling, workload
 from harness.errors import HarnessError, UsageError
 from harness.machine import Machine, machine
 from harness.measure import Bench
@@ -165,6 +166,16 @@ class Worker:
             self._reply("memory", concurrency=at_once, values=values, points=points)
         if snapshot:
             self._bench.allocations(arm, wanted, Path(snapshot))
+
+    def profile(self, arm: str, requests: Sequence[int], how: str, file: str, seconds: float) -> None:
+        """Requests of a bound arm under one profiler (`harness.profiling`), in a process that times nothing."""
+        self._begin(arm)
+        singles = list(map(self._single, requests))
+        try:
+            told = profiling.profile(how, partial(self._bench.settle, arm), singles, Path(file), seconds)
+        except profiling.Refused as refused:
+            told = {"refused": str(refused)}
+        self._reply("profile", **told)
 
     def room(self) -> None:
         """How much memory this process holds, and how much is free."""

@@ -4,11 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from functools import cache
-from importlib.resources import files
 from typing import Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 from pygments import highlight
 from pygments.formatters import HtmlFormatter
@@ -18,23 +15,27 @@ from harness import units
 from harness.report import canvas, page, plots
 from harness.report.audio import ReadFile, sounds
 from harness.report.model import Device
+from harness.report.profiles import index_in, of_toggle
 from harness.report.reading import anchor
+from harness.report.templates import environment, style
 from harness.results import Run, toggle_of
 
 
 def html(run: Run, read_file: ReadFile | None = None) -> str:
     """The report of `run`. `read_file` reads audio from the run's folder; without it, audio is linked, not embedded."""
     report = page.build(run)
-    template = _environment().get_template("template.html.j2")
+    index = index_in(read_file)
+    template = environment().get_template("template.html.j2")
     return template.render(
         page=report,
         plots={device.name: _inline_plots(device) for device in report.devices},
         sounds=sounds(report.listening, read_file),
-        style=_style(),
+        style=style(),
         code=_code,
         prose=_prose,
         anchor=anchor,
         toggle_of=toggle_of,
+        profiles={toggle.name: of_toggle(index, toggle.name) for toggle in report.toggles},
         linked={toggle.name for toggle in report.toggles},
     )
 
@@ -48,7 +49,7 @@ def allocations(title: str, data: Mapping[str, Any]) -> str:
         for item in data["holders"]
     ]
     return (
-        _environment()
+        environment()
         .get_template("allocations.html.j2")
         .render(
             title=title,
@@ -58,26 +59,9 @@ def allocations(title: str, data: Mapping[str, Any]) -> str:
             complete=data["complete"],
             holders=holders,
             plot=Markup(canvas.inline(drawn, "held")),  # noqa: S704  matplotlib escapes what it draws
-            style=_style(),
+            style=style(),
         )
     )
-
-
-@cache
-def _environment() -> Environment:
-    return Environment(
-        loader=PackageLoader("harness.report", "."),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
-
-
-def _style() -> Markup:
-    text = files("harness.report").joinpath("style.css").read_text(encoding="utf-8")
-    return Markup(text)  # noqa: S704  a file of this package
 
 
 def _inline_plots(device: Device) -> dict[str, Markup]:
