@@ -400,7 +400,7 @@ def profile(
     ] = None,
     seconds: Annotated[
         str, typer.Option("--for", metavar="TIME", help="How long py-spy looks at each process.")
-    ] = "5s",
+    ] = "10s",
     rounds: Annotated[int, typer.Option("--processes", min=1, help="Fresh processes of each arm.")] = 2,
     native: Annotated[bool, typer.Option(help="Frames of libraries too, where py-spy can see them.")] = True,
     device: DeviceOption = None,

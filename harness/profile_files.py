@@ -19,6 +19,7 @@ from harness.report.flames import flames, sentences, top
 from harness.report.operators import operators_page
 from harness.report.operators import sentences as operator_sentences
 from harness.report.operators import top as top_operators
+from harness.report.profiles import speedscope_page
 
 _TITLES = {
     "py-spy": "Host time (py-spy)",
@@ -78,12 +79,12 @@ def _put_profile(
 ) -> tuple[dict[str, str], str]:  # fmt: skip
     """The forms that other tools read: speedscope's JSON, the script that opens it, and collapsed stacks."""
     name = stem(device, taken.arm.name, taken.kind)
-    script = _put(folder, f"{name}.speedscope.js", speedscope.as_script(f"{name}.speedscope.json", document))
+    _put(folder, f"{name}.speedscope.js", speedscope.as_script(f"{name}.speedscope.json", document))
     files = {
-        "speedscope": _put(folder, f"{name}.speedscope.json", json.dumps(document)),
+        "speedscope JSON": _put(folder, f"{name}.speedscope.json", json.dumps(document)),
         "collapsed stacks": _put(folder, f"{name}.collapsed.txt", collapsed(profile.rounds)),
     }
-    return files, f"speedscope/index.html#localProfilePath=../{script}"
+    return files, _put(folder, f"{name}.speedscope.html", speedscope_page(name))
 
 
 Put = tuple[Profile, dict[str, str], str]
@@ -95,7 +96,7 @@ def _sampled(device: str, taken: Taken, folder: Path) -> Put:
     for document, told in zip(documents, taken.told, strict=True):
         weights = within_requests(speedscope.samples(document))
         count = sum(weights.values())
-        each = told["busy_s"] / count / told["requests"] if count else 0.0
+        each = told["plain_s"] / count if count else 0.0
         rounds.append(Round(weights=weights, each=each))
     requests = sum(told["requests"] for told in taken.told)
     profile = Profile(arm=taken.arm.name, unit="s", rounds=tuple(rounds), requests=requests)

@@ -15,9 +15,9 @@ from harness.errors import NothingMeasuredError, UsageError
 from harness.ledger import Ledger
 from harness.optimizations import named
 from harness.passes.profile import Taken, Wanted, profile_pass
+from harness.profile_files import Written, written
 from harness.profiles import index as indexes
 from harness.profiles.index import Index, Refusal
-from harness.profile_files import Written, written
 from harness.report.profiles import index_page
 from harness.results import Arm, State
 from harness.scenario import Scenario
@@ -57,7 +57,7 @@ def wanted(
 
 
 def _states(scenario: Scenario, none: Mapping[str, State], wanted: str) -> Iterator[dict[str, State]]:
-    after = {name: toggle.afters[0] for name, toggle in scenario.optimizations.items()}
+    after: dict[str, State] = {name: toggle.afters[0] for name, toggle in scenario.optimizations.items()}
     if wanted == BEFORE:
         yield dict(none)
     elif wanted == AFTER:
@@ -68,14 +68,14 @@ def _states(scenario: Scenario, none: Mapping[str, State], wanted: str) -> Itera
     else:
         states = dict(none)
         for part in wanted.split(","):
-            name, _, state = part.partition("=")
-            if name not in none or state not in ("on", "off"):
+            name, _, switch = part.partition("=")
+            if name not in none or switch not in ("on", "off"):
                 message = (
                     f"--arm {wanted}: allowed are before, after, each, and NAME=on or NAME=off with commas between; "
                     f"toggles of this scenario: {', '.join(none)}"
                 )
                 raise UsageError(message)
-            states[name] = after[name] if state == "on" else none[name]
+            states[name] = after[name] if switch == "on" else none[name]
         _check_together(states, none, wanted)
         yield states
 
@@ -183,7 +183,7 @@ def _old(folder: Path) -> Index | None:
 
 
 def _put_speedscope(folder: Path) -> None:
-    """speedscope whole, with its licences, so that profiles open from a file and without a network."""
+    """Put speedscope there, whole, with its licences, so that profiles open from a file and without a network."""
     folder.mkdir(exist_ok=True)
     for item in files("harness.report").joinpath("vendor", "speedscope").iterdir():
         (folder / item.name).write_bytes(item.read_bytes())

@@ -14,8 +14,10 @@ from typing import Any
 
 from harness.errors import ProfileError
 
-RATE_HZ = 200
+RATE_HZ, NATIVE_RATE_HZ = 200, 50
+"""Samples a second. To read native frames, py-spy stops the process for up to tens of milliseconds."""
 _BEGUN = "Sampling process"
+_BEHIND = "behind in sampling"
 _START_LIMIT_S = 120.0
 """With native frames, py-spy reads the symbols of every loaded library first."""
 _STOP_LIMIT_S = 120.0
@@ -36,8 +38,9 @@ def command() -> str:
 class Sampler:
     """One recording of process `pid` into `file` (speedscope JSON). `native` asks for the frames of libraries as well."""
 
-    def __init__(self, pid: int, file: Path, *, native: bool, rate_hz: int = RATE_HZ) -> None:
+    def __init__(self, pid: int, file: Path, *, native: bool) -> None:
         self._file = file
+        rate_hz = NATIVE_RATE_HZ if native else RATE_HZ
         options = ["--pid", str(pid), "--rate", str(rate_hz), "--format", "speedscope", "--output", str(file)]
         options += ["--function", "--idle", *(["--native"] if native else [])]
         self._arguments = [command(), "record", *options]
@@ -82,6 +85,11 @@ class Sampler:
         """End py-spy now, if it is still there."""
         self._process.kill()
         self._process.wait()
+
+    @property
+    def is_behind(self) -> bool:
+        """Whether samples were taken later than they should have been, so that there are fewer."""
+        return any(_BEHIND in line for line in self._lines)
 
     def _read(self) -> None:
         if self._process.stdout is not None:

@@ -12,7 +12,6 @@ import time
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from pathlib import PurePath
 from types import FrameType
 from typing import Any
 
@@ -25,9 +24,7 @@ EXPLICIT = (
 """Functions of torch that wait for the card."""
 IMPLICIT = ("item", "tolist", "cpu", "numpy", "nonzero", "__bool__", "__int__", "__float__", "__index__")
 """Methods of a tensor that wait for the card where the tensor lies on one."""
-_OWN = "harness/synchronizations.py"
 _BETWEEN = ("/torch/", "harness/synchronizations.py", "/contextlib.py")
-_KEPT_PARTS = 3
 _WARNED = "synchronizing CUDA operation"
 
 
@@ -39,7 +36,7 @@ class Callers:
         self._inside = False
 
     def note(self, call: str, file: str, line: int, function: str, waited_s: float) -> None:
-        known = self._found.setdefault((call, _short(file), line, function), [0, 0.0])
+        known = self._found.setdefault((call, file, line, function), [0, 0.0])
         known[0] += 1
         known[1] += waited_s
 
@@ -80,10 +77,6 @@ def _caller(start: FrameType) -> FrameType | None:
             return None if path.endswith(("harness/measure.py", "harness/machine.py")) else looked
         looked = looked.f_back
     return None
-
-
-def _short(path: str) -> str:
-    return "/".join(PurePath(path).parts[-_KEPT_PARTS:])
 
 
 @contextmanager

@@ -20,6 +20,8 @@ from harness.pyspy import Sampler
 from harness.results import Arm
 from harness.session import Session
 
+_PLAIN_S = 1.0
+"""Requests run so long without a sampler first: what they take is what samples are shares of."""
 _PATIENCE = 20
 """A request under a profiler may take so many times as long as its time limit says."""
 
@@ -45,6 +47,11 @@ class Taken:
     files: list[Path] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     failure: str = ""
+
+    def remark(self, text: str) -> None:
+        """Keep a remark, once."""
+        if text not in self.notes:
+            self.notes.append(text)
 
 
 def profile_pass(session: Session, wanted: Wanted, folder: Path) -> list[Taken]:
@@ -120,6 +127,7 @@ def _ask(session: Session, worker: WorkerProcess, arm: Arm, how: str, file: Path
 def _sample(session: Session, worker: WorkerProcess, taken: Taken, wanted: Wanted, file: Path) -> None:
     """py-spy beside the worker; without native frames where it cannot have them."""
     path = file.with_name(file.name + ".speedscope.json")
+    plain = _ask(session, worker, taken.arm, "py-spy", path, min(_PLAIN_S, wanted.seconds))
     sampler = Sampler(worker.pid, path, native=wanted.native)
     try:
         sampler.start()
@@ -128,15 +136,15 @@ def _sample(session: Session, worker: WorkerProcess, taken: Taken, wanted: Wante
             raise
         sampler = Sampler(worker.pid, path, native=False)
         sampler.start()
-        note = f"Without native frames: {error}"
-        if note not in taken.notes:
-            taken.notes.append(note)
+        taken.remark(f"Without native frames: {error}")
     try:
         told = _ask(session, worker, taken.arm, "py-spy", path, wanted.seconds)
         sampler.stop()
     finally:
         sampler.end()
-    taken.told.append(told)
+    if sampler.is_behind:
+        taken.remark("py-spy could not keep up, so that there are fewer samples than its rate gives.")
+    taken.told.append({**told, "plain_s": plain["busy_s"] / plain["requests"]})
     taken.files.append(path)
 
 

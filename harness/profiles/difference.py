@@ -1,20 +1,20 @@
 """Two profiles as one tree of frames that has both sides, and the functions that changed most.
 
 What a function takes itself (`own`) is what it takes outside the Python functions that it calls: native code that it runs
-is its own. A difference counts as `sure` where it is beyond what the number of samples moves by chance and, with several
-processes on each side, goes the same way in each pair of them.
+is its own. A difference counts as `sure` where it is beyond what chance moves, that is the number of samples and, with several
+processes on each side, how much the processes of one side differ; and where it goes the same way in each pair of processes.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from math import sqrt
+from math import log, sqrt
 
 from harness.profiles.stacks import Frame, Profile, Round, Stack, Unit, functions
 
 BEYOND_CHANCE = 3.0
-"""Standard errors of a number of samples (its root) that a difference must exceed: hundreds of frames are looked at."""
+"""Standard errors that a difference must exceed: hundreds of frames are looked at. That of a number of samples is its root."""
 _NARROWEST = 0.001
 """Frames below this share of the whole width are left out of the tree."""
 ROOT = Frame("request")
@@ -44,7 +44,7 @@ class Node:
     children: tuple[Node, ...]
 
     def walk(self, depth: int = 0) -> Iterator[tuple[int, Node]]:
-        """This node and all below it, each with its depth, a parent before its children."""
+        """The node and all below it, each with its depth, a parent before its children."""
         yield depth, self
         for child in self.children:
             yield from child.walk(depth + 1)
@@ -118,6 +118,7 @@ class _Sides:
         self.turns = (*before, *after)
         self.count = len(self.turns)
         self._split = len(before)
+        self._scatter = _scatter((before, after))
 
     def told(self, weights: Sequence[float]) -> Sides:
         values = [weight * turn.each for weight, turn in zip(weights, self.turns, strict=True)]
@@ -129,12 +130,27 @@ class _Sides:
         if not before or change == 0:
             return False
         alike = all((last - first) * change > 0 for first, last in zip(before, after, strict=False))
-        variance = 0.0
+        return alike and abs(change) > BEYOND_CHANCE * sqrt(self._variance(weights, before, after))
+
+    def _variance(self, weights: Sequence[float], before: list[float], after: list[float]) -> float:
+        """Of the change: what the numbers of samples, and the processes, move."""
+        if not all(turn.counted for turn in self.turns):
+            return 0.0
+        variance = sum((_mean(side) * self._scatter) ** 2 / len(side) for side in (before, after))
         for column, (weight, turn) in enumerate(zip(weights, self.turns, strict=True)):
-            processes = self._split if column < self._split else self.count - self._split
-            if turn.counted:
-                variance += max(weight, 1.0) * (turn.each / processes) ** 2
-        return alike and abs(change) > BEYOND_CHANCE * sqrt(variance)
+            processes = len(before) if column < len(before) else len(after)
+            variance += max(weight, 1.0) * (turn.each / processes) ** 2
+        return variance
+
+
+def _scatter(sides: Iterable[Sequence[Round]]) -> float:
+    """How much the processes of one side differ in what a request takes: a standard deviation, as a share. 0 for one process each."""
+    squares, free = 0.0, 0
+    for side in sides:
+        logs = [log(turn.total) for turn in side if turn.total > 0]
+        squares += sum((value - _mean(logs)) ** 2 for value in logs)
+        free += max(0, len(logs) - 1)
+    return sqrt(squares / free) if free else 0.0
 
 
 def _mean(values: Sequence[float]) -> float:

@@ -29,7 +29,7 @@ KINDS: Mapping[Kind, str] = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Profiled:
-    """One arm under one profiler. `files` maps what each is to its name; `link` is that of speedscope with the profile open."""
+    """One arm under one profiler. `files` maps what each is to its name; `link` opens it in speedscope."""
 
     device: str
     arm: str
@@ -106,14 +106,14 @@ def read(data: bytes) -> Index:
     return index
 
 
-_PLAIN = re.compile(rf"(?:{SPEEDSCOPE}/index\.html#localProfilePath=\.\./)?[A-Za-z0-9_][A-Za-z0-9_.-]*")
+_PLAIN = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
 
 
 def merged(old: Index | None, new: Index) -> Index:
     """`new`, and what `old` has of other arms, devices and kinds."""
     if old is None:
         return new
-    made = {(known.device, known.kind, known.arm) for known in (*new.profiles, *new.refusals)}
+    made = {_key(known) for known in new.profiles} | {_key(known) for known in new.refusals}
     return replace(
         new,
         profiles=(*_others(old.profiles, made), *new.profiles),
@@ -123,7 +123,11 @@ def merged(old: Index | None, new: Index) -> Index:
 
 
 def _others(found: Iterable[_Known], made: set[tuple[str, Kind, str]]) -> tuple[_Known, ...]:
-    return tuple(known for known in found if (known.device, known.kind, known.arm) not in made)
+    return tuple(known for known in found if _key(known) not in made)
+
+
+def _key(known: Profiled | Differing | Refusal) -> tuple[str, Kind, str]:
+    return known.device, known.kind, known.arm
 
 
 def stem(*parts: str) -> str:

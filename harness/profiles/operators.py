@@ -7,6 +7,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from harness.profiles.stacks import short
+
 Counted = Mapping[str, Any]
 """What a worker wrote of one process: `requests`, `operators`, `kernels`, `launches`, `device` (`harness.traces.record`)."""
 
@@ -61,14 +63,16 @@ def traced(before: tuple[str, Sequence[Counted]] | None, after: tuple[str, Seque
 
 def callers(before: Sequence[Counted], after: Sequence[Counted]) -> tuple[Change, ...]:
     """Who made the host wait for the device, "call at file:line in function", most calls a request first."""
-    named = (
-        [{**found, "callers": [_as_row(row) for row in found["callers"]]} for found in side] for side in (before, after)
-    )
-    return tuple(sorted(_changes(*named, "callers"), key=lambda row: -max(row.calls_before, row.calls_after)))
+    rows = _changes(_with_rows(before), _with_rows(after), "callers")
+    return tuple(sorted(rows, key=lambda row: -max(row.calls_before, row.calls_after)))
+
+
+def _with_rows(side: Sequence[Counted]) -> list[Counted]:
+    return [{**found, "callers": [_as_row(row) for row in found["callers"]]} for found in side]
 
 
 def _as_row(row: Counted) -> dict[str, Any]:
-    name = f"{row['call']} at {row['file']}:{row['line']} in {row['function']}"
+    name = f"{row['call']} at {short(row['file'])}:{row['line']} in {row['function']}"
     return {"name": name, "calls": row["count"], "own_s": row["waited_s"]}
 
 

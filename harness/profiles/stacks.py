@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
+import sys
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import PurePath
+from functools import cache
+from pathlib import Path, PurePath
 from typing import Literal
 
 MARKER = "profiled_request"
@@ -14,6 +16,7 @@ MARKER = "profiled_request"
 Unit = Literal["s", "bytes"]
 
 _PYTHON_FILES = (".py", ".pyx", ".ipynb")
+_TOGGLES = "harness/optimizations"
 _KEPT_PARTS = 3
 _DEEPEST = 250
 """Frames beyond this depth are left out: such stacks are of functions that call themselves."""
@@ -76,15 +79,21 @@ class Profile:
 
 
 def short(path: str) -> str:
-    """A file's path from its package on, so that it names nobody's folders; unchanged where it is short already."""
+    """A file's path from where Python imports it, so that it names nobody's folders; of a library its name alone."""
     plain = path.replace("\\", "/")
-    for root in ("/site-packages/", "/dist-packages/"):
-        if root in plain:
-            return plain.rpartition(root)[2]
-    parts = PurePath(plain).parts
-    if len(parts) <= _KEPT_PARTS and not plain.startswith("/"):
-        return plain
-    return parts[-1] if not plain.endswith(_PYTHON_FILES) else "/".join(parts[1:][-_KEPT_PARTS:])
+    if not plain.endswith(_PYTHON_FILES):
+        return plain.rpartition("/")[2]
+    for root in _roots():
+        if plain.startswith(root):
+            return plain.removeprefix(root)
+    return "/".join(PurePath(plain).parts[-_KEPT_PARTS:])
+
+
+@cache
+def _roots() -> tuple[str, ...]:
+    """The folders that Python imports from, the longest name first; workers import from the same."""
+    folders = {str(Path(folder).absolute()).replace("\\", "/") for folder in sys.path}
+    return tuple(sorted((f"{folder.rstrip('/')}/" for folder in folders), key=len, reverse=True))
 
 
 def frame(name: str, file: str, line: int) -> Frame:
@@ -93,13 +102,24 @@ def frame(name: str, file: str, line: int) -> Frame:
     return Frame(named, short(file), line)
 
 
+def aligned(known: Frame) -> Frame:
+    """The function that a toggle puts in place, by the toggle's name: what it calls is then compared before and after.
+
+    A toggle's code before and after are two functions, or one, of its file.
+    """
+    folder, _, file = known.file.rpartition("/")
+    if folder != _TOGGLES or ".<locals>." not in known.name:
+        return known
+    return Frame(f"[{file.removesuffix('.py')}]", known.file)
+
+
 def within_requests(stacks: Iterable[tuple[Stack, float]]) -> dict[Stack, float]:
     """The weights of what lies inside requests, counted from there on; equal stacks are added up."""
     found: dict[Stack, float] = defaultdict(float)
     for stack, weight in stacks:
         for depth, known in enumerate(stack):
             if known.name.rpartition(".")[2] == MARKER:
-                found[stack[depth + 1 :][:_DEEPEST]] += weight
+                found[tuple(map(aligned, stack[depth + 1 :][:_DEEPEST]))] += weight
                 break
     return dict(found)
 

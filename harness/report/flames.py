@@ -5,25 +5,28 @@ Without a script all frames and figures are there; the script adds zoom, search 
 
 from __future__ import annotations
 
-import base64
-import hashlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from functools import cache
-from importlib.resources import files
 from math import sqrt
-
-from markupsafe import Markup
 
 from harness import units
 from harness.profiles.difference import Difference, Function, Node, Sides
 from harness.profiles.stacks import Frame, Unit
-from harness.report.templates import environment, style
+from harness.report import templates
 
 _ROW_PX = 20
 _FAINTEST = 0.35
 _MOST_ROWS = 40
 _AMOUNTS = {"s": ("a request", units.seconds), "bytes": ("at the peak", units.size)}
+_NONE: Mapping[Unit, str] = {
+    "s": "No function's own change is beyond what chance moves.",
+    "bytes": "No function holds more or less.",
+}
+_NOTES: Mapping[Unit, str] = {
+    "s": "Times are shares of the samples, of what a request took in the same processes before sampling began: they say "
+    "where time goes, not what a change is worth.",
+    "bytes": "What is held at the highest moment, and was not held before the requests began.",
+}
 _SURE: Mapping[bool, str] = {True: "yes", False: "no"}
 
 
@@ -71,23 +74,10 @@ class FlamePage:
 
 def flames(difference: Difference, *, profiler: str, device: str, notes: tuple[str, ...] = ()) -> str:
     """The page of a difference, or of one profile where it has one side. `notes` are said at its head."""
-    script = _text("flames.js")
-    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode("ascii")
-    return (
-        environment()
-        .get_template("flames.html.j2")
-        .render(
-            page=_page(difference, profiler, device, notes),
-            style=style() + Markup(_text("flames.css")),  # noqa: S704  a file of this package
-            script=Markup(script),  # noqa: S704  a file of this package
-            script_hash=f"sha256-{digest}",
-        )
-    )
-
-
-@cache
-def _text(name: str) -> str:
-    return files("harness.report").joinpath(name).read_text(encoding="utf-8")
+    script, digest = templates.script("flames.js")
+    page = _page(difference, profiler, device, notes)
+    template = templates.environment().get_template("flames.html.j2")
+    return template.render(page=page, style=templates.style("flames.css"), script=script, script_hash=digest)
 
 
 def sentences(difference: Difference) -> tuple[str, ...]:
@@ -95,14 +85,14 @@ def sentences(difference: Difference) -> tuple[str, ...]:
     when, amount = _AMOUNTS[difference.unit]
     total = difference.total
     if difference.before is None:
-        return (f"{difference.after}: {amount(total.after)} {when}, under the profiler.",)
+        return (f"{difference.after}: {amount(total.after)} {when}.",)
     found = next((known for known in difference.functions if known.own.sure), None)
     whole = (
-        f"{difference.after} takes {_change(total, difference.unit)} {when}, under the profiler "
+        f"{difference.after} takes {_change(total, difference.unit)} {when} "
         f"({difference.before} {amount(total.before)}, {difference.after} {amount(total.after)})."
     )
     if found is None:
-        return whole, "No function's own change is beyond what chance moves."
+        return whole, _NONE[difference.unit]
     return (
         whole,
         f"The largest change of a function's own: {_named(found.frame)}, {_change(found.own, difference.unit)} {when}.",
@@ -129,7 +119,7 @@ def _page(difference: Difference, profiler: str, device: str, notes: tuple[str, 
         title=title,
         sentences=(*sentences(difference), *notes),
         tree_label=f"Frames of {arms}",
-        note="Frames below a thousandth of the width are not drawn.",
+        note=f"Frames below a thousandth of the width are not drawn. {_NOTES[difference.unit]}",
         two_sided=two_sided,
         boxes=boxes,
         height_px=(max(box.depth for box in boxes) + 1) * _ROW_PX,

@@ -9,8 +9,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from harness.profiles.index import FOLDER, INDEX_FILE, KINDS, Differing, Index, Profiled, read
+from harness.report import templates
 from harness.report.audio import ReadFile
-from harness.report.templates import environment, style
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,12 +53,21 @@ def of_toggle(index: Index | None, name: str) -> ProfilesPart:
 
 def index_page(index: Index) -> str:
     """The page in the folder itself: every difference and every file, by device."""
-    module = environment().get_template("profiles.html.j2").module
-    return str(module.profiles_page(index, tuple(_parts(index)), style()))  # type: ignore[attr-defined]  # its macro
+    module = templates.environment().get_template("profiles.html.j2").module
+    return str(module.profiles_page(index, tuple(_parts(index)), templates.style()))  # type: ignore[attr-defined]  # its macro
+
+
+def speedscope_page(name: str) -> str:
+    """A page that opens NAME.speedscope.js in the speedscope beside it, from a file or from a server."""
+    script, digest = templates.script("speedscope.js")
+    template = templates.environment().get_template("speedscope.html.j2")
+    return template.render(name=name, script=script, script_hash=digest)
 
 
 def _parts(index: Index) -> Iterator[ProfilesPart]:
-    for device in dict.fromkeys(known.device for known in (*index.profiles, *index.refusals)):
+    for device in dict.fromkeys(
+        (*(known.device for known in index.profiles), *(known.device for known in index.refusals))
+    ):
         yield ProfilesPart(
             prefix="", device=device,
             differences=tuple(_linked(known) for known in index.differences if known.device == device),
