@@ -65,6 +65,7 @@ class Sampler:
                 message = f"py-spy had not begun after {_START_LIMIT_S:g} s"
                 raise ProfileError(message) from None
             if line is None:
+                self._process.wait()
                 raise ProfileError(refusal("\n".join(self._lines)))
             if _BEGUN in line:
                 return

@@ -144,7 +144,7 @@ def _sample(session: Session, worker: WorkerProcess, taken: Taken, wanted: Wante
         sampler.end()
     if sampler.is_behind:
         taken.remark("py-spy could not keep up, so that there are fewer samples than its rate gives.")
-    taken.told.append({**told, "plain_s": plain["busy_s"] / plain["requests"]})
+    taken.told.append({**told, "plain_s": plain["least_s"]})
     taken.files.append(path)
 
 

@@ -92,7 +92,7 @@ def read(data: bytes) -> Index:
     try:
         index = _INDEX.validate_json(data)
     except ValidationError as error:
-        message = f"{FOLDER}/{INDEX_FILE} cannot be read: {error}"
+        message = f"{FOLDER}/{INDEX_FILE} cannot be read: {error.errors()[0]['msg']}"
         raise RunFileError(message) from None
     if index.schema_version > SCHEMA_VERSION:
         message = f"{FOLDER}/{INDEX_FILE} has schema version {index.schema_version}; this harness reads up to {SCHEMA_VERSION}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from markupsafe import Markup, escape
@@ -12,6 +13,7 @@ from pygments.formatters import HtmlFormatter
 from pygments.lexers import PythonLexer
 
 from harness import units
+from harness.errors import RunFileError
 from harness.report import canvas, page, plots
 from harness.report.audio import ReadFile, sounds
 from harness.report.model import Device
@@ -24,7 +26,11 @@ from harness.results import Run, toggle_of
 def html(run: Run, read_file: ReadFile | None = None) -> str:
     """The report of `run`. `read_file` reads audio from the run's folder; without it, audio is linked, not embedded."""
     report = page.build(run)
-    index = index_in(read_file)
+    index = None
+    try:
+        index = index_in(read_file)
+    except RunFileError as error:
+        report = replace(report, notices=(*report.notices, f"Its profiles are not linked: {error}."))
     template = environment().get_template("template.html.j2")
     return template.render(
         page=report,

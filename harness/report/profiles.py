@@ -36,7 +36,7 @@ class ProfilesPart:
 
 
 def index_in(read_file: ReadFile | None) -> Index | None:
-    """The index of the profiles in a run's folder; None where there are none."""
+    """The index of the profiles in a run's folder; None where there are none. Raises RunFileError for a damaged one."""
     if read_file is None:
         return None
     try:
