@@ -17,6 +17,11 @@ Unit = Literal["s", "bytes"]
 
 _PYTHON_FILES = (".py", ".pyx", ".ipynb")
 _TOGGLES = "harness/optimizations"
+_WRAPPERS = frozenset({
+    ("torch/nn/modules/module.py", "_wrapped_call_impl"), ("torch/nn/modules/module.py", "_call_impl"),
+    ("torch/utils/_contextlib.py", "decorate_context"),
+})  # fmt: skip
+"""Functions that PyTorch puts around every module's; what they take is counted as that of their callers."""
 _KEPT_PARTS = 3
 _DEEPEST = 250
 """Frames beyond this depth are left out: such stacks are of functions that call themselves."""
@@ -119,9 +124,15 @@ def within_requests(stacks: Iterable[tuple[Stack, float]]) -> dict[Stack, float]
     for stack, weight in stacks:
         for depth, known in enumerate(stack):
             if known.name.rpartition(".")[2] == MARKER:
-                found[tuple(map(aligned, stack[depth + 1 :][:_DEEPEST]))] += weight
+                found[_drawn(stack[depth + 1 :])] += weight
                 break
     return dict(found)
+
+
+def _drawn(stack: Stack) -> Stack:
+    """What of a request's stack is compared: without wrappers, and not beyond `_DEEPEST` frames."""
+    kept = (known for known in stack if (known.file, known.name.rpartition(".")[2]) not in _WRAPPERS)
+    return tuple(map(aligned, kept))[:_DEEPEST]
 
 
 def collapsed(rounds: Sequence[Round]) -> str:

@@ -52,7 +52,7 @@ def operators_page(traced: Traced, callers: Sequence[Change], *, device: str) ->
         _table("Who makes the host wait for the device", "Call, file and line", callers, f"Counted apart from the trace. {_IN_DOUBT}",
                "Nothing was heard that waits.", two_sided=two_sided),
         _table("Kernels", "Kernel", traced.kernels, "", _WHERE_NONE, two_sided=two_sided),
-        _table("Operators", "Operator", traced.operators, "Time of the host in the operator, without those that it calls.",
+        _table("Operators", "Operator", traced.operators, "Time of the host in the operator, without those that it calls. Calls are exact; times are of few requests under a profiler, and chance moves them.",
                "No operator was heard.", two_sided=two_sided),
     )  # fmt: skip
     arms = f"{traced.before} and {traced.after}" if two_sided else traced.after

@@ -59,3 +59,9 @@ def test_a_function_that_calls_itself_for_ever_is_cut() -> None:
 
 def test_no_folder_of_this_machine_is_named() -> None:
     assert str(Path.home()) not in short(str(Path.home() / "private" / "a.py")) + short(str(Path.home() / "liba.so"))
+
+
+def test_what_pytorch_wraps_around_every_module_is_left_out() -> None:
+    wrapper = Frame("Module._call_impl", "torch/nn/modules/module.py", 1)
+    (found,) = within_requests([((Frame("profiled_request", "p.py"), wrapper, *stack("forward"), wrapper), 1.0)])
+    assert found == stack("forward")
