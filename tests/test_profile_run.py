@@ -139,6 +139,12 @@ def test_py_spy_finds_the_work_of_a_worker_and_both_arms_are_one_tree(tmp_path: 
     assert page.count(">[planted_work]</div>") == 1
 
 
+def _origin(node: ast.ImportFrom, path: Path) -> str:
+    """The module that something is imported from, also where it is named relatively (one folder deep)."""
+    package = f"harness.{path.parent.name}" if path.parent != PACKAGE else "harness"
+    return ".".join(filter(None, (package if node.level else "", node.module or "")))
+
+
 def importers(module: str) -> set[str]:
     """The files of the package that import `module`, wherever in them."""
     found = set()
@@ -147,7 +153,7 @@ def importers(module: str) -> set[str]:
             named = (
                 [alias.name for alias in node.names]
                 if isinstance(node, ast.Import)
-                else [node.module or "", *(f"{node.module}.{alias.name}" for alias in node.names)]
+                else [_origin(node, path), *(f"{_origin(node, path)}.{alias.name}" for alias in node.names)]
                 if isinstance(node, ast.ImportFrom)
                 else []
             )
@@ -159,13 +165,13 @@ def importers(module: str) -> set[str]:
 @pytest.mark.parametrize(
     ("module", "allowed"),
     [
-        ("harness.profiling", {"worker.py"}),
-        ("harness.synchronizations", {"profiling.py"}),
-        ("harness.traces", {"profiling.py"}),
+        ("harness.worker.profiling", {"worker/serving.py"}),
+        ("harness.worker.synchronizations", {"worker/profiling.py"}),
+        ("harness.worker.traces", {"worker/profiling.py"}),
         ("harness.pyspy", {"passes/profile.py"}),
         ("harness.passes.profile", {"profile_run.py", "profile_files.py"}),
-        ("torch.profiler", {"traces.py"}),
-        ("memray", {"profiling.py", "profiles/holders.py"}),
+        ("torch.profiler", {"worker/traces.py"}),
+        ("memray", {"worker/profiling.py", "profiles/holders.py"}),
     ],
 )
 def test_profilers_are_imported_where_nothing_is_timed(module: str, allowed: set[str]) -> None:
@@ -173,7 +179,7 @@ def test_profilers_are_imported_where_nothing_is_timed(module: str, allowed: set
 
 
 def test_only_the_command_profile_of_a_worker_reaches_a_profiler() -> None:
-    tree = ast.parse((PACKAGE / "worker.py").read_text(encoding="utf-8"))
+    tree = ast.parse((PACKAGE / "worker" / "serving.py").read_text(encoding="utf-8"))
     users = {
         function.name
         for function in ast.walk(tree)
@@ -192,10 +198,10 @@ def test_a_run_has_no_profile_pass() -> None:
 def test_no_profiler_is_active_while_a_request_is_timed() -> None:
     import torch
 
-    from harness.machine import CpuMachine
-    from harness.measure import Bench
-    from harness.requests import Output, Request
     from harness.results import Arm
+    from harness.worker.machine import CpuMachine
+    from harness.worker.measure import Bench
+    from harness.worker.requests import Output, Request
 
     seen: list[tuple[object, ...]] = []
     plain = (torch.cuda.synchronize, torch.Tensor.item, torch.cuda.Event.synchronize)

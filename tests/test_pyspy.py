@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -21,7 +22,7 @@ pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="py-spy cannot b
 UNIT = 40_000
 PROGRAM = """
 import ctypes, sys
-from harness.profiling import allow_tracing, profiled_request
+from harness.worker.profiling import allow_tracing, profiled_request
 
 def work(units):
     total = 0
@@ -132,6 +133,6 @@ def test_another_failure_is_told_in_py_spys_own_words() -> None:
 
 
 def test_without_py_spy_the_error_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pyspy.shutil, "which", lambda *_, **__: None)
+    monkeypatch.setattr(shutil, "which", lambda *_, **__: None)
     with pytest.raises(ProfileError, match="pip install py-spy"):
         pyspy.command()

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 import torch
 
-from harness import profiling, synchronizations
 from harness.profiles.operators import callers
+from harness.worker import profiling, synchronizations
 
 
 def planted_wait() -> None:
@@ -64,7 +64,7 @@ def test_nothing_stays_patched_even_after_an_error() -> None:
 
 @pytest.mark.usefixtures("_no_card")
 def test_the_harness_own_waiting_at_the_end_of_a_request_is_no_callers() -> None:
-    from harness.machine import CudaMachine
+    from harness.worker.machine import CudaMachine
 
     made: Any = CudaMachine.__new__(CudaMachine)
     made._torch = torch

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from harness.traces import device_share, record
+from harness.worker.traces import device_share, record
 
 
 def test_a_device_that_computes_all_the_time_waits_for_nobody() -> None:

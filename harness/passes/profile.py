@@ -112,7 +112,7 @@ def _worker(session: Session, arm: Arm) -> Iterator[WorkerProcess]:
 
 def _ask(session: Session, worker: WorkerProcess, arm: Arm, how: str, file: Path, seconds: float) -> dict[str, Any]:
     """Requests under one profiler in a worker. Raises ProfileError where the worker refuses."""
-    requests = known_requests_of(session)
+    requests = session.wire.singles(known_requests_of(session))
     message = {
         "do": "profile", "arm": arm.name, "requests": requests, "how": how, "file": str(file.absolute()),
         "seconds": seconds,

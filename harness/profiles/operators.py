@@ -10,7 +10,7 @@ from typing import Any
 from harness.profiles.stacks import short
 
 Counted = Mapping[str, Any]
-"""What a worker wrote of one process: `requests`, `operators`, `kernels`, `launches`, `device` (`harness.traces.record`)."""
+"""What a worker wrote of one process: `requests`, `operators`, `kernels`, `launches`, `device` (`worker.traces.record`)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,7 +12,7 @@ from pathlib import Path, PurePath
 from typing import Literal
 
 MARKER = "profiled_request"
-"""The function of `harness.profiling` inside which requests run: what lies outside it is no request's."""
+"""The function of `harness.worker.profiling` inside which requests run: what lies outside it is no request's."""
 Unit = Literal["s", "bytes"]
 
 _PYTHON_FILES = (".py", ".pyx", ".ipynb")

@@ -12,7 +12,7 @@ from math import sqrt
 from harness import units
 from harness.profiles.difference import Difference, Function, Node, Sides
 from harness.profiles.stacks import Frame, Unit
-from harness.report import templates
+from harness.report import templating
 
 _ROW_PX = 20
 _FAINTEST = 0.35
@@ -74,10 +74,10 @@ class FlamePage:
 
 def flames(difference: Difference, *, profiler: str, device: str, notes: tuple[str, ...] = ()) -> str:
     """The page of a difference, or of one profile where it has one side. `notes` are said at its head."""
-    script, digest = templates.script("flames.js")
+    script, digest = templating.script("flames.js")
     page = _page(difference, profiler, device, notes)
-    template = templates.environment().get_template("flames.html.j2")
-    return template.render(page=page, style=templates.style("flames.css"), script=script, script_hash=digest)
+    template = templating.environment().get_template("flames.html.j2")
+    return template.render(page=page, style=templating.style("flames.css"), script=script, script_hash=digest)
 
 
 def sentences(difference: Difference) -> tuple[str, ...]:

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from harness import units
 from harness.profiles.operators import Change, Traced
+from harness.report import templating
 from harness.report.model import Facts
-from harness.report.templates import environment, style
 
 _MOST_ROWS = 60
 _WHERE_NONE = "Nothing ran on a device."
@@ -59,7 +59,7 @@ def operators_page(traced: Traced, callers: Sequence[Change], *, device: str) ->
     page = OperatorPage(
         title=f"torch.profiler on {device}: {arms}", facts=tuple(_facts(traced)), heads=heads, tables=tables
     )
-    return environment().get_template("operators.html.j2").render(page=page, style=style())
+    return templating.environment().get_template("operators.html.j2").render(page=page, style=templating.style())
 
 
 def sentences(traced: Traced) -> tuple[str, ...]:

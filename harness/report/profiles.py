@@ -1,16 +1,13 @@
-"""Profiles in the report: what a toggle's card links to (`of_toggle`), and the page that links all (`index_page`).
-
-The card's part is the macro `profiles_part` of profiles.html.j2, which takes what `of_toggle` returns.
-"""
+"""Profiles in the report: what a toggle's card and the page link to, and the page in the folder of profiles that links all."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from harness.profiles.index import FOLDER, INDEX_FILE, KINDS, Differing, Index, Profiled, read
-from harness.report import templates
-from harness.report.audio import ReadFile
+from harness.profiles.index import FOLDER, INDEX_PAGE, KINDS, Differing, Index, Profiled
+from harness.report import templating
+from harness.report.words import say
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,41 +23,44 @@ class Linked:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProfilesPart:
-    """What is said of profiles in one place. `prefix` leads from the page to the folder that they lie in."""
+    """What is said of profiles in one place. `prefix` leads from the page to the folder that they lie in.
+
+    `all` is the page of all profiles there, where it is to be linked.
+    """
 
     prefix: str
+    all: str = ""
+    all_title: str = ""
     device: str = ""
     differences: tuple[Linked, ...] = ()
     refusals: tuple[str, ...] = ()
     profiles: tuple[Profiled, ...] = ()
 
 
-def index_in(read_file: ReadFile | None) -> Index | None:
-    """The index of the profiles in a run's folder; None where there are none. Raises RunFileError for a damaged one."""
-    if read_file is None:
-        return None
-    try:
-        return read(read_file(f"{FOLDER}/{INDEX_FILE}"))
-    except OSError:
-        return None
-
-
-def of_toggle(index: Index | None, name: str) -> ProfilesPart:
+def of_toggle(index: Index, name: str) -> ProfilesPart:
     """Differences of the arm in which toggle `name` alone is on."""
-    found = () if index is None else tuple(_linked(known) for known in index.differences if known.toggle == name)
+    found = tuple(_linked(known) for known in index.differences if known.toggle == name)
     return ProfilesPart(prefix=f"./{FOLDER}/", differences=found)
+
+
+def of_run(index: Index) -> ProfilesPart:
+    """Differences that are no single toggle's, and the page of all."""
+    found = tuple(_linked(known) for known in index.differences if not known.toggle)
+    return ProfilesPart(
+        prefix=f"./{FOLDER}/", differences=found, all=INDEX_PAGE, all_title=say("All profiles, and their files")
+    )
 
 
 def index_page(index: Index) -> str:
     """The page in the folder itself: every difference and every file, by device."""
-    module = templates.environment().get_template("profiles.html.j2").module
-    return str(module.profiles_page(index, tuple(_parts(index)), templates.style()))  # type: ignore[attr-defined]  # its macro
+    template = templating.environment().get_template("profile_index.html.j2")
+    return template.render(index=index, parts=tuple(_parts(index)), style=templating.style())
 
 
 def speedscope_page(name: str) -> str:
     """A page that opens NAME.speedscope.js in the speedscope beside it, from a file or from a server."""
-    script, digest = templates.script("speedscope.js")
-    template = templates.environment().get_template("speedscope.html.j2")
+    script, digest = templating.script("speedscope.js")
+    template = templating.environment().get_template("speedscope.html.j2")
     return template.render(name=name, script=script, script_hash=digest)
 
 
@@ -80,6 +80,7 @@ def _parts(index: Index) -> Iterator[ProfilesPart]:
 
 def _linked(known: Differing) -> Linked:
     return Linked(
-        page=known.page, title=f"{KINDS[known.kind]} on {known.device}", arms=f"{known.before} and {known.arm}",
+        page=known.page, title=say("{kind} on {device}", kind=say(KINDS[known.kind]), device=known.device),
+        arms=f"{known.before} → {known.arm}",
         sentences=known.sentences, top=known.top,
     )  # fmt: skip

@@ -12,7 +12,7 @@ from tests.profiles.made import stack
 
 
 def test_what_lies_outside_requests_is_left_out_and_what_lies_inside_is_counted_from_there() -> None:
-    marker = (Frame("main", "a.py"), Frame("profiled_request", "harness/profiling.py"))
+    marker = (Frame("main", "a.py"), Frame("profiled_request", "harness/worker/profiling.py"))
     found = within_requests([((*marker, *stack("llm")), 1.0), ((*marker, *stack("llm")), 1.0), (stack("import"), 9.0)])
     assert found == {stack("llm"): 2.0}
 

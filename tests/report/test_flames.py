@@ -17,10 +17,10 @@ from harness.report.flames import flames
 from harness.report.profiles import index_page, of_toggle, speedscope_page
 from tests.profiles.made import counted, held, profile, stack
 from tests.report.sample_runs import HOSTILE
-from tests.report.test_html import FLAGS
 
 BEFORE: dict[Stack, float] = {stack("run", "llm"): 600, stack("run", "flow"): 300, stack("run", "cache"): 400}
 AFTER: dict[Stack, float] = {stack("run", "llm"): 600, stack("run", "flow"): 300, stack("run", "llm", "slow"): 500}
+FLAGS = ["--no-sandbox", "--disable-background-networking", "--disable-component-update", "--no-first-run"]
 ATTACK = f'{HOSTILE}"><img src=x onerror=alert(1)>'
 
 
@@ -97,7 +97,7 @@ def test_bytes_are_told_as_bytes_at_the_peak() -> None:
 
 
 def test_hostile_names_do_no_harm() -> None:
-    odd = {(Frame(ATTACK, ATTACK, 1),): 900.0}
+    odd: dict[Stack, float] = {(Frame(ATTACK, ATTACK, 1),): 900.0}
     told = difference(profile(ATTACK, counted(BEFORE, 1.0)), profile(ATTACK, counted(odd, 2.0)))
     text = flames(told, profiler=ATTACK, device=ATTACK, notes=(ATTACK,))
     read = Boxes(text)
@@ -124,7 +124,7 @@ def test_a_toggles_card_gets_its_own_differences_alone() -> None:
     part = of_toggle(Index(scenario="s", command="", started="", differences=tuple(made)), "resample_cache")
     assert [known.page for known in part.differences] == ["resample_cache.html"]
     assert part.prefix == "./profiles/"
-    assert of_toggle(None, "resample_cache").differences == ()
+    assert of_toggle(Index(scenario="s", command="", started=""), "resample_cache").differences == ()
 
 
 @pytest.fixture
