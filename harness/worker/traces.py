@@ -14,11 +14,16 @@ from typing import Any
 
 Kernel = tuple[int, int, int]
 """(start, end, launched at), the last being when the host began to ask for it, or 0 where that is not known."""
-_COPIES = ("Memcpy", "Memset")
+_DRIVER = ("cuda", "cu", "hip")
+_LAUNCH, _WAITING = "Launch", "Synchronize"
+"""How events of the driver's interface are named: all, those that launch kernels or graphs of them, those that wait."""
 
 
 def record(run: Callable[[], object], file: Path) -> dict[str, Any]:
-    """Run `run()` under torch.profiler; write the trace to `file` (.json.gz). Returns operators, kernels and the device's share."""
+    """Run `run()`, which waits for the device at its end, under torch.profiler; write the trace to `file` (.json.gz).
+
+    Returns operators, kernels, launches and the device's share.
+    """
     import torch
     from torch.profiler import ProfilerActivity
 
@@ -26,8 +31,6 @@ def record(run: Callable[[], object], file: Path) -> dict[str, Any]:
     activities = [ProfilerActivity.CPU, *([ProfilerActivity.CUDA] if on_card else [])]
     with torch.profiler.profile(activities=activities, acc_events=True) as profiler:
         run()
-        if on_card:
-            torch.cuda.synchronize()
     profiler.export_chrome_trace(str(file))
     raw = list(profiler.profiler.kineto_results.events())
     cpu = type(raw[0].device_type()).CPU if raw else None
@@ -48,38 +51,44 @@ def operators(averages: Iterable[Any]) -> list[dict[str, Any]]:
 
 
 def _device(raw: Sequence[Any], cpu: Any) -> dict[str, Any]:
-    """What ran on the device: kernels by name, launches, and its share of the time. Empty where nothing ran on one."""
+    """What ran on the device: kernels by name, launches, and its share of the time. Empty where nothing ran on one.
+
+    The time is that from the first event to the last; waiting for the device to be done is none, because the profiler does so too.
+    """
     on_device = [
         event
         for event in raw
         if event.device_type() != cpu and event.duration_ns() > 0 and not event.is_user_annotation()
     ]
-    launches = {
-        event.correlation_id(): event for event in raw if event.device_type() == cpu and "aunch" in event.name()
-    }
     if not on_device:
         return {"kernels": [], "launches": 0, "device": None}
-    kernels: dict[str, list[int]] = {}
-    for event in on_device:
-        known = kernels.setdefault(event.name(), [0, 0])
-        known[0] += 1
-        known[1] += event.duration_ns()
-    spans = [_span(event, launches) for event in on_device]
-    computed = [event for event in on_device if not event.name().startswith(_COPIES)]
-    begin = min(event.start_ns() for event in raw)
-    end = max(event.start_ns() + event.duration_ns() for event in raw)
-    rows = [{"name": name, "calls": calls, "own_s": spent / 1e9} for name, (calls, spent) in kernels.items()]
+    calls = [event for event in raw if event.device_type() == cpu and event.name().startswith(_DRIVER)]
+    asked = {event.correlation_id(): event for event in calls}
+    spans = [_span(event, asked.get(event.correlation_id())) for event in on_device]
+    within = [event for event in raw if _WAITING not in event.name()]
+    begin = min(event.start_ns() for event in within)
+    end = max(event.start_ns() + event.duration_ns() for event in within)
     return {
-        "kernels": sorted(rows, key=lambda row: -float(row["own_s"])),
-        "launches": len(computed),
+        "kernels": _by_name(on_device),
+        "launches": sum(_LAUNCH in event.name() for event in calls),
         "device": device_share(spans, begin, end),
     }
 
 
-def _span(event: Any, launches: dict[int, Any]) -> Kernel:
-    launch = launches.get(event.correlation_id())
+def _by_name(events: Iterable[Any]) -> list[dict[str, Any]]:
+    """Calls and seconds of the device by name, the longest first."""
+    found: dict[str, list[int]] = {}
+    for event in events:
+        known = found.setdefault(event.name(), [0, 0])
+        known[0] += 1
+        known[1] += event.duration_ns()
+    rows = [{"name": name, "calls": calls, "own_s": spent / 1e9} for name, (calls, spent) in found.items()]
+    return sorted(rows, key=lambda row: -float(str(row["own_s"])))
+
+
+def _span(event: Any, asked: Any) -> Kernel:
     start = event.start_ns()
-    return (start, start + event.duration_ns(), launch.start_ns() if launch is not None else 0)
+    return (start, start + event.duration_ns(), asked.start_ns() if asked is not None else 0)
 
 
 def device_share(kernels: Sequence[Kernel], begin: int, end: int) -> dict[str, float]:

@@ -29,7 +29,7 @@
       box.hidden = !inside && !above.has(index);
       box.style.left = `${left}%`;
       box.style.width = `${width}%`;
-      box.classList.toggle("narrow", width < 1.5);
+      box.classList.toggle("narrow", width * flame.clientWidth < 1800);
     });
   };
 
