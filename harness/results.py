@@ -47,7 +47,7 @@ def at_once(concurrency: int) -> str:
 
 ArmRole = Literal["none", "toggle", "all", "placebo", "dose", "uninstrumented"]
 Isolation = Literal["request", "settled"]
-Pass = Literal["latency", "memory", "equivalence", "micro"]
+Pass = Literal["latency", "memory", "equivalence", "micro", "profile"]
 Verdict = Literal[
     "faster", "slower", "less", "more", "no material difference", "inconclusive",
     "inert", "not applicable", "already present", "output changed", "failed",
