@@ -324,7 +324,7 @@ class _Resampled:
         """
         below, above = self._edges
         low, high = self._estimate + effect - self._half, self._estimate + effect + self._half
-        decided = _told(low - self._allowed, high + self._allowed, below, above).any(axis=0)
+        decided = np.logical_or.reduce(_told(low - self._allowed, high + self._allowed, below, above))
         first = np.where(decided.any(axis=1), decided.argmax(axis=1), len(sequential.LOOKS) - 1)
         later = np.arange(len(sequential.LOOKS)) >= first[:, None]
         ends = later & self._passed & decided.any(axis=1, keepdims=True)
