@@ -21,6 +21,7 @@ from harness import __version__
 from harness.errors import HarnessError, UsageError
 
 if TYPE_CHECKING:
+    from harness.profiles.index import Index
     from harness.results import Run
 
 INTERRUPTED = 130
@@ -45,6 +46,7 @@ processes, with controls whose true effect is known, and checks that each toggle
   harness list optimizations          what can be toggled
   harness gate SCENARIO --base main   is this commit slower? for CI
   harness inspect PATH                where they apply in somebody's CosyVoice
+  harness profile smoke               where time goes, before and after: flame graphs
   harness doctor                      what on this machine makes timings noisy
   harness make-checkpoint --size reduced DIR   a model directory with random weights
 """
@@ -378,6 +380,88 @@ def _known(shelf: Any, chosen: Any, device: str) -> Any:
 
 
 @app.command()
+def profile(
+    scenario: Annotated[
+        str | None, typer.Argument(help="Name of a shipped scenario, or path of a YAML file; or give --run.")
+    ] = None,
+    run_folder: Annotated[
+        Path | None, typer.Option("--run", metavar="RUN", help="Add profiles to this run, of its scenario.")
+    ] = None,
+    arms: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--arm",
+            metavar="ARM",
+            show_default="before and after",
+            help="before, after, each (every toggle alone), or NAME=on,NAME=off. May be repeated.",
+        ),
+    ] = None,
+    kinds: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--with",
+            metavar="PROFILER",
+            help="py-spy, torch, memory (of a card) or host-memory. May be repeated.",
+            show_default="py-spy",
+        ),
+    ] = None,
+    seconds: Annotated[
+        str, typer.Option("--for", metavar="TIME", help="How long py-spy looks at each process.")
+    ] = "10s",
+    rounds: Annotated[int, typer.Option("--processes", min=1, help="Fresh processes of each arm.")] = 2,
+    native: Annotated[bool, typer.Option(help="Frames of libraries too, where py-spy can see them.")] = True,
+    device: DeviceOption = None,
+    settings: SettingsOption = None,
+    out: Annotated[Path, typer.Option(help="Folder in which the folder of the profiles is made.")] = Path("results"),
+    json_: JsonFlag = False,
+) -> None:
+    """Say why: where time and memory go, and what differs between before and after. Times nothing.
+
+    Each arm runs in fresh processes under each profiler. RUN/profiles/ gets flame graphs (red more, blue less), traces for
+    Perfetto, files for speedscope, and an index; with --run, the run's page links them from each toggle's card.
+    """
+    from rich.console import Console
+
+    from harness import profile_run
+    from harness.terminal import ProgressBar, show_profiles
+
+    chosen, folder = _to_profile(scenario, run_folder, settings or [], out)
+    wanted = profile_run.wanted(
+        chosen, arms or [], kinds or [], rounds=rounds, seconds=_seconds(seconds, "--for"), native=native
+    )
+    with ProgressBar() as progress:
+        try:
+            made, where = profile_run.profile(
+                chosen, folder, wanted, devices=_devices(chosen.devices, device), progress=progress
+            )
+        except KeyboardInterrupt:
+            raise typer.Exit(INTERRUPTED) from None
+    if run_folder is not None:
+        _write_reports(folder, html=folder / "report.html", markdown=None)
+    if json_:
+        typer.echo((where / "index.json").read_text(encoding="utf-8"))
+        return
+    show_profiles(made, where, Console(width=None if sys.stdout.isatty() else 120))
+
+
+def _to_profile(scenario: str | None, run_folder: Path | None, settings: list[str], out: Path) -> tuple[Any, Path]:
+    """The scenario to profile, and the folder of its run."""
+    from harness import store
+    from harness.scenario import Scenario
+
+    if (scenario is None) == (run_folder is None):
+        message = "name a scenario, or give --run RUN to add profiles to a run; not both"
+        raise UsageError(message)
+    if run_folder is None:
+        chosen = _load(scenario, settings, None)
+        return chosen, out / store.new_run_id(chosen.name)
+    if settings:
+        message = "--run takes the scenario from the run: give no --set with it"
+        raise UsageError(message)
+    return Scenario.from_data(store.load(run_folder).scenario), run_folder
+
+
+@app.command()
 def report(
     folders: Annotated[
         list[Path], typer.Argument(metavar="RUN...", help="Folder of a run; several are put side by side.")
@@ -687,6 +771,18 @@ def _write_reports(folder: Path, *, html: Path | None, markdown: Path | None) ->
     return html or folder
 
 
+def _profiles_in(folder: Path) -> Index | None:
+    """The index of the profiles in a run's folder; None, with a word on stderr, where it cannot be read."""
+    from harness.profiles import index as indexes
+
+    path = folder / indexes.FOLDER / indexes.INDEX_FILE
+    try:
+        return indexes.read(path.read_bytes()) if path.exists() else None
+    except UsageError as error:
+        typer.echo(f"harness: profiles are not linked: {error}", err=True)
+        return None
+
+
 def _write_page(result: Run, folder: Path, html: Path) -> None:
     """The page at `html`, its plots and the pages of allocations in the run's folder, whose files the page links to."""
     from harness import report, store
@@ -694,7 +790,10 @@ def _write_page(result: Run, folder: Path, html: Path) -> None:
     for kept in sorted((folder / "memory").glob("*.json")):
         data = json.loads(kept.read_text(encoding="utf-8"))
         kept.with_suffix(".html").write_text(report.allocations(kept.stem, data), encoding="utf-8")
-    made = report.render(result, store.files(folder) if html.resolve().parent == folder.resolve() else {})
+    beside = html.resolve().parent == folder.resolve()
+    made = report.render(
+        result, store.files(folder) if beside else {}, profiles=_profiles_in(folder) if beside else None
+    )
     html.parent.mkdir(parents=True, exist_ok=True)
     html.write_text(made.html, encoding="utf-8")
     plots = folder / "plots"

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
+from harness.profiles.index import INDEX_PAGE, Index
 from harness.report.terminal import summary
 from harness.results import Run
 
@@ -98,3 +101,26 @@ def _clock(seconds: float) -> str:
 def show(run: Run, console: Console) -> None:
     """Print what a reader wants first: the answer per device, its controls, and the table of the headline metric."""
     console.print(summary(run))
+
+
+def show_profiles(index: Index, folder: Path, console: Console) -> None:
+    """Print what differs, what could not be profiled, and where everything is."""
+    for part in index.differences:
+        heading = f"{part.kind} on {part.device}, {part.before} and {part.arm}"
+        console.print(f"\n[bold]{escape(heading)}[/]", highlight=False)
+        for text in part.sentences:
+            console.print(escape(text), highlight=False)
+        for text in part.top:
+            console.print(f"  {escape(text)}", highlight=False)
+        console.print(f"  page  {escape(str(folder / part.page))}", highlight=False, soft_wrap=True)
+    for known in index.refusals:
+        console.print(
+            f"\n[yellow]{escape(f'{known.kind} on {known.device}, {known.arm}: {known.message}')}[/]", highlight=False
+        )
+    console.print("")
+    for profiled in index.profiles:
+        for label, file in profiled.files.items():
+            console.print(f"{escape(label):<18} {escape(str(folder / file))}", highlight=False, soft_wrap=True)
+    console.print(
+        f"all of them        {escape((folder / INDEX_PAGE).resolve().as_uri())}", highlight=False, soft_wrap=True
+    )

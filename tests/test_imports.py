@@ -13,29 +13,34 @@ import harness
 
 PACKAGE = Path(harness.__file__).parent
 LAYERS = (
+    {"worker"},
     {"errors", "units"},
-    {"results", "metrics", "requests", "playback"},
-    {"spans", "statistics", "machine", "nvml", "vram", "peaks", "allocations", "cores", "rules", "twins", "forked"},
+    {"results", "metrics", "profiles"},
+    {"statistics", "nvml", "rules", "twins", "forked", "interpreter"},
     {"optimizations"},
-    {"places", "designs", "equivalence", "scenario", "store", "sequential", "load"},
+    {"designs", "equivalence", "scenario", "store", "sequential", "load"},
     {"models", "recordings"},
     {"adapters", "workload", "words", "transcriber"},
+    {"wire"},
     {"evidence", "batches"},
     {"controls", "expected", "findings", "frontier", "ledger"},
     {"compare", "measure", "together", "noise", "paired", "paired_result"},
     {"gate", "unpaired", "comparability"},
     {"report", "worker", "processes"},
+    {"compare", "noise", "paired", "paired_result"},
+    {"gate", "unpaired"},
+    {"report", "processes", "pyspy"},
     {"environment", "session", "doctor", "calibrations"},
     {"passes", "catalogue", "inspecting"},
-    {"runner", "terminal", "revisions"},
-    {"gating", "baselines", "calibrate", "planning", "outlook"},
+    {"runner", "terminal", "revisions", "profile_files"},
+    {"gating", "baselines", "calibrate", "planning", "outlook", "profile_run"},
     {"cli", "pairing"},
     {"pytest_plugin"},
 )
 """A module may import from its own set and from those before it."""
 WITHOUT_TORCH = (
     "harness", "harness.cli", "harness.results", "harness.scenario", "harness.statistics", "harness.compare",
-    "harness.report", "harness.gate", "harness.baselines", "harness.store", "harness.runner", "harness.workload", "harness.optimizations", "harness.catalogue", "harness.inspecting",
+    "harness.report", "harness.gate", "harness.baselines", "harness.store", "harness.runner", "harness.workload", "harness.optimizations", "harness.catalogue", "harness.inspecting", "harness.profile_run",
 )  # fmt: skip
 
 
