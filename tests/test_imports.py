@@ -24,11 +24,8 @@ LAYERS = (
     {"wire"},
     {"evidence", "batches"},
     {"controls", "expected", "findings", "frontier", "ledger"},
-    {"compare", "measure", "together", "noise", "paired", "paired_result"},
-    {"gate", "unpaired", "comparability"},
-    {"report", "worker", "processes"},
     {"compare", "noise", "paired", "paired_result"},
-    {"gate", "unpaired"},
+    {"gate", "unpaired", "comparability"},
     {"report", "processes", "pyspy"},
     {"environment", "session", "doctor", "calibrations"},
     {"passes", "catalogue", "inspecting"},
@@ -111,7 +108,15 @@ def test_torch_is_not_imported_by(module: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "arguments", [["--help"], ["list", "optimizations"], ["list", "models"], ["run", "--help"], ["inspect", "--help"]]
+    "arguments",
+    [
+        ["--help"],
+        ["list", "optimizations"],
+        ["list", "models"],
+        ["run", "--help"],
+        ["inspect", "--help"],
+        ["profile", "--help"],
+    ],
 )
 def test_quick_commands_import_neither_torch_nor_pandas(arguments: list[str]) -> None:
     code = (
