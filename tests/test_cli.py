@@ -67,6 +67,11 @@ def test_json_is_alone_on_stdout(tmp_path: Path) -> None:
         (["list", "toggles"], "known are optimizations"),
         (["validate", "nothing"], "no scenario is called"),
         (["make-checkpoint", "--size", "huge", "new"], "allowed are nano, reduced, full"),
+        (["profile"], "name a scenario, or give --run"),
+        (["profile", "smoke", "--run", "nowhere"], "not both"),
+        (["profile", "smoke", "--with", "perf"], "allowed are py-spy, torch, memory, host-memory"),
+        (["profile", "smoke", "--arm", "later"], "allowed are before, after, each"),
+        (["profile", "--run", "nowhere"], "holds no run"),
         (["frobnicate"], "No such command"),
     ],
 )

@@ -108,7 +108,15 @@ def test_torch_is_not_imported_by(module: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "arguments", [["--help"], ["list", "optimizations"], ["list", "models"], ["run", "--help"], ["inspect", "--help"]]
+    "arguments",
+    [
+        ["--help"],
+        ["list", "optimizations"],
+        ["list", "models"],
+        ["run", "--help"],
+        ["inspect", "--help"],
+        ["profile", "--help"],
+    ],
 )
 def test_quick_commands_import_neither_torch_nor_pandas(arguments: list[str]) -> None:
     code = (
