@@ -15,7 +15,7 @@ PACKAGE = Path(harness.__file__).parent
 LAYERS = (
     {"worker"},
     {"errors", "units"},
-    {"results", "metrics"},
+    {"results", "metrics", "profiles"},
     {"statistics", "nvml", "rules", "twins", "forked", "interpreter"},
     {"optimizations"},
     {"designs", "equivalence", "scenario", "store", "sequential", "load"},
@@ -26,18 +26,21 @@ LAYERS = (
     {"controls", "expected", "findings", "frontier", "ledger"},
     {"compare", "noise", "paired", "paired_result"},
     {"gate", "unpaired"},
-    {"report", "processes"},
+    {"report", "processes", "pyspy"},
+    {"compare", "measure", "together", "noise", "paired", "paired_result"},
+    {"gate", "unpaired", "comparability"},
+    {"report", "worker", "processes"},
     {"environment", "session", "doctor", "calibrations"},
     {"passes", "catalogue", "inspecting"},
-    {"runner", "terminal", "revisions"},
-    {"gating", "baselines", "calibrate", "planning", "outlook"},
+    {"runner", "terminal", "revisions", "profile_files"},
+    {"gating", "baselines", "calibrate", "planning", "outlook", "profile_run"},
     {"cli", "pairing"},
     {"pytest_plugin"},
 )
 """A module may import from its own set and from those before it."""
 WITHOUT_TORCH = (
     "harness", "harness.cli", "harness.results", "harness.scenario", "harness.statistics", "harness.compare",
-    "harness.report", "harness.gate", "harness.baselines", "harness.store", "harness.runner", "harness.workload", "harness.optimizations", "harness.catalogue", "harness.inspecting",
+    "harness.report", "harness.gate", "harness.baselines", "harness.store", "harness.runner", "harness.workload", "harness.optimizations", "harness.catalogue", "harness.inspecting", "harness.profile_run",
 )  # fmt: skip
 
 

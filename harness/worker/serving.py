@@ -19,11 +19,12 @@ import sys
 import traceback
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
+from functools import partial
 from itertools import groupby
 from pathlib import Path
 from typing import IO, Any
 
-from . import PROTOCOL, cores
+from . import PROTOCOL, cores, profiling
 from .arms import NamedStates
 from .errors import HarnessError, UsageError
 from .loading import loader
@@ -163,6 +164,16 @@ class Worker:
             self._reply("memory", concurrency=at_once, values=values, points=points)
         if snapshot:
             self._bench.allocations(arm, wanted, Path(snapshot))
+
+    def profile(self, arm: str, requests: Sequence[Data], how: str, file: str, seconds: float) -> None:
+        """Requests of a bound arm under one profiler (`profiling`), in a process that times nothing."""
+        self._begin(arm)
+        made = [request_from(told) for told in requests]
+        try:
+            told = profiling.profile(how, partial(self._bench.settle, arm), made, Path(file), seconds)
+        except profiling.Refused as refused:
+            told = {"refused": str(refused)}
+        self._reply("profile", **told)
 
     def room(self) -> None:
         """How much memory this process holds, and how much is free."""
