@@ -11,6 +11,7 @@ import json
 import os
 import sys
 import traceback
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -38,6 +39,9 @@ processes, with controls whose true effect is known, and checks that each toggle
   harness run seed-optimizations      measure, write the page, say where it is
   harness run smoke --budget 5s       a quick look
   harness report results/RUN          write the page of a run again
+  harness report results/A results/B  several runs side by side
+  harness show results/RUN            its tables, here in the terminal
+  harness index results               a page that lists them all, with a search
   harness plan smoke --detect 1%      how long a run takes here, and how much budget finds 1 %
   harness calibrate smoke             what this machine can tell apart: false alarms, smallest effect
   harness list optimizations          what can be toggled
@@ -460,19 +464,78 @@ def _to_profile(scenario: str | None, run_folder: Path | None, settings: list[st
 
 @app.command()
 def report(
-    folder: Annotated[Path, typer.Argument(metavar="RUN", help="Folder of a run.")],
-    html: Annotated[Path | None, typer.Option(help="Write the page here.", show_default="RUN/report.html")] = None,
+    folders: Annotated[
+        list[Path], typer.Argument(metavar="RUN...", help="Folder of a run; several are put side by side.")
+    ],
+    html: Annotated[
+        Path | None, typer.Option(help="Write the page here.", show_default="RUN/report.html, or RUN/comparison.html")
+    ] = None,
     markdown: Annotated[Path | None, typer.Option(help="Write Markdown here; - for stdout.")] = None,
+    again: Annotated[
+        bool,
+        typer.Option("--again", help="First judge what was measured by this version's rules, and write run.json anew."),
+    ] = False,
 ) -> None:
     """Write the HTML page, and Markdown for a pull request, of a run. Also for a run in progress or interrupted.
 
-    The page is one file. Its plots are written beside the run as SVG too, in RUN/plots.
+    The page is one file. Its plots are written beside the run as SVG too, in RUN/plots. Several runs stand side by side on
+    one page, each with its own verdicts; what cannot be compared is refused, with the reason.
     """
+    several = len(folders) > 1
+    if again:
+        _judge_again(folders)
     if html is None and markdown is None:
-        html = folder / "report.html"
-    page = _write_reports(folder, html=html, markdown=markdown)
+        html = folders[0] / ("comparison.html" if several else "report.html")
+    if several:
+        _write_comparison(folders, html=html, markdown=markdown)
+    else:
+        _write_reports(folders[0], html=html, markdown=markdown)
     if html is not None:
-        typer.echo(f"page  {page.resolve().as_uri()}", err=markdown == Path("-"))
+        typer.echo(f"page  {html.resolve().as_uri()}", err=markdown == Path("-"))
+
+
+@app.command()
+def show(
+    folder: Annotated[Path, typer.Argument(metavar="RUN", help="Folder of a run.")],
+    json_: JsonFlag = False,
+) -> None:
+    """Print the tables of a run's report, as wide as the terminal. Also for a run in progress or interrupted.
+
+    With --json the answers, controls and contrasts with plain numbers, and the verdicts that may be drawn from them.
+    """
+    from rich.console import Console
+
+    from harness.report import json_text
+    from harness.report.terminal import terminal
+
+    result = _evaluated(folder)
+    if json_:
+        typer.echo(json_text(result))
+        return
+    Console(width=None if sys.stdout.isatty() else 120).print(terminal(result))
+
+
+@app.command("index")
+def index_(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="Folder with runs, at any depth.")] = Path("results"),
+    out: Annotated[Path | None, typer.Option(help="Write the page here.", show_default="DIR/index.html")] = None,
+    title: Annotated[str, typer.Option(help="What stands at its head.")] = "Runs",
+) -> None:
+    """Write a page that lists all runs below a folder, the newest first, with a search. Links lead to their pages.
+
+    The page is one file; it needs no network, and without JavaScript only the search is missing.
+    """
+    from harness import catalogue
+    from harness.report import index
+
+    if not folder.is_dir():
+        message = f"{folder}: there is no such folder; name one that holds runs"
+        raise UsageError(message)
+    out = out or folder / "index.html"
+    found = catalogue.runs(folder, seen_from=out.parent)
+    out.parent.mkdir(parents=True, exist_ok=True)
+    out.write_text(index(found, title), encoding="utf-8")
+    typer.echo(f"{len(found)} run{'' if len(found) == 1 else 's'}\npage  {out.resolve().as_uri()}")
 
 
 @app.command()
@@ -680,12 +743,44 @@ def _devices(listed: tuple[str, ...], wanted: str | None) -> tuple[str, ...]:
     return (wanted,)
 
 
-def _write_reports(folder: Path, *, html: Path | None, markdown: Path | None) -> Path:
-    from harness import compare, report, store
+def _evaluated(folder: Path) -> Any:
+    """The run in `folder`; where it has no contrasts yet, with those of what was measured until now."""
+    from harness import compare, store
 
     result = store.load(folder)
-    if not result.contrasts:
-        result = compare.evaluate(result)
+    return result if result.contrasts else compare.evaluate(result)
+
+
+def _write_comparison(folders: list[Path], *, html: Path | None, markdown: Path | None) -> None:
+    """Write several runs side by side. Raises UsageError where they cannot be compared."""
+    from harness.report import comparing
+
+    found = comparing.compare([_evaluated(folder) for folder in folders])
+    if html is not None:
+        html.parent.mkdir(parents=True, exist_ok=True)
+        html.write_text(comparing.html(found), encoding="utf-8")
+    if markdown == Path("-"):
+        typer.echo(comparing.markdown(found))
+    elif markdown is not None:
+        markdown.write_text(comparing.markdown(found), encoding="utf-8")
+
+
+def _judge_again(folders: Sequence[Path]) -> None:
+    """Derive controls, contrasts and findings anew from the samples of runs that are complete."""
+    from harness import compare, store
+
+    for folder in folders:
+        run = store.load(folder)
+        if not (folder / store.RUN_FILE).exists():
+            message = f"{folder}: the run is not complete, and has no verdicts yet: harness run --resume {folder}"
+            raise UsageError(message)
+        store.save(compare.evaluate(run), folder)
+
+
+def _write_reports(folder: Path, *, html: Path | None, markdown: Path | None) -> Path:
+    from harness import report
+
+    result = _evaluated(folder)
     if markdown == Path("-"):
         typer.echo(report.markdown(result))
     elif markdown is not None:

@@ -25,7 +25,7 @@ LAYERS = (
     {"evidence", "batches"},
     {"controls", "expected", "findings", "frontier", "ledger"},
     {"compare", "noise", "paired", "paired_result"},
-    {"gate", "unpaired"},
+    {"gate", "unpaired", "comparability"},
     {"report", "processes", "pyspy"},
     {"environment", "session", "doctor", "calibrations"},
     {"passes", "catalogue", "inspecting"},
