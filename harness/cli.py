@@ -11,6 +11,7 @@ import json
 import os
 import sys
 import traceback
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -470,6 +471,10 @@ def report(
         Path | None, typer.Option(help="Write the page here.", show_default="RUN/report.html, or RUN/comparison.html")
     ] = None,
     markdown: Annotated[Path | None, typer.Option(help="Write Markdown here; - for stdout.")] = None,
+    again: Annotated[
+        bool,
+        typer.Option("--again", help="First judge what was measured by this version's rules, and write run.json anew."),
+    ] = False,
 ) -> None:
     """Write the HTML page, and Markdown for a pull request, of a run. Also for a run in progress or interrupted.
 
@@ -477,6 +482,8 @@ def report(
     one page, each with its own verdicts; what cannot be compared is refused, with the reason.
     """
     several = len(folders) > 1
+    if again:
+        _judge_again(folders)
     if html is None and markdown is None:
         html = folders[0] / ("comparison.html" if several else "report.html")
     if several:
@@ -756,6 +763,18 @@ def _write_comparison(folders: list[Path], *, html: Path | None, markdown: Path 
         typer.echo(comparing.markdown(found))
     elif markdown is not None:
         markdown.write_text(comparing.markdown(found), encoding="utf-8")
+
+
+def _judge_again(folders: Sequence[Path]) -> None:
+    """Derive controls, contrasts and findings anew from the samples of runs that are complete."""
+    from harness import compare, store
+
+    for folder in folders:
+        run = store.load(folder)
+        if not (folder / store.RUN_FILE).exists():
+            message = f"{folder}: the run is not complete, and has no verdicts yet: harness run --resume {folder}"
+            raise UsageError(message)
+        store.save(compare.evaluate(run), folder)
 
 
 def _write_reports(folder: Path, *, html: Path | None, markdown: Path | None) -> Path:

@@ -70,6 +70,11 @@ def test_json_is_alone_on_stdout(tmp_path: Path) -> None:
         (["list", "toggles"], "known are optimizations"),
         (["validate", "nothing"], "no scenario is called"),
         (["make-checkpoint", "--size", "huge", "new"], "allowed are nano, reduced, full"),
+        (["profile"], "name a scenario, or give --run"),
+        (["profile", "smoke", "--run", "nowhere"], "not both"),
+        (["profile", "smoke", "--with", "perf"], "allowed are py-spy, torch, memory, host-memory"),
+        (["profile", "smoke", "--arm", "later"], "allowed are before, after, each"),
+        (["profile", "--run", "nowhere"], "holds no run"),
         (["frobnicate"], "No such command"),
     ],
 )
@@ -194,3 +199,23 @@ def test_a_gate_compares_with_a_revision_or_with_stored_runs(sides: tuple[str, .
     done = harness("gate", "smoke", *sides)
     assert done.returncode == 2
     assert "--base REV, or --baseline RUN for a stored run; not both" in done.stderr
+
+
+def test_a_run_is_judged_again_by_the_rules_of_today(tmp_path: Path) -> None:
+    """As where another version drew other verdicts from the same samples."""
+    (tmp_path / "quick.yaml").write_text(SCENARIO)
+    harness("run", "quick.yaml", "--out", ".", cwd=tmp_path)
+    (kept,) = tmp_path.glob("*/run.json")
+    made = json.loads(kept.read_text())
+    found = [contrast["verdict"] for contrast in made["contrasts"]]
+    stale = [{**contrast, "verdict": "slower", "reason": "by an older rule"} for contrast in made["contrasts"]]
+    kept.write_text(json.dumps({**made, "contrasts": stale}))
+    harness("report", str(kept.parent))
+    assert {contrast["verdict"] for contrast in json.loads(kept.read_text())["contrasts"]} == {"slower"}
+    done = harness("report", str(kept.parent), "--again")
+    assert done.returncode == 0, done.stderr
+    again = json.loads(kept.read_text())
+    assert [contrast["verdict"] for contrast in again["contrasts"]] == found
+    assert {key: again[key] for key in ("plan", "witnesses", "environment")} == {
+        key: made[key] for key in ("plan", "witnesses", "environment")
+    }

@@ -77,7 +77,7 @@ def flames(difference: Difference, *, profiler: str, device: str, notes: tuple[s
     script, digest = templating.script("flames.js")
     page = _page(difference, profiler, device, notes)
     template = templating.environment().get_template("flames.html.j2")
-    return template.render(page=page, style=templating.style("flames.css"), script=script, script_hash=digest)
+    return template.render(page=page, style=templating.style("profiles.css"), script=script, script_hash=digest)
 
 
 def sentences(difference: Difference) -> tuple[str, ...]:

@@ -59,7 +59,11 @@ def operators_page(traced: Traced, callers: Sequence[Change], *, device: str) ->
     page = OperatorPage(
         title=f"torch.profiler on {device}: {arms}", facts=tuple(_facts(traced)), heads=heads, tables=tables
     )
-    return templating.environment().get_template("operators.html.j2").render(page=page, style=templating.style())
+    return (
+        templating.environment()
+        .get_template("operators.html.j2")
+        .render(page=page, style=templating.style("profiles.css"))
+    )
 
 
 def sentences(traced: Traced) -> tuple[str, ...]:

@@ -54,7 +54,7 @@ def of_run(index: Index) -> ProfilesPart:
 def index_page(index: Index) -> str:
     """The page in the folder itself: every difference and every file, by device."""
     template = templating.environment().get_template("profile_index.html.j2")
-    return template.render(index=index, parts=tuple(_parts(index)), style=templating.style())
+    return template.render(index=index, parts=tuple(_parts(index)), style=templating.style("profiles.css"))
 
 
 def speedscope_page(name: str) -> str:

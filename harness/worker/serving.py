@@ -8,6 +8,7 @@ order, is sent to it. What the model prints goes to the log.
 from __future__ import annotations
 
 import ctypes
+import faulthandler
 import gc
 import json
 import os
@@ -268,9 +269,16 @@ def _end_with_parent() -> None:
         ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
+def _say_where_when_asked() -> None:
+    """Have every thread's stack written to the log on SIGUSR1, which a runner sends before it ends a worker that hangs."""
+    if hasattr(faulthandler, "register") and hasattr(signal, "SIGUSR1"):  # not in PyPy, nor on Windows
+        faulthandler.register(signal.SIGUSR1, all_threads=True)
+
+
 def main() -> None:
     """Keep the pipe that was stdout for events; send whatever else is printed to stderr, which is the log."""
     _end_with_parent()
     events = os.fdopen(os.dup(sys.stdout.fileno()), "w", encoding="utf-8")
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
+    _say_where_when_asked()
     serve(sys.stdin, events)

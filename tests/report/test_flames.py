@@ -14,8 +14,10 @@ from harness.profiles.difference import difference
 from harness.profiles.index import Differing, Index, Profiled
 from harness.profiles.stacks import Frame, Stack
 from harness.report.flames import flames
+from harness.report.html import render
 from harness.report.profiles import index_page, of_toggle, speedscope_page
 from tests.profiles.made import counted, held, profile, stack
+from tests.report import sample_runs
 from tests.report.sample_runs import HOSTILE
 
 BEFORE: dict[Stack, float] = {stack("run", "llm"): 600, stack("run", "flow"): 300, stack("run", "cache"): 400}
@@ -125,6 +127,23 @@ def test_a_toggles_card_gets_its_own_differences_alone() -> None:
     assert [known.page for known in part.differences] == ["resample_cache.html"]
     assert part.prefix == "./profiles/"
     assert of_toggle(Index(scenario="s", command="", started=""), "resample_cache").differences == ()
+
+
+def test_the_page_of_a_run_links_a_toggles_profiles_from_its_card_and_all_others_once() -> None:
+    made = [
+        Differing(device="cpu", before="none", arm=name, toggle=toggle, kind="py-spy", page=f"{name}.html", sentences=(HOSTILE,))
+        for name, toggle in (("resample_cache", "resample_cache"), ("all", ""))
+    ]  # fmt: skip
+    index = Index(scenario="s", command="", started="", differences=tuple(made))
+    text = render(sample_runs.calibrated(), profiles=index).html
+    card = text[text.index('id="toggle-resample_cache"') :].partition("</article>")[0]
+    assert 'href="./profiles/resample_cache.html"' in card
+    assert text.count('href="./profiles/resample_cache.html"') == 1
+    assert text.count('href="./profiles/all.html"') == 1
+    assert 'href="./profiles/index.html"' in text
+    assert HOSTILE not in text
+    without = render(sample_runs.calibrated()).html
+    assert "profiles/" not in without
 
 
 @pytest.fixture

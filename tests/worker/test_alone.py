@@ -167,6 +167,7 @@ def test_a_request_that_hangs_ends_the_worker_with_its_name_and_its_arm_s(
         with pytest.raises(WorkerError, match="time limit of 1 s while quick ran the request r-1") as raised:
             process.ask({"do": "blocks", "blocks": [block(["quick"], asked(prompt, id="r-1"))]}, limit_s=1)
     assert (raised.value.kind, raised.value.arm) == ("hang", "quick")
+    assert "tones.py" in (tmp_path / "worker.log").read_text()  # the stack of the thread that hangs
 
 
 def test_an_interpreter_that_is_not_there_is_a_usage_error(tmp_path: Path, prompt: dict[str, Any]) -> None:
