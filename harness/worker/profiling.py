@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from . import synchronizations
+from .machine import torch_here
 
 _PR_SET_PTRACER = 0x59616D61
 _PR_SET_PTRACER_ANY = -1
@@ -76,6 +77,9 @@ def _torch(run: Run, requests: Sequence[Any], file: Path, seconds: float) -> dic
     """One round under torch.profiler: `file` is its trace (.json.gz), beside it NAME.operators.json."""
     from . import traces
 
+    if torch_here() is None:
+        message = "the interpreter that runs the model has no torch"
+        raise Refused(message)
     told: dict[str, Any] = {}
 
     def speak() -> None:
@@ -105,7 +109,7 @@ def _host_memory(run: Run, requests: Sequence[Any], file: Path, seconds: float) 
     try:
         import memray
     except ImportError:
-        message = "memray is not installed where the model runs (pip install 'tts-harness[profile]'; Linux and macOS)"
+        message = "memray is not installed in the interpreter that runs the model (pip install memray; Linux and macOS)"
         raise Refused(message) from None
     file.unlink(missing_ok=True)
     gc.collect()

@@ -34,9 +34,9 @@ def test_a_planted_synchronize_is_listed_with_file_and_line_and_how_often(tmp_pa
     assert told["requests"] == 3
     (found,) = json.loads(file.read_bytes())["callers"]
     assert (found["call"], found["line"], found["count"]) == ("torch.cuda.synchronize", LINE, 3)
-    assert found["file"].endswith("tests/test_synchronizations.py")
+    assert found["file"].endswith("tests/worker/test_synchronizations.py")
     (row,) = callers([], [{"requests": 3, "callers": [found]}])
-    assert row.name == f"torch.cuda.synchronize at tests/test_synchronizations.py:{LINE} in planted_wait"
+    assert row.name == f"torch.cuda.synchronize at tests/worker/test_synchronizations.py:{LINE} in planted_wait"
     assert (row.calls_before, row.calls_after) == (0.0, 1.0)
 
 
