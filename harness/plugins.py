@@ -152,7 +152,17 @@ def adapter_names() -> dict[str, str]:
 
 def adapter_of(name: str) -> Any:
     """The adapter that an installed package calls `name`: its code is run. Raises UsageError where it cannot be had."""
-    return _load_point(next(point for point in _points(ADAPTERS) if point.name == name), ADAPTERS)
+    return _load_point(_adapter_point(name), ADAPTERS)
+
+
+def adapter_place(name: str) -> str:
+    """Where that adapter lies, as `module:attribute`; nothing is run."""
+    point = _adapter_point(name)
+    return f"{point.module}:{point.attr}"
+
+
+def _adapter_point(name: str) -> EntryPoint:
+    return next(point for point in _points(ADAPTERS) if point.name == name)
 
 
 def install(files: Iterable[Path], toggles: Iterable[str], folder: Path | None = None) -> None:
@@ -239,8 +249,21 @@ def files_of(data: Mapping[str, Any]) -> Iterator[Path]:
         yield (folder / Path(file).expanduser()).absolute()
 
 
+def preparation(data: Mapping[str, Any]) -> dict[str, Any] | None:
+    """What a worker is told to import before it loads the model (`prepared` in its job); None where a scenario names no code."""
+    adapter = data["model"]["adapter"]
+    toggles = [name for name in data.get("optimizations", {}) if name not in own()]
+    if not (toggles or data.get("plugins") or adapter == CALLABLE):
+        return None
+    told = {"file": data.get("file", ""), "plugins": list(data.get("plugins", ())), "optimizations": toggles}
+    return {"call": f"{__name__}:install_for", "told": {**told, "model": {"adapter": adapter}}}
+
+
 def install_for(data: Mapping[str, Any]) -> None:
-    """Import all that a scenario's data names; where it names code, imports look into the scenario's folder first."""
+    """Import all that a scenario's data names; where it names code, imports look into the scenario's folder first.
+
+    Of the data `preparation` leaves what is looked at here.
+    """
     folder = Path(str(data.get("file", ""))).absolute().parent
     names_code = bool(data.get("plugins")) or data["model"]["adapter"] == CALLABLE
-    install(files_of(data), data.get("optimizations", {}), folder if names_code else None)
+    install(files_of(data), data.get("optimizations", ()), folder if names_code else None)

@@ -10,7 +10,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from harness import adapters, calibrations, compare, sequential, store, workload
+from harness import adapters, calibrations, compare, interpreter, plugins, sequential, store, workload
 from harness.declaring import declared
 from harness.designs import Design, Toggle, design
 from harness.environment import differences, environment, gpus
@@ -19,12 +19,12 @@ from harness.ledger import Ledger
 from harness.optimizations import named
 from harness.optimizations.declared import Declared, card_of
 from harness.passes import examination_pass, first_cycle, latency_pass, memory_pass, micro_pass
-from harness.processes import Side
+from harness.processes import Side, worker_environment
 from harness.results import Arm, Calibrated, Finding, Plan, Run
 from harness.rules import DOSE_IN_MARGINS
 from harness.scenario import Scenario
 from harness.scenario import Toggle as ToggleStates
-from harness.session import DeviceFailedError, Progress, Session, TimeIsUpError
+from harness.session import DeviceFailedError, Progress, Session, TimeIsUpError, alone_of
 
 PASSES = (examination_pass, latency_pass, micro_pass, memory_pass)
 
@@ -107,9 +107,9 @@ def here(scenario: Scenario) -> dict[str, Any]:
 
 
 def check_model(scenario: Scenario) -> None:
-    """Refuse a model that can be seen to be unusable before anything is started. Raises ScenarioError.
+    """Refuse a model that can be seen to be unusable before anything is started, and an interpreter that cannot run it.
 
-    The adapter of a package is its code, and asked in a child process (`declaring`).
+    The adapter of a package is its code, and asked in a child process (`declaring`). Raises ScenarioError, or UsageError.
     """
     if scenario.model.adapter not in adapters.ADAPTERS:
         return
@@ -117,6 +117,16 @@ def check_model(scenario: Scenario) -> None:
         adapters.adapter(scenario.model.adapter).check(scenario.options())
     except CheckpointError as error:
         raise scenario.error(str(error), ("model", "weights")) from None
+    alone, adapter = alone_of(scenario), adapters.portable(scenario.model.adapter)
+    if alone is not None and plugins.preparation(scenario.as_data()) is not None:
+        message = f"the adapter {scenario.model.adapter} runs without this project, which toggles of plug-ins need; leave them out"
+        raise scenario.error(message, ("plugins",) if scenario.plugins else ("optimizations",))
+    if alone is not None and alone.python is not None and adapter is not None:
+        try:
+            environment = worker_environment(scenario.measure.threads, foreign=True)
+            interpreter.check(alone.python, adapter.needs, environment)
+        except UsageError as error:
+            raise scenario.error(str(error), ("model", "python")) from None
 
 
 def usable_devices(wanted: Sequence[str], *, fake: bool) -> tuple[tuple[str, ...], list[Finding]]:

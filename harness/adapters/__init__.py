@@ -7,7 +7,7 @@ from difflib import get_close_matches
 from typing import cast
 
 from harness import plugins
-from harness.adapters.base import Adapter
+from harness.adapters.base import Adapter, Portable
 from harness.errors import UsageError
 
 ADAPTERS = {
@@ -25,7 +25,7 @@ def adapter(name: str) -> Adapter:
 
     One that an installed package brings is that package's code, which is run: ask for it where no results are held.
     """
-    if name not in ADAPTERS and name in plugins.adapter_names():
+    if _is_of_a_package(name):
         return cast("Adapter", plugins.adapter_of(name))
     if name not in ADAPTERS:
         known = [*ADAPTERS, *plugins.adapter_names()]
@@ -34,3 +34,26 @@ def adapter(name: str) -> Adapter:
         message = f"no adapter is called {name!r}{hint}"
         raise UsageError(message)
     return cast("Adapter", importlib.import_module(ADAPTERS[name]).ADAPTER)
+
+
+def portable(name: str) -> Portable | None:
+    """The adapter called `name`, if its target runs without this project's packages. Raises UsageError as `adapter`.
+
+    One that an installed package brings is none: it runs where this project does, and is not asked here, because it is code.
+    """
+    if _is_of_a_package(name):
+        return None
+    found = adapter(name)
+    return found if isinstance(found, Portable) else None
+
+
+def target(name: str) -> str:
+    """What loads the model of the adapter called `name`, as a worker is told (`worker.loading`)."""
+    if _is_of_a_package(name):
+        return f"{plugins.adapter_place(name)}.load"
+    alone = portable(name)
+    return f"{ADAPTERS[name]}:ADAPTER.load" if alone is None else alone.portable
+
+
+def _is_of_a_package(name: str) -> bool:
+    return name not in ADAPTERS and name in plugins.adapter_names()

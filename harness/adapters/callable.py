@@ -11,7 +11,7 @@ import inspect
 import random
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, ExitStack, nullcontext
 from functools import lru_cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -23,14 +23,14 @@ from harness.adapters.returned import Returned, is_sound, samples_of
 from harness.errors import UsageError
 from harness.optimizations import BindContext, Probe, bind, lacking, named, original, patched, registry
 from harness.optimizations.registry import own
-from harness.requests import NOBODY, Output, Request, Speaker
 from harness.results import State
-from harness.spans import span
+from harness.worker.requests import NOBODY, Output, Request, Speaker
+from harness.worker.spans import span
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from harness.machine import Machine
+    from harness.worker.machine import Machine
 
 ARGUMENTS = (
     "text", "prompt", "prompt_audio", "prompt_rate_hz", "prompt_text", "speaker", "seed", "stream", "mode", "device", "sites",
@@ -170,13 +170,16 @@ class CallableTarget:
     def __init__(self, prepare: Callable[[Request], Callable[[], Any]], replaced: Mapping[str, Any]) -> None:
         self._prepare = prepare
         self._replaced = replaced
+        self._in_place = ExitStack()
 
-    @contextmanager
-    def activated(self) -> Iterator[None]:
+    def activate(self) -> None:
         """The arm's replacements in place, and random numbers that start anew: those that the function draws unseeded."""
         _seed()
-        with patched(self._replaced):
-            yield
+        self._in_place.enter_context(patched(self._replaced))
+
+    def deactivate(self) -> None:
+        """What was replaced, as it was."""
+        self._in_place.close()
 
     def run(self, request: Request, on_chunk: Callable[[int], None]) -> Output:
         """Call the function with what `request` has. Of a generator every item is a chunk."""

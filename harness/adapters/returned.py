@@ -14,12 +14,13 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import fields, is_dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from harness.errors import UsageError
-from harness.requests import Output
+from harness.worker.requests import NUMBERS, Output
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -65,6 +66,14 @@ class Returned(Output):
     def kept(self) -> Output:
         """A copy: the function may write into the same memory when it is called again."""
         return Output(audio=self.audio.copy(), sample_rate_hz=self.sample_rate_hz, tokens=(), exact=self.exact)
+
+    def write(self, file: Path) -> None:
+        """Sound as any other; numbers beside it, as numpy writes them."""
+        if self.sample_rate_hz:
+            super().write(file)
+            return
+        file.parent.mkdir(parents=True, exist_ok=True)
+        np.save(file.with_suffix(NUMBERS), self.audio)
 
     def _looked_at(self) -> tuple[NDArray[Any], str]:
         if self._seen is None:

@@ -14,7 +14,8 @@ from __future__ import annotations
 from harness.optimizations.registry import BITWISE, Check, Optimization, bind, lacking, named, optimization, registry
 from harness.optimizations.replacing import original, patched, replaces
 from harness.optimizations.sites import PLANTED_SITES, SITES, SPEECH_SITES, VOICE_SITES, BindContext
-from harness.optimizations.witness import Probe, Witness, calls, counter
+from harness.optimizations.witness import Witness
+from harness.worker.probes import Probe, calls, counter
 
 __all__ = [
     "BITWISE", "PLANTED_SITES", "SITES", "SPEECH_SITES", "VOICE_SITES", "BindContext", "Check", "Optimization", "Probe",

@@ -10,8 +10,8 @@ import numpy as np
 from harness.adapters.base import Model
 from harness.errors import UsageError
 from harness.optimizations import registry
-from harness.requests import Output
 from harness.testing.subject import Subject, asked, patched_symbols, require, same
+from harness.worker.requests import Output
 
 
 class AdapterContract(Subject):

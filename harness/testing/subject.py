@@ -11,13 +11,14 @@ from typing import Any, ClassVar
 import pytest
 
 from harness import adapters
-from harness.adapters.base import Model, Target, activated
-from harness.machine import Machine, machine
+from harness.adapters.base import Model, Target
 from harness.optimizations import named, original
 from harness.optimizations.witness import Counts
 from harness.recordings import builtin_speaker
-from harness.requests import NOBODY, Mode, Output, Request, Speaker
 from harness.results import State
+from harness.worker.machine import Machine, machine
+from harness.worker.requests import NOBODY, Mode, Output, Request, Speaker
+from harness.worker.target import activation
 
 
 def require(holds: object, message: str) -> None:
@@ -97,7 +98,7 @@ class Subject:
 def asked(target: Target, request: Request, chunks: list[int] | None = None) -> Output:
     """What `target` makes of `request`, kept; the lengths of its chunks go to `chunks`."""
     told = chunks if chunks is not None else []
-    with activated(target):
+    with activation([target]):
         return target.run(request, told.append).kept()
 
 

@@ -9,21 +9,22 @@ from typing import Any
 import numpy as np
 import pytest
 
-from harness import adapters, runner, workload
-from harness.adapters.base import Model, activated
-from harness.adapters.callable import ARGUMENTS
+from harness import runner, workload
+from harness.adapters.base import Model
+from harness.adapters.callable import ARGUMENTS, CallableAdapter
 from harness.adapters.calling import check_target
 from harness.errors import ScenarioError, UsageError
-from harness.machine import machine
-from harness.requests import NOBODY, Output, Request, Speaker
 from harness.results import State
 from harness.scenario import Scenario
+from harness.worker.machine import machine
+from harness.worker.requests import NOBODY, Output, Request, Speaker
+from harness.worker.target import activation
 from tests.conftest import Quiet
 
 REQUEST = Request(id="one", mode="call", text="Hello", speaker=NOBODY, seed=7)
 TOGGLES = '''
 from harness.optimizations import BITWISE, Check, Witness, counter, optimization, replaces
-from harness.spans import count
+from harness.worker.spans import count
 
 @replaces("mine:weights")
 def fewer_weights(n):
@@ -97,14 +98,14 @@ def load(user_code: Callable[..., Path], tmp_path: Path) -> Callable[..., Model]
 
     def loaded(name: str, **options: Any) -> Model:
         chosen = {"target": f"{folder / 'mine.py'}:{name}", **options}
-        return adapters.adapter("callable").load(chosen, machine("cpu"), tmp_path)
+        return CallableAdapter().load(chosen, machine("cpu"), tmp_path)
 
     return loaded
 
 
 def ask(model: Model, states: Mapping[str, State] | None = None, request: Request = REQUEST) -> Output:
     target = model.bind(states or {}, [])
-    with activated(target):
+    with activation([target]):
         return target.run(request, lambda _: None)
 
 

@@ -11,11 +11,11 @@ import pytest
 
 from harness.adapters.base import Model
 from harness.adapters.vits import VitsModel
-from harness.machine import FakeMachine, Machine
 from harness.models.vits import voice
 from harness.optimizations import PLANTED_SITES, SPEECH_SITES, VOICE_SITES, registry
 from harness.optimizations.registry import own
 from harness.testing import AdapterContract, OptimizationContract
+from harness.worker.machine import FakeMachine, Machine
 from tests import made_voice
 
 MINE = '''
