@@ -15,7 +15,7 @@ PACKAGE = Path(harness.__file__).parent
 LAYERS = (
     {"errors", "units"},
     {"results", "metrics", "requests", "playback"},
-    {"spans", "statistics", "machine", "nvml", "vram", "peaks", "allocations", "cores", "rules", "twins", "forked"},
+    {"checkout", "spans", "statistics", "machine", "nvml", "vram", "peaks", "allocations", "cores", "rules", "twins", "forked"},
     {"optimizations"},
     {"places", "designs", "equivalence", "scenario", "store", "sequential", "load"},
     {"models", "recordings"},
