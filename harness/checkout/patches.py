@@ -23,16 +23,19 @@ class PatchError(Exception):
 
 
 class Patch:
-    """`owner.attribute` while it is applied: `replacement`; before and after: what it was, the very same object."""
+    """`owner.attribute` while it is applied: `replacement`; before and after: what it was, the very same object.
 
-    def __init__(self, owner: Any, attribute: str, replacement: Any) -> None:
+    Raises PatchError where there is no such name, unless it may be `new`.
+    """
+
+    def __init__(self, owner: Any, attribute: str, replacement: Any, *, new: bool = False) -> None:
         self.owner = owner
         self.attribute = attribute
         self._make: Callable[[Any], Any] = lambda _: replacement
         self._original = own(owner, attribute)
         self._placed: Any = MISSING
         self.applied = False
-        if not hasattr(owner, attribute):
+        if not (new or hasattr(owner, attribute)):
             message = f"{self.symbol}: there is no such name"
             raise PatchError(message)
 
@@ -57,7 +60,7 @@ class Patch:
             message = f"{self.symbol}: the patch is in place already"
             raise PatchError(message)
         self._original = own(self.owner, self.attribute)
-        replacement = self._make(getattr(self.owner, self.attribute))
+        replacement = self._make(getattr(self.owner, self.attribute, MISSING))
         if isinstance(self._original, (staticmethod, classmethod)):
             replacement = staticmethod(replacement)
         setattr(self.owner, self.attribute, replacement)
