@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from harness import adapters, cores, workload
+from harness.adapters.base import already_present
 from harness.errors import HarnessError, UsageError
 from harness.machine import Machine, machine
 from harness.measure import Bench
@@ -60,6 +61,7 @@ class Worker:
             machine={**self._machine.describe(), "gc_objects": len(gc.get_objects())},
             core=None if chosen is None else asdict(chosen),
             not_applicable=dict(model.not_applicable()),
+            already_present=already_present(model),
             unavailable=dict(self._machine.unavailable()),
         )
 

@@ -56,6 +56,15 @@ class Model(Protocol):
     def inference(self) -> AbstractContextManager[Any]: ...
 
 
+def already_present(model: Model) -> dict[str, str]:
+    """Toggles that a target's own code has, and where: the models of other people's code have a method that says so.
+
+    Their `bind` puts the code before back where such a toggle is off.
+    """
+    said = getattr(model, "already_present", None)
+    return {} if said is None else dict(said())
+
+
 class Adapter(Protocol):
     """Something that can be measured. `options` are the adapter's own keys of `model:` in the scenario."""
 

@@ -24,8 +24,9 @@ from .toggles import toggles
 
 RANDOM_MARK = "random-weights.json"
 """In a directory of `harness make-checkpoint`; such weights never end a sentence by themselves."""
-FORCED_RATIO = 5.0
-"""Speech tokens for each text token where the length is forced: about what speech has."""
+FORCED_RATIO, REDUCED_RATIO = 4.0, 2.0
+"""Speech tokens for each text token where the length is forced; in a directory of size `reduced`. So many the adapter
+`cosyvoice2` speaks with the same directory."""
 SAID = ("torch", "torchaudio", "transformers", "onnxruntime", "numpy")
 """Packages whose versions the description tells."""
 
@@ -42,7 +43,8 @@ class CheckoutModel:
         self._toggles = toggles(code, device)
         self._recordings = Recordings(as_paths=code.takes_paths)
         length = options.get("length") or ("model" if made is None else "forced")
-        self._ratio = forced_ratio(code, length, FORCED_RATIO)
+        reduced = made is not None and made.get("size") == "reduced"
+        self._ratio = forced_ratio(code, length, REDUCED_RATIO if reduced else FORCED_RATIO)
         self.description: Mapping[str, Any] = {
             "adapter": "checkout",
             "code": where.version(),
