@@ -32,6 +32,7 @@ class PutOff:
         self._segments = 0
         self._first = ""
         self._really: dict[str, Callable[[], Any]] = {}
+        self._asked: set[str] = set()
 
     def instead_of(self, path: str) -> Callable[[Any], Any]:
         """Takes the place of the function at `path`."""
@@ -41,6 +42,7 @@ class PutOff:
 
             def put_off(*_: Any, **__: Any) -> int:
                 self._first = self._first or path
+                self._asked.add(path)
                 if path == self._first:
                     self._segment_ended()
                 return 0
@@ -70,8 +72,9 @@ class PutOff:
 
     def _clean(self) -> None:
         self._segments = 0
-        for function in self._really.values():
-            function()
+        for path in sorted(self._asked):
+            self._really[path]()
+        self._asked.clear()
 
 
 class _Unwaited:
