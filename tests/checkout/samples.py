@@ -10,7 +10,7 @@ from pathlib import Path
 
 _NUMBERS = count()
 
-NETWORKS = '''
+NETWORKS = """
 import torch
 
 
@@ -46,9 +46,9 @@ class Vocoder(torch.nn.Module):
 
     def inference(self, mel):
         return (self.samples(mel) + 0.1 * torch.randn(mel.shape[0], 480)).reshape(1, -1)
-'''
+"""
 
-ENGINE = '''
+ENGINE = """
 import threading
 import time
 import torch
@@ -95,9 +95,9 @@ class Speaker:
         job.join()
         yield {{"tts_speech": self.token2wav(self.said[name][done:], prompt_speech_feat)}}
         {cleanup}
-'''
+"""
 
-FRONT_END = '''
+FRONT_END = """
 import re
 import torch
 import torchaudio
@@ -159,9 +159,9 @@ class Inputs:
             "prompt_speech_feat": self._extract_speech_feat(prompt),
             "embedding": self._extract_spk_embedding(prompt),
         }}
-'''
+"""
 
-FILES = '''
+FILES = """
 import soundfile
 import torch
 import torchaudio
@@ -173,9 +173,9 @@ def load_wav(wav, target_sr):
     if rate != target_sr:
         speech = torchaudio.transforms.Resample(orig_freq=rate, new_freq=target_sr)(speech)
     return speech
-'''
+"""
 
-TEXTS = '''
+TEXTS = """
 import re
 
 CHINESE = re.compile("[一-龥]+")
@@ -183,9 +183,9 @@ CHINESE = re.compile("[一-龥]+")
 
 def has_chinese(text):
     return bool(CHINESE.search(text))
-'''
+"""
 
-FACADE = '''
+FACADE = """
 import torch
 from {package}.cli.frontend import Inputs
 from {package}.cli.model import Speaker
@@ -223,7 +223,7 @@ class Voice:
 
     def inference_vc(self, source, prompt, stream=False):
         yield from self.model.tts(**self.frontend.frontend_vc(source, prompt, self.sample_rate), stream=stream)
-'''
+"""
 
 _PARTS = {
     "engine_init": "pass",

@@ -10,6 +10,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -20,15 +21,16 @@ import soundfile
 import torch
 import torchaudio
 
-import harness.checkout
-from harness.checkout import finding
-from harness.checkout.code import Code
-from harness.checkout.model import CheckoutModel, load
-from harness.errors import UsageError
-from harness.optimizations import named, registry
+import harness.worker.checkout
+from harness.optimizations import named
 from harness.optimizations.witness import Counts, judge
-from harness.requests import Request, Speaker
-from harness.spans import Recorder, recording
+from harness.worker.checkout import finding
+from harness.worker.checkout.code import Code
+from harness.worker.checkout.model import CheckoutModel, load
+from harness.worker.errors import UsageError
+from harness.worker.requests import Request, Speaker
+from harness.worker.spans import Recorder, recording
+from harness.worker.target import not_applicable
 from tests.checkout.samples import written
 
 CPU = SimpleNamespace(device="cpu")
@@ -61,13 +63,15 @@ def request_of(speaker: Speaker) -> Callable[..., Request]:
 def loaded(tmp_path: Path) -> Iterator[Callable[..., CheckoutModel]]:
     """Writes a sample and loads it; what was imported is forgotten afterwards."""
     before = set(sys.modules), list(sys.path), sys.dont_write_bytecode
+    gc.freeze()  # so that the targets' own collections are short
 
     def make(options: dict[str, Any] | None = None, **parts: Any) -> CheckoutModel:
         written(tmp_path / "code", **parts)
         given = {"path": tmp_path / "code", "weights": tmp_path / "code" / "weights", "length": "forced"}
-        return load({**given, "known": list(registry()), **(options or {})}, CPU, tmp_path)
+        return load({**given, **(options or {})}, CPU, tmp_path)
 
     yield make
+    gc.unfreeze()
     for name in set(sys.modules) - before[0]:
         if name.startswith("sample_voice"):
             del sys.modules[name]
@@ -78,7 +82,7 @@ def spoken(model: CheckoutModel, request: Request, states: dict[str, Any] | None
     return model.bind(states or {}, [request.speaker]).run(request, lambda _: None)
 
 
-def counted(model: CheckoutModel, toggle: str, state: Any, request: Request) -> tuple[Counts, list[Any]]:
+def counted(model: CheckoutModel, toggle: str, request: Request, state: Any) -> tuple[Counts, list[Any]]:
     parameters = state if isinstance(state, dict) else {}
     with model.probe(toggle, parameters)() as tally:
         target = model.bind({toggle: state}, [request.speaker])
@@ -86,7 +90,7 @@ def counted(model: CheckoutModel, toggle: str, state: Any, request: Request) -> 
         for _ in range(3):
             outputs.append(target.run(request, lambda _: None))
             readings.append(tally.count)
-    steps = [after - before for before, after in zip(readings, readings[1:], strict=False)]
+    steps = [after - before for before, after in pairwise(readings)]
     return Counts(at_bind=readings[0], per_request=steps), outputs
 
 
@@ -102,8 +106,8 @@ def test_each_toggle_is_engaged_by_its_witness_and_leaves_the_output_as_it_was(
         assert toggle == "prebuilt_resample"
         return
     request, state = request_of(stream=stream), STATES.get(toggle, True)
-    before, spoken_before = counted(model, toggle, False, request)
-    after, spoken_after = counted(model, toggle, state, request)
+    before, spoken_before = counted(model, toggle, request, state=False)
+    after, spoken_after = counted(model, toggle, request, state=state)
     witness = named(toggle).witness
     parameters = state if isinstance(state, dict) else {}
     assert judge(before, after, witness.before, witness.expected_after(parameters)) == ""
@@ -250,7 +254,7 @@ HAS_THEM = {
     ),
     "replaced": {
         'self.device = torch.device("cuda"': 'self.place = torch.device("cuda"',
-        ".to(self.device)": '.to(self.place)',
+        ".to(self.device)": ".to(self.place)",
     },
 }
 
@@ -260,16 +264,21 @@ def test_what_the_code_has_already_is_told_and_its_before_is_put_back(
     loaded: Callable[..., CheckoutModel], request_of: Callable[..., Request], toggle: str
 ) -> None:
     model = loaded(**HAS_THEM)
-    where = {"cached_cuda_check": "self.has_cuda", "cached_device": "self.place", "resample_cache": "self.resample_kept"}
+    where = {
+        "cached_cuda_check": "self.has_cuda",
+        "cached_device": "self.place",
+        "resample_cache": "self.resample_kept",
+    }
     assert where[toggle] in model.already_present()[toggle]
-    before, spoken_before = counted(model, toggle, False, request_of())
-    after, spoken_after = counted(model, toggle, True, request_of())
+    before, spoken_before = counted(model, toggle, request_of(), state=False)
+    after, spoken_after = counted(model, toggle, request_of(), state=True)
     assert judge(before, after, named(toggle).witness.before, named(toggle).witness.expected_after({})) == ""
     assert spoken_before[0].audio.tobytes() == spoken_after[0].audio.tobytes()
 
 
 def test_a_toggle_without_a_place_is_not_applicable_with_the_reason(loaded: Callable[..., CheckoutModel]) -> None:
-    refused = loaded(paths=True).not_applicable()
+    model = loaded(paths=True)
+    refused = not_applicable(model, [*TOGGLES, "session_reuse"])
     assert refused["batched_cleanup"] == "its code gives memory back on a GPU alone"
     assert "known only when" in refused["prebuilt_resample"]
     assert refused["session_reuse"] == "this adapter does not know it"
@@ -280,10 +289,10 @@ def test_a_state_with_parameters_cleans_every_so_many_segments(
     loaded: Callable[..., CheckoutModel], request_of: Callable[..., Request]
 ) -> None:
     model = loaded(**COLLECTED)
-    of_two, _ = counted(model, "batched_cleanup", False, request_of())
-    every_third, _ = counted(model, "batched_cleanup", {"every": 3}, request_of())
-    never, _ = counted(model, "batched_cleanup", {"every": "never"}, request_of())
-    above, _ = counted(model, "batched_cleanup", {"every": "never", "above": "1KiB"}, request_of())
+    of_two, _ = counted(model, "batched_cleanup", request_of(), state=False)
+    every_third, _ = counted(model, "batched_cleanup", request_of(), state={"every": 3})
+    never, _ = counted(model, "batched_cleanup", request_of(), state={"every": "never"})
+    above, _ = counted(model, "batched_cleanup", request_of(), state={"every": "never", "above": "1KiB"})
     found = [list(counts.per_request) for counts in (of_two, every_third, never, above)]
     assert found == [[2, 2, 2], [0, 1, 1], [0, 0, 0], [2, 2, 2]]
 
@@ -360,13 +369,17 @@ def test_weights_of_another_generation_are_refused(loaded: Callable[..., Checkou
 
 
 def test_the_parts_are_found_whatever_their_attributes_are_called(loaded: Callable[..., CheckoutModel]) -> None:
-    model = loaded(replaced={"self.frontend": "self.inputs", "self.model.": "self.speaker.", "self.model =": "self.speaker ="})
+    model = loaded(
+        replaced={"self.frontend": "self.inputs", "self.model.": "self.speaker.", "self.model =": "self.speaker ="}
+    )
     code: Code = model._code
     assert (code.front_end_name, code.engine_name) == ("inputs", "speaker")
 
 
 @pytest.mark.parametrize(
-    "file", sorted(Path(harness.checkout.__file__).parent.rglob("*.py")), ids=lambda file: f"{file.parent.name}/{file.name}"
+    "file",
+    sorted(Path(harness.worker.checkout.__file__).parent.rglob("*.py")),
+    ids=lambda file: f"{file.parent.name}/{file.name}",
 )
 def test_its_files_are_of_python_3_9_and_import_nothing_but_the_standard_library(file: Path) -> None:
     tree = ast.parse(file.read_text(encoding="utf-8"), feature_version=(3, 9))

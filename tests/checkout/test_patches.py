@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import torch
 
-from harness.checkout.patches import MISSING, Patch, PatchError, Patches, own
+from harness.worker.checkout.patches import MISSING, Patch, PatchError, Patches, own
 
 
 class Base:
