@@ -22,7 +22,7 @@ Probe = Callable[[], AbstractContextManager[Tally]]
 
 
 def calls(*places: tuple[Any, str], modules: Collection[str] | None = None, depth: int = 1) -> Probe:
-    """A probe of the functions `owner.attribute` of `places`; with `modules`, of calls from one of these alone.
+    """A probe of the functions `owner.attribute` of `places` (without any, it counts nothing); with `modules`, of calls from one of these alone.
 
     The calling module is looked for `depth` frames above the function.
     """

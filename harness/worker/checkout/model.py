@@ -13,7 +13,7 @@ from types import ModuleType
 from typing import Any
 
 from .code import Code, constants
-from .counting import Probe
+from .counting import Probe, calls
 from .finding import ENOUGH, FACADE, Location, locate
 from .host import UsageError
 from .patches import Patches
@@ -99,8 +99,9 @@ class CheckoutModel:
         return target
 
     def probe(self, optimization: str, parameters: Mapping[str, Any]) -> Probe:
-        """The witness of a toggle, counted in the target's own code."""
-        return self._toggles[optimization].probe(**parameters)
+        """The witness of a toggle, counted in the target's own code; of one that is not known, nothing."""
+        known = self._toggles.get(optimization)
+        return calls() if known is None else known.probe(**parameters)
 
     def place(self, optimization: str, state: Any, request: Any) -> Callable[[], Any]:
         """Raises UsageError: places are not timed alone in other people's code."""
