@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 
-from harness.report import plots
+from harness.report import forest
 from harness.report.model import Page, Toggle
 from harness.report.reading import Reading, anchor
 from harness.report.section import Drawing, Section
@@ -29,7 +29,7 @@ def by_kind(reading: Reading, page: Page, toggle: Toggle) -> Section | None:
             if toggle_of(table.name) == toggle.name:
                 name = f"{device.anchor}-{anchor('kinds', table.name)}" if table.plotted else ""
                 if name:
-                    drawn[name] = partial(plots.kinds, table, device)
+                    drawn[name] = partial(forest.kinds, table, device)
                 told.append((device, table, name))
     if not told:
         return None
