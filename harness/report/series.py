@@ -62,11 +62,10 @@ class Places:
 def spreads(reading: Reading, device: Device) -> tuple[Spread, ...]:
     """The baseline, then the arms of the headline table in its order; at most MOST_ARMS."""
     metric = device.headline.metric
-    found: dict[str, list[float]] = {}
-    for trial in reading.timed(device.name):
-        value = trial.values.get(metric)
-        if value is not None:
-            found.setdefault(trial.arm, []).append(value)
+    columns = reading.columns(device.name, metric)
+    order = np.lexsort((columns.value, columns.arm))
+    bounds = np.searchsorted(columns.arm[order], np.arange(len(columns.arms) + 1))
+    found = {arm: columns.value[order[bounds[n] : bounds[n + 1]]] for n, arm in enumerate(columns.arms)}
     before = reading.ends()[0]
     told: list[tuple[str, str, Tone | None]] = [(before, say("before"), None)] if before in found else []
     arms = {row.name: row for row in device.headline.rows}
@@ -79,7 +78,7 @@ def spreads(reading: Reading, device: Device) -> tuple[Spread, ...]:
     return tuple(
         Spread(label=label, tone=tone, values=values, drawn=by_rank(values, most))
         for arm, label, tone in told
-        for values in [np.sort(np.array(found[arm]))]
+        for values in [found[arm]]
     )
 
 
@@ -157,11 +156,18 @@ def warmup(reading: Reading, device: str) -> tuple[Places, int] | None:
 
 def positions(reading: Reading, device: str) -> Places | None:
     """Timed latencies of all arms by their place in a block, as shares of the median of their arm and request."""
-    timed = [trial for trial in reading.timed(device) if trial.values.get("latency") is not None]
-    medians = _medians(timed)
-    numbers = np.array([trial.position + 1 for trial in timed], dtype=float)
-    shares = np.array([(trial.values["latency"] or 0.0) / medians[trial.arm, trial.request] for trial in timed])
-    return _places(numbers, shares) if len(set(numbers)) > 1 else None
+    columns = reading.columns(device, "latency")
+    numbers = columns.position + 1.0
+    if len(np.unique(numbers)) < 2:  # noqa: PLR2004  # one place has nothing to be compared with
+        return None
+    group = columns.arm * len(columns.requests) + columns.request
+    order = np.lexsort((columns.value, group))
+    starts = np.flatnonzero(np.diff(group[order], prepend=-1))
+    ends = np.append(starts[1:], len(order))
+    medians = np.empty(int(group.max()) + 1)
+    ascending = columns.value[order]
+    medians[group[order[starts]]] = (ascending[(starts + ends - 1) // 2] + ascending[(starts + ends) // 2]) / 2
+    return _places(numbers, columns.value / medians[group])
 
 
 def _medians(timed: Sequence[Trial]) -> dict[tuple[str, str], float]:

@@ -12,6 +12,10 @@ from harness.report.words import say
 from harness.results import toggle_of
 
 
+MOST_PLOTS = 24
+"""Of more optimizations, the effects by kind of request are small drawings in their table."""
+
+
 def optimizations(reading: Reading, page: Page) -> Section | None:
     """All cards; the parts of each are those of `sections.CARD_PARTS`."""
     if not page.toggles:
@@ -27,7 +31,8 @@ def by_kind(reading: Reading, page: Page, toggle: Toggle) -> Section | None:
     for device in page.devices:
         for table in device.kinds:
             if toggle_of(table.name) == toggle.name:
-                name = f"{device.anchor}-{anchor('kinds', table.name)}" if table.plotted else ""
+                drawn_too = table.plotted and len(device.kinds) <= MOST_PLOTS
+                name = f"{device.anchor}-{anchor('kinds', table.name)}" if drawn_too else ""
                 if name:
                     drawn[name] = partial(forest.kinds, table, device)
                 told.append((device, table, name))
