@@ -379,14 +379,20 @@ def report(
     folder: Annotated[Path, typer.Argument(metavar="RUN", help="Folder of a run.")],
     html: Annotated[Path | None, typer.Option(help="Write the page here.", show_default="RUN/report.html")] = None,
     markdown: Annotated[Path | None, typer.Option(help="Write Markdown here; - for stdout.")] = None,
+    language: Annotated[str, typer.Option("--lang", metavar="LANG", help="Language of the page: en or zh.")] = "en",
 ) -> None:
     """Write the HTML page, and Markdown for a pull request, of a run. Also for a run in progress or interrupted.
 
     The page is one file. Its plots are written beside the run as SVG too, in RUN/plots.
     """
+    from harness.report.words import LANGUAGES
+
     if html is None and markdown is None:
         html = folder / "report.html"
-    page = _write_reports(folder, html=html, markdown=markdown)
+    if language not in LANGUAGES:
+        message = f"--lang {language}: the page speaks {' and '.join(LANGUAGES)}"
+        raise UsageError(message)
+    page = _write_reports(folder, html=html, markdown=markdown, language=language)
     if html is not None:
         typer.echo(f"page  {page.resolve().as_uri()}", err=markdown == Path("-"))
 
@@ -596,7 +602,7 @@ def _devices(listed: tuple[str, ...], wanted: str | None) -> tuple[str, ...]:
     return (wanted,)
 
 
-def _write_reports(folder: Path, *, html: Path | None, markdown: Path | None) -> Path:
+def _write_reports(folder: Path, *, html: Path | None, markdown: Path | None, language: str = "en") -> Path:
     from harness import compare, report, store
 
     result = store.load(folder)
@@ -607,18 +613,20 @@ def _write_reports(folder: Path, *, html: Path | None, markdown: Path | None) ->
     elif markdown is not None:
         markdown.write_text(report.markdown(result), encoding="utf-8")
     if html is not None:
-        _write_page(result, folder, html)
+        _write_page(result, folder, html, language)
     return html or folder
 
 
-def _write_page(result: Run, folder: Path, html: Path) -> None:
+def _write_page(result: Run, folder: Path, html: Path, language: str) -> None:
     """The page at `html`, its plots and the pages of allocations in the run's folder, whose files the page links to."""
     from harness import report, store
 
     for kept in sorted((folder / "memory").glob("*.json")):
         data = json.loads(kept.read_text(encoding="utf-8"))
         kept.with_suffix(".html").write_text(report.allocations(kept.stem, data), encoding="utf-8")
-    made = report.render(result, store.files(folder) if html.resolve().parent == folder.resolve() else {})
+    # The plots are written below, with the page that links to them.
+    files = {**store.files(folder), "plots/": 0} if html.resolve().parent == folder.resolve() else {}
+    made = report.render(result, files, language)
     html.parent.mkdir(parents=True, exist_ok=True)
     html.write_text(made.html, encoding="utf-8")
     plots = folder / "plots"

@@ -9,6 +9,7 @@ from __future__ import annotations
 import io
 import math
 import re
+import warnings
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from typing import Any, Literal
@@ -82,7 +83,10 @@ def style() -> AbstractContextManager[None]:
 def svg(drawn: Figure, title: str, attributes: str = "") -> str:
     """The figure as a standalone SVG document that a screen reader announces as `title`, with `attributes` of its own."""
     buffer = io.StringIO()
-    drawn.savefig(buffer, format="svg", metadata=_NO_METADATA, transparent=True)
+    with warnings.catch_warnings():
+        # Text stays text, so that the reader's own fonts draw it; matplotlib's need not have its letters.
+        warnings.filterwarnings("ignore", message="Glyph .* missing from font")
+        drawn.savefig(buffer, format="svg", metadata=_NO_METADATA, transparent=True)
     text = buffer.getvalue()
     text = text[text.index("<svg") :]
     for placeholder, (name, fallback) in _VARIABLES.items():
@@ -133,7 +137,11 @@ def axis_of_values(plot: Axes, axis: Literal["x", "y"], *, log: bool = False) ->
 def _drawn_cloud(found: re.Match[str]) -> str:
     colour, size, opacity, ring, label, path = found[1].split("|")
     told = _attribute(bytes.fromhex(label).decode())
-    inner = f'<path d="{path}" style="stroke: var(--surface); stroke-width: {float(size) * 0.45:.2g}; stroke-linecap: round"/>' if ring else ""
+    inner = (
+        f'<path d="{path}" style="stroke: var(--surface); stroke-width: {float(size) * 0.45:.2g}; stroke-linecap: round"/>'
+        if ring
+        else ""
+    )
     return (
         f'<g class="cloud" data-label="{told}" style="fill: none; opacity: {opacity}">'
         f'<path d="{path}" style="stroke: {colour}; stroke-width: {size}; stroke-linecap: round"/>{inner}</g>'
@@ -143,7 +151,9 @@ def _drawn_cloud(found: re.Match[str]) -> str:
 def inline(document: str, prefix: str) -> str:
     """The SVG for a place inside HTML: its ids made unique by `prefix`, namespaces left to the HTML parser."""
     text = re.sub(r' xmlns(:xlink)?="[^"]*"', "", document)
-    text = re.sub(r"<style[^>]*>.*?</style>", "", text, flags=re.DOTALL)  # would hold for the whole page; style.css has it
+    text = re.sub(
+        r"<style[^>]*>.*?</style>", "", text, flags=re.DOTALL
+    )  # would hold for the whole page; style.css has it
     text = re.sub(r'\bid="([^"]*)"', rf'id="{prefix}-\1"', text)
     text = re.sub(r'href="#([^"]*)"', rf'href="#{prefix}-\1"', text)
     return re.sub(r"url\(#([^)]*)\)", rf"url(#{prefix}-\1)", text)

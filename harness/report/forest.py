@@ -103,7 +103,7 @@ def _forest(marks: Sequence[Mark], controls: Sequence[Mark], device: Device, tit
         _grounds(plot, margin, device, controls=bool(controls))
         for place, mark in zip(places, everything, strict=True):
             _draw(plot, place, mark, first, last)
-        _ratio_axis(plot, first, last, words, parts=7 if number == 0 else 4)
+        _ratio_axis(plot, first, last, parts=7 if number == 0 else 4)
         plot.set_yticks(places, [mark.label for mark in everything] if number == 0 else [""] * len(places))
         plot.tick_params(axis="y", length=0, pad=10, labelcolor=canvas.INK, labelsize=FONT_PT)
         _heading(plot, words, zoomed=number == 1)
@@ -132,7 +132,9 @@ def _draw(plot: Axes, place: float, mark: Mark, first: float, last: float) -> No
     ends = [end for end in (mark.low, mark.centre, mark.high) if end is not None]
     if ends and (max(ends) < first or min(ends) > last):
         side = first if max(ends) < first else last
-        (arrow,) = plot.plot([side], [place], marker="<" if side == first else ">", ms=6, color=mark.colour, clip_on=False)
+        (arrow,) = plot.plot(
+            [side], [place], marker="<" if side == first else ">", ms=6, color=mark.colour, clip_on=False
+        )
         canvas.tip(arrow, mark.hint)
         return
     if mark.low is not None and mark.high is not None:
@@ -142,7 +144,9 @@ def _draw(plot: Axes, place: float, mark: Mark, first: float, last: float) -> No
                            solid_capstyle="butt")  # fmt: skip
         canvas.tip(bar, mark.hint)
     if mark.known is not None and first <= mark.known <= last:
-        (known,) = plot.plot([mark.known], [place], marker="^", ms=8, color=canvas.INK, mec=canvas.SURFACE, mew=1, zorder=3)
+        (known,) = plot.plot(
+            [mark.known], [place], marker="^", ms=8, color=canvas.INK, mec=canvas.SURFACE, mew=1, zorder=3
+        )
         canvas.tip(known, mark.hint)
     if mark.centre is not None and first <= mark.centre <= last:
         (dot,) = plot.plot([mark.centre], [place], marker="o", ms=8.5, color=mark.colour, mec=canvas.SURFACE, mew=1.6,
@@ -153,7 +157,9 @@ def _draw(plot: Axes, place: float, mark: Mark, first: float, last: float) -> No
 def _heading(plot: Axes, words: units.Direction, *, zoomed: bool) -> None:
     style = {"color": canvas.MUTED, "size": FONT_PT - 1}
     if zoomed:
-        plot.annotate(say("near to no change"), (0.5, 1), (0, 6), "axes fraction", "offset points", ha="center", **style)
+        plot.annotate(
+            say("near to no change"), (0.5, 1), (0, 6), "axes fraction", "offset points", ha="center", **style
+        )
         return
     plot.annotate(f"\u2190 {words.below}", (0, 1), (0, 6), "axes fraction", "offset points", **style)
     plot.annotate(f"{words.above} \u2192", (1, 1), (0, 6), "axes fraction", "offset points", ha="right", **style)
@@ -180,7 +186,7 @@ def _reach(marks: Sequence[Mark], margin: tuple[float, float] | None, limit: flo
     return low - pad, high + pad
 
 
-def _ratio_axis(plot: Axes, low: float, high: float, words: units.Direction, parts: int) -> None:
+def _ratio_axis(plot: Axes, low: float, high: float, parts: int) -> None:
     """Ticks at round percentages, or at powers of two where the axis spans more than a factor of two."""
     if low < math.log(0.5) or high > math.log(2):
         powers = range(math.ceil(low / math.log(2)), math.floor(high / math.log(2)) + 1)
@@ -191,7 +197,7 @@ def _ratio_axis(plot: Axes, low: float, high: float, words: units.Direction, par
             shares = [share for share in _SHARES if low <= math.log1p(share) <= high]
             plot.set_xticks([math.log1p(share) for share in shares], [units.signed_percent(s, 0) for s in shares])
             return
-        plot.set_xticks([p * math.log(2) for p in shown], [_factor(p, words) for p in shown])
+        plot.set_xticks([p * math.log(2) for p in shown], [_factor(p) for p in shown])
         return
     span = (math.exp(high) - math.exp(low)) * 100
     step = next((step for step in _PERCENT_STEPS if span / step <= parts), _PERCENT_STEPS[-1])
@@ -201,7 +207,7 @@ def _ratio_axis(plot: Axes, low: float, high: float, words: units.Direction, par
     plot.set_xticks([math.log1p(share) for share in shares], [units.signed_percent(s, decimals) for s in shares])
 
 
-def _factor(power: int, words: units.Direction) -> str:
+def _factor(power: int) -> str:
     """Equal distances are equal factors: "4×" is four times as much, "¼×" a quarter."""
     if power == 0:
         return say("no change")

@@ -79,8 +79,8 @@ def _device(reading: Reading, name: str, metric: str) -> Device:
         name=name,
         anchor=anchor("device", name),
         answer=answer.whole,
-        answer_lead=f"{_capitalised(answer.lead)}.".replace("..", "."),
-        answer_rest=f"{_capitalised(answer.rest)}." if answer.rest else "",
+        answer_lead=_sentence(answer.lead),
+        answer_rest=_sentence(answer.rest),
         calibrated=reading.calibrated(name, metric),
         foresight=sentences.foresight(reading, name),
         uncalibrated=reading.uncalibrated(name),
@@ -112,8 +112,9 @@ def _has_tile(row: Row) -> bool:
     return not rows.is_stage(row.metric) and row.verdict.tone != "invalid" and row.ratio is not None
 
 
-def _capitalised(text: str) -> str:
-    return text[:1].upper() + text[1:]
+def _sentence(text: str) -> str:
+    """A part of an answer as a sentence of its own; "" stays ""."""
+    return say("{lead}.", lead=text[:1].upper() + text[1:]) if text else ""
 
 
 def _margin(reading: Reading, device: str, metric: str) -> float:

@@ -11,10 +11,10 @@ from harness.metrics import Metric, is_of_stage, metric
 from harness.report import revisions
 from harness.report.model import Badge, ControlRow, InvalidRow, MetricTable, Quantile, Row, Tone
 from harness.report.reading import INVALID, JUDGED, Reading
-from harness.report.words import mark, plural, say
+from harness.report.words import in_language, mark, plural, say
 from harness.results import TOGETHER, Contrast, Control, Equivalence, Verdict, toggle_of
 
-_TONES: Mapping[Verdict, Tone] = {
+TONES: Mapping[Verdict, Tone] = {
     "faster": "good", "less": "good",
     "slower": "bad", "more": "bad", "output changed": "bad", "failed": "bad",
     "no material difference": "level",
@@ -59,8 +59,8 @@ def metric_title(measured: Metric) -> str:
 def direction(measured: Metric) -> units.Direction:
     """The words for a change of a metric: faster and slower for times, less and more for memory, else lower, higher."""
     if measured.is_memory:
-        return units.MEMORY
-    return units.TIME if measured.unit == "s" or measured.name == "rtf" else units.RATE
+        return in_language(units.MEMORY)
+    return in_language(units.TIME if measured.unit == "s" or measured.name == "rtf" else units.RATE)
 
 
 def verdict_of(reading: Reading, contrast: Contrast) -> Verdict:
@@ -71,7 +71,7 @@ def verdict_of(reading: Reading, contrast: Contrast) -> Verdict:
 
 def badge(verdict: Verdict) -> Badge:
     """A verdict with its mood."""
-    return Badge(text=say(verdict), word=verdict, tone=_TONES[verdict])
+    return Badge(text=say(verdict), word=verdict, tone=TONES[verdict])
 
 
 def title_of(reading: Reading, optimization: str) -> str:

@@ -168,12 +168,16 @@ def _shares(plot: Axes, places: Places, label: str, *, line: bool) -> str:
     plot.set_ylim(low / 1.02, high * 1.02)
     plot.axhline(1, color=canvas.MUTED, lw=1, zorder=0)
     shift = ((np.arange(len(places.points[0])) * 0.6180339887) % 1 - 0.5) * 0.45
-    canvas.cloud(plot, places.points[0] + shift, places.points[1], colour=canvas.BEFORE, size_pt=3, opacity=0.55, label=label)
+    canvas.cloud(
+        plot, places.points[0] + shift, places.points[1], colour=canvas.BEFORE, size_pt=3, opacity=0.55, label=label
+    )
     for number, first, last in zip(places.numbers, places.low, places.high, strict=True):
         plot.plot([number, number], [first, last], color=canvas.ACCENT, lw=3, solid_capstyle="butt")
     style = {"lw": 1.4} if line else {"ls": ""}
     plot.plot(places.numbers, places.medians, color=canvas.ACCENT, marker="o", ms=5.5, mec=canvas.SURFACE, **style)
-    ticks = [tick for tick in (0.1, 0.2, 0.5, 0.8, 0.9, 1, 1.1, 1.25, 1.5, 2, 3, 5, 10, 20, 50, 100) if low <= tick <= high]
+    ticks = [
+        tick for tick in (0.1, 0.2, 0.5, 0.8, 0.9, 1, 1.1, 1.25, 1.5, 2, 3, 5, 10, 20, 50, 100) if low <= tick <= high
+    ]
     ticks = ticks if len(ticks) > 1 else [low, 1, high]
     plot.set_yticks(ticks, [f"{100 * tick:.3g}{units.SPACE}%" for tick in ticks])
     plot.set_yticks([], minor=True)

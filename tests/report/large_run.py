@@ -1,4 +1,5 @@
 """A large made-up run, for what a page may cost: `python -m tests.report.large_run [--folder DIR]` prints time and size.
+`--paint` opens it in Chromium, too.
 
 64 arms, 10,000 requests of each, 10 stages in a request. With a folder the run is saved there, so that `harness report` can
 be tried on it; the samples file of the full size takes some minutes to write.
@@ -7,7 +8,9 @@ be tried on it; the samples file of the full size takes some minutes to write.
 from __future__ import annotations
 
 import argparse
+import shutil
 import sys
+import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -81,12 +84,14 @@ def _trials(ratios: dict[str, float], requests: int, stages: int) -> Iterator[Tr
     for worker in range(WORKERS):
         noise = np.exp(0.03 * dice.standard_normal((each + 5, len(arms))))
         for block in range(each + 5):
-            warm = block < 5  # noqa: PLR2004
+            warm = block < 5
             order = dice.permutation(len(arms))
             for position, (arm, ratio) in enumerate([(list(arms)[n], list(arms.values())[n]) for n in order]):
                 latency = 0.2 * ratio * float(noise[block, position]) * (1.8 if block == 0 else 1.0)
                 values: dict[str, float | None] = {"latency": latency}
-                values |= {f"stage.{name}": latency * float(share) for name, share in zip(_STAGES, shares, strict=False)}
+                values |= {
+                    f"stage.{name}": latency * float(share) for name, share in zip(_STAGES, shares, strict=False)
+                }
                 yield Trial(
                     device="cpu", pass_="latency", kind="request", phase="warmup" if warm else "timed", worker=worker,
                     block=worker * each + block, group="request", position=position, arm=arm, predecessor=None,
@@ -102,7 +107,7 @@ def _contrasts(ratios: dict[str, float], stages: int) -> Iterator[Contrast]:
             for stratum in ("", *KINDS) if metric in ("latency", "ttfa") else ("",):
                 change = 1.0 if metric == "rss_peak" else ratio
                 memory = METRICS[metric].is_memory if metric in METRICS else False
-                level = abs(change - 1) < 0.01  # noqa: PLR2004
+                level = abs(change - 1) < 0.01
                 verdict: Verdict = "no material difference" if level else "faster" if change < 1 else "slower"
                 spread = {"p50": 1.0, "p95": 1.06, "p99": 1.1}
                 yield Contrast(
@@ -116,10 +121,29 @@ def _contrasts(ratios: dict[str, float], stages: int) -> Iterator[Contrast]:
                 )  # fmt: skip
 
 
+def _first_paint(text: str) -> float:
+    """Milliseconds from opening the page, from a file, to its first paint with content."""
+    from playwright.sync_api import sync_playwright
+
+    with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
+        path = Path(folder) / "report.html"
+        path.write_text(text, encoding="utf-8")
+        browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
+        page = browser.new_page(viewport={"width": 1280, "height": 1000})
+        page.goto(path.as_uri())
+        asked = "performance.getEntriesByName('first-contentful-paint').map(entry => entry.startTime)"
+        found = page.evaluate(asked) or page.wait_for_function(f"{asked}[0]").json_value()
+        browser.close()
+    return float(found[0] if isinstance(found, list) else found)
+
+
 def main() -> None:
     """Print how long the page of a large run takes, and how large it is."""
     options = argparse.ArgumentParser(description=__doc__)
-    options.add_argument("--folder", type=Path)
+    options.add_argument("--folder", type=Path, help="save the run there, and its page")
+    options.add_argument(
+        "--paint", action="store_true", help="open the page in Chromium, and say when it first painted"
+    )
     chosen = options.parse_args()
     run = large_run()
     sys.stdout.write(f"{len(run.trials):,} trials\n")
@@ -129,6 +153,8 @@ def main() -> None:
     size = len(page.html.encode()) / 2**20
     sys.stdout.write(f"page built in {time.perf_counter() - started:.1f} s ({time.process_time() - cpu:.1f} s of the processor), "
                      f"{size:.2f} MiB\n")  # fmt: skip
+    if chosen.paint:
+        sys.stdout.write(f"first paint after {_first_paint(page.html):.0f} ms\n")
     if chosen.folder:
         chosen.folder.mkdir(parents=True, exist_ok=True)
         (chosen.folder / "report.html").write_text(page.html, encoding="utf-8")

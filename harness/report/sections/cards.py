@@ -11,7 +11,6 @@ from harness.report.section import Drawing, Section
 from harness.report.words import say
 from harness.results import toggle_of
 
-
 MOST_PLOTS = 24
 """Of more optimizations, the effects by kind of request are small drawings in their table."""
 
