@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import Literal
 
 from harness import rules, sequential
-from harness.controls import FAMILIES, calibrated, controls, family, margin_of
+from harness.controls import FAMILIES, allowance, calibrated, controls, family, margin_of
 from harness.evidence import Evidence
 from harness.expected import expectations
 from harness.findings import findings
@@ -49,7 +49,7 @@ def evaluate(run: Run) -> Run:
         evidence = Evidence(run, device)
         outcome = controls(evidence)
         outcomes += outcome
-        contrasts += _without_chance_finds(_contrasts(evidence, calibrated(outcome)))
+        contrasts += _without_chance_finds(_contrasts(evidence, outcome))
         found += findings(evidence)
         arms += _arms(evidence)
         expected += expectations(evidence)
@@ -94,10 +94,12 @@ def _refused(evidence: Evidence) -> dict[str, str]:
 def decided(run: Run, device: str, look: int) -> tuple[frozenset[str], Mapping[str, bool]]:
     """What look number `look` at a run in progress settles: optimizations whose every contrast of the latency pass is
     decided, and of each control of that pass whether it has passed, in all of its metrics.
+
+    A control that has yet to pass decides nothing here: what is settled is so whatever it may leave open when it passes.
     """
     evidence = Evidence(run, device)
-    trusted = dict.fromkeys(FAMILIES, True)
-    contrasts = _without_chance_finds(_contrasts(evidence, trusted, look=look))
+    outcomes = controls(evidence)
+    contrasts = _without_chance_finds(_contrasts(evidence, outcomes, look=look))
     missing = run.unavailable.get(device, {})
     waiting = {
         contrast.optimization
@@ -106,14 +108,15 @@ def decided(run: Run, device: str, look: int) -> tuple[frozenset[str], Mapping[s
     }
     settled = {name for name, _, _ in run.plan.pairs} - waiting
     passed: dict[str, bool] = {}
-    for control in controls(evidence):
+    for control in outcomes:
         if metric(control.metric).pass_ == "latency":
             passed[control.name] = passed.get(control.name, True) and control.passed
     return frozenset(settled), passed
 
 
-def _contrasts(evidence: Evidence, is_calibrated: Mapping[str, bool], look: int | None = None) -> Iterator[Contrast]:
+def _contrasts(evidence: Evidence, outcomes: list[Control], look: int | None = None) -> Iterator[Contrast]:
     """All contrasts, or those that a `look` at a run in progress asks for: of the scenario's metrics, over all requests."""
+    is_calibrated = calibrated(outcomes) if look is None else dict.fromkeys(FAMILIES, True)
     for optimization, reference, arm in evidence.run.plan.pairs:
         state, reason = _state(evidence, optimization, reference, arm)
         for name in evidence.metric_names:
@@ -125,9 +128,11 @@ def _contrasts(evidence: Evidence, is_calibrated: Mapping[str, bool], look: int 
             for stratum in ("", *strata) if len(strata) > 1 else ("",):
                 error = ERROR / (len(strata) if stratum else 1)
                 pair = (optimization, reference, arm)
+                allowed = allowance(outcomes, name, evidence.group_of(reference, arm))
                 yield _contrast(
-                    evidence, name, pair, (state, reason), is_calibrated, stratum=stratum, error=error, look=look
-                )
+                    evidence, name, pair, (state, reason), is_calibrated[family(name)], allowed, stratum=stratum,
+                    error=error, look=look,
+                )  # fmt: skip
 
 
 def _contrast(
@@ -135,7 +140,8 @@ def _contrast(
     name: str,
     pair: tuple[str, str, str],
     invalid: tuple[Verdict | None, str],
-    is_calibrated: Mapping[str, bool],
+    trusted: bool,  # noqa: FBT001  one fact of two values
+    allowed: float,
     *,
     stratum: str,
     error: float,
@@ -150,11 +156,11 @@ def _contrast(
     verdict, reason = invalid
     if verdict is None:
         missing = _why_missing(evidence, facts, before, after)
-        verdict, reason = _verdict(effect, facts, margin, missing, calibrated=is_calibrated[family(name)])
+        verdict, reason = _verdict(effect, facts, margin, missing, calibrated=trusted, allowed=allowed)
     witness_before, witness_after = _witness_figures(evidence, optimization, reference, arm)
     return Contrast(
         optimization=optimization, metric=name, device=evidence.device, stratum=stratum, level=1 - error,
-        error=None if effect is None else sequential.smallest_error(effect, *rules.edges(margin)) * ERROR / (error * part),
+        error=None if effect is None else sequential.smallest_error(effect, *rules.edges(margin), allowed) * ERROR / (error * part),
         unit=facts.unit, statistic=_statistic(name),
         reference_arm=reference, arm=arm, margin=margin, verdict=verdict, reason=reason,
         before=typical_before, after=typical_after,
@@ -225,16 +231,18 @@ def _why_missing(evidence: Evidence, facts: Metric, before: Sequence[float], aft
 
 
 def _verdict(
-    effect: Effect | None, facts: Metric, margin: float, missing: str, *, calibrated: bool
+    effect: Effect | None, facts: Metric, margin: float, missing: str, *, calibrated: bool, allowed: float
 ) -> tuple[Verdict, str]:
-    """The verdict by the whole interval against the margin, and its reason where the figures do not say it."""
+    """The verdict by the whole interval against the margin, lengthened by what is `allowed` for, and its reason where the
+    figures do not say it.
+    """
     if effect is None:
         return "inconclusive", missing
     if effect.low is None or effect.high is None:
         return "inconclusive", f"no interval from {effect.workers} worker(s)"
     if not calibrated:
         return "inconclusive", "not calibrated: the controls of this run did not pass"
-    return rules.verdict(effect.low, effect.high, margin, rules.words_of(facts))
+    return rules.verdict(effect.low, effect.high, margin, rules.words_of(facts), allowed)
 
 
 def _state(evidence: Evidence, optimization: str, reference: str, arm: str) -> tuple[Verdict | None, str]:

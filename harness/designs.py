@@ -7,9 +7,10 @@ from dataclasses import dataclass
 
 from harness.optimizations import registry
 from harness.results import Arm, ArmRole, State, setting
+from harness.worker import arms
 
-PLACEBO, HOST_DOSE, DEVICE_DOSE, UNINSTRUMENTED = "placebo", "host_dose", "device_dose", "uninstrumented"
-TWIN = "twin"
+HOST_DOSE, DEVICE_DOSE, UNINSTRUMENTED = arms.HOST_DOSE, arms.DEVICE_DOSE, arms.UNINSTRUMENTED
+PLACEBO, TWIN = "placebo", "twin"
 CONTROLS = (PLACEBO, TWIN, HOST_DOSE, DEVICE_DOSE, UNINSTRUMENTED)
 """Names of the arms whose true effect is known. `uninstrumented` is the reference with nobody listening to its stages,
 `twin` a second placebo, in design `controls` alone."""

@@ -13,29 +13,31 @@ import harness
 
 PACKAGE = Path(harness.__file__).parent
 LAYERS = (
+    {"worker"},
     {"errors", "units"},
-    {"results", "metrics", "requests", "playback"},
-    {"spans", "statistics", "machine", "nvml", "vram", "peaks", "allocations", "cores", "rules", "twins", "forked"},
+    {"results", "metrics", "profiles"},
+    {"statistics", "nvml", "rules", "twins", "forked", "interpreter"},
     {"optimizations"},
-    {"places", "designs", "equivalence", "scenario", "store", "sequential", "load"},
+    {"designs", "equivalence", "scenario", "store", "sequential", "load"},
     {"models", "recordings"},
     {"adapters", "workload", "words", "transcriber"},
+    {"wire"},
     {"evidence", "batches"},
     {"controls", "expected", "findings", "frontier", "ledger"},
-    {"compare", "measure", "together", "noise", "paired", "paired_result"},
-    {"gate", "unpaired"},
-    {"report", "worker", "processes"},
+    {"compare", "noise", "paired", "paired_result"},
+    {"gate", "unpaired", "comparability"},
+    {"report", "processes", "pyspy"},
     {"environment", "session", "doctor", "calibrations"},
     {"passes", "catalogue", "inspecting"},
-    {"runner", "terminal", "revisions"},
-    {"gating", "baselines", "calibrate", "planning", "outlook"},
+    {"runner", "terminal", "revisions", "profile_files"},
+    {"gating", "baselines", "calibrate", "planning", "outlook", "profile_run"},
     {"cli", "pairing"},
     {"pytest_plugin"},
 )
 """A module may import from its own set and from those before it."""
 WITHOUT_TORCH = (
     "harness", "harness.cli", "harness.results", "harness.scenario", "harness.statistics", "harness.compare",
-    "harness.report", "harness.gate", "harness.baselines", "harness.store", "harness.runner", "harness.workload", "harness.optimizations", "harness.catalogue", "harness.inspecting",
+    "harness.report", "harness.gate", "harness.baselines", "harness.store", "harness.runner", "harness.workload", "harness.optimizations", "harness.catalogue", "harness.inspecting", "harness.profile_run",
 )  # fmt: skip
 
 
@@ -106,7 +108,15 @@ def test_torch_is_not_imported_by(module: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "arguments", [["--help"], ["list", "optimizations"], ["list", "models"], ["run", "--help"], ["inspect", "--help"]]
+    "arguments",
+    [
+        ["--help"],
+        ["list", "optimizations"],
+        ["list", "models"],
+        ["run", "--help"],
+        ["inspect", "--help"],
+        ["profile", "--help"],
+    ],
 )
 def test_quick_commands_import_neither_torch_nor_pandas(arguments: list[str]) -> None:
     code = (

@@ -9,8 +9,9 @@ from pydantic import Field
 
 from harness.optimizations.registry import optimization
 from harness.optimizations.sites import BindContext, PlantedWork
-from harness.optimizations.witness import Witness, counter
-from harness.spans import count
+from harness.optimizations.witness import Witness
+from harness.worker.probes import counter
+from harness.worker.spans import count
 
 OWN, GIVEN = "planted.own_units", "planted.given_units"
 """Events: a request did the adapter's own number of units, or that of the toggle. Either side reports one, and so costs

@@ -44,7 +44,7 @@ def _peaks(session: Session, arm: str, repeat: int, number: int, worker: WorkerP
     indexes = requests_of(session)
     snapshot = _snapshot_file(session, arm) if repeat == 0 and arm not in CONTROLS else None
     message = {
-        "do": "memory", "arm": arm, "requests": indexes, "dose": arm in CONTROLS,
+        "do": "memory", "arm": arm, "requests": session.wire.requests(indexes), "dose": arm in CONTROLS,
         "snapshot": None if snapshot is None else str((session.journal.folder / snapshot).absolute()),
     }  # fmt: skip
     began_s = time.monotonic()

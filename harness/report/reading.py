@@ -68,7 +68,7 @@ class Reading:
         self._columns: dict[tuple[str, str], Columns] = {}
         self._about_toggles: dict[tuple[str, str | None, str | None], list[Contrast]] = {}
         self._by_arm: dict[tuple[str, str], list[Trial]] = {}
-        self._controls = {arm.name for arm in run.plan.arms if arm.role in _CONTROL_ROLES}
+        self.control_arms = {arm.name for arm in run.plan.arms if arm.role in _CONTROL_ROLES}
 
     def devices(self) -> tuple[str, ...]:
         """The planned devices, then any that only the results name."""
@@ -107,14 +107,14 @@ class Reading:
         """Contrasts that are about toggles; controls have a table of their own. All are sorted once, when first asked for."""
         if not self._about_toggles:
             for contrast in self.run.contrasts:
-                if contrast.arm not in self._controls:
+                if contrast.arm not in self.control_arms:
                     for key in product((contrast.device,), (None, contrast.metric), (None, contrast.optimization)):
                         self._about_toggles.setdefault(key, []).append(contrast)
         return self._about_toggles.get((device, metric, optimization), [])
 
     def toggled_arms(self) -> list[Arm]:
         """The arms that are about toggles, the reference among them: all but the controls."""
-        return [arm for arm in self.run.plan.arms if arm.name not in self._controls]
+        return [arm for arm in self.run.plan.arms if arm.name not in self.control_arms]
 
     def timed(self, device: str) -> list[Trial]:
         """The timed requests of the latency pass on a device, of every arm, in stored order."""

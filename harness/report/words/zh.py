@@ -307,6 +307,11 @@ SENTENCES: Mapping[str, str] = {
     "{count} worker": "{count} 个进程",
     "{count} workers": "{count} 个进程",
     "To measure it alone:": "单独测量这一项：",
+    # Profiles
+    "Profiles": "性能剖析",
+    "Why: profiles": "原因：性能剖析",
+    "All profiles, and their files": "全部剖析及其文件",
+    "{kind} on {device}": "{kind}（{device}）",
     # Audio, findings, files, tools
     "its path leaves the run’s folder, so it is not opened": "其路径超出运行目录，故不打开",
     "its file is not beside this page": "文件不在本页旁边",

@@ -1,0 +1,76 @@
+"""What is asked of a model, and what it makes of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+Mode = Literal["sft", "zero_shot", "cross_lingual", "voice_conversion"]
+
+
+@dataclass(frozen=True)
+class Speaker:
+    """A speaker prompt: a mono recording (`audio`, a file), what it says (`text`), and a name that is its identity.
+
+    `digest` identifies the recording's content together with its text; two speakers of equal digest sound the same.
+    """
+
+    id: str
+    audio: Path
+    text: str
+    digest: str
+
+
+@dataclass(frozen=True)
+class Request:
+    """One text to speak, the same for every arm. `text` is unused for mode "voice_conversion", which speaks `source`.
+
+    `stratum` groups requests whose effects are estimated apart and then averaged (see statistics.paired_effect). With
+    `concurrency` above 1, so many equal requests are made at the same moment, each in a thread and a pipeline of its own.
+    """
+
+    id: str
+    mode: Mode
+    text: str
+    speaker: Speaker
+    seed: int
+    stream: bool = False
+    source: Path | None = None
+    stratum: str = ""
+    concurrency: int = 1
+
+
+@dataclass(frozen=True)
+class Output:
+    """What a request made: `audio` float32 [samples], mono, on the host; the speech tokens behind it, in order.
+
+    Where there is no numpy, an `array.array("f")` serves as well.
+
+    `hit_cap` tells that generation ran to its longest allowed length instead of ending by itself.
+    """
+
+    audio: NDArray[np.float32]
+    sample_rate_hz: int
+    tokens: Sequence[int]
+    hit_cap: bool = False
+
+
+def speaker_from(data: Mapping[str, Any]) -> Speaker:
+    """The speaker of `wire.speaker`'s plain data."""
+    return Speaker(id=data["id"], audio=Path(data["audio"]), text=data["text"], digest=data["digest"])
+
+
+def request_from(data: Mapping[str, Any]) -> Request:
+    """The request of `wire.request`'s plain data."""
+    source = data["source"]
+    return Request(
+        id=data["id"], mode=data["mode"], text=data["text"], speaker=speaker_from(data["speaker"]), seed=data["seed"],
+        stream=data["stream"], source=None if source is None else Path(source), stratum=data["stratum"],
+        concurrency=data["concurrency"],
+    )  # fmt: skip

@@ -1,0 +1,258 @@
+"""Memory of one process: what is in use, its peaks, and what the allocator did. Host, CUDA and a fake.
+
+Sizes are bytes. Where a counter does not exist its reading is None and `unavailable` says why: never zero.
+"""
+
+from __future__ import annotations
+
+import gc
+import os
+import re
+import sys
+import threading
+import weakref
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, Protocol
+
+from .card import Card
+from .errors import UsageError
+from .sizes import size
+
+STAGE_PEAKS = ("peak_allocated", "peak_reserved")
+"""Metrics of memory of which each stage has its own."""
+DOSE_BYTES = 64 * 2**20
+"""Size of the known allocation that the memory pass makes to check its own counters."""
+EVENTS = ("device_mallocs", "device_frees", "alloc_retries")
+"""Counts since the process started: memory asked from the driver, given back to it, and asked again after a refusal."""
+_ASKED = re.compile(r"Tried to allocate ([0-9.]+) (bytes|KiB|MiB|GiB)")
+_UNITS = {"bytes": 1, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30}
+
+
+class Memory(Protocol):
+    """The counters of one device. `in_use` has the keys allocated, reserved and driver."""
+
+    def in_use(self) -> Mapping[str, float | None]: ...
+
+    def peaks(self) -> Mapping[str, float | None]: ...
+
+    def reset(self) -> None: ...
+
+    def release(self) -> None: ...
+
+    def events(self) -> Mapping[str, float | None]: ...
+
+    def hold_dose(self) -> Any: ...
+
+    def refusal(self, error: BaseException) -> str: ...
+
+    def unavailable(self) -> Mapping[str, str]: ...
+
+
+class HostMemory:
+    """Resident memory of this process."""
+
+    def in_use(self) -> Mapping[str, float | None]:
+        return {"allocated": None, "reserved": None, "driver": None}
+
+    def peaks(self) -> Mapping[str, float | None]:
+        return {"rss_peak": _rss_peak_bytes(), "peak_allocated": None, "peak_reserved": None}
+
+    def reset(self) -> None:
+        """Make the peak of resident memory start again from what is resident now, where the system can."""
+        with suppress(OSError):  # absent, or not allowed: then the peak is that of the process so far
+            Path("/proc/self/clear_refs").write_text("5")
+
+    def release(self) -> None:
+        """Give back what is kept for later, so that the next peak does not begin with it."""
+        gc.collect()
+
+    def events(self) -> Mapping[str, float | None]:
+        return dict.fromkeys(EVENTS)
+
+    def hold_dose(self) -> Any:
+        """Allocate and touch `DOSE_BYTES`; it is freed when the returned object goes."""
+        return bytearray(b"\x01") * DOSE_BYTES
+
+    def refusal(self, error: BaseException) -> str:
+        return str(error)
+
+    def unavailable(self) -> Mapping[str, str]:
+        reason = "PyTorch counts device allocations on a GPU only"
+        counted = (*STAGE_PEAKS, "fragmentation", *EVENTS)
+        return {**dict.fromkeys(counted, reason), "driver_used": "the CPU has no device memory"}
+
+
+class CudaMemory(HostMemory):
+    """The caching allocator of PyTorch on one device, and the driver's view of the card."""
+
+    def __init__(self, index: int, limit_bytes: int | None = None, card: Card | None = None) -> None:
+        import torch
+
+        self._cuda = torch.cuda
+        self._index = index
+        self.limit_bytes = limit_bytes
+        self.context_bytes = self._context_bytes(card)
+        if limit_bytes is not None:
+            self._limit(limit_bytes)
+
+    def _context_bytes(self, card: Card | None) -> float:
+        """What the process holds of the card beside its tensors, the libraries' kernels included.
+
+        Where the driver does not tell processes apart: all that is in use on the card and is not ours.
+        """
+        self._load_libraries()
+        used = None if card is None else card.used_by(os.getpid())
+        reserved = float(self._cuda.memory_reserved(self._index))
+        return (used or self.in_use()["driver"] or 0.0) - reserved
+
+    def _load_libraries(self) -> None:
+        """Run one kernel of cuBLAS, cuDNN and cuFFT, so that what they load is counted."""
+        import torch
+
+        device = torch.device("cuda", self._index)
+        signal = torch.ones(1, 8, 64, device=device)
+        torch.nn.functional.conv1d(signal @ signal.transpose(1, 2), torch.ones(8, 8, 3, device=device))
+        torch.fft.rfft(signal)
+        self._cuda.synchronize(self._index)
+        del signal
+        self._cuda.empty_cache()
+
+    def _limit(self, limit_bytes: int) -> None:
+        total = self._cuda.get_device_properties(self._index).total_memory
+        room = limit_bytes - self.context_bytes
+        if room <= 0:
+            message = (
+                f"measure.vram_limit: {size(limit_bytes)} is less than the CUDA context of a process takes here "
+                f"({size(self.context_bytes)})"
+            )
+            raise UsageError(message)
+        self._cuda.set_per_process_memory_fraction(min(1.0, room / total), self._index)
+
+    def refusal(self, error: BaseException) -> str:
+        """What an out-of-memory error of PyTorch means: how much was asked for, in use, and beyond the limit."""
+        asked = _ASKED.search(str(error))
+        if asked is None:
+            return str(error)
+        asked_bytes = float(asked[1]) * _UNITS[asked[2]]
+        in_use = self.in_use()
+        allocated = in_use["allocated"] or 0.0
+        whole = self.limit_bytes or self._cuda.get_device_properties(self._index).total_memory
+        short = allocated + asked_bytes + self.context_bytes - whole
+        limit = f"the limit of {size(whole)}" if self.limit_bytes else f"the card's {size(whole)}"
+        tail = f"{size(short)} more than {limit}" if short > 0 else f"{limit} would hold it, were it not fragmented"
+        return f"{size(asked_bytes)} asked for with {size(allocated)} in use and {size(self.context_bytes)} of context: {tail}"
+
+    def in_use(self) -> Mapping[str, float | None]:
+        free, total = self._cuda.mem_get_info(self._index)
+        return {
+            "allocated": float(self._cuda.memory_allocated(self._index)),
+            "reserved": float(self._cuda.memory_reserved(self._index)),
+            "driver": float(total - free),
+        }
+
+    def peaks(self) -> Mapping[str, float | None]:
+        return {
+            "rss_peak": _rss_peak_bytes(),
+            "peak_allocated": float(self._cuda.max_memory_allocated(self._index)),
+            "peak_reserved": float(self._cuda.max_memory_reserved(self._index)),
+        }
+
+    def reset(self) -> None:
+        super().reset()
+        self._cuda.reset_peak_memory_stats(self._index)
+
+    def release(self) -> None:
+        super().release()
+        self._cuda.empty_cache()
+
+    def events(self) -> Mapping[str, float | None]:
+        stats = self._cuda.memory_stats(self._index)
+        keys = ("num_device_alloc", "num_device_free", "num_alloc_retries")
+        return {name: float(stats[key]) if key in stats else None for name, key in zip(EVENTS, keys)}
+
+    def hold_dose(self) -> Any:
+        import torch
+
+        device = torch.device("cuda", self._index)
+        return torch.empty(DOSE_BYTES, dtype=torch.uint8, device=device), super().hold_dose()
+
+    def unavailable(self) -> Mapping[str, str]:
+        return {}
+
+
+class _Held:
+    """A known allocation of a fake, freed when it goes."""
+
+
+class FakeMemory:
+    """Counters that read what they are told: `use_bytes`."""
+
+    def __init__(self, *, device: bool, limit_bytes: int | None = None) -> None:
+        self._device = device
+        self._limit_bytes = limit_bytes
+        self._lock = threading.Lock()
+        self._held_bytes = 0
+        self._peak_bytes = 0
+
+    def use_bytes(self, size: int) -> None:
+        """Say that `size` bytes were in use at some moment since the last reset. Raises MemoryError above the limit."""
+        with self._lock:
+            used = self._held_bytes + size
+            if self._limit_bytes is not None and used > self._limit_bytes:
+                message = f"{used - self._limit_bytes} B more than the limit"
+                raise MemoryError(message)
+            self._peak_bytes = max(self._peak_bytes, used)
+
+    def in_use(self) -> Mapping[str, float | None]:
+        held = float(self._held_bytes) if self._device else None
+        return {"allocated": held, "reserved": held, "driver": held}
+
+    def peaks(self) -> Mapping[str, float | None]:
+        peak = float(self._peak_bytes)
+        return {"rss_peak": peak, **dict.fromkeys(STAGE_PEAKS, peak if self._device else None)}
+
+    def reset(self) -> None:
+        self._peak_bytes = self._held_bytes
+
+    def release(self) -> None:
+        pass
+
+    def events(self) -> Mapping[str, float | None]:
+        return dict.fromkeys(EVENTS, 0.0 if self._device else None)
+
+    def hold_dose(self) -> Any:
+        held = _Held()
+        self._held_bytes += DOSE_BYTES
+        weakref.finalize(held, self._let_go)
+        return held
+
+    def _let_go(self) -> None:
+        self._held_bytes -= DOSE_BYTES
+
+    def refusal(self, error: BaseException) -> str:
+        return str(error)
+
+    def unavailable(self) -> Mapping[str, str]:
+        if self._device:
+            return {}
+        return dict.fromkeys((*STAGE_PEAKS, "driver_used", "fragmentation", *EVENTS), "a fake CPU has no device memory")
+
+
+def _rss_peak_bytes() -> float | None:
+    status = Path("/proc/self/status")
+    if status.exists():
+        for line in status.read_text().splitlines():
+            if line.startswith("VmHWM:"):
+                return float(line.split()[1]) * 1024
+    if sys.platform == "win32":
+        try:
+            import psutil
+        except ImportError:
+            return None
+        return float(psutil.Process().memory_info().peak_wset)
+    import resource
+
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return float(peak if sys.platform == "darwin" else peak * 1024)

@@ -1,0 +1,43 @@
+"""What a worker reads off one request, with the fake adapter on its own clock."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from harness.adapters.fake import FakeAdapter
+from harness.results import Arm
+from harness.worker.machine import FakeMachine
+from harness.worker.measure import Bench
+from harness.worker.requests import Request, Speaker
+
+SPEAKER = Speaker(id="a", audio=Path("a.wav"), text="hello", digest="d")
+
+
+def timed(base_s: float, *, stream: bool, tmp_path: Path) -> dict[str, Any]:
+    """The values of one request of `base_s` seconds, whose two streamed chunks arrive after 0.9 and 1.0 of that."""
+    machine = FakeMachine()
+    model = FakeAdapter().load({"base": base_s}, machine, tmp_path)
+    bench = Bench(model, machine, [Arm(name="none", role="none", states={})], [SPEAKER])
+    bench.bind("none")
+    return bench.time("none", Request(id="r", mode="zero_shot", text="hi", speaker=SPEAKER, seed=0, stream=stream))
+
+
+def test_a_streaming_request_says_when_its_chunks_came_and_what_a_listener_heard(tmp_path: Path) -> None:
+    values = timed(0.1, stream=True, tmp_path=tmp_path)
+    assert values["ttfa"] == pytest.approx(0.09)
+    assert values["chunk_gap"] == pytest.approx(0.01)
+    assert (values["underruns"], values["stall"]) == (0, 0)
+
+
+def test_a_request_that_is_slower_than_it_plays_runs_dry(tmp_path: Path) -> None:
+    values = timed(10.0, stream=True, tmp_path=tmp_path)
+    assert values["chunk_gap"] == pytest.approx(1.0)
+    assert values["underruns"] == 1
+    assert values["stall"] == pytest.approx(0.75)
+
+
+def test_a_request_that_does_not_stream_has_no_chunks_to_speak_of(tmp_path: Path) -> None:
+    assert not {"ttfa", "chunk_gap", "underruns", "stall"} & set(timed(0.1, stream=False, tmp_path=tmp_path))

@@ -1,0 +1,87 @@
+"""Peaks of memory by stage: of nested stages, the outer has at least the peak of the inner."""
+
+from __future__ import annotations
+
+from itertools import count
+
+import pytest
+
+from harness.worker import spans
+from harness.worker.peaks import PeakRecorder
+from harness.worker.vram import DOSE_BYTES, EVENTS, FakeMemory, HostMemory
+
+MIB = 2**20
+
+
+def recorder(memory: FakeMemory) -> PeakRecorder:
+    ticks = count(0, 1_000_000_000)
+    return PeakRecorder(memory, lambda: next(ticks))
+
+
+def test_each_stage_has_the_peak_of_what_ran_in_it() -> None:
+    memory = FakeMemory(device=True)
+    heard = recorder(memory)
+    with spans.recording(heard), spans.span("request"):
+        with spans.span("llm"):
+            memory.use_bytes(100 * MIB)
+        with spans.span("flow"):
+            memory.use_bytes(20 * MIB)
+            with spans.span("flow.estimator"):
+                memory.use_bytes(300 * MIB)
+            memory.use_bytes(40 * MIB)
+    values = heard.values()
+    assert values["peak_allocated.llm"] == 100 * MIB
+    assert values["peak_allocated.flow"] == values["peak_allocated.flow.estimator"] == 300 * MIB
+    assert values["peak_allocated"] == values["peak_reserved"] == 300 * MIB
+    assert "peak_allocated.request" not in values
+    assert [stage for _, stage, *_ in heard.points][:4] == ["", "request", "llm", "request"]
+
+
+def test_what_is_used_between_stages_counts_for_the_request_alone() -> None:
+    memory = FakeMemory(device=True)
+    heard = recorder(memory)
+    with spans.recording(heard), spans.span("request"):
+        with spans.span("llm"):
+            memory.use_bytes(10 * MIB)
+        memory.use_bytes(50 * MIB)
+    values = heard.values()
+    assert values["peak_allocated"] == 50 * MIB
+    assert values["peak_allocated.llm"] == 10 * MIB
+
+
+def test_a_dose_that_is_held_stands_in_every_peak() -> None:
+    memory = FakeMemory(device=True)
+    heard = recorder(memory)
+    held = memory.hold_dose()
+    with spans.recording(heard), spans.span("llm"):
+        memory.use_bytes(MIB)
+    del held
+    assert heard.values()["peak_allocated"] == DOSE_BYTES + MIB
+
+
+def test_what_a_device_does_not_count_is_none_and_never_zero() -> None:
+    heard = recorder(FakeMemory(device=False))
+    with spans.recording(heard), spans.span("llm"):
+        pass
+    values = heard.values()
+    missing = ("peak_allocated", "peak_reserved", "driver_used", "fragmentation", *EVENTS)
+    assert [values[name] for name in missing] == [None] * len(missing)
+    assert set(missing) <= set(FakeMemory(device=False).unavailable())
+    assert not heard.points
+
+
+def test_the_share_that_no_tensor_needed_is_that_of_the_peaks() -> None:
+    class Wasteful(FakeMemory):
+        def peaks(self) -> dict[str, float | None]:
+            return {"rss_peak": 0.0, "peak_allocated": 75.0, "peak_reserved": 100.0}
+
+    assert recorder(Wasteful(device=True)).values()["fragmentation"] == pytest.approx(0.25)
+
+
+def test_the_resident_peak_of_this_process_rises_with_what_it_holds() -> None:
+    memory = HostMemory()
+    memory.reset()
+    before = memory.peaks()["rss_peak"] or 0.0
+    held = memory.hold_dose()
+    assert (memory.peaks()["rss_peak"] or 0.0) - before > 0.9 * DOSE_BYTES
+    del held
