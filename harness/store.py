@@ -13,8 +13,6 @@ import secrets
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
-from itertools import groupby
-from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
@@ -268,15 +266,25 @@ def files(folder: Path) -> dict[str, int]:
 
 
 def _read_samples(path: Path) -> Iterator[Trial]:
+    """Rows of one trial stand together; what is the same in all of them is taken from the first."""
+    import numpy as np
     import pandas as pd
 
     frame = pd.read_parquet(path)
-    names = [*_TRIAL_COLUMNS, "metric", "value"]
-    columns = [frame[name].astype(object).where(frame[name].notna(), None).tolist() for name in names]
-    for _, group in groupby(zip(frame["trial"].tolist(), *columns, strict=True), key=itemgetter(0)):
-        rows = list(group)
-        fields = dict(zip(_TRIAL_COLUMNS, rows[0][1:-2], strict=True))
-        yield Trial(**fields, values={row[-2]: row[-1] for row in rows})
+    numbers = frame["trial"].to_numpy()
+    starts = np.flatnonzero(np.append(True, numbers[1:] != numbers[:-1])) if len(numbers) else np.empty(0, dtype=int)
+    heads = frame.iloc[starts]
+    columns = [_plain(heads[name]) for name in _TRIAL_COLUMNS]
+    metrics, values = _plain(frame["metric"]), _plain(frame["value"])
+    ends = [*starts[1:].tolist(), len(numbers)]
+    for start, end, *fields in zip(starts.tolist(), ends, *columns, strict=True):
+        yield Trial(**dict(zip(_TRIAL_COLUMNS, fields, strict=True)),
+                    values=dict(zip(metrics[start:end], values[start:end], strict=True)))  # fmt: skip
+
+
+def _plain(column: Any) -> list[Any]:
+    """A column of a frame as Python's own values, None where there is none."""
+    return list(column.astype(object).where(column.notna(), None).tolist())
 
 
 _RUN = TypeAdapter(Run)
