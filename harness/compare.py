@@ -9,17 +9,20 @@ from dataclasses import replace
 from typing import Literal
 
 from harness import rules, sequential
+from harness.attribution import attribution, joined, without_chance_finds
 from harness.controls import FAMILIES, calibrated, controls, family, margin_of
 from harness.evidence import Evidence
 from harness.expected import expectations
 from harness.findings import findings
-from harness.frontier import frontier
+from harness.frontier import frontier, frontier_of_sets
+from harness.jointly import JointArms
 from harness.metrics import EXACT, METRICS, SITE, SUMMARISED, Metric, metric
 from harness.optimizations import named
 from harness.optimizations.witness import Counts, Expected, Witness, judge
 from harness.results import (
     TOGETHER,
     ArmSummary,
+    Attribution,
     Contrast,
     Control,
     Expectation,
@@ -45,6 +48,7 @@ def evaluate(run: Run) -> Run:
     arms: list[ArmSummary] = []
     points: list[FrontierPoint] = []
     expected: list[Expectation] = []
+    attributions: list[Attribution] = []
     for device in run.plan.devices:
         evidence = Evidence(run, device)
         outcome = controls(evidence)
@@ -53,7 +57,11 @@ def evaluate(run: Run) -> Run:
         found += findings(evidence)
         arms += _arms(evidence)
         expected += expectations(evidence)
+        joint = JointArms(evidence)
+        if joint:
+            attributions.append(attribution(joint, calibrated(outcome)))
         points += frontier(evidence, _refused(evidence))
+        points += frontier_of_sets(joint) if joint else ()
     recorded = [finding for finding in run.findings if finding not in found]
     return replace(
         run,
@@ -61,6 +69,7 @@ def evaluate(run: Run) -> Run:
         contrasts=tuple(contrasts),
         arms=tuple(arms),
         frontier=tuple(points),
+        attribution=without_chance_finds(joined(attributions)),
         expectations=tuple(expected),
         findings=(*recorded, *found),
     )
@@ -121,7 +130,8 @@ def _contrasts(evidence: Evidence, is_calibrated: Mapping[str, bool], look: int 
                 continue
             if name == SITE and optimization == TOGETHER:
                 continue  # several toggles have no one place
-            strata = evidence.strata(name) if name in BY_STRATUM and look is None else []
+            by_stratum = name in BY_STRATUM and look is None and evidence.is_timed(arm)
+            strata = evidence.strata(name) if by_stratum else []
             for stratum in ("", *strata) if len(strata) > 1 else ("",):
                 error = ERROR / (len(strata) if stratum else 1)
                 pair = (optimization, reference, arm)
@@ -144,9 +154,15 @@ def _contrast(
     optimization, reference, arm = pair
     facts, margin = metric(name), margin_of(evidence, name, optimization)
     part = 1.0 if facts.is_memory else evidence.part_of_error(optimization, look)
-    effect = evidence.effect(name, reference, arm, level=1 - error * part, stratum=stratum)
-    before, after = evidence.paired_values(name, reference, arm, stratum)
-    typical_before, typical_after = evidence.typical(name, reference, arm, stratum)
+    is_aside = facts.pass_ == "latency" and not evidence.is_timed(arm)
+    if is_aside:
+        effect = JointArms(evidence).effect_of(name, optimization, 1 - error * part)
+        before, after = _values_of_sides(evidence, name, optimization)
+        typical_before, typical_after = quantiles(before).get("p50"), quantiles(after).get("p50")
+    else:
+        effect = evidence.effect(name, reference, arm, level=1 - error * part, stratum=stratum)
+        before, after = evidence.paired_values(name, reference, arm, stratum)
+        typical_before, typical_after = evidence.typical(name, reference, arm, stratum)
     verdict, reason = invalid
     if verdict is None:
         missing = _why_missing(evidence, facts, before, after)
@@ -155,7 +171,7 @@ def _contrast(
     return Contrast(
         optimization=optimization, metric=name, device=evidence.device, stratum=stratum, level=1 - error,
         error=None if effect is None else sequential.smallest_error(effect, *rules.edges(margin)) * ERROR / (error * part),
-        unit=facts.unit, statistic=_statistic(name),
+        unit=facts.unit, statistic=_ASIDE if is_aside else _statistic(name),
         reference_arm=reference, arm=arm, margin=margin, verdict=verdict, reason=reason,
         before=typical_before, after=typical_after,
         ratio=None if effect is None else math.exp(effect.location),
@@ -167,6 +183,13 @@ def _contrast(
     )  # fmt: skip
 
 
+def _values_of_sides(evidence: Evidence, name: str, toggle: str) -> tuple[list[float], list[float]]:
+    """The metric's values in all timed arms that have a toggle off, and in all that have it on."""
+    off, on = JointArms(evidence).sides(toggle)
+    return [v for arm in off for v in evidence.values(name, arm)], [v for arm in on for v in evidence.values(name, arm)]
+
+
+_ASIDE = "main effect over all arms that have it on and off (of sampled orders, the mean change in its place), t interval over workers"
 FROM_FIGURES = ("faster", "slower", "less", "more", "no material difference")
 """Verdicts that rest on an interval."""
 

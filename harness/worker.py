@@ -166,6 +166,10 @@ class Worker:
         if snapshot:
             self._bench.allocations(arm, wanted, Path(snapshot))
 
+    def forget(self, arm: str) -> None:
+        """Drop the pipelines of an arm."""
+        self._bench.forget(arm)
+
     def room(self) -> None:
         """How much memory this process holds, and how much is free."""
         self._reply("room", room=dict(self._machine.room()))

@@ -15,13 +15,27 @@ PACKAGE = Path(harness.__file__).parent
 LAYERS = (
     {"errors", "units"},
     {"results", "metrics", "requests", "playback"},
-    {"spans", "statistics", "machine", "nvml", "vram", "peaks", "allocations", "cores", "rules", "twins", "forked"},
+    {
+        "spans",
+        "statistics",
+        "machine",
+        "nvml",
+        "vram",
+        "peaks",
+        "allocations",
+        "cores",
+        "rules",
+        "twins",
+        "forked",
+        "fraction",
+        "effects",
+    },
     {"optimizations"},
     {"places", "designs", "equivalence", "scenario", "store", "sequential", "load"},
     {"models", "recordings"},
     {"adapters", "workload", "words", "transcriber"},
     {"evidence", "batches"},
-    {"controls", "expected", "findings", "frontier", "ledger"},
+    {"controls", "expected", "findings", "frontier", "ledger", "jointly", "attribution"},
     {"compare", "measure", "together", "noise", "paired", "paired_result"},
     {"gate", "unpaired"},
     {"report", "worker", "processes"},
@@ -34,7 +48,7 @@ LAYERS = (
 )
 """A module may import from its own set and from those before it."""
 WITHOUT_TORCH = (
-    "harness", "harness.cli", "harness.results", "harness.scenario", "harness.statistics", "harness.compare",
+    "harness", "harness.cli", "harness.results", "harness.scenario", "harness.statistics", "harness.effects", "harness.compare",
     "harness.report", "harness.gate", "harness.baselines", "harness.store", "harness.runner", "harness.workload", "harness.optimizations", "harness.catalogue", "harness.inspecting",
 )  # fmt: skip
 

@@ -136,7 +136,7 @@ class _Wave:
         is decided; a look wherever one is due.
         """
         session, ledger = self._session, self._session.ledger
-        looks = sequential.shares_left(ledger.spent_s, session.scenario.measure.budget_s)
+        looks = sequential.shares_left(ledger.spent_s, session.scenario.measure.budget_s, session.looks)
         size = len(self._members)
         while (ledger.spent_s < end_s or any(map(self._lacks, self._members))) and not _is_settled(session):
             next_s = min((when_s for _, when_s in looks), default=end_s)
@@ -248,12 +248,12 @@ def _open_pairs(session: Session) -> list[tuple[str, str]]:
 def _active(session: Session) -> dict[str, list[str]]:
     """The arms that blocks of each group still hold: both sides of its undecided pairs, the reference and the controls.
 
-    A dose that has passed is given no more. A group all of whose pairs are decided has no more blocks, unless one of its
+    Arms that are only of use together stay, all of them. A dose that has passed is given no more. A group all of whose pairs are decided has no more blocks, unless one of its
     controls has yet to pass. Where controls are all there is, they all stay to the end.
     """
     pairs, groups = _open_pairs(session), session.design.groups
     wanted: dict[str, set[str]] = defaultdict(set)
-    for pair in pairs:
+    for pair in (*pairs, *([session.design.joint] if session.design.joint else ())):
         home = next((name for name, arms in groups.items() if set(pair) <= set(arms)), None)
         if home is not None:
             wanted[home] |= set(pair)
@@ -297,7 +297,7 @@ def _warm_up(session: Session, number: int, worker: WorkerProcess) -> dict[int, 
 
     Returns the reference's median in s, for each number of requests at the same moment.
     """
-    arms = session.arms(controls=True)
+    arms = [arm for arm in session.arms(controls=True) if arm in session.design.timed]
     bound = worker.ask({"do": "bind", "arms": arms}, limit_s=session.limit_s)
     _record_warm(session, number, "init", [{**event, "request": "init", "stratum": "init"} for event in bound])
     first = session.design.reference
