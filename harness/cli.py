@@ -13,12 +13,15 @@ import sys
 import traceback
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from harness import __version__
 from harness.errors import HarnessError, UsageError
+
+if TYPE_CHECKING:
+    from harness.results import Run
 
 INTERRUPTED = 130
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
@@ -599,22 +602,29 @@ def _write_reports(folder: Path, *, html: Path | None, markdown: Path | None) ->
     result = store.load(folder)
     if not result.contrasts:
         result = compare.evaluate(result)
-    if html is not None:
-        page = report.html(result, lambda path: (folder / path).read_bytes())
-        html.parent.mkdir(parents=True, exist_ok=True)
-        html.write_text(page, encoding="utf-8")
-        plots = folder / "plots"
-        plots.mkdir(exist_ok=True)
-        for name, svg in report.svgs(result).items():
-            (plots / name).write_text(svg, encoding="utf-8")
-        for kept in sorted((folder / "memory").glob("*.json")):
-            data = json.loads(kept.read_text(encoding="utf-8"))
-            kept.with_suffix(".html").write_text(report.allocations(kept.stem, data), encoding="utf-8")
     if markdown == Path("-"):
         typer.echo(report.markdown(result))
     elif markdown is not None:
         markdown.write_text(report.markdown(result), encoding="utf-8")
+    if html is not None:
+        _write_page(result, folder, html)
     return html or folder
+
+
+def _write_page(result: Run, folder: Path, html: Path) -> None:
+    """The page at `html`, its plots and the pages of allocations in the run's folder, whose files the page links to."""
+    from harness import report, store
+
+    for kept in sorted((folder / "memory").glob("*.json")):
+        data = json.loads(kept.read_text(encoding="utf-8"))
+        kept.with_suffix(".html").write_text(report.allocations(kept.stem, data), encoding="utf-8")
+    made = report.render(result, store.files(folder) if html.resolve().parent == folder.resolve() else {})
+    html.parent.mkdir(parents=True, exist_ok=True)
+    html.write_text(made.html, encoding="utf-8")
+    plots = folder / "plots"
+    plots.mkdir(exist_ok=True)
+    for name, svg in made.plots.items():
+        (plots / name).write_text(svg, encoding="utf-8")
 
 
 def main() -> None:

@@ -252,6 +252,13 @@ def _write_samples(run: Run, path: Path) -> None:
     partial.replace(path)
 
 
+def files(folder: Path) -> dict[str, int]:
+    """The files of a run's folder, by path relative to it, with their sizes in bytes."""
+    return {
+        path.relative_to(folder).as_posix(): path.stat().st_size for path in sorted(folder.rglob("*")) if path.is_file()
+    }
+
+
 def _read_samples(path: Path) -> Iterator[Trial]:
     import pandas as pd
 

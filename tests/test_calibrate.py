@@ -98,20 +98,20 @@ def test_a_later_run_with_other_toggles_keeps_and_says_what_is_known(
     run = runner.run(other, tmp_path / "run", devices=["cpu"], progress=quiet, known=Shelf(tmp_path / "kept"))
     (found,) = run.calibrations
     assert (found.foresight.budget_s, found.foresight.margin) == (10, 0.02)
-    for text in (report.markdown(run), report.html(run, lambda _: b"")):
+    for text in (report.markdown(run), report.html(run)):
         assert f"Calibrated on {found.made}: in this budget this machine calls identical code" in " ".join(text.split())
     unknown = replace(run, calibrations=())
     assert "harness calibrate fake" in report.markdown(unknown)
 
 
-def test_the_report_of_a_calibrating_run_can_be_read(made: Callable[..., Outcome], tmp_path: Path) -> None:
+def test_the_report_of_a_calibrating_run_can_be_read(made: Callable[..., Outcome]) -> None:
     from harness import store
 
     run = store.load(made(small()).folder)
     assert not run.contrasts
     assert TWIN in {trial.arm for trial in run.trials}
     assert "nothing was compared" in report.markdown(run)
-    assert report.html(run, lambda path: (tmp_path / path).read_bytes() if (tmp_path / path).exists() else b"")
+    assert report.html(run)
 
 
 def test_what_is_calibrated_has_the_controls_alone_and_no_memory_pass() -> None:

@@ -3,6 +3,9 @@
 A unit is one feed-forward block of a small transformer over a fixed input. Its size is a constant and nothing is
 calibrated when it runs, so that s % more units are s % more work on every machine; only how long a unit takes is the
 machine's own. `python -m tests.prove` counts how often this harness, and other tools, find such a slow-down.
+
+With `over:` the units are waits of known length before each request of another model: a slow-down of known length on a
+request of that model.
 """
 
 from __future__ import annotations
@@ -13,6 +16,8 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from harness.adapters import cosyvoice2
+from harness.adapters.base import Model, Target
 from harness.optimizations import PLANTED_SITES, BindContext, Probe, bind, lacking, named
 from harness.optimizations.sites import PlantedWork
 from harness.requests import Output, Request, Speaker
@@ -55,7 +60,7 @@ class Unit:
 class PlantedModel:
     """A unit, and how many of them a request has."""
 
-    def __init__(self, unit: Callable[[], torch.Tensor], units: int, device: str) -> None:
+    def __init__(self, unit: Callable[[], Any], units: int, device: str) -> None:
         self._unit = unit
         self._units = units
         self._device = device
@@ -65,7 +70,7 @@ class PlantedModel:
         """All but `planted_work`: there is no speech pipeline here."""
         return lacking(PLANTED_SITES, PlantedAdapter.name)
 
-    def bind(self, states: Mapping[str, State], speakers: Sequence[Speaker]) -> PlantedTarget:
+    def bind(self, states: Mapping[str, State], speakers: Sequence[Speaker]) -> Target:
         """The call with the toggles of `states`; it has no use for speakers."""
         work: PlantedWork = bind(states, self._context(), PLANTED_SITES)["planted.work"]
         return PlantedTarget(partial(work, self._unit, self._units))
@@ -108,8 +113,51 @@ class PlantedTarget:
         return Output(audio=audio, sample_rate_hz=SAMPLE_RATE_HZ, tokens=())
 
 
+class DelayedModel(PlantedModel):
+    """Another model, before each of whose requests the units are waited for.
+
+    Its own toggles are left before, but that it never cleans up memory: Python's collector is the noisiest part of a
+    short request.
+    """
+
+    def __init__(self, wait: Callable[[], None], units: int, machine: Machine, model: Model) -> None:
+        super().__init__(wait, units, machine.device)
+        self._machine = machine
+        self._model = model
+        self.description = {**self.description, "over": dict(model.description)}
+
+    def bind(self, states: Mapping[str, State], speakers: Sequence[Speaker]) -> Target:
+        """The other model's own pipeline, and the waits that `states` says."""
+        work: PlantedWork = bind(states, self._context(), PLANTED_SITES)["planted.work"]
+        target = self._model.bind({"batched_cleanup": {"every": "never"}}, speakers)
+        return DelayedTarget(partial(work, self._unit, self._units), self._machine, target)
+
+    def inference(self) -> AbstractContextManager[Any]:
+        return self._model.inference()
+
+
+class DelayedTarget:
+    """An arm: waits in stage `work` until the device has done all units, then has its request."""
+
+    def __init__(self, work: Callable[[], None], machine: Machine, target: Target) -> None:
+        self._work = work
+        self._machine = machine
+        self._target = target
+
+    def run(self, request: Request, on_chunk: Callable[[int], None]) -> Output:
+        with span("work"):
+            self._work()
+            self._machine.synchronize()
+        return self._target.run(request, on_chunk)
+
+
+def _wait(machine: Machine, seconds: float) -> Callable[[], Any]:
+    """A unit that keeps the machine's device busy for so long."""
+    return partial(machine.busy_wait_s if machine.device == "cpu" else machine.device_wait, seconds)
+
+
 class PlantedAdapter:
-    """`model: {adapter: planted, units: 100}`."""
+    """`model: {adapter: planted, units: 100}`, or with `over: {adapter: cosyvoice2, ...}` and `unit: 0.01ms`."""
 
     name = "planted"
 
@@ -117,7 +165,10 @@ class PlantedAdapter:
         """Nothing can be wrong that the scenario's schema does not see."""
 
     def load(self, options: Mapping[str, Any], machine: Machine, work_dir: Path) -> PlantedModel:
-        """The unit on the machine's device."""
+        """The unit on the machine's device, and with `over` the model that it delays."""
+        if over := options.get("over"):
+            model = cosyvoice2.ADAPTER.load(over, machine, work_dir)
+            return DelayedModel(_wait(machine, options["unit"]), int(options["units"]), machine, model)
         return PlantedModel(Unit(machine.device), int(options.get("units", UNITS)), machine.device)
 
 

@@ -8,6 +8,7 @@ from harness import units
 from harness.report.model import Level, MemoryBar, Stage
 from harness.report.reading import INVALID, Reading
 from harness.report.rows import describe
+from harness.report.words import say
 
 _MEMORY_BARS = ("peak_allocated", "peak_reserved", "driver_used", "rss_peak")
 
@@ -39,8 +40,15 @@ def _stage(name: str, before: float, after: float, totals: tuple[float, float]) 
         after=units.seconds(after),
         share_before=units.percent(before / totals[0]),
         share_after=units.percent(after / totals[1]),
-        change="no change" if saved == 0 else f"{units.seconds(abs(saved), 3)} {'less' if saved > 0 else 'more'}",
+        change=_change(saved),
     )
+
+
+def _change(saved_s: float) -> str:
+    if saved_s == 0:
+        return say("no change")
+    amount = units.seconds(abs(saved_s), 3)
+    return say("{amount} less", amount=amount) if saved_s > 0 else say("{amount} more", amount=amount)
 
 
 def memory_bars(reading: Reading, device: str) -> tuple[MemoryBar, ...]:

@@ -16,6 +16,8 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 
+from harness.report.palette import COLOURS
+
 WIDTH_PT = 760.0
 FONT_PT = 12.5
 
@@ -25,15 +27,12 @@ BAND, BEFORE = "#090909", "#0a0a0a"
 STEPS = ("#0b0b0b", "#0c0c0c", "#0d0d0d", "#0e0e0e", "#0f0f0f", "#101010")
 ON_STEPS = ("#111111", "#121212", "#131313", "#141414", "#151515", "#161616")
 
-_VARIABLES = {
-    INK: ("ink", "#1b1f24"), MUTED: ("muted", "#5a6270"), RULE: ("rule", "#d9dde3"), SURFACE: ("surface", "#ffffff"),
-    ACCENT: ("accent", "#1f5fa8"), GOOD: ("good", "#1a7f4b"), BAD: ("bad", "#b3261e"), OPEN: ("open", "#8a5a00"),
-    BAND: ("band", "#e6ecf4"), BEFORE: ("before", "#9aa5b4"),
-    **{step: (f"step-{n}", colour) for n, (step, colour) in enumerate(zip(
-        STEPS, ("#16406f", "#2c68a8", "#5b93cc", "#93bbe3", "#c3daf0", "#d9dde3"), strict=True), start=1)},
-    **{step: (f"on-step-{n}", colour) for n, (step, colour) in enumerate(zip(
-        ON_STEPS, ("#ffffff", "#ffffff", "#0c1a2b", "#0c1a2b", "#0c1a2b", "#1b1f24"), strict=True), start=1)},
+_NAMES = {
+    INK: "ink", MUTED: "muted", RULE: "rule", SURFACE: "surface", ACCENT: "accent", GOOD: "good", BAD: "bad", OPEN: "open",
+    BAND: "band", BEFORE: "before", **{step: f"step-{n}" for n, step in enumerate(STEPS, start=1)},
+    **{step: f"on-step-{n}" for n, step in enumerate(ON_STEPS, start=1)},
 }  # fmt: skip
+_VARIABLES = {placeholder: (name, COLOURS[name][0]) for placeholder, name in _NAMES.items()}
 
 _STYLE: dict[Any, Any] = {
     "svg.fonttype": "none",

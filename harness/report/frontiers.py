@@ -6,6 +6,7 @@ from harness import units
 from harness.report.model import Frontier, Panel, Point
 from harness.report.reading import Reading, anchor
 from harness.report.rows import describe, direction, title_of
+from harness.report.words import say
 from harness.results import FrontierPoint, at_once, toggle_of
 
 
@@ -23,7 +24,7 @@ def _frontier(reading: Reading, points: list[FrontierPoint], toggle: str) -> Fro
     return Frontier(
         toggle=toggle,
         name=anchor("frontier", toggle),
-        title=f"{title_of(reading, toggle)}: latency against {peak_title.lower()}",
+        title=say("{name}: latency against {peak}", name=title_of(reading, toggle), peak=peak_title.lower()),
         peak_title=peak_title,
         note=_note(reading, points[0]),
         panels=tuple(
@@ -37,8 +38,10 @@ def _note(reading: Reading, point: FrontierPoint) -> str:
     failed = [name for name in ("latency", point.peak_metric) if not reading.calibrated(point.device, name)]
     if not failed:
         return ""
-    titles = " and ".join(describe(name).title.lower() for name in failed)
-    return f"Not calibrated in {titles}: the controls did not pass, so that the figures prove nothing."
+    titles = say(" and ").join(describe(name).title.lower() for name in failed)
+    return say(
+        "Not calibrated in {titles}: the controls did not pass, so that the figures prove nothing.", titles=titles
+    )
 
 
 def _points(points: list[FrontierPoint]) -> tuple[Point, ...]:

@@ -1,11 +1,14 @@
-"""A run as one HTML file that needs no network, no script and no other file."""
+"""A run as one HTML file that needs no network and, to be read, no script; data and audio lie beside it."""
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import re
-from collections.abc import Mapping
-from functools import cache
-from importlib.resources import files
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cache, partial
+from importlib.resources import files as resources
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
@@ -15,28 +18,62 @@ from pygments.formatters import HtmlFormatter
 from pygments.lexers import PythonLexer
 
 from harness import units
-from harness.report import canvas, page, plots
-from harness.report.audio import ReadFile, sounds
-from harness.report.model import Device
-from harness.report.reading import anchor
+from harness.report import canvas, page, palette, plots, sections
+from harness.report.files import Files
+from harness.report.minis import mini, scale_of
+from harness.report.model import Page, Toggle
+from harness.report.reading import Reading, anchor
+from harness.report.section import Section
+from harness.report.words import language, say, speaking
 from harness.results import Run, toggle_of
 
 
-def html(run: Run, read_file: ReadFile | None = None) -> str:
-    """The report of `run`. `read_file` reads audio from the run's folder; without it, audio is linked, not embedded."""
-    report = page.build(run)
-    template = _environment().get_template("template.html.j2")
-    return template.render(
-        page=report,
-        plots={device.name: _inline_plots(device) for device in report.devices},
-        sounds=sounds(report.listening, read_file),
-        style=_style(),
-        code=_code,
-        prose=_prose,
-        anchor=anchor,
-        toggle_of=toggle_of,
-        linked={toggle.name for toggle in report.toggles},
-    )
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Part:
+    """A section with its id and its plots drawn."""
+
+    section: Section
+    anchor: str
+    plots: Mapping[str, Markup]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rendered:
+    """The page, and its plots as SVG documents by file name."""
+
+    html: str
+    plots: Mapping[str, str]
+
+
+def html(run: Run, files: Files | None = None, language: str = "en") -> str:
+    """The report of `run`. `files` are those beside the page with their sizes; None where that is not known."""
+    return render(run, files, language).html
+
+
+def svgs(run: Run) -> Mapping[str, str]:
+    """Every plot of a report as a standalone SVG document, by file name."""
+    return render(run).plots
+
+
+def render(run: Run, files: Files | None = None, language: str = "en") -> Rendered:
+    """The page of `run` in `language` (a key of `words.LANGUAGES`), with its plots, which are drawn once for both."""
+    with speaking(language), canvas.style():
+        reading = Reading(run)
+        report = replace(page.build(run), files=files)
+        drawn: dict[str, str] = {}
+        text = _environment().get_template("page.html.j2").render(
+            page=report,
+            before=_parts(sections.of_page(sections.PARTS_BEFORE, reading, report), "", drawn),
+            devices=[
+                (device, _parts(sections.of_device(reading, device), device.anchor, drawn)) for device in report.devices
+            ],
+            after=_parts(sections.of_page(sections.PARTS_AFTER, reading, report), "", drawn),
+            card_parts=partial(_card_parts, reading, report, drawn),
+            language=language,
+            linked={toggle.name for toggle in report.toggles},
+            **_common(),
+        )  # fmt: skip
+    return Rendered(html=text, plots=drawn)
 
 
 def allocations(title: str, data: Mapping[str, Any]) -> str:
@@ -58,15 +95,53 @@ def allocations(title: str, data: Mapping[str, Any]) -> str:
             complete=data["complete"],
             holders=holders,
             plot=Markup(canvas.inline(drawn, "held")),  # noqa: S704  matplotlib escapes what it draws
-            style=_style(),
+            language=language(),
+            **_common(),
         )
     )
+
+
+def _parts(found: Iterator[Section], prefix: str, drawn: dict[str, str]) -> Sequence[Part]:
+    """Sections with their plots drawn; the documents go into `drawn` by file name."""
+    parts = []
+    for section in found:
+        shown = {}
+        for name, draw in section.plots.items():
+            stem = f"{prefix}-{name}" if prefix else name
+            drawn[f"{stem}.svg"] = document = draw()
+            shown[name] = Markup(canvas.inline(document, stem))  # noqa: S704  matplotlib escapes what it draws
+        whole = f"{prefix}-{section.name}" if prefix else section.name
+        parts.append(Part(section=section, anchor=whole, plots=shown))
+    return parts
+
+
+def _card_parts(reading: Reading, report: Page, drawn: dict[str, str], toggle: Toggle) -> Sequence[Part]:
+    """The parts of a card. Plots of a toggle name their device themselves, as their files do."""
+    found = _parts(sections.of_toggle(reading, report, toggle), "", drawn)
+    return [replace(part, anchor=f"{toggle.anchor}-{part.section.name}") for part in found]
+
+
+def _common() -> Mapping[str, Any]:
+    """What every template may use."""
+    script = _asset("page.js")
+    return {
+        "style": Markup(palette.css() + _asset("style.css")),  # noqa: S704  files of this package
+        "script": Markup(script),  # noqa: S704  a file of this package
+        "script_hash": base64.b64encode(hashlib.sha256(script.encode()).digest()).decode("ascii"),
+        "code": _code,
+        "prose": _prose,
+        "anchor": anchor,
+        "toggle_of": toggle_of,
+        "mini": mini,
+        "scale_of": scale_of,
+        "_": say,
+    }
 
 
 @cache
 def _environment() -> Environment:
     return Environment(
-        loader=PackageLoader("harness.report", "."),
+        loader=PackageLoader("harness.report", "templates"),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
@@ -75,17 +150,8 @@ def _environment() -> Environment:
     )
 
 
-def _style() -> Markup:
-    text = files("harness.report").joinpath("style.css").read_text(encoding="utf-8")
-    return Markup(text)  # noqa: S704  a file of this package
-
-
-def _inline_plots(device: Device) -> dict[str, Markup]:
-    drawn = plots.device_plots(device)
-    return {
-        name: Markup(canvas.inline(text, f"{device.anchor}-{name}"))  # noqa: S704  matplotlib escapes what it draws
-        for name, text in drawn.items()
-    }
+def _asset(name: str) -> str:
+    return resources("harness.report").joinpath("assets", name).read_text(encoding="utf-8")
 
 
 def _code(source: str) -> Markup:

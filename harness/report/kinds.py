@@ -10,6 +10,7 @@ from harness import units
 from harness.report import rows
 from harness.report.model import KindsTable, PlaybackRow
 from harness.report.reading import INVALID, Reading
+from harness.report.words import say
 from harness.results import TOGETHER, Trial
 from harness.statistics import quantiles
 
@@ -32,7 +33,7 @@ def _kinds_table(reading: Reading, device: str, name: str, headline: str) -> Kin
     found = [
         replace(rows.row(reading, contrast), kind=labels.get(contrast.stratum, contrast.stratum)) for contrast in parts
     ]
-    everything = [replace(rows.row(reading, contrast), kind="whole workload") for contrast in whole]
+    everything = [replace(rows.row(reading, contrast), kind=say("whole workload")) for contrast in whole]
     return KindsTable(
         name=name,
         title=rows.title_of(reading, name),
@@ -81,9 +82,9 @@ def _playback_row(arm: str, kind: str, trials: Sequence[Trial]) -> PlaybackRow:
         arm=arm,
         kind=kind,
         first=units.seconds(quantiles(values("ttfa")).get("p50")),
-        gap="one chunk" if not gap else units.seconds(gap["p50"]),
+        gap=say("one chunk") if not gap else units.seconds(gap["p50"]),
         worst_gap=units.DASH if not gap else units.seconds(gap["p95"]),
-        dry=f"{units.count(sum(map(bool, underruns)))} of {units.count(len(underruns))}",
+        dry=say("{some} of {all}", some=units.count(sum(map(bool, underruns))), all=units.count(len(underruns))),
         underruns=units.count(sum(underruns)),
         silence=units.seconds(stall.get("p50")),
         worst_silence=units.seconds(stall.get("p95")),

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from harness import units
-from harness.report import page
+from harness.report import page, sections
 from harness.report.markup import escape, fold, tabulate
 from harness.report.model import Badge, Device, Frontier, Incident, InvalidRow, MetricTable, Page, Row
+from harness.report.reading import Reading
 from harness.results import Run
 
 _MARKS = {"good": "\u2714", "bad": "\u2718", "level": "=", "open": "?", "invalid": "\u2013"}
@@ -15,10 +16,10 @@ _MARKS = {"good": "\u2714", "bad": "\u2718", "level": "=", "open": "?", "invalid
 
 def markdown(run: Run) -> str:
     """The report of `run` as Markdown. Text from the run is escaped: it cannot add markup, links or mentions."""
-    return "\n".join(_lines(page.build(run))).rstrip() + "\n"
+    return "\n".join(_lines(page.build(run), Reading(run))).rstrip() + "\n"
 
 
-def _lines(report: Page) -> Iterator[str]:
+def _lines(report: Page, reading: Reading) -> Iterator[str]:
     yield f"## {escape(report.title)}"
     yield ""
     for device in report.devices:
@@ -30,6 +31,9 @@ def _lines(report: Page) -> Iterator[str]:
     yield from _controls(report.devices)
     for device in report.devices:
         yield from _device(device)
+        for section in sections.of_device(reading, device):
+            if section.markdown is not None:
+                yield from fold(f"{section.title}: {device.name}", section.markdown())
     yield from _incidents("Failures", report.failures)
     yield from _incidents("Findings", report.findings)
     yield from fold("Environment", _environment(report))

@@ -10,6 +10,7 @@ from harness import units
 from harness.metrics import SUMMARISED
 from harness.report.model import AllocatorRow, Course, Facts, StagePeak
 from harness.report.reading import Reading
+from harness.report.words import mark, say
 from harness.results import ArmSummary, MemoryCourse
 
 _EDGES = ("request", "")
@@ -20,7 +21,7 @@ _COUNTS = ("device_mallocs", "device_frees", "alloc_retries")
 def courses(reading: Reading, device: str) -> tuple[Course, ...]:
     """Memory over the requests of one cycle with nothing and with everything on; none where no allocator was heard."""
     found = {course.arm: course for course in reading.run.memory_courses if course.device == device}
-    ends = zip(("before", "after"), reading.ends(), strict=True)
+    ends = zip((say("before"), say("after")), reading.ends(), strict=True)
     return tuple(_course(label, found[arm]) for label, arm in ends if arm in found and found[arm].points)
 
 
@@ -91,18 +92,23 @@ def conditions(reading: Reading, device: str) -> Facts:
         return ()
     slow = sum(bool(turn["slowed_share"]) for turn in turns)
     ranges = (
-        ("SM clock", "sm_clock_mhz", "MHz"), ("Memory clock", "memory_clock_mhz", "MHz"), ("Power", "power_w", "W"),
-        ("Highest temperature", "temperature_highest_c", "\u00b0C"),
+        (mark("SM clock"), "sm_clock_mhz", "MHz"), (mark("Memory clock"), "memory_clock_mhz", "MHz"), (mark("Power"), "power_w", "W"),
+        (mark("Highest temperature"), "temperature_highest_c", "\u00b0C"),
     )  # fmt: skip
     found = ((title, _range([turn[key] for turn in turns if turn.get(key)], unit)) for title, key, unit in ranges)
-    return (*((title, text) for title, text in found if text), ("Turns slowed down", f"{slow} of {len(turns)}"))
+    return (*((say(title), text) for title, text in found if text),
+            (say("Turns slowed down"), say("{some} of {all}", some=slow, all=len(turns))))  # fmt: skip
 
 
 def _range(values: list[float], unit: str) -> str:
     if not values:
         return ""
     low, high = f"{min(values):.0f}", f"{max(values):.0f}"
-    return f"{low}{units.SPACE}{unit}" if low == high else f"{low} to {high}{units.SPACE}{unit}"
+    return (
+        f"{low}{units.SPACE}{unit}"
+        if low == high
+        else say("{low} to {high}", low=low, high=f"{high}{units.SPACE}{unit}")
+    )
 
 
 def snapshots(reading: Reading, device: str) -> tuple[tuple[str, str], ...]:

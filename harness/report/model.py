@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -17,24 +18,32 @@ Facts = tuple[tuple[str, str], ...]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Badge:
-    """A verdict: its word, and the mood that colours it."""
+    """A verdict: as text, the mood that colours it, a mark where that of the mood would mislead (`macros.html.j2`), and its word.
+
+    `word` is that of the contract, which is the same in every language; "" where it is none of them.
+    """
 
     text: str
     tone: Tone
+    glyph: str = ""
+    word: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Quantile:
-    """One quantile of both arms, as text."""
+    """One quantile of both arms: text, and the numbers that the page's script sorts and scales."""
 
     name: str
     before: str
     after: str
+    before_value: float | None = None
+    after_value: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Row:
-    """One arm against its reference in one metric. `low`, `ratio` and `high` are for plots, None where there are none.
+    """One arm against its reference in one metric. `low`, `ratio` and `high` are for plots, None where there are none;
+    `before_value` and `after_value` are in `unit`, `margin` is a share.
 
     `against` names the reference where it is not the arm without toggles; `name` is the toggle, or "all"; `setting` is
     the state, where the toggle was measured in several. `kind` is the kind of request in a row that is not about the
@@ -62,6 +71,10 @@ class Row:
     setting: str = ""
     kind: str = ""
     level: str = ""
+    unit: str = ""
+    before_value: float | None = None
+    after_value: float | None = None
+    margin: float = 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -255,6 +268,8 @@ class Device:
     name: str
     anchor: str
     answer: str
+    answer_lead: str
+    answer_rest: str
     calibrated: bool
     foresight: str
     uncalibrated: tuple[str, ...]
@@ -276,6 +291,7 @@ class Device:
     levels: tuple[Level, ...]
     placebo: tuple[float, float] | None
     margin: float
+    effects_caption: str
     frontiers: tuple[Frontier, ...] = ()
     scales: tuple[ScaleRow, ...] = ()
 
@@ -304,9 +320,13 @@ class EquivalenceRow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ToggleOnDevice:
-    """What was measured of one toggle on one device."""
+    """What was measured of one toggle on one device. `verdicts` are the change of the headline metric and its verdict, one
+    for each state; `sentence` says the same in plain words.
+    """
 
     device: str
+    verdicts: tuple[tuple[str, Badge | None], ...]
+    sentence: str
     rows: tuple[Row, ...]
     witnesses: tuple[WitnessRow, ...]
     equivalences: tuple[EquivalenceRow, ...]
@@ -315,11 +335,17 @@ class ToggleOnDevice:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Toggle:
-    """One optimization: what it is, its code on both sides, and what was measured of it."""
+    """One optimization: what it is, its code on both sides, and what was measured of it.
+
+    `claim` is what the seed document says of it, in its own words and in English, and `claimed_in` where; `again` is the
+    command that measures it alone.
+    """
 
     name: str
     anchor: str
     title: str
+    claim: tuple[str, str] | None
+    claimed_in: str
     doc: tuple[str, ...]
     facts: tuple[tuple[str, str], ...]
     before_source: str
@@ -373,9 +399,11 @@ class Wording:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Page:
-    """A whole report."""
+    """A whole report. `where` says what was measured where, `files` are those beside the page with their sizes."""
 
     title: str
+    where: str
+    gate: bool
     run_id: str
     facts: tuple[tuple[str, str], ...]
     notices: tuple[str, ...]
@@ -389,3 +417,4 @@ class Page:
     headline_metric: str
     glossary: tuple[tuple[str, str], ...]
     words: Wording
+    files: Mapping[str, int] | None = None

@@ -7,33 +7,35 @@ from pathlib import PurePath
 from typing import Any
 
 from harness import units
-from harness.report import breakdown, kinds, memory, revisions, rows, sentences
+from harness.report import breakdown, commands, kinds, memory, revisions, rows, sentences
 from harness.report.frontiers import frontiers
-from harness.report.model import Device, Facts, Incident, Listening, Page, Player
+from harness.report.model import Device, Facts, Incident, Listening, Page, Player, Row
+from harness.report.place import where
 from harness.report.reading import Reading, anchor
 from harness.report.scales import scale_rows
 from harness.report.toggles import toggle_sections
+from harness.report.words import mark, say
 from harness.results import TOGETHER, Run
 
 _NOTICED = ("skipped", "stored", "scenario")
 """Findings that stand at the head of the page: what was not compared, or not alike."""
 _GLOSSARY: Facts = (
-    ("ratio", "After over before. \u201c12 % faster\u201d says that it takes 12 % less time; a factor is given from twice on."),
-    ("95 % interval", "Where the true change lies, at this certainty. Verdicts rest on the interval, not on the estimate."),
-    ("margin", "The smallest change that matters, set by the scenario. Verdicts compare the whole interval with it."),
-    ("faster, slower (less, more)", "The whole interval lies beyond the margin."),
-    ("no material difference", "The whole interval lies within the margin: whatever the change is, it is too small to matter."),
-    ("inconclusive", "The interval is too wide to say either. It still bounds the change."),
-    ("inert", "The witness did not move: the optimization was switched on and nothing happened."),
-    ("witness", "A count of the thing that the optimization avoids. It proves that the optimization was engaged."),
-    ("equivalence", "How far the output is the same: bitwise, within a tolerance, spectrally, in its words, or changed."),
-    ("placebo", "A twin of the baseline, measured like any other arm. It must show no change."),
-    ("dose", "The baseline with a known delay added. The harness must find that delay."),
-    ("block", "Every arm once on the same request, in random order; differences are taken within a block."),
-    ("place", "Where the code asks what an optimization changes. Timed alone it shows changes that no request can show."),
-    ("kind of request", "One text, mode and way of delivery. Intervals by kind share the 5 % of their row over the whole workload."),
-    ("underrun", "A player that starts at the first chunk has nothing left to play before the next chunk arrives."),
-    ("p50, p95, p99", "Half, 95 % and 99 % of the requests took no longer than this. Verdicts do not rest on these."),
+    (mark("ratio"), mark("After over before. \u201c12 % faster\u201d says that it takes 12 % less time; a factor is given from twice on.")),
+    (mark("95 % interval"), mark("Where the true change lies, at this certainty. Verdicts rest on the interval, not on the estimate.")),
+    (mark("margin"), mark("The smallest change that matters, set by the scenario. Verdicts compare the whole interval with it.")),
+    (mark("faster, slower (less, more)"), mark("The whole interval lies beyond the margin.")),
+    (mark("no material difference"), mark("The whole interval lies within the margin: whatever the change is, it is too small to matter.")),
+    (mark("inconclusive"), mark("The interval is too wide to say either. It still bounds the change.")),
+    (mark("inert"), mark("The witness did not move: the optimization was switched on and nothing happened.")),
+    (mark("witness"), mark("A count of the thing that the optimization avoids. It proves that the optimization was engaged.")),
+    (mark("equivalence"), mark("How far the output is the same: bitwise, within a tolerance, spectrally, in its words, or changed.")),
+    (mark("placebo"), mark("A twin of the baseline, measured like any other arm. It must show no change.")),
+    (mark("dose"), mark("The baseline with a known delay added. The harness must find that delay.")),
+    (mark("block"), mark("Every arm once on the same request, in random order; differences are taken within a block.")),
+    (mark("place"), mark("Where the code asks what an optimization changes. Timed alone it shows changes that no request can show.")),
+    (mark("kind of request"), mark("One text, mode and way of delivery. Intervals by kind share the 5 % of their row over the whole workload.")),
+    (mark("underrun"), mark("A player that starts at the first chunk has nothing left to play before the next chunk arrives.")),
+    (mark("p50, p95, p99"), mark("Half, 95 % and 99 % of the requests took no longer than this. Verdicts do not rest on these.")),
 )  # fmt: skip
 
 
@@ -43,6 +45,8 @@ def build(run: Run) -> Page:
     metric = reading.headline_metric()
     return Page(
         title=str(run.scenario.get("name") or run.id),
+        where=where(reading),
+        gate=bool(run.plan.limits),
         run_id=run.id,
         facts=_facts(run),
         notices=_notices(run),
@@ -50,15 +54,15 @@ def build(run: Run) -> Page:
         toggles=toggle_sections(reading),
         listening=tuple(_listening(reading)),
         failures=tuple(
-            Incident(device=f.device, kind=f.kind.replace("_", " "), about=f.arm or f"{f.pass_} pass",
-                     message=f.message if f.final else f"{f.message} (tried again)")
+            Incident(device=f.device, kind=say(f.kind.replace("_", " ")), about=f.arm or say("{name} pass", name=say(f.pass_)),
+                     message=f.message if f.final else say("{message} (tried again)", message=f.message))
             for f in run.failures
         ),
-        findings=tuple(Incident(device=f.device, kind=f.kind, about="", message=f.message) for f in run.findings),
+        findings=tuple(Incident(device=f.device, kind=say(f.kind), about="", message=f.message) for f in run.findings),
         environment=tuple(_environment(run.environment)),
-        command=str(run.timing.get("command") or f"harness run {run.scenario.get('name', 'SCENARIO')}"),
+        command=commands.command(run),
         headline_metric=metric,
-        glossary=_GLOSSARY,
+        glossary=tuple((say(name), say(text)) for name, text in _GLOSSARY),
         words=revisions.wording(run),
     )  # fmt: skip
 
@@ -69,17 +73,20 @@ def _device(reading: Reading, name: str, metric: str) -> Device:
     metrics = [known for known in reading.metrics(name) if not rows.is_stage(known)]
     together = [rows.row(reading, contrast) for contrast in reading.contrasts(name, optimization=reading.whole)]
     unavailable = reading.run.unavailable.get(name, {})
+    answer, placebo = sentences.answer(reading, name, headline, invalid), breakdown.placebo_band(reading, name, metric)
     return Device(
         name=name,
         anchor=anchor("device", name),
-        answer=sentences.answer(reading, name, headline, invalid),
+        answer=answer.whole,
+        answer_lead=f"{_capitalised(answer.lead)}.".replace("..", "."),
+        answer_rest=f"{_capitalised(answer.rest)}." if answer.rest else "",
         calibrated=reading.calibrated(name, metric),
         foresight=sentences.foresight(reading, name),
         uncalibrated=reading.uncalibrated(name),
         controls=rows.control_rows(reading, name),
         headline=headline,
         invalid=invalid,
-        together=tuple(row for row in together if not rows.is_stage(row.metric) and row.verdict.tone != "invalid"),
+        together=tuple(row for row in together if _has_tile(row)),
         tables=tuple(rows.metric_table(reading, name, known) for known in metrics),
         kinds=kinds.kinds_tables(reading, name, metric),
         playback=kinds.playback_rows(reading, name),
@@ -92,11 +99,20 @@ def _device(reading: Reading, name: str, metric: str) -> Device:
         snapshots=memory.snapshots(reading, name),
         conditions=memory.conditions(reading, name),
         levels=breakdown.levels(reading, name),
-        placebo=breakdown.placebo_band(reading, name, metric),
+        placebo=placebo,
+        effects_caption=sentences.effects_caption(placebo is not None, bool(reading.run.plan.dose)),
         margin=_margin(reading, name, metric),
         frontiers=frontiers(reading, name),
         scales=scale_rows(reading, name),
     )
+
+
+def _has_tile(row: Row) -> bool:
+    return not rows.is_stage(row.metric) and row.verdict.tone != "invalid" and row.ratio is not None
+
+
+def _capitalised(text: str) -> str:
+    return text[:1].upper() + text[1:]
 
 
 def _margin(reading: Reading, device: str, metric: str) -> float:
@@ -115,30 +131,32 @@ def _facts(run: Run) -> Facts:
     measured = run.timing.get("measured_s")
     total = sum(measured.values()) if isinstance(measured, Mapping) else measured
     facts = (
-        ("Run", run.id),
-        ("Started", str(run.timing.get("started", ""))),
-        ("Model", described),
-        ("Devices", ", ".join(run.plan.devices)),
+        (say("Run"), run.id),
+        (say("Started"), str(run.timing.get("started", ""))),
+        (say("Model"), described),
+        (say("Devices"), ", ".join(run.plan.devices)),
         *revisions.facts(run),
-        ("Design", "" if run.plan.limits else str(run.scenario.get("design", "")).replace("_", " ")),
-        ("Measured for", units.seconds(total) if isinstance(total, int | float) else ""),
-        ("Start-up", _startup(run.timing.get("startup_s"))),
+        (say("Design"), "" if run.plan.limits else str(run.scenario.get("design", "")).replace("_", " ")),
+        (say("Measured for"), units.seconds(total) if isinstance(total, int | float) else ""),
+        (say("Start-up"), _startup(run.timing.get("startup_s"))),
     )
     return tuple((name, text) for name, text in facts if text)
 
 
 def _startup(value: Any) -> str:
     total = sum(value.values()) if isinstance(value, Mapping) else value
-    return f"{units.seconds(total)} (not counted)" if isinstance(total, int | float) else ""
+    return say("{time} (not counted)", time=units.seconds(total)) if isinstance(total, int | float) else ""
 
 
 def _notices(run: Run) -> tuple[str, ...]:
     notices = [finding.message for finding in run.findings if finding.kind in _NOTICED]
     if not run.complete:
-        notices.append("This run was not finished. What was measured until then is shown.")
+        notices.append(say("This run was not finished. What was measured until then is shown."))
     if any(row.hit_cap for row in run.equivalences):
         requests = sorted({row.request for row in run.equivalences if row.hit_cap})
-        notices.append(f"Generation ran to its longest allowed length in: {', '.join(requests)}.")
+        notices.append(
+            say("Generation ran to its longest allowed length in: {requests}.", requests=", ".join(requests))
+        )
     return tuple(notices)
 
 
@@ -148,11 +166,11 @@ def _listening(reading: Reading) -> Iterator[Listening]:
     for device in reading.devices():
         for request, here in reading.audible(device).items():
             before = next((row.audio_before for row in here if row.audio_before), None)
-            players = [Player(label="Before", path=before)] if before else []
+            players = [Player(label=say("Before"), path=before)] if before else []
             for row in here:
                 if row.audio_after and (row.arm == whole or row.grade != "bitwise"):
-                    name = "all together" if row.arm == TOGETHER else row.arm
-                    label = f"After: {name} ({rows.grade(row.grade, row.bound)})"
+                    name = say("all together") if row.arm == TOGETHER else row.arm
+                    label = say("After: {name} ({grade})", name=name, grade=rows.grade(row.grade, row.bound))
                     players.append(Player(label=label, path=row.audio_after))
             if players:
                 yield Listening(device=device, request=request, players=tuple(players))
@@ -169,7 +187,7 @@ def _environment(environment: Mapping[str, Any]) -> Iterator[tuple[str, Facts]]:
             else:
                 plain.append((name, _value(key, part)))
     if plain:
-        yield "General", tuple(plain)
+        yield say("General"), tuple(plain)
     yield from groups
 
 
@@ -185,16 +203,16 @@ def _flat(mapping: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, s
 def _label(key: str) -> str:
     for suffix in units.SUFFIXES:
         key = key.removesuffix(suffix)
-    return key.replace("_", " ")
+    return say(key.replace("_", " "))
 
 
 def _value(key: str, value: Any) -> str:
     if value is None or value == "":
-        return "not known"
+        return say("not known")
     if isinstance(value, bool):
-        return "yes" if value else "no"
+        return say("yes") if value else say("no")
     if isinstance(value, int | float):
         return units.suffixed(key, value)
     if isinstance(value, list | tuple):
-        return ", ".join(_value(key, item) for item in value) or "none"
+        return ", ".join(_value(key, item) for item in value) or say("none")
     return str(value)

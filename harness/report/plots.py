@@ -9,13 +9,10 @@ from itertools import pairwise
 from matplotlib.axes import Axes
 
 from harness import units
-from harness.report import canvas, page
+from harness.report import canvas
 from harness.report import rows as rows_of
 from harness.report.canvas import FONT_PT
-from harness.report.frontier_plot import draw, drawable
 from harness.report.model import Course, Device, KindsTable, Level, MemoryBar, Row, Stage, Tone
-from harness.report.reading import anchor
-from harness.results import Run
 
 _TONES: Mapping[Tone, str] = {
     "good": canvas.GOOD, "bad": canvas.BAD, "level": canvas.ACCENT, "open": canvas.OPEN, "invalid": canvas.MUTED,
@@ -24,38 +21,6 @@ _PERCENT_STEPS = (0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 20.0)
 _ROW_PT = 30.0
 _COURSE_PT = 142.0
 _LONGEST_LABEL = 30
-
-
-def svgs(run: Run) -> dict[str, str]:
-    """Every plot of a report as a standalone SVG document, by file name."""
-    return {
-        f"{device.anchor}-{name}.svg": text
-        for device in page.build(run).devices
-        for name, text in device_plots(device).items()
-    }
-
-
-def device_plots(device: Device) -> dict[str, str]:
-    """The plots for which there is data, by name: effects, stages, memory, levels, `kinds-TOGGLE`, frontiers by toggle."""
-    drawn: dict[str, str] = {}
-    with canvas.style():
-        if any(row.ratio is not None for row in device.headline.rows):
-            drawn["effects"] = effects(device)
-        if device.stages:
-            drawn["stages"] = stages(device.stages, device.name)
-        if device.memory:
-            drawn["memory"] = memory(device.memory, device.name)
-        if device.courses:
-            drawn["course"] = course(device.courses, device.name)
-        if device.levels:
-            drawn["levels"] = levels(device.levels, device.name)
-        for table in device.kinds:
-            if table.plotted:
-                drawn[anchor("kinds", table.name)] = kinds(table, device)
-        for entry in device.frontiers:
-            if drawable(entry):
-                drawn[entry.name] = draw(entry, device.name)
-    return drawn
 
 
 def effects(device: Device) -> str:

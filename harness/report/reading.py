@@ -47,6 +47,8 @@ class Reading:
     def __init__(self, run: Run) -> None:
         self.run = run
         self.arms: dict[str, Arm] = {arm.name: arm for arm in run.plan.arms}
+        self._by_pass: dict[tuple[str, str, str], list[Trial]] = {}
+        self._by_arm: dict[tuple[str, str], list[Trial]] = {}
         self._controls = {arm.name for arm in run.plan.arms if arm.role in _CONTROL_ROLES}
 
     def devices(self) -> tuple[str, ...]:
@@ -99,8 +101,14 @@ class Reading:
 
     def timed(self, device: str) -> list[Trial]:
         """The timed requests of the latency pass on a device, of every arm, in stored order."""
-        place = (device, "latency", "request", "timed")
-        return [trial for trial in self.run.trials if (trial.device, trial.pass_, trial.kind, trial.phase) == place]
+        return [trial for trial in self.trials(device, "latency", "request") if trial.phase == "timed"]
+
+    def trials(self, device: str, pass_: str, kind: str = "request") -> list[Trial]:
+        """The trials of one device, pass and kind, in stored order. All trials are sorted once, when first asked for."""
+        if not self._by_pass and self.run.trials:
+            for trial in self.run.trials:
+                self._by_pass.setdefault((trial.device, trial.pass_, trial.kind), []).append(trial)
+        return self._by_pass.get((device, pass_, kind), [])
 
     def metrics(self, device: str) -> list[str]:
         """The metrics that were compared on a device: those of the contract in its order, then stages and devices."""
@@ -177,15 +185,22 @@ class Reading:
         """
         whole = self.ends()[1]
         groups = {name for name, arms in self.run.plan.groups.items() if whole is None or whole in arms}
-        for trial in self.run.trials:
-            here = trial.device == device and (trial.group in groups or trial.phase == "warmup")
-            if here and (trial.pass_, trial.kind) == ("latency", "request"):
+        for trial in self.trials(device, "latency"):
+            if trial.group in groups or trial.phase == "warmup":
                 yield trial
+
+    def timed_of(self, device: str, arm: str | None) -> list[Trial]:
+        """The timed requests of one arm, beside that with everything on. Sorted by arm once for each device."""
+        if (device, "") not in self._by_arm:
+            self._by_arm[device, ""] = []
+            for trial in self.requests(device):
+                if trial.phase == "timed":
+                    self._by_arm.setdefault((device, trial.arm), []).append(trial)
+        return self._by_arm.get((device, arm or ""), [])
 
     def median(self, device: str, arm: str | None, metric: str, beside: str = "") -> float | None:
         """The median over an arm's timed requests (that have `beside`, too); None where nothing was recorded."""
-        timed = [trial for trial in self.requests(device) if trial.arm == arm and trial.phase == "timed"]
-        timed = [trial for trial in timed if not beside or trial.values.get(beside) is not None]
+        timed = [trial for trial in self.timed_of(device, arm) if not beside or trial.values.get(beside) is not None]
         values = [value for trial in timed if (value := trial.values.get(metric)) is not None]
         return median(values) if values else None
 

@@ -6,58 +6,68 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from harness.report.model import Facts, InvalidRow, MetricTable, Row, Wording
+from harness.report.words import mark, say
 from harness.results import NOTHING, TOGETHER, Run
 
-OF_OPTIMIZATIONS = Wording(
-    about="what each optimization is worth", column="Optimization", none="No optimization can be compared",
-    whole="Everything on", sides="Nothing on before, everything on after",
-)  # fmt: skip
+_SIDES = {"base": mark("Base"), "head": mark("Head")}
 
 
 def wording(run: Run) -> Wording:
     """The words in which the page of a run speaks of what is compared."""
     if not run.plan.limits:
-        return OF_OPTIMIZATIONS
+        return Wording(
+            about=say("what each optimization is worth"), column=say("Optimization"),
+            none=say("No optimization can be compared"), whole=say("Everything on"),
+            sides=say("Nothing on before, everything on after"),
+        )  # fmt: skip
     sides = _sides(run)
-    about = f"head {_short(sides['head'])} against base {_short(sides['base'])}" if sides else "two revisions"
+    about = (
+        say("head {head} against base {base}", head=_short(sides["head"]), base=_short(sides["base"]))
+        if sides
+        else say("two revisions")
+    )
     setting = in_words(next(iter(run.plan.limits)))
     return Wording(
-        about=about, column="Setting", none="No setting can be compared", whole=setting.capitalize(),
-        sides=f"Before is the base, after the head, {setting}",
+        about=about, column=say("Setting"), none=say("No setting can be compared"), whole=setting.capitalize(),
+        sides=say("Before is the base, after the head, {setting}", setting=setting),
     )  # fmt: skip
 
 
 def facts(run: Run) -> Facts:
     """Base and head, with the first line of what their commits say; empty where a run is not of two revisions."""
-    return tuple((side.capitalize(), _told(found)) for side, found in _sides(run).items())
+    return tuple((say(_SIDES[side]), _told(found)) for side, found in _sides(run).items())
 
 
 def in_words(setting: str) -> str:
     """A gated setting of the optimizations."""
-    named = {NOTHING: "with no optimization", TOGETHER: "with all optimizations"}
-    return named.get(setting, f"with {setting}")
+    named = {NOTHING: say("with no optimization"), TOGETHER: say("with all optimizations")}
+    return named.get(setting) or say("with {setting}", setting=setting)
 
 
-def answer(table: MetricTable, invalid: Sequence[InvalidRow], noun: str) -> str:
-    """What happened to the headline metric from base to head, setting by setting."""
-    return "; ".join([*(_of_row(row, noun) for row in table.rows), *_refused(invalid)]) + "."
+def answer(table: MetricTable, invalid: Sequence[InvalidRow], noun: str) -> dict[str, str]:
+    """What happened to the headline metric from base to head: lead and rest of an answer, setting by setting."""
+    lead, *rest = [*(_of_row(row, noun) for row in table.rows), *_refused(invalid)]
+    return {"lead": lead, "rest": say("; ").join(rest)}
 
 
 def _of_row(row: Row, noun: str) -> str:
     setting = in_words(row.name)
-    certainty = f"{row.interval}, {row.level} interval"
+    told = {"setting": setting, "noun": noun, "change": row.change, "interval": row.interval, "level": row.level}
     match row.verdict.tone:
         case "level":
-            return f"{setting}, the head makes no material difference to {noun} ({certainty})"
+            return say(
+                "{setting}, the head makes no material difference to {noun} ({interval}, {level} interval)", **told
+            )
         case "open":
-            return f"{setting}, it is not decided whether {noun} changed ({certainty})"
+            return say("{setting}, it is not decided whether {noun} changed ({interval}, {level} interval)", **told)
         case _:
-            return f"{setting}, the head is {row.change} ({certainty})"
+            return say("{setting}, the head is {change} ({interval}, {level} interval)", **told)
 
 
 def _refused(invalid: Sequence[InvalidRow]) -> Iterator[str]:
     for entry in invalid:
-        yield f"{in_words(entry.name)}, the revisions cannot be compared: {entry.verdict.text}"
+        yield say("{setting}, the revisions cannot be compared: {verdict}", setting=in_words(entry.name),
+                  verdict=entry.verdict.text)  # fmt: skip
 
 
 def _sides(run: Run) -> Mapping[str, Mapping[str, Any]]:
@@ -72,6 +82,6 @@ def _short(side: Mapping[str, Any]) -> str:
 def _told(side: Mapping[str, Any]) -> str:
     name, short = str(side.get("name") or ""), _short(side)
     told = short if name in ("", side.get("commit")) else name if short in name else f"{name} ({short})"
-    changed = " with uncommitted changes" if side.get("dirty") and "uncommitted" not in told else ""
+    changed = say(" with uncommitted changes") if side.get("dirty") and "uncommitted" not in told else ""
     subject = side.get("subject")
     return f"{told}{changed}{f': {subject}' if subject else ''}"

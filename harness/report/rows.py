@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 
 from harness import units
 from harness.metrics import Metric, is_of_stage, metric
 from harness.report import revisions
 from harness.report.model import Badge, ControlRow, InvalidRow, MetricTable, Quantile, Row, Tone
 from harness.report.reading import INVALID, JUDGED, Reading
+from harness.report.words import mark, plural, say
 from harness.results import TOGETHER, Contrast, Control, Equivalence, Verdict, toggle_of
 
 _TONES: Mapping[Verdict, Tone] = {
@@ -19,9 +21,16 @@ _TONES: Mapping[Verdict, Tone] = {
     "inconclusive": "open",
     "inert": "invalid", "not applicable": "invalid", "already present": "invalid",
 }  # fmt: skip
+STAGE_TITLES: Mapping[str, str] = {
+    "stage": mark("Stage {stage}"),
+    "device": mark("Device {stage}"),
+    "peak_allocated": mark("Peak allocated in {stage}"),
+    "peak_reserved": mark("Peak reserved in {stage}"),
+}
+"""Titles of the metrics of a stage, by what stands before the dot."""
 _ORDER: tuple[Tone, ...] = ("good", "bad", "level", "open", "invalid")
 _QUANTILES = ("p50", "p95", "p99")
-_NOT_CALIBRATED = "not calibrated: the controls that vouch for this metric did not pass"
+_NOT_CALIBRATED = mark("not calibrated: the controls that vouch for this metric did not pass")
 
 
 def is_stage(name: str) -> bool:
@@ -30,11 +39,21 @@ def is_stage(name: str) -> bool:
 
 
 def describe(name: str) -> Metric:
-    """The metric called `name`; one that a newer version measured keeps its bare name."""
+    """The metric called `name`, in the language spoken; one that a newer version measured keeps its bare name."""
     try:
-        return metric(name)
+        found = metric(name)
+        return replace(found, title=metric_title(found), doc=say(found.doc))
     except KeyError:
         return Metric(name=name, title=name, unit="count", better="lower", pass_="latency", doc="")
+
+
+def metric_title(measured: Metric) -> str:
+    """The title of a metric; of a stage's, what it is of stays the name that the code gives it."""
+    kind, dot, stage = measured.name.partition(".")
+    pattern = STAGE_TITLES.get(kind) if dot else None
+    return (
+        say(pattern, stage=stage) if pattern and pattern.format(stage=stage) == measured.title else say(measured.title)
+    )
 
 
 def direction(measured: Metric) -> units.Direction:
@@ -52,7 +71,7 @@ def verdict_of(reading: Reading, contrast: Contrast) -> Verdict:
 
 def badge(verdict: Verdict) -> Badge:
     """A verdict with its mood."""
-    return Badge(text=verdict, tone=_TONES[verdict])
+    return Badge(text=say(verdict), word=verdict, tone=_TONES[verdict])
 
 
 def title_of(reading: Reading, optimization: str) -> str:
@@ -60,7 +79,7 @@ def title_of(reading: Reading, optimization: str) -> str:
     if reading.run.plan.limits:
         return revisions.in_words(optimization).capitalize()
     if optimization == TOGETHER:
-        return "All together"
+        return say("All together")
     toggle = toggle_of(optimization)
     title = str(reading.run.optimizations.get(toggle, {}).get("title") or toggle)
     return f"{title} {optimization.removeprefix(toggle)}".rstrip()
@@ -85,7 +104,7 @@ def row(reading: Reading, contrast: Contrast) -> Row:
         change=units.change(contrast.ratio, words, decimals),
         interval=_interval(contrast, words),
         verdict=badge(verdict),
-        reason=contrast.reason or (_NOT_CALIBRATED if verdict != contrast.verdict else ""),
+        reason=contrast.reason or (say(_NOT_CALIBRATED) if verdict != contrast.verdict else ""),
         witness=_witness(reading, contrast),
         equivalence=_equivalence(reading, contrast),
         evidence=_evidence(contrast),
@@ -93,12 +112,16 @@ def row(reading: Reading, contrast: Contrast) -> Row:
         low=contrast.ratio_low,
         high=contrast.ratio_high,
         level=units.percent(contrast.level),
+        unit=contrast.unit,
+        before_value=contrast.before,
+        after_value=contrast.after,
+        margin=contrast.margin,
     )
 
 
 def _interval(contrast: Contrast, words: units.Direction) -> str:
     if contrast.ratio is not None and contrast.ratio_low is None:
-        return "no interval"
+        return say("no interval")
     return units.interval(contrast.ratio_low, contrast.ratio_high, words)
 
 
@@ -112,7 +135,7 @@ def metric_table(reading: Reading, device: str, name: str) -> MetricTable:
         title=measured.title,
         doc=measured.doc,
         rows=tuple(sorted(rows, key=_rank)),
-        left_out=tuple(f"{c.optimization} ({c.verdict})" for c in contrasts if c.verdict in INVALID),
+        left_out=tuple(f"{c.optimization} ({say(c.verdict)})" for c in contrasts if c.verdict in INVALID),
         note=reading.run.unavailable.get(device, {}).get(name, ""),
     )
 
@@ -139,13 +162,13 @@ def _absent(reading: Reading, device: str, toggle: str) -> InvalidRow:
     reason = reading.run.plan.not_applicable.get(toggle_of(toggle))
     failure = _failure(reading, device, toggle)
     verdict = badge("not applicable" if reason else "failed") if reason or failure else Badge(
-        text=units.NOT_MEASURED, tone="invalid"
+        text=say(units.NOT_MEASURED), tone="invalid"
     )  # fmt: skip
     return InvalidRow(
         name=toggle,
         title=title_of(reading, toggle),
         verdict=verdict,
-        reason=reason or failure or "the run holds no comparison of it",
+        reason=reason or failure or say("the run holds no comparison of it"),
         witness=units.DASH,
         equivalence=units.DASH,
     )
@@ -158,9 +181,9 @@ def control_rows(reading: Reading, device: str) -> tuple[ControlRow, ...]:
 
 def _control(control: Control) -> ControlRow:
     return ControlRow(
-        name=control.name.replace("_", " "),
+        name=say(control.name.replace("_", " ")),
         metric=describe(control.metric).title,
-        expected="no change" if _is_null(control) else units.quantity(control.expected, control.unit),
+        expected=say("no change") if _is_null(control) else units.quantity(control.expected, control.unit),
         measured=_measured(control),
         passed=control.passed,
         reason=control.reason or _requirement(control),
@@ -173,19 +196,22 @@ def _is_null(control: Control) -> bool:
 
 def _measured(control: Control) -> str:
     if control.low is None or control.high is None:
-        return "no interval"
+        return say("no interval")
     if _is_null(control):
         return units.interval(math.exp(control.low), math.exp(control.high), direction(describe(control.metric)))
     if control.low == control.high:
         return units.quantity(control.low, control.unit)
-    return f"{units.quantity(control.low, control.unit)} to {units.quantity(control.high, control.unit)}"
+    return say("{low} to {high}", low=units.quantity(control.low, control.unit),
+               high=units.quantity(control.high, control.unit))  # fmt: skip
 
 
 def _requirement(control: Control) -> str:
     if control.bound is None:
-        return "the interval must hold the known amount and not zero"
+        return say("the interval must hold the known amount and not zero")
     bound = units.percent(control.bound)
-    return f"the whole interval must lie within \u00b1{bound}" if _is_null(control) else f"it may be off by {bound}"
+    if _is_null(control):
+        return say("the whole interval must lie within \u00b1{bound}", bound=bound)
+    return say("it may be off by {bound}", bound=bound)
 
 
 def _rank(entry: Row) -> tuple[bool, int, float]:
@@ -208,6 +234,8 @@ def _quantiles(contrast: Contrast) -> tuple[Quantile, ...]:
             name=name,
             before=units.quantity(before.get(name), contrast.unit),
             after=units.quantity(after.get(name), contrast.unit),
+            before_value=before.get(name),
+            after_value=after.get(name),
         )
         for name in _QUANTILES
         if name in before or name in after
@@ -217,10 +245,11 @@ def _quantiles(contrast: Contrast) -> tuple[Quantile, ...]:
 def _witness(reading: Reading, contrast: Contrast) -> str:
     if contrast.witness_before is None and contrast.witness_after is None:
         return units.DASH
+    counts = f"{units.count(contrast.witness_before)} \u2192 {units.count(contrast.witness_after)}"
     if contrast.optimization == TOGETHER:
-        return f"{units.count(contrast.witness_before)} \u2192 {units.count(contrast.witness_after)} in all"
+        return say("{counts} in all", counts=counts)
     unit = reading.run.optimizations.get(toggle_of(contrast.optimization), {}).get("witness_unit", "")
-    return f"{units.count(contrast.witness_before)} \u2192 {units.count(contrast.witness_after)} {unit}".strip()
+    return f"{counts} {unit}".strip()
 
 
 def _equivalence(reading: Reading, contrast: Contrast) -> str:
@@ -235,7 +264,8 @@ def words_wrong(row: Equivalence) -> str:
     """Word error rates of both sides; "" where nobody listened."""
     if row.words_before is None or row.words_after is None:
         return ""
-    return f"words wrong {units.percent(row.words_before)} \u2192 {units.percent(row.words_after)}"
+    return say("words wrong {before} \u2192 {after}", before=units.percent(row.words_before),
+               after=units.percent(row.words_after))  # fmt: skip
 
 
 def _words_lost(row: Equivalence) -> tuple[float, float]:
@@ -247,24 +277,22 @@ def _words_lost(row: Equivalence) -> tuple[float, float]:
 def grade(name: str | None, bound: float | None) -> str:
     """An equivalence grade with its bound, in words."""
     if name is None:
-        return "not checked"
+        return say("not checked")
     if name == "tolerance" and bound is not None:
-        return f"within {units.scientific(bound)}"
+        return say("within {bound}", bound=units.scientific(bound))
     if name == "spectral" and bound is not None:
-        return f"spectral, {units.significant(bound, 2)}{units.SPACE}dB"
-    return "output changed" if name == "changed" else "in its words" if name == "words" else name
+        return say("spectral, {bound}\u202fdB", bound=units.significant(bound, 2))
+    return say("output changed") if name == "changed" else say("in its words") if name == "words" else say(name)
 
 
 def _evidence(contrast: Contrast) -> str:
-    def counted(number: int, noun: str) -> str:
-        return f"{units.count(number)} {noun}{'' if number == 1 else 's'}"
-
-    return f"{counted(contrast.blocks, 'block')}, {counted(contrast.workers, 'worker')}"
+    blocks = plural(contrast.blocks, "{count} block", "{count} blocks", count=units.count(contrast.blocks))
+    return f"{blocks}, {plural(contrast.workers, '{count} worker', '{count} workers', count=units.count(contrast.workers))}"
 
 
 def _failure(reading: Reading, device: str, toggle: str) -> str:
     failure = reading.failure(device, toggle)
-    return f"{failure.kind.replace('_', ' ')}: {failure.message}" if failure else ""
+    return f"{say(failure.kind.replace('_', ' '))}: {failure.message}" if failure else ""
 
 
 def worst_bound(rows: Iterable[Row]) -> float | None:

@@ -6,6 +6,7 @@ from harness import units
 from harness.report.model import ScaleRow
 from harness.report.reading import INVALID, Reading
 from harness.report.rows import title_of
+from harness.report.words import say
 from harness.results import Expectation
 
 
@@ -34,7 +35,7 @@ def _row(reading: Reading, found: Expectation) -> ScaleRow:
 def _interval(low: float | None, high: float | None) -> str:
     if low is None or high is None:
         return ""
-    return f"{units.signed_seconds(low)} to {units.signed_seconds(high)}"
+    return say("{low} to {high}", low=units.signed_seconds(low), high=units.signed_seconds(high))
 
 
 def sentence(row: ScaleRow) -> str:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from itertools import groupby
 
 from harness import units
@@ -10,37 +11,86 @@ from harness.report import revisions
 from harness.report.model import InvalidRow, MetricTable, Row, Tone
 from harness.report.reading import Reading
 from harness.report.rows import describe, direction, worst_bound
+from harness.report.words import language, mark, plural, say
 from harness.results import TOGETHER, Calibrated, Control, Foresight
 
 _NUMBERS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve")
 _WORD_ORDER: Sequence[str] = ("faster", "less", "slower", "more", "no material difference", "inconclusive")
 
 
+_REFUSED: Mapping[str, str] = {
+    "inert": mark("Inert: it was switched on and nothing happened, so that there is nothing to compare."),
+    "output changed": mark("The output changed more than its check allows, so that its time is no gain."),
+    "failed": mark("It failed, and nothing can be said of it."),
+    "not applicable": mark("Not applicable: what is measured has no place for it."),
+    "already present": mark("Already present in the code that is measured."),
+}
+_UNKNOWN = mark("{verdict}: it has no place among gains.")
+
+
 def number(count: int) -> str:
-    """A small count as a word."""
-    return _NUMBERS[count] if count < len(_NUMBERS) else str(count)
+    """A small count as a word, in English; digits in other languages."""
+    return _NUMBERS[count] if count < len(_NUMBERS) and language() == "en" else str(count)
 
 
-def answer(reading: Reading, device: str, table: MetricTable, invalid: Sequence[InvalidRow]) -> str:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """The answer of a device: what stands first, and what is said after it, each without its full stop."""
+
+    lead: str
+    rest: str = ""
+
+    @property
+    def whole(self) -> str:
+        """Both as one sentence."""
+        return say("{lead}; {rest}.", lead=self.lead, rest=self.rest) if self.rest else say("{lead}.", lead=self.lead)
+
+
+def answer(reading: Reading, device: str, table: MetricTable, invalid: Sequence[InvalidRow]) -> Answer:
     """What the headline metric says about a device, beginning with all together."""
     gave_up = reading.gave_up(device)
     if not table.rows and gave_up:
-        return f"could not be measured: {gave_up.message.rstrip('.')}."
+        return Answer(lead=say("could not be measured: {why}", why=gave_up.message.rstrip(".")))
     if not table.rows and not invalid:
-        return "nothing was compared on this device."
+        return Answer(lead=say("nothing was compared on this device"))
     if not reading.calibrated(device, table.metric):
         return _not_calibrated(reading.failed_controls(device, table.metric))
     together = next((row for row in table.rows if row.name == TOGETHER), None)
     toggles = [row for row in table.rows if row.name != TOGETHER]
-    noun = describe(table.metric).title.lower()
+    noun = _noun(table.metric)
     if reading.run.plan.limits:
-        return revisions.answer(table, invalid, noun)
+        return Answer(**revisions.answer(table, invalid, noun))
     if toggles and all(row.verdict.tone in ("level", "open") for row in table.rows):
         return _nothing_told_apart(table.rows, noun, invalid)
-    parts = [_together(together, reading.together_count(), noun, invalid)]
-    if len(toggles) + len(invalid) > 1 or together is None:
-        parts.append(_of_the_toggles(toggles, invalid, noun))
-    return "; ".join(part for part in parts if part) + "."
+    lead = _together(together, reading.together_count(), noun, invalid)
+    several = len(toggles) + len(invalid) > 1 or together is None
+    rest = _of_the_toggles(toggles, invalid, noun) if several else ""
+    return Answer(lead=lead, rest=rest) if lead else Answer(lead=rest)
+
+
+def of_a_toggle(row: Row, calibrated: bool) -> str:  # noqa: FBT001  one fact of two values
+    """The verdict on one optimization in plain words."""
+    noun, certainty = _noun(row.metric), {"interval": row.interval, "level": row.level, "noun": _noun(row.metric)}
+    margin = units.percent(row.margin)
+    if row.verdict.tone == "invalid" or row.ratio is None or row.verdict.word in ("output changed", "failed"):
+        return say(_REFUSED.get(row.verdict.word, _UNKNOWN), verdict=row.verdict.text)
+    if not calibrated:
+        return say("Measured {change}, but the controls did not pass, so that nothing is concluded.", change=row.change)
+    match row.verdict.tone:
+        case "level":
+            bound = units.percent_at_most(worst_bound([row]) or 0.0)
+            return say("Whatever it changes of {noun}, it is {bound} at most, and less than what matters here ({margin}).",
+                       noun=noun, bound=bound, margin=margin)  # fmt: skip
+        case "open":
+            return say("Not decided: {interval} is possible ({level} interval); it would matter from {margin} on.",
+                       **certainty, margin=margin)  # fmt: skip
+        case _:
+            return say("With it, {noun} is {change} ({interval}, {level} interval): all of it beyond what matters here ({margin}).",
+                       **certainty, change=row.change, margin=margin)  # fmt: skip
+
+
+def _noun(name: str) -> str:
+    return describe(name).title.lower()
 
 
 def foresight(reading: Reading, device: str) -> str:
@@ -50,7 +100,8 @@ def foresight(reading: Reading, device: str) -> str:
         known = f"harness calibrate {reading.run.scenario.get('name', 'SCENARIO')}"
         if not reading.run.plan.pairs or reading.run.plan.limits:
             return ""
-        return f"How small a change this machine can tell apart in this budget is not known; to measure it: {known}"
+        return say("How small a change this machine can tell apart in this budget is not known; to measure it: {command}",
+                   command=known)  # fmt: skip
     return foresight_of(found)
 
 
@@ -58,103 +109,153 @@ def foresight_of(found: Calibrated) -> str:
     """What a calibration says of runs with the plan to which it was applied."""
     seen = found.foresight
     false = seen.faster + seen.slower
-    rests_on = f"resampled from {found.workers} workers and {units.count(found.blocks)} blocks"
-    told = f"identical code faster or slower in {units.count(false)} of {units.count(seen.runs)} resampled runs"
-    parts = [f"Calibrated on {found.made}: in this budget this machine calls {told} and {_detects(seen)} ({rests_on})."]
+    parts = [
+        say(
+            "Calibrated on {made}: in this budget this machine calls identical code faster or slower in {false} of {runs} "
+            "resampled runs and {detects} (resampled from {workers} workers and {blocks} blocks).",
+            made=found.made, false=units.count(false), runs=units.count(seen.runs), detects=_detects(seen),
+            workers=found.workers, blocks=units.count(found.blocks),
+        )
+    ]  # fmt: skip
     if found.confirmed is not None:
         planted = found.confirmed
         size, budget = units.percent(planted.slow_down, 2), units.seconds(planted.budget_s, 3)
         parts.append(
-            f"One of {size}, planted then in {budget}, was {'' if planted.called_slower else 'not '}called slower."
+            say("One of {size}, planted then in {budget}, was called slower.", size=size, budget=budget)
+            if planted.called_slower
+            else say("One of {size}, planted then in {budget}, was not called slower.", size=size, budget=budget)
         )
     if not found.passed:
-        parts.append("The controls of that calibration did not all pass.")
-    return " ".join(parts)
+        parts.append(say("The controls of that calibration did not all pass."))
+    return say(" ").join(parts)
 
 
 def _detects(seen: Foresight) -> str:
     power = units.percent(seen.power, 0)
     if seen.detectable is not None:
-        return f"finds a slow-down of {units.percent(seen.detectable, 2)} in {power}"
+        return say("finds a slow-down of {size} in {power}", size=units.percent(seen.detectable, 2), power=power)
     passed = units.percent(seen.placebo_passed / seen.runs)
     alone = seen.detectable_by_interval
-    but = "" if alone is None else f"; by the interval alone it would be {units.percent(alone, 2)}"
-    return f"finds no slow-down in {power}, because the placebo passes in {passed}{but}"
-
-
-def _not_calibrated(failed: Sequence[Control]) -> str:
-    if not failed:
-        return "not calibrated: the run holds no controls for it. The figures are shown; no verdict is drawn from them."
-    names = [control.name.replace("_", " ") for control in failed]
-    reasons = dict.fromkeys(control.reason or "no reason recorded" for control in failed)
-    return (
-        f"not calibrated: {' and '.join(names)} failed; {', '.join(reasons)}. "
-        "The figures are shown; no verdict is drawn from them."
+    but = "" if alone is None else say("; by the interval alone it would be {size}", size=units.percent(alone, 2))
+    return say(
+        "finds no slow-down in {power}, because the placebo passes in {passed}{but}",
+        power=power,
+        passed=passed,
+        but=but,
     )
 
 
-def _nothing_told_apart(rows: Sequence[Row], noun: str, invalid: Sequence[InvalidRow]) -> str:
+def _not_calibrated(failed: Sequence[Control]) -> Answer:
+    shown = say("The figures are shown; no verdict is drawn from them")
+    if not failed:
+        return Answer(lead=f"{say('not calibrated: the run holds no controls for it')}. {shown}")
+    names = [say(control.name.replace("_", " ")) for control in failed]
+    reasons = dict.fromkeys(control.reason or say("no reason recorded") for control in failed)
+    return Answer(
+        lead=say("not calibrated: {names} failed", names=say(" and ").join(dict.fromkeys(names))),
+        rest=say("{reasons}. {shown}", reasons=say(", ").join(reasons), shown=shown),
+    )
+
+
+def _nothing_told_apart(rows: Sequence[Row], noun: str, invalid: Sequence[InvalidRow]) -> Answer:
     bound = worst_bound(rows)
     undecided = any(row.verdict.tone == "open" for row in rows)
-    opening = "nothing can be told apart yet" if undecided else f"no optimization makes a material difference to {noun}"
-    limit = f"; any change of {noun} is smaller than {units.percent_at_most(bound)} (95 % intervals)" if bound else ""
-    return f"{opening}{limit}{_apart(invalid)}."
+    if undecided:
+        opening = say("nothing can be told apart yet")
+    else:
+        opening = say("no optimization makes a material difference to {noun}", noun=noun)
+    limit = say("any change of {noun} is smaller than {bound} (95 % intervals)", noun=noun,
+                bound=units.percent_at_most(bound)) if bound else ""  # fmt: skip
+    return Answer(lead=opening, rest=say("; ").join(part for part in (limit, _apart(invalid)) if part))
 
 
 def _together(row: Row | None, count: int, noun: str, invalid: Sequence[InvalidRow]) -> str:
-    name = "the one optimization" if count == 1 else f"all {number(count)} together"
+    name = plural(count, "the one optimization", "all {count} together", count=number(count))
     if row is None:
         refused = next((entry for entry in invalid if entry.name == TOGETHER), None)
-        return f"{name} cannot be judged: {refused.verdict.text}" if refused else ""
+        return say("{name} cannot be judged: {verdict}", name=name, verdict=refused.verdict.text) if refused else ""
     if row.verdict.tone == "level":
         bound = worst_bound([row])
-        limit = f" (it changes {noun} by less than {units.percent_at_most(bound)})" if bound else ""
-        return f"{name}: no material difference{limit}"
+        limit = (
+            say(" (it changes {noun} by less than {bound})", noun=noun, bound=units.percent_at_most(bound))
+            if bound
+            else ""
+        )
+        return say("{name}: no material difference{limit}", name=name, limit=limit)
     if row.verdict.tone == "open":
-        return f"{name}: not decided yet, {row.interval} (95 % interval)"
+        return say("{name}: not decided yet, {interval} (95 % interval)", name=name, interval=row.interval)
     inside = units.interval(row.low, row.high, direction(describe(row.metric)), word=False)
-    certainty = "" if row.low is None else " (exact)" if inside == "exact" else f" (95 % interval {inside})"
-    return f"{name} {row.change}{certainty}"
+    if row.low is None:
+        certainty = ""
+    elif row.low == row.high:
+        certainty = say(" (exact)")
+    else:
+        certainty = say(" (95 % interval {interval})", interval=inside)
+    return say("{name} {change}{certainty}", name=name, change=row.change, certainty=certainty)
 
 
 def _of_the_toggles(toggles: Sequence[Row], invalid: Sequence[InvalidRow], noun: str) -> str:
     refused = [entry for entry in invalid if entry.name != TOGETHER]
     total = len({row.name for row in toggles}) + len(refused)
-    ordered = sorted(toggles, key=lambda row: _WORD_ORDER.index(row.verdict.text))
-    groups = [(word, list(rows)) for word, rows in groupby(ordered, key=lambda row: row.verdict.text)]
+    ordered = sorted(toggles, key=lambda row: _WORD_ORDER.index(row.verdict.word))
+    groups = [(word, list(rows)) for word, rows in groupby(ordered, key=lambda row: row.verdict.word)]
     phrases = [_group(word, rows, noun) for word, rows in groups]
     tally: dict[str, int] = {}
     for entry in refused:
-        tally[entry.verdict.text] = tally.get(entry.verdict.text, 0) + 1
+        word = entry.verdict.word or units.NOT_MEASURED
+        tally[word] = tally.get(word, 0) + 1
     phrases += [_refused(word, count) for word, count in tally.items()]
-    what = " settings" if any(row.setting for row in toggles) else ""
-    return f"of the {number(total)}{what}, {', '.join(phrases)}" if phrases else ""
+    if not phrases:
+        return ""
+    told = {"count": number(total), "phrases": say(", ").join(phrases)}
+    if any(row.setting for row in toggles):
+        return say("of the {count} settings, {phrases}", **told)
+    return say("of the {count}, {phrases}", **told)
 
 
 def _group(word: str, rows: Sequence[Row], noun: str) -> str:
-    count = len(rows)
+    count, bound = len(rows), worst_bound(rows)
+    told = {"count": number(count), "noun": noun, "bound": units.percent_at_most(bound or 0.0)}
     tone: Tone = rows[0].verdict.tone
     if tone == "level":
-        bound = worst_bound(rows)
-        who = "it changes" if count == 1 else "none changes"
-        limit = f" ({who} {noun} by more than {units.percent_at_most(bound)})" if bound else ""
-        if count == 1 and bound:
-            limit = f" (it changes {noun} by {units.percent_at_most(bound)} at most)"
-        return f"{number(count)} {'makes' if count == 1 else 'make'} no material difference{limit}"
+        if not bound:
+            return plural(count, "{count} makes no material difference", "{count} make no material difference", **told)
+        return plural(
+            count,
+            "{count} makes no material difference (it changes {noun} by {bound} at most)",
+            "{count} make no material difference (none changes {noun} by more than {bound})",
+            **told,
+        )
     if tone == "open":
-        bound = worst_bound(rows)
-        limit = f" (a change of up to {units.percent_at_most(bound)} is possible)" if bound else ""
-        return f"{number(count)} {'is' if count == 1 else 'are'} not decided yet{limit}"
-    return f"{number(count)} {'is' if count == 1 else 'are'} {word}"
+        limit = say(" (a change of up to {bound} is possible)", **told) if bound else ""
+        return plural(
+            count, "{count} is not decided yet{limit}", "{count} are not decided yet{limit}", **told, limit=limit
+        )
+    return plural(count, "{count} is {word}", "{count} are {word}", **told, word=say(word))
 
 
 def _refused(word: str, count: int) -> str:
+    told = {"count": number(count), "verdict": say(word)}
     if word == "output changed":
-        return f"{number(count)} changed the output"
-    verb = "" if word == "failed" else "was " if count == 1 else "were "
-    return f"{number(count)} {verb}{word}"
+        return say("{count} changed the output", **told)
+    if word == "failed":
+        return say("{count} failed", **told)
+    return plural(count, "{count} was {verdict}", "{count} were {verdict}", **told)
 
 
 def _apart(invalid: Sequence[InvalidRow]) -> str:
     names = [f"{entry.name} ({entry.verdict.text})" for entry in invalid if entry.name != TOGETHER]
-    return f"; not judged: {', '.join(names)}" if names else ""
+    return say("not judged: {names}", names=say(", ").join(names)) if names else ""
+
+
+def effects_caption(placebo: bool, dose: bool) -> str:  # noqa: FBT001  what the plot shows
+    """What the marks of the plot of effects mean."""
+    parts = [
+        say("Dot: estimate; bar: 95 % interval, on one log-ratio axis, so that equal distances are equal factors."),
+        say("Dotted lines: the margin, from which on a change matters."),
+    ]
+    if placebo:
+        parts.append(say("Band: the placebo, the difference of the baseline from its own twin."))
+    if dose:
+        parts.append(say("Triangle: the dose, a slow-down that was really added, and must be found there."))
+    return say(" ").join(parts)

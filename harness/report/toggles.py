@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from harness import units
-from harness.report import rows
-from harness.report.model import Badge, EquivalenceRow, Toggle, ToggleOnDevice, WitnessRow
+from harness.optimizations import seed
+from harness.report import commands, rows, sentences
+from harness.report.model import Badge, EquivalenceRow, Row, Toggle, ToggleOnDevice, WitnessRow
 from harness.report.reading import Reading, anchor
+from harness.report.words import say
 from harness.results import Equivalence, State, toggle_of
 
 _FEW = 12
@@ -24,6 +27,8 @@ def _toggle(reading: Reading, name: str, entry: Mapping[str, Any]) -> Toggle:
         name=name,
         anchor=anchor("toggle", name),
         title=str(entry.get("title") or name),
+        claim=seed.CLAIMS.get(str(entry.get("seed_section", ""))),
+        claimed_in=_claimed_in(entry),
         doc=tuple(" ".join(part.split()) for part in str(entry.get("doc", "")).split("\n\n") if part.strip()),
         facts=tuple(_facts(entry)),
         before_source=str(entry.get("before_source", "")),
@@ -35,23 +40,30 @@ def _toggle(reading: Reading, name: str, entry: Mapping[str, Any]) -> Toggle:
 
 
 def _facts(entry: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    section = str(entry.get("seed_section", ""))
-    yield "Claimed in", f"the seed document, section {section}" if section else "no section of the seed document"
+    if str(entry.get("seed_section", "")) not in seed.CLAIMS:
+        yield say("Claimed in"), _claimed_in(entry)
     sites = entry.get("sites", ())
-    yield "Sites", sites if isinstance(sites, str) else ", ".join(str(site) for site in sites)
-    yield "Output must be", _check(entry.get("check"))
-    yield "Isolation", str(entry.get("isolation", "request"))
+    yield say("Sites"), sites if isinstance(sites, str) else ", ".join(str(site) for site in sites)
+    yield say("Output must be"), _check(entry.get("check"))
+    yield say("Isolation"), str(entry.get("isolation", "request"))
     parameters = entry.get("parameters")
     if isinstance(parameters, Mapping) and parameters:
-        yield "Parameters", ", ".join(f"{key} = {value}" for key, value in parameters.items())
+        yield say("Parameters"), ", ".join(f"{key} = {value}" for key, value in parameters.items())
+
+
+def _claimed_in(entry: Mapping[str, Any]) -> str:
+    section = str(entry.get("seed_section", ""))
+    if not section:
+        return say("no section of the seed document")
+    return say("the seed document, section {section}", section=section)
 
 
 def _check(check: Any) -> str:
     if not isinstance(check, Mapping):
-        return str(check or "bitwise")
-    text = str(check.get("grade", "bitwise"))
+        return say(str(check or "bitwise"))
+    text = say(str(check.get("grade", "bitwise")))
     if check.get("bound"):
-        text += f" up to {check['bound']:g}"
+        text = say("{grade} up to {bound}", grade=text, bound=f"{check['bound']:g}")
     return f"{text} ({check['reason']})" if check.get("reason") else text
 
 
@@ -62,9 +74,13 @@ def _on_device(reading: Reading, device: str, name: str) -> ToggleOnDevice:
     failure = reading.failure(device, name)
     refused = reading.run.plan.not_applicable.get(name, "")
     reasons = dict.fromkeys(contrast.reason for contrast in contrasts if contrast.reason)
-    remark = refused or (f"{failure.kind.replace('_', ' ')}: {failure.message}" if failure else "; ".join(reasons))
+    remark = refused or (f"{say(failure.kind.replace('_', ' '))}: {failure.message}" if failure else "; ".join(reasons))
+    metric = reading.headline_metric()
+    headline = [rows.row(reading, contrast) for contrast in contrasts if contrast.metric == metric]
     return ToggleOnDevice(
         device=device,
+        verdicts=tuple(_verdicts(headline, remark)),
+        sentence=" ".join(sentences.of_a_toggle(row, reading.calibrated(device, row.metric)) for row in headline),
         rows=tuple(rows.row(reading, contrast) for contrast in contrasts),
         witnesses=tuple(
             dict.fromkeys(
@@ -80,33 +96,48 @@ def _on_device(reading: Reading, device: str, name: str) -> ToggleOnDevice:
 
 def _per_request(counts: Sequence[int]) -> str:
     if not counts:
-        return "no request was counted"
+        return say("no request was counted")
     if len(set(counts)) == 1 and len(counts) > 1:
-        return f"{units.count(counts[0])} in each of {len(counts)}"
+        return say("{count} in each of {requests}", count=units.count(counts[0]), requests=len(counts))
     shown = ", ".join(units.count(value) for value in counts[:_FEW])
-    return f"{shown}, \u2026 ({len(counts)} requests)" if len(counts) > _FEW else shown
+    return say("{shown}, \u2026 ({count} requests)", shown=shown, count=len(counts)) if len(counts) > _FEW else shown
 
 
 def _equivalence(row: Equivalence) -> EquivalenceRow:
-    tokens = "the same" if row.tokens_equal else "differ"
+    tokens = say("{count}, the same") if row.tokens_equal else say("{count}, differ")
     return EquivalenceRow(
         request=row.request,
-        grade=row.grade,
+        grade=say(row.grade),
         bound=units.DASH if row.bound is None else units.scientific(row.bound),
-        required=row.required,
-        accepted=Badge(text="accepted", tone="good") if row.accepted else Badge(text="output changed", tone="bad"),
-        words=rows.words_wrong(row) or "not listened to",
-        tokens=f"{units.count(row.tokens)}, {tokens}" + (" (ran to the cap)" if row.hit_cap else ""),
+        required=say(row.required),
+        accepted=_outcome(accepted=row.accepted),
+        words=rows.words_wrong(row) or say("not listened to"),
+        tokens=tokens.format(count=units.count(row.tokens)) + (say(" (ran to the cap)") if row.hit_cap else ""),
     )
 
 
+def _outcome(*, accepted: bool) -> Badge:
+    if accepted:
+        return Badge(text=say("accepted"), tone="good", glyph="passed")
+    return Badge(text=say("output changed"), tone="bad", glyph="failed")
+
+
+def _verdicts(headline: Sequence[Row], remark: str) -> Iterator[tuple[str, Badge | None]]:
+    for row in headline:
+        told = row.change if row.ratio is not None and row.verdict.tone != "invalid" else ""
+        yield f"{row.setting} {told}".strip(), row.verdict
+    if not headline and remark:
+        yield say(units.NOT_MEASURED), None
+
+
 def _again(reading: Reading, name: str) -> str:
-    """The part of the scenario that measures this optimization alone; the rest of the scenario stays as it is."""
+    """The command that measures this optimization alone; the rest of the scenario stays as it is."""
     pairs = [pair for pair in reading.run.plan.pairs if toggle_of(pair[0]) == name]
     states = [reading.arms[after].states.get(name, True) for _, _, after in pairs if after in reading.arms]
     told = [_state(state) for state in states] or ["true"]
     after = told[0] if len(told) == 1 else f"[{', '.join(told)}]"
-    return f"optimizations:\n  {name}: {{before: false, after: {after}}}"
+    command = commands.anew(reading.run)
+    return f"{command} --set {shlex.quote(f'optimizations={{{name}: {{before: false, after: {after}}}}}')}"
 
 
 def _state(state: State) -> str:

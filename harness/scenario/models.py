@@ -84,6 +84,16 @@ class Toggle(Keys):
         return self.after if isinstance(self.after, tuple) else (self.after,)
 
 
+def _options(model: Keys) -> dict[str, Any]:
+    """What a model says of itself, values as they were read, by the keys of YAML; one over another's too."""
+    values = {
+        field.alias or name: getattr(model, name)
+        for name, field in type(model).model_fields.items()
+        if name != "adapter"
+    }
+    return {key: _options(value) if isinstance(value, Keys) else value for key, value in values.items()}
+
+
 class Measure(Keys):
     """What is measured, how finely, and for how long."""
 
@@ -195,11 +205,7 @@ class Scenario(Keys):
 
     def options(self) -> dict[str, Any]:
         """The adapter's own keys of `model:`, times in seconds, paths absolute: what `Adapter.load` takes."""
-        options = {
-            field.alias or name: getattr(self.model, name)
-            for name, field in type(self.model).model_fields.items()
-            if name != "adapter"
-        }
+        options = _options(self.model)
         if options.get("weights", "random") != "random":
             options["weights"] = str(self.resolve(options["weights"]))
         if str(options.get("voice", "")).endswith(".onnx"):

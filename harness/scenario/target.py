@@ -108,6 +108,12 @@ class Planted(Keys):
         description="Units of work in a request with no toggle on. A unit has a fixed size; 100 of them take about 11 ms "
         "on one core of a present-day server.",
     )
+    over: CosyVoice2 | None = Field(
+        default=None,
+        description="A model whose request comes after the units; a unit is then a wait of `unit` instead of work: a spin "
+        "kernel on a GPU, a busy loop on the CPU.",
+    )
+    unit_s: Seconds = Field(default=1e-5, alias="unit", description="How long a unit waits; with `over` alone.")
 
 
 class Vits(Keys):

@@ -9,9 +9,10 @@ from typing import Any
 import pytest
 import torch
 
-from harness import runner, spans
+from harness import runner, spans, workload
+from harness.adapters import cosyvoice2
 from harness.adapters.planted import ADAPTER, UNITS, PlantedModel, Unit
-from harness.machine import machine
+from harness.machine import FakeMachine, machine
 from harness.optimizations import registry
 from harness.requests import Output, Request, Speaker
 from harness.results import Run, State
@@ -95,3 +96,42 @@ def test_an_identical_arm_counts_as_engaged_with_an_unchanged_output(measure: Ca
     assert (same.witness_before, same.witness_after, same.equivalence) == (0, 1, "bitwise")
     assert found["cached_device"].verdict == "not applicable"
     assert found["cached_device"].reason == "planted has no frontend.device, facade.device"
+
+
+class Waits(FakeMachine):
+    """A fake CPU that says how long it was kept busy."""
+
+    def __init__(self) -> None:
+        super().__init__("cpu")
+        self.waited_s = 0.0
+
+    def busy_wait_s(self, seconds: float) -> float:
+        self.waited_s += seconds
+        return super().busy_wait_s(seconds)
+
+
+def test_over_another_model_a_request_is_that_models_after_a_wait_of_known_length(tmp_path: Path) -> None:
+    """The waits are those of the arm's units, and what is spoken is what the other model speaks alone."""
+    scenario = Scenario.from_data(
+        {
+            "file": "planted.yaml",
+            "name": "planted",
+            "model": {"adapter": "planted", "units": 1, "unit": "1ms", "over": {"adapter": "cosyvoice2"}},
+            "devices": ["cpu"],
+            "workload": {"texts": {"en": "Yes."}},
+            "optimizations": {"planted_work": {"after": {"units": 4}}},
+        }
+    )
+    device = Waits()
+    model = ADAPTER.load(scenario.options(), device, tmp_path)
+    request = workload.request(scenario, 0)
+    spoken = {}
+    for units, state in ((1, False), (4, {"units": 4})):
+        device.waited_s = 0.0
+        target = model.bind({"planted_work": state}, [request.speaker])
+        spoken[units] = target.run(request, lambda _: None)
+        assert device.waited_s == pytest.approx(1e-3 * units)
+    alone = cosyvoice2.ADAPTER.load(scenario.options()["over"], machine("cpu"), tmp_path)
+    said = alone.bind({}, [request.speaker]).run(request, lambda _: None)
+    assert all(output.audio.tobytes() == said.audio.tobytes() for output in spoken.values())
+    assert len(said.audio) > 0

@@ -12,7 +12,7 @@ from harness.errors import HarnessError, UsageError
 from harness.terminal import ProgressBar
 from tests.prove.decisions import SLOW_DOWNS
 from tests.prove.proof import Proof, prove
-from tests.prove.tools import TOOLS, versions
+from tests.prove.tools import BY_DEFAULT, TOOLS, versions
 
 INTERRUPTED = 130
 
@@ -33,7 +33,7 @@ def main(
 
     Decisions are made one at a time, in random order. Ctrl-C loses the one in progress; the same command goes on.
     """
-    chosen, slow_downs = only or list(TOOLS), slow_down or SLOW_DOWNS
+    chosen, slow_downs = only or list(BY_DEFAULT), slow_down or SLOW_DOWNS
     refuse_unknown(chosen, slow_downs)
     proof = Proof(out, TOOLS)
     try:

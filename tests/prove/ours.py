@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import math
+import tempfile
 from collections.abc import Mapping
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,17 @@ VERDICTS: Mapping[str, Verdict] = {
     "slower": "FAIL", "faster": "PASS", "no material difference": "PASS", "inconclusive": "undecided",
 }  # fmt: skip
 """What a verdict of the harness says; any other is none about time."""
+
+UNIT, UNIT_S = "0.01ms", 1e-5
+_ON_CARD = """
+name: planted-request
+model: {{adapter: planted, units: 1, unit: {unit}, over: {{adapter: cosyvoice2, size: nano, weights: random}}}}
+devices: [cuda]
+workload: {{texts: {{en: "Yes."}}, prompts: [builtin:aishell-0121]}}
+optimizations: {{planted_work: {{after: {{units: {units}}}}}}}
+measure: {{metrics: [latency], margin: 1%, budget: {budget_s}s, workers: 4}}
+"""
+"""A request of the shipped model after a spin kernel of so many units."""
 
 GATE_METHOD = "limit of latency 1 %"
 OUTCOMES: Mapping[str, Verdict] = {
@@ -67,7 +79,47 @@ def outcome(measured: Run) -> Outcome:
                 note="; ".join(filter(None, (interval, found.reason, *failed))),
             ),
         ),
-        measured_s=measured.timing["measured_s"]["cpu"],
+        measured_s=sum(measured.timing["measured_s"].values()),
+    )
+
+
+def decide_on_card(budget_s: int, units: int, folder: Path) -> Outcome:
+    """The verdict of `harness run` on a request of the shipped model after a spin kernel, whose length is what `units` is
+    more than `UNITS`: a share of how long that request takes here.
+    """
+    share = units / UNITS - 1
+    delay_units = 0 if not share else max(1, round(share * request_s() / UNIT_S))
+    return outcome(_run_on_card(1 + delay_units, budget_s, folder))
+
+
+@cache
+def request_s() -> float:
+    """How long the request takes on this machine's card without a spin kernel; its median, measured once."""
+    with tempfile.TemporaryDirectory(prefix="prove-") as folder:
+        measured = _run_on_card(1, 5, Path(folder).resolve())
+    return next(arm.metrics["latency"]["p50"] for arm in measured.arms if arm.role == "none")
+
+
+def _run_on_card(units: int, budget_s: int, folder: Path) -> Run:
+    text = _ON_CARD.format(unit=UNIT, units=units, budget_s=budget_s)
+    (folder / "planted-request.yaml").write_text(text, encoding="utf-8")
+    run(("-m", "harness", "run", "planted-request.yaml", "--out", "runs"), folder)
+    (written,) = (folder / "runs").glob(f"*/{store.RUN_FILE}")
+    return store.load(written.parent)
+
+
+def card_tool(budget_s: int) -> Tool:
+    """A toggle on a request of the shipped model, on a GPU."""
+    return Tool(
+        name="harness-run-card",
+        title=f"this harness, request on a GPU, {budget_s} s",
+        how=f"`harness run` on a request of the shipped model (nano) on a GPU for {budget_s} s, after a spin kernel whose length "
+        "is the slow-down's share of the median request measured before; FAIL where the verdict is `slower`, undecided "
+        "where it is `inconclusive`",
+        methods=(METHOD,),
+        cpu_s=90.0,
+        package="",
+        decide=partial(decide_on_card, budget_s),
     )
 
 

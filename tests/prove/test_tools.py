@@ -9,6 +9,7 @@ import pytest
 
 from harness.errors import UsageError
 from harness.results import Run, Verdict
+from harness.scenario import Scenario, load
 from tests.prove import decisions, ours, pyperf, revisions
 from tests.prove.__main__ import refuse_unknown
 from tests.prove.processes import ToolFailedError
@@ -102,3 +103,23 @@ def test_an_unknown_tool_or_slow_down_is_refused_with_those_there_are() -> None:
         refuse_unknown(["harness"], [0])
     with pytest.raises(UsageError, match="--slow-down 3: allowed are 0, 1, 2, 5"):
         refuse_unknown(["harness-run"], [3])
+
+
+@pytest.mark.parametrize(("units", "asked"), [(100, 1), (102, 61), (105, 151)])
+def test_on_a_card_a_slow_down_is_a_share_of_the_request_before_it(
+    units: int, asked: int, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Of 30 ms, 2 % are 60 units of 10 us more than the one that is always there."""
+    monkeypatch.setattr(ours, "request_s", lambda: 0.03)
+    given: list[Scenario] = []
+
+    def run(arguments: tuple[str, ...], folder: Path) -> None:
+        given.append(load(str(folder / arguments[3])))
+        raise ToolFailedError
+
+    monkeypatch.setattr(ours, "run", run)
+    with pytest.raises(ToolFailedError):
+        ours.decide_on_card(20, units, tmp_path)
+    (scenario,) = given
+    assert scenario.optimizations["planted_work"].after == {"units": asked}
+    assert (scenario.options()["unit"], scenario.measure.budget_s, scenario.devices) == (ours.UNIT_S, 20.0, ("cuda",))

@@ -22,8 +22,12 @@ TOOLS: Mapping[str, Tool] = {
         asv.tool(17, repeat_s=4.0),
         ours.toggle_tool(),
         ours.gate_tool(60),
+        ours.card_tool(20),
     )
 }
+
+BY_DEFAULT = tuple(name for name in TOOLS if name != "harness-run-card")
+"""Those of the table; the other one needs a GPU."""
 
 
 def versions() -> dict[str, str | None]:

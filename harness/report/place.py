@@ -1,0 +1,53 @@
+"""What was measured where, in one sentence, from what a run knows of its machine."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import PurePath
+from typing import Any
+
+from harness import units
+from harness.report.reading import Reading
+from harness.report.words import plural, say
+
+
+def where(reading: Reading) -> str:
+    """What was measured on which machine, when, and on how many samples."""
+    run = reading.run
+    samples = sum(len(reading.timed(device)) for device in reading.devices())
+    told = {
+        "model": _model(run.scenario.get("model")),
+        "machine": say("; ").join(_machine(run.environment)) or say("a machine that the run does not describe"),
+        "date": str(run.timing.get("started", ""))[:10],
+        "samples": plural(samples, "{count} timed request", "{count} timed requests", count=units.count(samples)),
+        "workers": plural(run.plan.workers, "{count} process", "{count} processes", count=run.plan.workers),
+    }
+    if not told["date"]:
+        return say("{model}, on {machine}: {samples}.", **told)
+    return say("{model}, measured on {date} on {machine}: {samples} in {workers} for each device.", **told)
+
+
+def _model(model: Any) -> str:
+    if not isinstance(model, Mapping):
+        return str(model or say("A model that the run does not name"))
+    weights = PurePath(str(model.get("weights", ""))).name
+    told = (str(model.get("adapter", "")), str(model.get("size", "")),
+            weights and say("weights: {weights}", weights=say(weights)))  # fmt: skip
+    return say(", ").join(part for part in told if part)
+
+
+def _machine(environment: Mapping[str, Any]) -> Iterator[str]:
+    cpu = environment.get("cpu")
+    if isinstance(cpu, Mapping) and cpu.get("model"):
+        cores = cpu.get("cores")
+        name = " ".join(str(cpu["model"]).split())
+        yield (
+            plural(cores, "{name} ({count} core)", "{name} ({count} cores)", name=name, count=cores) if cores else name
+        )
+    devices = environment.get("devices")
+    cards = (
+        [found.get("gpu") for found in devices.values() if isinstance(found, Mapping)]
+        if isinstance(devices, Mapping)
+        else []
+    )
+    yield from (str(card) for card in cards if card)

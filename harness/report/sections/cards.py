@@ -1,0 +1,36 @@
+"""One card for each optimization."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from harness.report import plots
+from harness.report.model import Page, Toggle
+from harness.report.reading import Reading, anchor
+from harness.report.section import Drawing, Section
+from harness.report.words import say
+from harness.results import toggle_of
+
+
+def optimizations(reading: Reading, page: Page) -> Section | None:
+    """All cards; the parts of each are those of `sections.CARD_PARTS`."""
+    if not page.toggles:
+        return None
+    return Section(
+        name="optimizations", title=say("The optimizations, one by one"), template="cards.html.j2", data=page.toggles
+    )
+
+
+def by_kind(reading: Reading, page: Page, toggle: Toggle) -> Section | None:
+    """The effect by kind of request, on each device, of each state."""
+    told, drawn = [], dict[str, Drawing]()
+    for device in page.devices:
+        for table in device.kinds:
+            if toggle_of(table.name) == toggle.name:
+                name = f"{device.anchor}-{anchor('kinds', table.name)}" if table.plotted else ""
+                if name:
+                    drawn[name] = partial(plots.kinds, table, device)
+                told.append((device, table, name))
+    if not told:
+        return None
+    return Section(name="kinds", title=say("By kind of request"), template="kinds.html.j2", data=told, plots=drawn)
