@@ -84,8 +84,13 @@ def _placebo(evidence: Evidence, name: str, group: str, level: float) -> Control
     if low is None or high is None:
         passed, reason = False, _no_interval(effect)
     else:
-        of_a_gate = bool(evidence.run.plan.limits)  # whose own interval has to be narrow (docs/decisions/0014)
-        passed, reason = rules.placebo_of_processes(low, high) if of_a_gate else rules.placebo(low, high, bound)
+        # in a gate, and in a block of many arms, the intervals of the verdicts have to be narrow: decisions 14 and 25
+        is_one_pair_of_many = bool(evidence.run.plan.limits or (evidence.run.plan.joint and group != "request"))
+        passed, reason = (
+            rules.placebo_not_told_apart(low, high, "processes" if evidence.run.plan.limits else "arms")
+            if is_one_pair_of_many
+            else rules.placebo(low, high, bound)
+        )
     return Control(
         name=control_name(PLACEBO, group),
         device=evidence.device, metric=name, unit="log-ratio", expected=0.0, low=low, high=high,

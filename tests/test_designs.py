@@ -105,6 +105,15 @@ def test_arms_of_several_toggles_all_share_their_blocks_and_are_settled_where_an
     assert set(laid.groups["request"]) == {"none", PLACEBO, HOST_DOSE}
 
 
+def test_a_factorial_has_its_controls_in_a_group_of_their_own() -> None:
+    laid = design("factorial", TOGGLES[:2], device="cpu")
+    assert laid.groups == {
+        "request": ("none", PLACEBO, HOST_DOSE),
+        "joint": ("none", "resample_cache", "cached_device", "all", PLACEBO),
+    }
+    assert laid.requests_of_round == 8
+
+
 def test_a_factorial_has_every_combination_and_compares_each_toggle_and_all_with_none() -> None:
     laid = design("factorial", TOGGLES, device="cpu")
     states = {tuple(arm.states.values()) for arm in laid.arms if arm.name in laid.joint}

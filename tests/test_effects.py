@@ -19,7 +19,7 @@ def factorial(count: int) -> On:
 
 def values(on: On, alone: list[float], together: dict[tuple[int, int], float]) -> NDArray[np.float64]:
     """Log-ratios of arms [arms]: what each toggle changes alone, and what pairs add."""
-    found = on @ np.array(alone)
+    found = np.asarray(on @ np.array(alone), dtype=np.float64)
     for (first, second), change in together.items():
         found = found + change * (on[:, first] & on[:, second])
     return found

@@ -45,8 +45,8 @@ def test_a_placebo_passes_within_half_the_margin(low: float, high: float, told: 
 
 
 def test_the_placebo_of_a_gate_passes_unless_it_is_told_apart() -> None:
-    assert rules.placebo_of_processes(-0.02, 0.02)[0]
-    assert not rules.placebo_of_processes(0.001, 0.02)[0]
+    assert rules.placebo_not_told_apart(-0.02, 0.02, "processes")[0]
+    assert not rules.placebo_not_told_apart(0.001, 0.02, "processes")[0]
 
 
 @pytest.mark.parametrize(("low_s", "passed"), [(0.0005, True), (0.0015, False), (-0.0001, False)])

@@ -1,6 +1,6 @@
 """Which arms a design has, which share a block, and which pairs are compared (docs/decisions/0025)."""
 
-from harness.designs.joint import MOST_FACTORIAL, MOST_FRACTIONAL, MOST_PERMUTED, combination, smaller
+from harness.designs.joint import MOST_FACTORIAL, MOST_FRACTIONAL, MOST_PERMUTED, advice, combination, smaller
 from harness.designs.layouts import design
 from harness.designs.parts import (
     CONFIRMATION,
@@ -21,6 +21,6 @@ from harness.designs.parts import (
 
 __all__ = [
     "CONFIRMATION", "CONTROLS", "DEVICE_DOSE", "DOSES", "EMPTY_CALL", "EMPTY_TWIN", "HOST_DOSE", "MOST_FACTORIAL",
-    "MOST_FRACTIONAL", "MOST_PERMUTED", "PLACEBO", "TWIN", "UNINSTRUMENTED", "Design", "Pair", "Toggle", "combination",
+    "MOST_FRACTIONAL", "MOST_PERMUTED", "PLACEBO", "TWIN", "UNINSTRUMENTED", "Design", "Pair", "Toggle", "advice", "combination",
     "control_name", "design", "smaller",
 ]  # fmt: skip

@@ -17,6 +17,8 @@ MOST_PERMUTED = 12
 """Toggles of sampled orders."""
 ORDER_PAIRS = 6
 """Pairs of an order and its reverse that are sampled."""
+LEAST_ROUNDS = 2
+"""Blocks that a worker should have of each kind of request."""
 _SEED = 25
 
 
@@ -48,7 +50,7 @@ def factorial(toggles: Sequence[Toggle]) -> list[Arm]:
     """Every combination of the toggles, few first."""
     names = [toggle.name for toggle in toggles]
     sets = [[n for n, on in zip(names, row, strict=True) if on] for row in product((False, True), repeat=len(names))]
-    return [arm_of(on, toggles) for on in sorted(sets, key=len)]
+    return [arm_of(on, toggles) for on in sorted(sets, key=lambda on: (len(on), list(map(names.index, on))))]
 
 
 def fractional(toggles: Sequence[Toggle]) -> list[Arm]:
@@ -85,6 +87,32 @@ def pairs_from_none(toggles: Sequence[Toggle]) -> Iterator[Pair]:
     """Each toggle against none, and all against none."""
     yield from ((toggle.name, NOTHING, toggle.name) for toggle in toggles)
     yield (TOGETHER, NOTHING, TOGETHER)
+
+
+def advice(design: str, count: int, *, rounds: float, kinds: int) -> str:
+    """What to do where the budget has but `rounds` for each worker, of requests of so many `kinds`; "" where that will do."""
+    needed = LEAST_ROUNDS * kinds
+    if rounds >= needed:
+        return ""
+    other = smaller(design, count)
+    instead = (
+        f"design: {other} has {_size(other, count)} timed arms instead of {_size(design, count)}; " if other else ""
+    )
+    told = f"{kinds} kind(s) of request" if kinds > 1 else "requests"
+    return (
+        f"the budget has {rounds:.1f} blocks for each worker, where {told} should have {needed}: {instead}"
+        f"or a budget {needed / max(rounds, 1e-9):.1f} times as large, or fewer workers"
+    )
+
+
+def _size(design: str, count: int) -> str:
+    """How many arms of a design are timed, controls left out."""
+    sizes = {
+        "factorial": str(2**count), "fractional": str(2 ** fraction.base(count)) if count >= fraction.FEWEST else "",
+        "one_at_a_time": str(count + 2), "leave_one_out": str(count + 1), "ladder": str(count + 1),
+        "permutations": f"up to {2 * ORDER_PAIRS * (count - 1) + 2}",
+    }  # fmt: skip
+    return sizes.get(design, "more")
 
 
 def smaller(design: str, count: int) -> str:

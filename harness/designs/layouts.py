@@ -9,6 +9,7 @@ from harness.designs import joint
 from harness.designs.parts import (
     DEVICE_DOSE,
     HOST_DOSE,
+    JOINT,
     PLACEBO,
     TWIN,
     UNINSTRUMENTED,
@@ -134,10 +135,11 @@ def _with_controls(layout: _Layout, names: Sequence[str]) -> Design:
     arms, reference = list(layout.arms), layout.arms[0]
     controls = [Arm(name=name, role=_ROLES[name], states=reference.states) for name in names]
     settled = _settled_together(arms) if layout.together else _settled_arms(arms, layout.pairs, reference.name)
-    plain = [arm.name for arm in arms if arm.name not in settled or arm is reference]
+    apart = settled or ([arm.name for arm in arms] if layout.joint else [])
+    plain = [arm.name for arm in arms if arm.name not in apart or arm is reference]
     groups: dict[str, tuple[str, ...]] = {"request": (*plain, *names)}
-    if settled:
-        groups["settled"] = (*settled, PLACEBO)
+    if apart:
+        groups["settled" if settled else JOINT] = (*apart, PLACEBO)
     return Design(
         arms=(*arms, *layout.aside, *controls), groups=groups, pairs=tuple(layout.pairs), reference=reference.name,
         joint=tuple(arm.name for arm in arms) if layout.joint else (), orders=layout.orders,

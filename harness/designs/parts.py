@@ -16,6 +16,8 @@ EMPTY_CALL, EMPTY_TWIN = "empty_call", "empty_twin"
 """What stands for before and after where the place that is timed is an empty call; no arms of a request."""
 CONFIRMATION = "confirmation"
 """The group of blocks in which a gate confirms a regression with fresh processes."""
+JOINT = "joint"
+"""The group of blocks of arms that are of use only together, where none of them leaves a mark."""
 DOSES = (HOST_DOSE, DEVICE_DOSE)
 
 
@@ -64,6 +66,11 @@ class Design:
     reference: str
     joint: tuple[str, ...] = ()
     orders: tuple[tuple[str, ...], ...] = ()
+
+    @property
+    def requests_of_round(self) -> int:
+        """Requests in a block of each group: in group "settled" there is an untimed one before each timed one."""
+        return sum(len(arms) * (2 if group == "settled" else 1) for group, arms in self.groups.items())
 
     @property
     def timed(self) -> frozenset[str]:

@@ -96,8 +96,8 @@ class Reading:
         ]
 
     def toggled_arms(self) -> list[Arm]:
-        """The arms that are about toggles, the reference among them: all but the controls."""
-        return [arm for arm in self.run.plan.arms if arm.name not in self._controls]
+        """The arms that are about one toggle, none or all: not the controls, nor the many of several toggles."""
+        return [arm for arm in self.run.plan.arms if arm.name not in self._controls and arm.role != "combination"]
 
     def timed(self, device: str) -> list[Trial]:
         """The timed requests of the latency pass on a device, of every arm, in stored order."""
