@@ -12,8 +12,8 @@ from itertools import repeat
 from typing import Any
 
 from harness.designs import HOST_DOSE, PLACEBO
-from harness.machine import CpuMachine, Machine
 from harness.twins import twin
+from harness.worker.machine import CpuMachine, Machine
 
 BEFORE, AFTER = "before", "after"
 ARMS = (BEFORE, AFTER, PLACEBO, HOST_DOSE)

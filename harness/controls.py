@@ -22,7 +22,7 @@ from harness.evidence import Evidence, difference
 from harness.metrics import ALLOCATOR_UNIT_BYTES, EXACT, SITE, metric
 from harness.results import Control
 from harness.statistics import Effect
-from harness.vram import DOSE_BYTES
+from harness.worker.vram import DOSE_BYTES
 
 SPANS_MAY_COST = 0.005
 """The spans of a request must not change its latency by more than this share."""

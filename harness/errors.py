@@ -15,17 +15,12 @@
 
 from __future__ import annotations
 
+from harness.worker.errors import HarnessError, UsageError
 
-class HarnessError(Exception):
-    """Base of all errors raised on purpose; `exit_code` is what the command line answers."""
-
-    exit_code = 4
-
-
-class UsageError(HarnessError):
-    """The command line, a name or a file cannot be read as meant."""
-
-    exit_code = 2
+__all__ = [
+    "CalibrationError", "CheckpointError", "HarnessError", "MeasureError", "NothingMeasuredError", "RunFileError",
+    "ScenarioError", "UsageError", "WorkerError",
+]  # fmt: skip
 
 
 class ScenarioError(UsageError):

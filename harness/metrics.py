@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Literal
 
+from harness.worker.vram import STAGE_PEAKS
+
 Unit = Literal["s", "bytes", "ratio", "1/s", "count", "J/s"]  # joules per second of audio
 
 ALLOCATOR_UNIT_BYTES = 2 * 2**20
@@ -111,8 +113,6 @@ SITE = "site"
 """The metric of a toggle's own place."""
 EXACT = "peak_allocated"
 """The metric that is the same to the byte whenever the same request is repeated."""
-STAGE_PEAKS = ("peak_allocated", "peak_reserved")
-"""Metrics of memory of which each stage has its own."""
 
 
 def metric(name: str) -> Metric:

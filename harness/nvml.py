@@ -1,20 +1,19 @@
 """What the NVIDIA driver says of one card: clocks, temperature, power, throttling, energy, memory. Imports no torch.
 
-Read by the runner in a thread of its own while a worker measures (`Sampler`), and by the worker before and after a timed
-region (`Card.energy_j`). A reading that the driver refuses is None; `Card.unavailable` says why.
+Read by the runner in a thread of its own while a worker measures (`Sampler`). What the worker itself asks a card before and
+after a timed region is in `worker.card`. A reading that the driver refuses is None; `Card.unavailable` says why.
 """
 
 from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import median
-from typing import Any, Self
+from typing import Any
 
-from harness.errors import UsageError
+from harness.worker import card
 
 PERIOD_S = 0.1
 """Between two readings of the sampler. A reading takes well under a millisecond, in the runner's process."""
@@ -29,51 +28,8 @@ SLOWDOWNS: Mapping[int, str] = {
 """Bits of NVML's clock event reasons that mean that the card ran slower than it was asked to. Idling is not among them."""
 
 
-@contextmanager
-def driver() -> Iterator[Any]:
-    """The library `pynvml`, initialised. Raises UsageError where this machine has no NVIDIA driver."""
-    import pynvml
-
-    try:
-        pynvml.nvmlInit()
-    except pynvml.NVMLError as error:
-        message = f"the NVIDIA driver cannot be asked: {error}"
-        raise UsageError(message) from None
-    try:
-        yield pynvml
-    finally:
-        pynvml.nvmlShutdown()
-
-
-class Card:
-    """One card by its UUID ("GPU-..." as NVML writes it). Use it as a context."""
-
-    def __init__(self, uuid: str) -> None:
-        self.uuid = uuid
-        self.unavailable: dict[str, str] = {}
-        self._driver = driver()
-
-    def __enter__(self) -> Self:
-        self._nvml = self._driver.__enter__()
-        self._handle = self._nvml.nvmlDeviceGetHandleByUUID(self.uuid)
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        self._driver.__exit__(None, None, None)
-
-    def energy_j(self) -> float | None:
-        """Joules that the card has used since the driver was loaded, from its own counter."""
-        millijoules = self._read("energy", lambda: self._nvml.nvmlDeviceGetTotalEnergyConsumption(self._handle))
-        return None if millijoules is None else millijoules / 1e3
-
-    def used_by(self, pid: int) -> float | None:
-        """Bytes of the card that process `pid` holds, its context included."""
-
-        def read() -> float:
-            running = self._nvml.nvmlDeviceGetComputeRunningProcesses(self._handle)
-            return float(next(process.usedGpuMemory for process in running if process.pid == pid))
-
-        return self._read("process_used", read)
+class Card(card.Card):
+    """A card whose condition can be looked at as a whole."""
 
     def reading(self) -> Reading:
         """The card's condition now."""
@@ -95,13 +51,6 @@ class Card:
             used_bytes=self._read("used", lambda: nvml.nvmlDeviceGetMemoryInfo(handle).used),
             reasons=int(self._read("throttling", lambda: reasons(handle)) or 0),
         )
-
-    def _read(self, what: str, read: Callable[[], float]) -> float | None:
-        try:
-            return float(read())
-        except (self._nvml.NVMLError, StopIteration, TypeError) as error:
-            self.unavailable.setdefault(what, f"the driver does not say: {error or 'no such process'}")
-            return None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -16,16 +16,17 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from harness.errors import MeasureError, WorkerError
+import harness.worker
+from harness.errors import MeasureError, UsageError, WorkerError
+from harness.worker import PROTOCOL
 
 START_LIMIT_S = 600.0
 """A worker may take this long to import, and to load its weights."""
 ENDING_LIMIT_S = 20.0
 """A worker that has closed its pipe may take this long to be gone."""
-
-
-PROTOCOL = 2
-"""Version of what runner and worker say to each other; a gate's two revisions must speak the runner's. 2: `blocks`."""
+OWN_WORKER = Path(harness.worker.__file__).parent
+"""The package that a worker is, as this harness has it."""
+_OF_THIS_INTERPRETER = ("PYTHONPATH", "PYTHONHOME", "__PYVENV_LAUNCHER__")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,8 +52,18 @@ def in_revision(text: str, folder: Path, revision: str) -> str:
     return text
 
 
-def worker_environment(threads: int, paths: Sequence[str] = ()) -> dict[str, str]:
-    """The environment of a worker: the caller's, with what would make processes differ fixed, and `paths` to import from."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Alone:
+    """That a worker runs without this project's packages, by the path of its own package; `python` None is this interpreter."""
+
+    python: str | None = None
+
+
+def worker_environment(threads: int, paths: Sequence[str] = (), *, foreign: bool = False) -> dict[str, str]:
+    """The environment of a worker: the caller's, with what would make processes differ fixed, and `paths` to import from.
+
+    What this interpreter imports from is no business of a `foreign` one.
+    """
     fixed = {
         "OMP_NUM_THREADS": str(threads),
         "MKL_NUM_THREADS": str(threads),
@@ -62,30 +73,44 @@ def worker_environment(threads: int, paths: Sequence[str] = ()) -> dict[str, str
         "TOKENIZERS_PARALLELISM": "false",
         "HF_HUB_OFFLINE": "1",
     }
+    around = {name: value for name, value in os.environ.items() if not (foreign and name in _OF_THIS_INTERPRETER)}
     if paths:
-        fixed["PYTHONPATH"] = os.pathsep.join(filter(None, (*paths, os.environ.get("PYTHONPATH"))))
-    return {**os.environ, **fixed}
+        fixed["PYTHONPATH"] = os.pathsep.join(filter(None, (*paths, around.get("PYTHONPATH"))))
+    return {**around, **fixed}
+
+
+def _command(side: Side | None, alone: Alone | None) -> list[str]:
+    """What starts a worker: of the revision's own code where there is one and it has it."""
+    python = sys.executable if side is None else side.python
+    if alone is None:
+        return [python, "-m", "harness.worker"]
+    theirs = None if side is None else Path(side.paths[0]) / "harness" / "worker"
+    package = theirs if theirs is not None and (theirs / "start.py").is_file() else OWN_WORKER
+    return [alone.python or python, str(package / "start.py")]
+
+
+def _check_protocol(event: Mapping[str, Any]) -> None:
+    """Refuse a worker by its first answer: one from before there was a version says none."""
+    spoken = event.get("protocol", "2 or older")
+    if spoken != PROTOCOL:
+        message = (
+            f"its worker speaks protocol {spoken}, this harness speaks {PROTOCOL}: they cannot be measured together"
+        )
+        raise MeasureError(message)
 
 
 class WorkerProcess:
     """A running worker. Use it as a context: it is ended when the context is left, however that happens."""
 
-    def __init__(self, job: Mapping[str, Any], *, log: Path, side: Side | None = None) -> None:
+    def __init__(
+        self, job: Mapping[str, Any], *, log: Path, side: Side | None = None, alone: Alone | None = None
+    ) -> None:
         log.parent.mkdir(parents=True, exist_ok=True)
         self._log = log
         self._side = side
         self._arm: str | None = None
-        with log.open("ab") as stderr:
-            self._process = subprocess.Popen(
-                [sys.executable if side is None else side.python, "-m", "harness.worker"],
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=stderr,
-                env=worker_environment(job["threads"], () if side is None else side.paths),
-                cwd=None if side is None else side.paths[0],  # -m imports from there first
-                encoding="utf-8",
-                start_new_session=True,  # Ctrl-C is for the runner, which then ends its workers
-            )
+        self._request = ""
+        self._process = self._start(job["threads"], side, alone)
         if self._process.stdin is None or self._process.stdout is None:
             message = "a process started with pipes has none"
             raise RuntimeError(message)
@@ -94,19 +119,31 @@ class WorkerProcess:
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
         try:
-            (self.ready,) = self.ask(job, limit_s=START_LIMIT_S)
-            self._check_protocol()
+            (self.ready,) = self.ask({"protocol": PROTOCOL, **job}, limit_s=START_LIMIT_S)
+            _check_protocol(self.ready)
         except BaseException:
             self.end()
             raise
 
-    def _check_protocol(self) -> None:
-        spoken = self.ready.get("protocol", 1)
-        if spoken != PROTOCOL:
-            message = (
-                f"its worker speaks protocol {spoken}, this harness speaks {PROTOCOL}: they cannot be measured together"
-            )
-            raise MeasureError(message)
+    def _start(self, threads: int, side: Side | None, alone: Alone | None) -> subprocess.Popen[str]:
+        command = _command(side, alone)
+        foreign = alone is not None and alone.python is not None
+        paths = () if side is None else side.paths
+        try:
+            with self._log.open("ab") as stderr:
+                return subprocess.Popen(
+                    command,
+                    stdin=subprocess.PIPE,
+                    stdout=subprocess.PIPE,
+                    stderr=stderr,
+                    env=worker_environment(threads, paths, foreign=foreign),
+                    cwd=None if side is None else side.paths[0],  # -m imports from there first
+                    encoding="utf-8",
+                    start_new_session=True,  # Ctrl-C is for the runner, which then ends its workers
+                )
+        except OSError as error:
+            message = f"the interpreter {command[0]} cannot be started: {error.strerror or error}"
+            raise UsageError(message) from None
 
     @property
     def pid(self) -> int:
@@ -118,7 +155,7 @@ class WorkerProcess:
 
     def stream(self, message: Mapping[str, Any], *, limit_s: float) -> Iterator[dict[str, Any]]:
         """As `ask`, event by event."""
-        self._arm = None
+        self._arm, self._request = None, ""
         try:
             self._stdin.write(json.dumps(message) + "\n")
             self._stdin.flush()
@@ -130,8 +167,9 @@ class WorkerProcess:
                 case "done":
                     return
                 case "begin":
-                    self._arm = event["arm"]
+                    self._arm, self._request = event["arm"], event["request"]
                 case "failed":
+                    _check_protocol(event)
                     raise WorkerError(self._named(event["message"]), kind=event["kind"], arm=event["arm"])
                 case _:
                     yield event
@@ -141,7 +179,7 @@ class WorkerProcess:
             line = self._events.get(timeout=limit_s)
         except queue.Empty:
             self.end()
-            message = f"no answer within the time limit of {limit_s:g} s"
+            message = f"no answer within the time limit of {limit_s:g} s{self._meanwhile()}"
             raise WorkerError(message, kind="hang", arm=self._arm) from None
         if line is None:
             raise self._died()
@@ -163,7 +201,14 @@ class WorkerProcess:
                 how += " (the system ends processes so when memory runs out)"
         else:
             how = f"ended with exit code {code}"
+        how += self._meanwhile()
         return WorkerError(f"the worker process {how}; its output is in {self._log}", kind="crash", arm=self._arm)
+
+    def _meanwhile(self) -> str:
+        """What the worker was at, in words."""
+        if not self._arm:
+            return ""
+        return f" while {self._arm} " + (f"ran the request {self._request}" if self._request else "was being prepared")
 
     def _read(self) -> None:
         for line in self._stdout:

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harness.errors import UsageError
-from harness.requests import Speaker
+from harness.worker.requests import Speaker
 
 if TYPE_CHECKING:
     import numpy as np

@@ -178,7 +178,7 @@ def _with_environment(revision: Revision, digest: str, tell: Callable[[str], Non
         shutil.rmtree(folder, ignore_errors=True)
         packages = [str(revision.folder)]
         own = Path(harness.__file__).parent.parent
-        if not (revision.folder / "harness" / "worker.py").exists():
+        if not (revision.folder / "harness" / "session.py").exists():
             packages.append(str(own) if (own / "pyproject.toml").exists() else f"tts-harness=={harness.__version__}")
         _run([sys.executable, "-m", "venv", str(folder)], revision)
         _run([str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", *packages], revision)

@@ -10,18 +10,18 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from harness import adapters, calibrations, compare, sequential, store, workload
+from harness import adapters, calibrations, compare, interpreter, sequential, store, workload
 from harness.designs import Design, Toggle, design
 from harness.environment import differences, environment, gpus
 from harness.errors import CalibrationError, CheckpointError, NothingMeasuredError, UsageError
 from harness.ledger import Ledger
 from harness.optimizations import named
 from harness.passes import examination_pass, first_cycle, latency_pass, memory_pass, micro_pass
-from harness.processes import Side
+from harness.processes import Side, worker_environment
 from harness.results import Arm, Calibrated, Finding, Plan, Run
 from harness.rules import DOSE_IN_MARGINS
 from harness.scenario import Scenario
-from harness.session import DeviceFailedError, Progress, Session, TimeIsUpError
+from harness.session import DeviceFailedError, Progress, Session, TimeIsUpError, alone_of
 
 PASSES = (examination_pass, latency_pass, micro_pass, memory_pass)
 
@@ -91,11 +91,21 @@ def here(scenario: Scenario) -> dict[str, Any]:
 
 
 def check_model(scenario: Scenario) -> None:
-    """Refuse a model that can be seen to be unusable before anything is started. Raises ScenarioError."""
+    """Refuse a model that can be seen to be unusable before anything is started, and an interpreter that cannot run it.
+
+    Raises ScenarioError, or UsageError.
+    """
     try:
         adapters.adapter(scenario.model.adapter).check(scenario.options())
     except CheckpointError as error:
         raise scenario.error(str(error), ("model", "weights")) from None
+    alone, adapter = alone_of(scenario), adapters.portable(scenario.model.adapter)
+    if alone is not None and alone.python is not None and adapter is not None:
+        try:
+            environment = worker_environment(scenario.measure.threads, foreign=True)
+            interpreter.check(alone.python, adapter.needs, environment)
+        except UsageError as error:
+            raise scenario.error(str(error), ("model", "python")) from None
 
 
 def usable_devices(wanted: Sequence[str], *, fake: bool) -> tuple[tuple[str, ...], list[Finding]]:

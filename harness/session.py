@@ -15,17 +15,18 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
-from harness import sequential, workload
+from harness import adapters, sequential, workload
 from harness.adapters.base import SHARED
 from harness.designs import CONTROLS, Design
 from harness.errors import MeasureError, UsageError, WorkerError
 from harness.ledger import Ledger
 from harness.nvml import Card, Sampler
-from harness.processes import Side, WorkerProcess
+from harness.processes import Alone, Side, WorkerProcess
 from harness.results import Pass
 from harness.scenario import Scenario
 from harness.store import Journal
 from harness.units import size
+from harness.wire import Wire
 
 MAX_DEATHS = 3
 MAX_DEATHS_WITHOUT_ARM = 2
@@ -67,6 +68,8 @@ class Session:
         self.progress = progress
         self.sides = sides or {}
         self.dose = dose
+        alone = adapters.portable(scenario.model.adapter) is not None
+        self.wire = Wire(scenario, journal.folder / "work" / SHARED / "prompts" if alone else None)
         self.deadline_s: float | None = None
         self._checked_s: float | None = None
         self._longest_step_s = 0.0
@@ -122,15 +125,19 @@ class Session:
         Where the code of the arms lies elsewhere (`sides`), it runs that of `arm`, by default of the reference.
         """
         side = self.sides.get(arm or self.design.reference)
-        if side is not None:
-            job = {"scenario": side.scenario, "options": Scenario.from_data(side.scenario).options(), **job}
+        scenario = self.scenario if side is None else Scenario.from_data(side.scenario)
         with self._lock:
             number = self.ledger.workers
             self.ledger.workers += 1
         folder = self.journal.folder / "work" / f"{self.device.replace(':', '-')}-{pass_}-{number}"
         folder.mkdir(parents=True, exist_ok=True)
         started = time.monotonic()
-        process = WorkerProcess({**self._job(folder, pass_), **job}, log=folder / "worker.log", side=side)
+        process = WorkerProcess(
+            {**self._job(scenario, folder, pass_), **job},
+            log=folder / "worker.log",
+            side=side,
+            alone=alone_of(scenario),
+        )
         self.startup_s = time.monotonic() - started
         with self._lock:
             self._live.add(process)
@@ -167,15 +174,18 @@ class Session:
         if readings:
             self.record("conditions", pass_=pass_, worker=worker, block=block, readings=readings)
 
-    def _job(self, folder: Path, pass_: Pass) -> dict[str, Any]:
+    def _job(self, scenario: Scenario, folder: Path, pass_: Pass) -> dict[str, Any]:
+        """What a worker is told first: the model is that of `scenario`, which a side has of its own, all else the session's."""
         return {
+            "fake": self.fake,
             "pin": pass_ in ("latency", "micro") and self.pins,
             "core": None,
             "vram_limit_bytes": self.scenario.measure.vram_limit_bytes,
-            "scenario": self.scenario.as_data(),
-            "options": self.scenario.options(),
+            "target": adapters.target(scenario.model.adapter),
+            "options": scenario.options(),
             "device": self.device,
             "arms": [asdict(arm) for arm in self.design.arms],
+            "speakers": self.wire.speakers(),
             "threads": self.scenario.measure.threads,
             "work_dir": str(folder.absolute()),
         }
@@ -246,7 +256,13 @@ class Session:
         arm = error.arm or self.design.reference
         try:
             with self.worker("memory", arm, vram_limit_bytes=None) as (_, process):
-                message = {"do": "memory", "arm": arm, "requests": [0], "dose": False, "snapshot": None}
+                message = {
+                    "do": "memory",
+                    "arm": arm,
+                    "requests": [self.wire.request(0)],
+                    "dose": False,
+                    "snapshot": None,
+                }
                 (event,) = process.ask(message, limit_s=3 * self.limit_s)
                 context: float = process.ready["machine"].get("context_bytes") or 0.0
         except WorkerError as again:
@@ -258,7 +274,7 @@ class Session:
             with self.worker(pass_, arm) as (_, process):
                 process.ask({"do": "bind", "arms": [arm]}, limit_s=self.limit_s)
                 hardest = workload.most_at_once(self.scenario)
-                block = {"order": [arm], "request": hardest, "lane": 0, "settle": True, "rehearse": True, "dose_s": 0.0}
+                block = self.wire.block([arm], hardest, rehearse=True, settle=True)
                 process.ask({"do": "blocks", "blocks": [block]}, limit_s=self.limit_s)
         except WorkerError as error:
             return error
@@ -285,6 +301,14 @@ class Session:
         if self._sampler is not None:
             self._sampler.close()
             self._sampler = None
+
+
+def alone_of(scenario: Scenario) -> Alone | None:
+    """How the workers of a scenario run, if without this project's packages: in the interpreter that its model names."""
+    if adapters.portable(scenario.model.adapter) is None:
+        return None
+    python = scenario.options().get("python")
+    return Alone(python=None if python is None else str(python))
 
 
 def _need(values: Mapping[str, float | None], context_bytes: float, limit_bytes: int) -> str:

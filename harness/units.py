@@ -11,11 +11,11 @@ import re
 from dataclasses import dataclass
 
 from harness.errors import UsageError
+from harness.worker import sizes
 
-NOT_MEASURED = "not measured"
-DASH = "\u2013"
-SPACE = "\u202f"
-MINUS = "\u2212"
+NOT_MEASURED, DASH, SPACE, MINUS = sizes.NOT_MEASURED, sizes.DASH, sizes.SPACE, sizes.MINUS
+size, significant, count = sizes.size, sizes.significant, sizes.count
+"""What a worker says in its messages, it says in the same way."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,7 +38,6 @@ _TIMES = ((1.0, "s"), (1e-3, "ms"), (1e-6, "\u00b5s"), (1e-9, "ns"))
 _SUPERSCRIPT = str.maketrans("-0123456789", "\u207b\u2070\u00b9\u00b2\u00b3\u2074\u2075\u2076\u2077\u2078\u2079")
 SUFFIXES = {"_bytes": "B", "_s": "s", "_hz": "Hz", "_mhz": "MHz", "_w": "W", "_c": "\u00b0C"}
 """Endings of names that say a unit, with the unit."""
-_SIZES = ((2**40, "TiB"), (2**30, "GiB"), (2**20, "MiB"), (2**10, "KiB"))
 
 
 def seconds(value: float | None, digits: int = 4) -> str:
@@ -61,24 +60,6 @@ def signed_seconds(value: float | None, digits: int = 3) -> str:
     return f"+{seconds(value, digits)}"
 
 
-def size(value: float | None, digits: int = 4) -> str:
-    """A number of bytes: "512 B", "12.00 KiB", "2.813 GiB"."""
-    if value is None:
-        return NOT_MEASURED
-    scale, unit = next((pair for pair in _SIZES if abs(value) >= pair[0]), (1, "B"))
-    return f"{count(value)}{SPACE}B" if scale == 1 else f"{significant(value / scale, digits)}{SPACE}{unit}"
-
-
-def significant(value: float, digits: int = 4) -> str:
-    """A plain decimal with `digits` significant digits, and never fewer before the point than it has: "1234", "0.01200"."""
-    if value == 0:
-        return "0"
-    rounded = float(f"{abs(value):.{digits - 1}e}")
-    before = math.floor(math.log10(rounded)) + 1
-    text = f"{abs(value):.{max(digits - before, 0)}f}"
-    return f"{MINUS if value < 0 else ''}{text}"
-
-
 def suffixed(name: str, value: float) -> str:
     """A number whose unit is the last part of its name: ("memory_bytes", 2**30) -> "1.000 GiB"; others stay plain."""
     suffix = next((suffix for suffix in SUFFIXES if name.endswith(suffix)), "")
@@ -99,14 +80,6 @@ def scientific(value: float) -> str:
         return significant(value, 2)
     mantissa, _, exponent = f"{value:.1e}".partition("e")
     return f"{mantissa}{SPACE}\u00d7{SPACE}10{str(int(exponent)).translate(_SUPERSCRIPT)}"
-
-
-def count(value: float | None) -> str:
-    """A count in groups of three: "12 345"; a mean of counts keeps two decimals at most: "2.5"."""
-    if value is None:
-        return DASH
-    text = f"{abs(value):,.0f}" if float(value).is_integer() else f"{abs(value):,.2f}".rstrip("0").rstrip(".")
-    return f"{MINUS if value < 0 else ''}{text.replace(',', SPACE)}"
 
 
 def quantity(value: float | None, unit: str) -> str:

@@ -20,11 +20,11 @@ from functools import lru_cache
 from math import ceil, floor
 
 from harness.recordings import BUILTIN_RECORDINGS, builtin_speaker, excerpt, fault_of, speaker
-from harness.requests import Mode, Request, Speaker
 from harness.results import at_once as named_at_once
 from harness.scenario import Recording, Scenario
 from harness.scenario.scalars import BUILTIN
 from harness.scenario.texts import TEXTS
+from harness.worker.requests import Mode, Request, Speaker
 
 LANES = 3
 """Groups of arms that a design has at most, and warm-up; each has its own new speakers, because arms stand in several."""

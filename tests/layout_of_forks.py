@@ -20,7 +20,7 @@ from typing import Any
 from harness import batches, paired, pairing
 from harness.batches import Batches
 from harness.forked import ForkedWorker
-from harness.machine import CpuMachine
+from harness.worker.machine import CpuMachine
 
 PAIRS, BUDGET_S, WORKERS = 20, 4.0, 10
 NEVER = 1e-5

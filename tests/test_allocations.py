@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from harness.allocations import MAX_POINTS, summary, thinned
 from harness.report import allocations as page
+from harness.worker.allocations import MAX_POINTS, summary, thinned
 from tests.report.sample_runs import HOSTILE
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from harness.batches import AFTER, ARMS, BEFORE, SAMPLE_S, Batches, compared, plain_equal
 from harness.designs import HOST_DOSE, PLACEBO
-from harness.machine import FakeMachine
+from harness.worker.machine import FakeMachine
 
 
 def test_a_turn_times_each_arm_of_each_block_and_records_its_delay() -> None:

@@ -7,7 +7,7 @@ from itertools import cycle
 
 import pytest
 
-from harness import cores
+from harness.worker import cores
 
 
 def test_the_core_that_is_never_slow_is_chosen_over_one_that_is_sometimes_faster() -> None:

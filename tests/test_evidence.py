@@ -10,7 +10,7 @@ import pytest
 
 from harness import compare
 from harness.results import Contrast, Control, Run, Trial
-from harness.vram import DOSE_BYTES
+from harness.worker.vram import DOSE_BYTES
 
 TICK_S, TICK_J = 0.1, 40.0
 

@@ -10,14 +10,15 @@ from pathlib import Path
 
 import pytest
 
-from harness import runner, spans, workload
+from harness import runner, workload
 from harness.adapters.cosyvoice2 import ADAPTER, CosyVoice2Model
-from harness.machine import CudaMachine
-from harness.measure import Bench
-from harness.peaks import PeakRecorder
-from harness.requests import Request
 from harness.results import Arm, Run
 from harness.scenario import Scenario
+from harness.worker import spans
+from harness.worker.machine import CudaMachine
+from harness.worker.measure import Bench
+from harness.worker.peaks import PeakRecorder
+from harness.worker.requests import Request
 from tests.conftest import Quiet
 
 pytestmark = pytest.mark.cuda
@@ -88,7 +89,7 @@ def test_the_peak_is_that_of_a_plain_script(bench: Bench, request_: Request, tmp
 import torch
 from harness import workload
 from harness.adapters.cosyvoice2 import ADAPTER
-from harness.machine import machine
+from harness.worker.machine import machine
 from pathlib import Path
 from tests.test_gpu import scenario, NONE
 request = workload.request(scenario(), 0)

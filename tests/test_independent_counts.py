@@ -18,11 +18,11 @@ import torchaudio
 
 from harness import workload
 from harness.adapters.cosyvoice2 import ADAPTER, CosyVoice2Model
-from harness.machine import machine
 from harness.models.cosyvoice2.frontend import FrontEnd
 from harness.optimizations import named
-from harness.requests import Request
 from harness.results import State
+from harness.worker.machine import machine
+from harness.worker.requests import Request
 from tests.conftest import fake_scenario
 
 DEVICES = ["cpu", pytest.param("cuda:0", marks=pytest.mark.cuda)]

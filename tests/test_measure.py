@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 
 from harness.adapters.fake import FakeAdapter
-from harness.machine import FakeMachine
-from harness.measure import Bench
-from harness.requests import Request, Speaker
 from harness.results import Arm
+from harness.worker.machine import FakeMachine
+from harness.worker.measure import Bench
+from harness.worker.requests import Request, Speaker
 
 SPEAKER = Speaker(id="a", audio=Path("a.wav"), text="hello", digest="d")
 

@@ -12,7 +12,7 @@ import pytest
 from harness import paired
 from harness.batches import AFTER, BEFORE, LARGEST_SAMPLE_S, SAMPLE_S, Batches, Turn
 from harness.designs import HOST_DOSE, PLACEBO
-from harness.machine import FakeMachine
+from harness.worker.machine import FakeMachine
 
 MARGIN, CALL_S = 0.01, 1e-3
 RUNS = 100

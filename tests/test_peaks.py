@@ -6,9 +6,9 @@ from itertools import count
 
 import pytest
 
-from harness import spans
-from harness.peaks import PeakRecorder
-from harness.vram import DOSE_BYTES, EVENTS, FakeMemory, HostMemory
+from harness.worker import spans
+from harness.worker.peaks import PeakRecorder
+from harness.worker.vram import DOSE_BYTES, EVENTS, FakeMemory, HostMemory
 
 MIB = 2**20
 

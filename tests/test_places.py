@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from random import Random
 
-from harness import places
-from harness.machine import FakeMachine
+from harness.worker import places
+from harness.worker.machine import FakeMachine
 
 
 def test_a_batch_has_so_many_calls_that_it_lasts_long_enough() -> None:

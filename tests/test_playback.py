@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.playback import playback
+from harness.worker.playback import playback
 
 RATE_HZ = 1000  # a sample lasts a millisecond, so that every duration is a whole number of nanoseconds
 MS = 1_000_000
@@ -50,7 +50,12 @@ def test_a_chunk_without_samples_ends_no_silence() -> None:
 
 @pytest.mark.parametrize(
     ("arrivals", "samples", "said"),
-    [([], [], "nothing was played"), ([0], [0], "nothing was played"), ([5, 4], [1, 1], "backwards"), ([0], [], "zip")],
+    [
+        ([], [], "nothing was played"),
+        ([0], [0], "nothing was played"),
+        ([5, 4], [1, 1], "backwards"),
+        ([0], [], "1 arrivals, but 0 counts"),
+    ],
 )
 def test_what_cannot_be_played_is_refused(arrivals: list[int], samples: list[int], said: str) -> None:
     with pytest.raises(ValueError, match=said):

@@ -29,7 +29,7 @@ import pytest
 
 @pytest.fixture(autouse=True)
 def clock(monkeypatch):
-    from harness.machine import CpuMachine
+    from harness.worker.machine import CpuMachine
     monkeypatch.setattr(CpuMachine, "clock_ns", lambda self: time.process_time_ns())
 """
 """A conftest under which what is really measured does not depend on what else the machine does."""

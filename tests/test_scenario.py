@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness import adapters, requests
+from harness import adapters
 from harness.errors import ScenarioError, UsageError
 from harness.metrics import METRICS
 from harness.models.cosyvoice2.config import SIZES
@@ -22,6 +22,7 @@ from harness.scenario.quantities import duration_s, fraction, say_duration, say_
 from harness.scenario.scalars import Mode
 from harness.scenario.source import MAX_BYTES
 from harness.scenario.target import CosyVoice2
+from harness.worker import requests
 
 DATA = Path(__file__).parent / "data"
 DOCS = Path(__file__).parent.parent / "docs"

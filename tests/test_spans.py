@@ -7,7 +7,7 @@ from itertools import count
 
 import pytest
 
-from harness import spans
+from harness.worker import spans
 
 
 def recorder(mark: bool = False) -> spans.Recorder:  # noqa: FBT001, FBT002

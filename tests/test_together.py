@@ -12,11 +12,11 @@ import pytest
 from harness.adapters.base import Target
 from harness.adapters.fake import ADAPTER
 from harness.designs import DEVICE_DOSE, HOST_DOSE, PLACEBO
-from harness.machine import FakeMachine
-from harness.measure import Bench
-from harness.requests import Output, Request, Speaker
 from harness.results import Arm
-from harness.together import Threads, values_of
+from harness.worker.machine import FakeMachine
+from harness.worker.measure import Bench
+from harness.worker.requests import Output, Request, Speaker
+from harness.worker.together import Threads, values_of
 
 SPEAKER = Speaker(id="ada", audio=Path("ada.wav"), text="hello", digest="ada-1")
 

@@ -14,11 +14,11 @@ import soundfile
 
 from harness import recordings, workload
 from harness.errors import ScenarioError, UsageError
-from harness.requests import Request
 from harness.results import Run
 from harness.scenario import Scenario, parse
 from harness.scenario.scalars import BUILTIN_PROMPTS
 from harness.scenario.texts import LANGUAGES, TEXTS
+from harness.worker.requests import Request
 
 HEAD = "name: w\nmodel: {adapter: cosyvoice2}\noptimizations: {resample_cache: true}\nworkload:\n"
 

@@ -6,7 +6,7 @@ import importlib
 from difflib import get_close_matches
 from typing import cast
 
-from harness.adapters.base import Adapter
+from harness.adapters.base import Adapter, Portable
 from harness.errors import UsageError
 
 ADAPTERS = {
@@ -26,3 +26,15 @@ def adapter(name: str) -> Adapter:
         message = f"no adapter is called {name!r}{hint}"
         raise UsageError(message)
     return cast("Adapter", importlib.import_module(ADAPTERS[name]).ADAPTER)
+
+
+def portable(name: str) -> Portable | None:
+    """The adapter called `name`, if its target runs without this project's packages. Raises UsageError as `adapter`."""
+    found = adapter(name)
+    return found if isinstance(found, Portable) else None
+
+
+def target(name: str) -> str:
+    """What loads the model of the adapter called `name`, as a worker is told (`worker.loading`)."""
+    alone = portable(name)
+    return f"{ADAPTERS[name]}:ADAPTER.load" if alone is None else alone.portable

@@ -1,59 +1,30 @@
 """The seam between the harness and what it measures.
 
     Adapter.check(options)           before any process is started: refuse what can be seen to be wrong, without torch
-    Adapter.load(...)  -> Model      weights in memory, once per worker; nothing here is timed
+    load(...)  -> Model              weights in memory, once per worker; nothing here is timed (`worker.target`)
     Model.bind(states) -> Target     a pipeline over those weights with the arm's toggles; timed as `init`
     Target.run(request, on_chunk)    one request, timed; `on_chunk(samples)` is called as each chunk of that many samples
                                      reaches the host
 
-An adapter is an object with a `name`, `check` and `load`; adding one means adding it to `adapters.registry`.
+Adding an adapter means adding it to `adapters.ADAPTERS`. One whose target needs this project's packages has `load` itself
+(`Loading`). One whose target runs in an interpreter of its own (`Portable`) names code that stands alone.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
-from harness.optimizations import Probe
-from harness.requests import Output, Request, Speaker
-from harness.results import State
+from harness.worker.target import Model, Target
 
 if TYPE_CHECKING:
-    from harness.machine import Machine
+    from harness.worker.machine import Machine
 
+__all__ = ["SHARED", "Adapter", "Loading", "Model", "Portable", "Target"]
 
 SHARED = "shared"
 """A folder beside the `work_dir` of a run's workers, for what one may prepare for those after it; it goes with the run."""
-
-
-class Target(Protocol):
-    """A pipeline with an arm's toggles bound."""
-
-    def run(self, request: Request, on_chunk: Callable[[int], None]) -> Output: ...
-
-
-class Model(Protocol):
-    """Weights in memory, and what can be built over them.
-
-    `not_applicable` names toggles that this target cannot take, with the reason. `probe` opens the witness of a toggle
-    with the given parameters; the usual answer is `named(toggle).witness.probe(**parameters)`. `place` makes one call of
-    a toggle's place as `request` has it, for timing it alone (`Optimization.one_call`); such calls are made inside
-    `inference()`, which is whatever a request runs in.
-    """
-
-    description: Mapping[str, Any]
-
-    def not_applicable(self) -> Mapping[str, str]: ...
-
-    def bind(self, states: Mapping[str, State], speakers: Sequence[Speaker]) -> Target: ...
-
-    def probe(self, optimization: str, parameters: Mapping[str, Any]) -> Probe: ...
-
-    def place(self, optimization: str, state: State, request: Request) -> Callable[[], Any]: ...
-
-    def inference(self) -> AbstractContextManager[Any]: ...
 
 
 class Adapter(Protocol):
@@ -63,4 +34,21 @@ class Adapter(Protocol):
 
     def check(self, options: Mapping[str, Any]) -> None: ...
 
+
+class Loading(Adapter, Protocol):
+    """An adapter that loads its model itself, in this project's own interpreter: its module has it as `ADAPTER`."""
+
     def load(self, options: Mapping[str, Any], machine: Machine, work_dir: Path) -> Model: ...
+
+
+@runtime_checkable
+class Portable(Adapter, Protocol):
+    """An adapter whose target is code that stands alone, as `harness.worker` does, and is loaded beside it.
+
+    `portable` names its `load`, as `worker.loading` reads it: `.checkout:load` lies in the folder `harness/worker/checkout`.
+    `needs` are modules that the interpreter must have. The option `python`, where there is one, names that interpreter; else
+    it is this one. Prompts come as WAV files of 16-bit integers or 32-bit floats (`worker.audio`), whatever they were.
+    """
+
+    portable: str
+    needs: tuple[str, ...]

@@ -13,14 +13,14 @@ from typing import TYPE_CHECKING, Any
 from harness.adapters.base import SHARED
 from harness.errors import UsageError
 from harness.optimizations import SPEECH_SITES, BindContext, Probe, bind, lacking, named
-from harness.requests import Request, Speaker
 from harness.results import State
+from harness.worker.requests import Request, Speaker
 
 if TYPE_CHECKING:
-    from harness.machine import Machine
     from harness.models.cosyvoice2.config import CosyVoice2Config
     from harness.models.cosyvoice2.model_dir import ModelDir
     from harness.models.cosyvoice2.pipeline import Networks, Pipeline
+    from harness.worker.machine import Machine
 
 OPTIONS = ("size", "weights", "seed", "length")
 LENGTHS = ("forced", "model")

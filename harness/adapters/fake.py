@@ -17,11 +17,11 @@ from typing import Any
 
 import numpy as np
 
-from harness import spans
-from harness.machine import FakeMachine, Machine
 from harness.optimizations import SPEECH_SITES, Probe, counter, lacking, registry
-from harness.requests import Output, Request, Speaker
 from harness.results import State, setting, toggle_of
+from harness.worker import spans
+from harness.worker.machine import FakeMachine, Machine
+from harness.worker.requests import Output, Request, Speaker
 
 FAULTS = (
     "crash",

@@ -20,14 +20,14 @@ from harness.adapters import cosyvoice2
 from harness.adapters.base import Model, Target
 from harness.optimizations import PLANTED_SITES, BindContext, Probe, bind, lacking, named
 from harness.optimizations.sites import PlantedWork
-from harness.requests import Output, Request, Speaker
 from harness.results import State
-from harness.spans import span
+from harness.worker.requests import Output, Request, Speaker
+from harness.worker.spans import span
 
 if TYPE_CHECKING:
     import torch
 
-    from harness.machine import Machine
+    from harness.worker.machine import Machine
 
 UNITS = 100
 """Units of a request, unless the scenario says otherwise: together about 11 ms on one core of a present-day server."""

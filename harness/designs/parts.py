@@ -6,9 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from harness.results import Arm, State, setting
+from harness.worker import arms as worker_arms
 
-PLACEBO, HOST_DOSE, DEVICE_DOSE, UNINSTRUMENTED = "placebo", "host_dose", "device_dose", "uninstrumented"
-TWIN = "twin"
+HOST_DOSE, DEVICE_DOSE, UNINSTRUMENTED = worker_arms.HOST_DOSE, worker_arms.DEVICE_DOSE, worker_arms.UNINSTRUMENTED
+PLACEBO, TWIN = "placebo", "twin"
 CONTROLS = (PLACEBO, TWIN, HOST_DOSE, DEVICE_DOSE, UNINSTRUMENTED)
 """Names of the arms whose true effect is known. `uninstrumented` is the reference with nobody listening to its stages,
 `twin` a second placebo, in design `controls` alone."""

@@ -10,7 +10,7 @@ from pydantic import Field
 from harness.optimizations.registry import optimization
 from harness.optimizations.sites import BindContext, PlantedWork
 from harness.optimizations.witness import Witness, counter
-from harness.spans import count
+from harness.worker.spans import count
 
 OWN, GIVEN = "planted.own_units", "planted.given_units"
 """Events: a request did the adapter's own number of units, or that of the toggle. Either side reports one, and so costs

@@ -19,9 +19,9 @@ from harness.optimizations.registry import BITWISE, Check
 from harness.passes.cycle import at_once, known_requests_of
 from harness.passes.listening import Heard, words_heard
 from harness.processes import WorkerProcess
-from harness.requests import Request
 from harness.results import TOGETHER, Finding, toggle_of
 from harness.session import Session
+from harness.worker.requests import Request
 
 MAX_REQUESTS = 4
 """Kinds of request, spread over those of the workload, whose outputs are compared."""
@@ -94,8 +94,8 @@ def _examine(session: Session, worker: WorkerProcess, arm: str, checked: Sequenc
     shortest = min(checked, key=lambda index: len(workload.request(scenario, index).text))
     first = [*checked, *[shortest] * (MIN_REQUESTS - len(checked))]
     message = {
-        "do": "examine", "arm": arm, "toggles": {} if arm == PLACEBO else _parameters(session), "first": first,
-        "second": list(checked), "files": [str((session.journal.folder / file).absolute()) for file in files],
+        "do": "examine", "arm": arm, "probes": [] if arm == PLACEBO else _probes(session),
+        "first": session.wire.singles(first), "second": session.wire.singles(checked), "files": [str((session.journal.folder / file).absolute()) for file in files],
     }  # fmt: skip
     events = worker.ask(message, limit_s=session.limit_s)
     session.record(
@@ -111,14 +111,18 @@ def _examine(session: Session, worker: WorkerProcess, arm: str, checked: Sequenc
     )  # fmt: skip
 
 
-def _parameters(session: Session) -> dict[str, dict[str, Any]]:
-    """The parameters with which each toggle's witness is counted; of a toggle with several states, those of each."""
+def _probes(session: Session) -> list[dict[str, Any]]:
+    """What each toggle's witness is counted with; of a toggle with several states, the parameters of each."""
     states = {item.name: item.states for item in session.design.arms}
-    return {
-        name: dict(state) if isinstance(state := states[after][toggle_of(name)], Mapping) else {}
+    return [
+        {
+            "name": name,
+            "toggle": toggle_of(name),
+            "parameters": dict(state) if isinstance(state := states[after][toggle_of(name)], Mapping) else {},
+        }
         for name, _, after in session.design.pairs
         if name != TOGETHER
-    }
+    ]
 
 
 def _grade(session: Session, request: str, heard: Heard) -> None:

@@ -24,9 +24,9 @@ from harness.errors import WorkerError
 from harness.load import Load
 from harness.passes.cycle import first_cycle, known_requests_of
 from harness.processes import WorkerProcess
-from harness.requests import Request
 from harness.results import Look
 from harness.session import Session
+from harness.worker.requests import Request
 
 INIT_BLOCKS = 4
 """How often the pipelines of a block's arms are built after it, at most: building takes little, and varies more."""
@@ -65,9 +65,13 @@ class _Member:
 
 @dataclass(frozen=True, slots=True)
 class _Block:
+    """One request by the arms `order` of a group; `index` and `lane` are those of the workload."""
+
     group: str
+    order: tuple[str, ...]
+    index: int
+    lane: int
     request: Request
-    message: Mapping[str, Any]
 
 
 class _Wave:
@@ -179,7 +183,7 @@ class _Wave:
         if not planned:
             return
         load, began_s, first = Load(member.process.pid, active=not session.fake), time.monotonic(), ledger.blocks
-        message = {"do": "blocks", "blocks": [block.message for block in planned]}
+        message = {"do": "blocks", "blocks": self._as_told(member, planned)}
         answers = member.process.stream(message, limit_s=session.limit_s)
         for block, event in zip(planned, answers, strict=True):
             _record_block(session, member.number, block.group, event, block.request)
@@ -189,6 +193,25 @@ class _Wave:
         session.record_conditions("latency", member.number, first, began_s, load.since_start())
         if "init" in session.scenario.measure.metrics:
             self._build(member, planned)
+
+    def _as_told(self, member: _Member, planned: Sequence[_Block]) -> list[dict[str, Any]]:
+        """The blocks of a turn as a worker is told of them.
+
+        Of each, the arm that is timed first has an untimed request before it where another request, or the collector, came
+        before.
+        """
+        before = [None, *(block.request for block in planned)]
+        return [
+            self._session.wire.block(
+                block.order,
+                block.index,
+                block.lane,
+                rehearse=block.request != earlier,
+                settle=block.group == "settled",
+                dose_s=member.doses_s[block.request.concurrency],
+            )
+            for block, earlier in zip(planned, before, strict=False)
+        ]
 
     def _meet(self, member: _Member, block: _Block) -> None:
         """Take account of what kind of request a worker met; one that met every kind has worked, whatever comes."""
@@ -219,18 +242,14 @@ class _Wave:
         request = workload.request(session.scenario, index, lane)
         order = list(active[group])
         random.Random(f"{session.journal.folder.name} {session.device} {member.number} {group} {index}").shuffle(order)  # noqa: S311
-        message = {
-            "order": order, "request": index, "lane": lane, "settle": group == "settled",
-            "rehearse": True, "dose_s": member.doses_s[request.concurrency],
-        }  # fmt: skip
-        return _Block(group, request, message)
+        return _Block(group, tuple(order), index, lane, request)
 
     def _build(self, member: _Member, blocks: Sequence[_Block]) -> None:
         session, ledger = self._session, self._session.ledger
         for block in (block for block in blocks for _ in range(INIT_BLOCKS)):
             if ledger.init_s > INIT_SHARE * ledger.spent_s:
                 break
-            built = [arm for arm in block.message["order"] if arm == PLACEBO or arm not in CONTROLS]
+            built = [arm for arm in block.order if arm == PLACEBO or arm not in CONTROLS]
             random.Random(f"{session.journal.folder.name} {ledger.blocks}").shuffle(built)  # noqa: S311  not secrets
             (event,) = member.process.ask({"do": "init", "order": built}, limit_s=session.limit_s)
             _record_block(session, member.number, block.group, event, None)
@@ -337,7 +356,10 @@ def _warm_up(session: Session, number: int, worker: WorkerProcess) -> dict[int, 
     first = session.design.reference
     order = [first, *(arm for arm in arms if arm != first)]
     known = known_requests_of(session)
-    message = {"do": "warm_up", "arms": order, "requests": known, "others": _one_per_speaker(session, known)}
+    message = {
+        "do": "warm_up", "arms": order, "requests": session.wire.requests(known, workload.WARM_UP),
+        "others": session.wire.requests(_one_per_speaker(session, known), workload.WARM_UP),
+    }  # fmt: skip
     warm = worker.ask(message, limit_s=session.limit_s)
     _record_warm(session, number, "request", warm)
     concurrency = workload.concurrency(session.scenario)

@@ -62,7 +62,13 @@ def _shared_peaks(session: Session, arms: Sequence[str], repeat: int, number: in
     indexes = requests_of(session)
     for arm in arms:
         session.check_time()
-        message = {"do": "memory", "arm": arm, "requests": indexes, "dose": False, "snapshot": None}
+        message = {
+            "do": "memory",
+            "arm": arm,
+            "requests": session.wire.requests(indexes),
+            "dose": False,
+            "snapshot": None,
+        }
         events = worker.ask(message, limit_s=(2 + 2 * len(indexes)) * session.limit_s)
         worker.ask({"do": "forget", "arm": arm}, limit_s=session.limit_s)
         peak = _of_the_cycle([event["values"] for event in events])[EXACT]
@@ -87,7 +93,7 @@ def _peaks(session: Session, arm: str, repeat: int, number: int, worker: WorkerP
     indexes = requests_of(session)
     snapshot = _snapshot_file(session, arm) if repeat == 0 and arm not in CONTROLS else None
     message = {
-        "do": "memory", "arm": arm, "requests": indexes, "dose": arm in CONTROLS,
+        "do": "memory", "arm": arm, "requests": session.wire.requests(indexes), "dose": arm in CONTROLS,
         "snapshot": None if snapshot is None else str((session.journal.folder / snapshot).absolute()),
     }  # fmt: skip
     began_s = time.monotonic()

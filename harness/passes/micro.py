@@ -63,8 +63,8 @@ def _work(session: Session, todo: Sequence[Pair], number: int, worker: WorkerPro
 def _time(session: Session, number: int, worker: WorkerProcess, pair: Pair) -> None:
     name, reference, arm = pair
     message = {
-        "do": "place", "optimization": name, "arms": [reference, arm], "parameters": _parameters(session, pair),
-        "request": 0, "seed": f"{session.journal.folder.name} {session.device} {number} {name}",
+        "do": "place", "toggle": toggle_of(name), "arms": [reference, arm], "parameters": _parameters(session, pair),
+        "request": session.wire.request(0), "seed": f"{session.journal.folder.name} {session.device} {number} {name}",
     }  # fmt: skip
     for event in worker.stream(message, limit_s=session.limit_s):
         session.record(

@@ -14,13 +14,13 @@ from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import ExitStack
 
 from harness import sequential, workload
-from harness.cores import usable
 from harness.designs import CONFIRMATION
 from harness.errors import WorkerError
 from harness.passes.cycle import first_cycle, known_requests_of
 from harness.passes.latency import look
 from harness.processes import WorkerProcess
 from harness.session import Session
+from harness.worker.cores import usable
 
 PAIRS = 24
 """Groups of three processes into which the measuring time is divided."""
@@ -88,7 +88,7 @@ def _start(session: Session, stack: ExitStack, arm: str, core: int | None) -> Wo
 
 def _warm_up(session: Session, process: WorkerProcess, arms: Sequence[str]) -> None:
     process.ask({"do": "bind", "arms": list(arms)}, limit_s=session.limit_s)
-    known = known_requests_of(session)
+    known = session.wire.requests(known_requests_of(session), workload.WARM_UP)
     process.ask({"do": "warm_up", "arms": list(arms), "requests": known, "others": known}, limit_s=session.limit_s)
 
 
@@ -110,10 +110,7 @@ def _alternate(
         rng.shuffle(order)
         trials, wall_s = [], 0.0
         for arm in order:
-            single = {
-                "order": [arm], "request": first + done, "lane": 0, "settle": len(arms) > len(processes), "rehearse": False,
-                "dose_s": 0.0,
-            }  # fmt: skip
+            single = session.wire.block([arm], first + done, rehearse=False, settle=len(arms) > len(processes))
             process = processes[arm.rpartition("@")[2]]
             (event,) = process.ask({"do": "blocks", "blocks": [single]}, limit_s=session.limit_s)
             trials += event["trials"]

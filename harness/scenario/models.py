@@ -210,6 +210,8 @@ class Scenario(Keys):
             options["weights"] = str(self.resolve(options["weights"]))
         if str(options.get("voice", "")).endswith(".onnx"):
             options["voice"] = str(self.resolve(options["voice"]))
+        if options.get("python") is not None:
+            options["python"] = str(self.resolve(options["python"]))
         return options
 
     def gated(self) -> dict[str, dict[str, float]]:

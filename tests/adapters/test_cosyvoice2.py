@@ -14,13 +14,13 @@ import torch
 
 from harness.adapters.cosyvoice2 import ADAPTER, CosyVoice2Model
 from harness.errors import UsageError
-from harness.machine import machine
-from harness.measure import Bench
 from harness.optimizations import SPEECH_SITES, named, registry
 from harness.optimizations.witness import Counts, counter, judge
-from harness.requests import Output, Request, Speaker
 from harness.results import Arm, State
-from harness.together import Threads
+from harness.worker.machine import machine
+from harness.worker.measure import Bench
+from harness.worker.requests import Output, Request, Speaker
+from harness.worker.together import Threads
 
 TOGGLES: Mapping[str, State] = {
     "cached_cuda_check": True,

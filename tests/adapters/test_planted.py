@@ -9,14 +9,15 @@ from typing import Any
 import pytest
 import torch
 
-from harness import runner, spans, workload
+from harness import runner, workload
 from harness.adapters import cosyvoice2
 from harness.adapters.planted import ADAPTER, UNITS, PlantedModel, Unit
-from harness.machine import FakeMachine, machine
 from harness.optimizations import registry
-from harness.requests import Output, Request, Speaker
 from harness.results import Run, State
 from harness.scenario import Scenario
+from harness.worker import spans
+from harness.worker.machine import FakeMachine, machine
+from harness.worker.requests import Output, Request, Speaker
 from tests.conftest import Quiet
 
 SPEAKER = Speaker(id="nobody", audio=Path("nobody.wav"), text="", digest="")

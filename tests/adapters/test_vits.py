@@ -12,21 +12,22 @@ from typing import Any
 import numpy as np
 import pytest
 
-from harness import runner, spans
+from harness import runner
 from harness.adapters.vits import ADAPTER, SITES, VitsModel
 from harness.equivalence import accepted, by_words, grade
 from harness.errors import CheckpointError, UsageError
-from harness.machine import FakeMachine, machine
 from harness.models.vits import voice
 from harness.models.vits.phonemes import English, numbers
 from harness.optimizations import SPEECH_SITES, named, registry
 from harness.optimizations.registry import Check
 from harness.optimizations.witness import Counts, judge
-from harness.requests import Output, Request, Speaker
 from harness.results import State
 from harness.scenario import Scenario
 from harness.scenario.texts import TEXTS
 from harness.words import error_rate
+from harness.worker import spans
+from harness.worker.machine import FakeMachine, machine
+from harness.worker.requests import Output, Request, Speaker
 from tests import made_voice
 from tests.conftest import Quiet
 

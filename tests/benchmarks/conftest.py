@@ -14,11 +14,12 @@ import torch
 from harness import adapters
 from harness.adapters.base import Model
 from harness.adapters.vits import VitsModel
-from harness.machine import machine
 from harness.models.vits import voice
 from harness.optimizations import PLANTED_SITES, SPEECH_SITES, VOICE_SITES, lacking
-from harness.requests import Request, Speaker
 from harness.results import State
+from harness.worker.loading import loader
+from harness.worker.machine import machine
+from harness.worker.requests import Request, Speaker
 from tests import made_voice
 
 RECORDING_S, RATE_HZ = 3.5, 16_000
@@ -48,7 +49,7 @@ def make_place(tmp_path_factory: pytest.TempPathFactory, _one_thread: None) -> M
         if owner == "vits" and owner not in models:
             models[owner] = VitsModel(voice.read(made_voice.write(folder), "made"), lambda _: ["abc"], 24_000)
         if owner not in models:
-            models[owner] = adapters.adapter(owner).load({}, machine("cpu"), folder / owner)
+            models[owner] = loader(adapters.target(owner))({}, machine("cpu"), folder / owner)
         return models[owner], models[owner].place(toggle, state, _request(folder))
 
     return make

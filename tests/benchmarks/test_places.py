@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from harness.optimizations import named, registry
-from harness.places import events
 from harness.results import State
+from harness.worker.places import events
 from tests.benchmarks.conftest import MakePlace
 
 STATES: dict[str, tuple[State, ...]] = {

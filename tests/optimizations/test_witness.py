@@ -7,8 +7,8 @@ import re
 
 import pytest
 
-from harness import spans
 from harness.optimizations.witness import Counts, calls, counter, judge
+from harness.worker import spans
 
 
 def test_calls_are_counted_and_the_symbol_is_restored() -> None:

@@ -16,7 +16,7 @@ from harness.models.cosyvoice2.sampling import nucleus
 from harness.models.cosyvoice2.synthesis import Synthesiser
 from harness.models.cosyvoice2.tokenizer import TextTokenizer
 from harness.optimizations import BindContext, bind
-from harness.requests import Request, Speaker
+from harness.worker.requests import Request, Speaker
 
 Given = Mapping[str, Tensor]
 Settings = Mapping[str, Any]

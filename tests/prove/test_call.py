@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from harness.adapters.planted import UNITS, PlantedModel, Unit
-from harness.requests import Request, Speaker
+from harness.worker.requests import Request, Speaker
 from tests.prove.call import UNITS_VARIABLE, planted_call, told_call
 from tests.prove.decisions import SLOW_DOWNS, Job
 

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from harness.models.cosyvoice2.config import FlowConfig
 from harness.models.cosyvoice2.flow_encoder import FlowEncoder
 from harness.models.cosyvoice2.flow_estimator import FlowEstimator
-from harness.spans import span
+from harness.worker.spans import span
 
 NOISE_FRAMES = 15_000
 """300 s of mel frames: the longest utterance, prompt included. A different figure would be different noise."""

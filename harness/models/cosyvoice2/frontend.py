@@ -22,8 +22,8 @@ from harness.models.cosyvoice2.speaker_encoder import SpeakerEncoder
 from harness.models.cosyvoice2.speech_tokenizer import SpeechTokenizer
 from harness.models.cosyvoice2.text import PATTERNS, TextFrontEnd
 from harness.models.cosyvoice2.tokenizer import TextTokenizer, trained
-from harness.requests import Speaker
-from harness.spans import count, span
+from harness.worker.requests import Speaker
+from harness.worker.spans import count, span
 
 LONGEST_RECORDING_S = 30
 """The speech tokenizer was trained on no more."""

@@ -20,8 +20,8 @@ from harness.models.cosyvoice2.frontend import FrontEnd, FrontEndModels, ModelIn
 from harness.models.cosyvoice2.model_dir import ModelDir
 from harness.models.cosyvoice2.synthesis import Session, Synthesiser
 from harness.models.cosyvoice2.text import PATTERNS
-from harness.requests import Output, Request, Speaker
-from harness.spans import span
+from harness.worker.requests import Output, Request, Speaker
+from harness.worker.spans import span
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -17,7 +17,7 @@ from torch import Tensor
 from harness.models.cosyvoice2.config import CosyVoice2Config
 from harness.models.cosyvoice2.frontend import ModelInputs
 from harness.models.cosyvoice2.weights import AcousticModel
-from harness.spans import span
+from harness.worker.spans import span
 
 HOP_GROWTH = 2
 LARGEST_HOP = 4

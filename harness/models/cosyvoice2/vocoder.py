@@ -16,7 +16,7 @@ from torch.nn.utils.parametrizations import weight_norm
 
 from harness.models.cosyvoice2.config import VocoderConfig
 from harness.models.cosyvoice2.vocoder_source import F0Predictor, HarmonicSource
-from harness.spans import span
+from harness.worker.spans import span
 
 MAGNITUDE_LIMIT = 100.0
 FINAL_SLOPE = 0.01

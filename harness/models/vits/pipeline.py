@@ -17,8 +17,8 @@ from harness.models.vits import sessions
 from harness.models.vits.phonemes import numbers
 from harness.models.vits.voice import Voice
 from harness.optimizations.sites import GraphLevel
-from harness.requests import Output, Request
-from harness.spans import span
+from harness.worker.requests import Output, Request
+from harness.worker.spans import span
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

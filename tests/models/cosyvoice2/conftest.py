@@ -15,8 +15,8 @@ from harness.models.cosyvoice2.config import NANO
 from harness.models.cosyvoice2.pipeline import Networks, Pipeline, random_networks
 from harness.models.cosyvoice2.weights import fingerprint
 from harness.optimizations import BindContext, bind
-from harness.requests import Request, Speaker
 from harness.results import State
+from harness.worker.requests import Request, Speaker
 
 Record = Callable[..., Path]
 Build = Callable[..., Pipeline]

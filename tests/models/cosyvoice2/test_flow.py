@@ -14,7 +14,7 @@ from harness.models.cosyvoice2 import weights
 from harness.models.cosyvoice2.config import FULL, NANO
 from harness.models.cosyvoice2.flow import NOISE_FRAMES, ConditionalFlow, Flow, rand_noise
 from harness.models.cosyvoice2.flow_encoder import chunk_mask, relative_positions
-from harness.spans import Recorder, recording
+from harness.worker.spans import Recorder, recording
 
 PROMPT = 6
 CHUNK = 4

@@ -11,7 +11,7 @@ from harness.errors import UsageError
 from harness.models.cosyvoice2.config import NANO
 from harness.models.cosyvoice2.frontend import FrontEnd, Recordings
 from harness.models.cosyvoice2.pipeline import Networks
-from harness.requests import Speaker
+from harness.worker.requests import Speaker
 
 Record = Callable[..., Path]
 SitesOf = Callable[[Mapping[str, Any]], dict[str, Any]]

@@ -16,12 +16,12 @@ from transformers import AutoTokenizer
 
 from harness.adapters.cosyvoice2 import ADAPTER
 from harness.errors import CheckpointError, UsageError
-from harness.machine import machine
 from harness.models.cosyvoice2 import making, model_dir, tokenizer
 from harness.models.cosyvoice2.config import NANO, REDUCED, CosyVoice2Config
 from harness.models.cosyvoice2.frontend import random_front_end_networks
 from harness.models.cosyvoice2.onnx_networks import OnnxSpeakerEncoder, OnnxSpeechTokenizer
-from harness.requests import Output, Request, Speaker
+from harness.worker.machine import machine
+from harness.worker.requests import Output, Request, Speaker
 from tests.models.cosyvoice2.conftest import Record
 from tests.parity.inputs import TEXTS
 from tests.test_cli import harness

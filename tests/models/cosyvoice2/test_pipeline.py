@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 import torch
 
-from harness import spans
 from harness.errors import UsageError
 from harness.models.cosyvoice2.config import NANO
 from harness.models.cosyvoice2.pipeline import Pipeline
-from harness.requests import Output, Request
+from harness.worker import spans
+from harness.worker.requests import Output, Request
 
 Build = Callable[..., Pipeline]
 Ask = Callable[..., Request]

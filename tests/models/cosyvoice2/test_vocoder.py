@@ -10,7 +10,7 @@ from harness.models.cosyvoice2 import weights
 from harness.models.cosyvoice2.config import FULL, NANO
 from harness.models.cosyvoice2.vocoder import HiFT
 from harness.models.cosyvoice2.vocoder_source import HarmonicSource
-from harness.spans import Recorder, recording
+from harness.worker.spans import Recorder, recording
 
 FRAMES = 12
 

@@ -16,11 +16,12 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, Protocol
 
-from harness.errors import UsageError
-from harness.metrics import STAGE_PEAKS
-from harness.nvml import Card
-from harness.units import size
+from .card import Card
+from .errors import UsageError
+from .sizes import size
 
+STAGE_PEAKS = ("peak_allocated", "peak_reserved")
+"""Metrics of memory of which each stage has its own."""
 DOSE_BYTES = 64 * 2**20
 """Size of the known allocation that the memory pass makes to check its own counters."""
 EVENTS = ("device_mallocs", "device_frees", "alloc_retries")
@@ -72,9 +73,7 @@ class HostMemory:
 
     def hold_dose(self) -> Any:
         """Allocate and touch `DOSE_BYTES`; it is freed when the returned object goes."""
-        import numpy as np
-
-        return np.ones(DOSE_BYTES, dtype=np.uint8)
+        return bytearray(b"\x01") * DOSE_BYTES
 
     def refusal(self, error: BaseException) -> str:
         return str(error)
@@ -171,7 +170,7 @@ class CudaMemory(HostMemory):
     def events(self) -> Mapping[str, float | None]:
         stats = self._cuda.memory_stats(self._index)
         keys = ("num_device_alloc", "num_device_free", "num_alloc_retries")
-        return {name: float(stats[key]) if key in stats else None for name, key in zip(EVENTS, keys, strict=True)}
+        return {name: float(stats[key]) if key in stats else None for name, key in zip(EVENTS, keys)}
 
     def hold_dose(self) -> Any:
         import torch
@@ -248,8 +247,10 @@ def _rss_peak_bytes() -> float | None:
             if line.startswith("VmHWM:"):
                 return float(line.split()[1]) * 1024
     if sys.platform == "win32":
-        import psutil
-
+        try:
+            import psutil
+        except ImportError:
+            return None
         return float(psutil.Process().memory_info().peak_wset)
     import resource
 

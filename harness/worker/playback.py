@@ -8,10 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True)
 class Playback:
     """`longest_gap_s` between two arrivals (None where there is one chunk), how often the player ran dry, and how long
     it was silent in all after it had started.
@@ -28,17 +27,20 @@ def playback(arrivals_ns: Sequence[int], samples: Sequence[int], sample_rate_hz:
     A chunk without samples is no arrival: it ends no silence. Raises ValueError where the two differ in length, time
     runs backwards, or there is nothing to play.
     """
-    chunks = [(arrival, count) for arrival, count in zip(arrivals_ns, samples, strict=True) if count]
+    if len(arrivals_ns) != len(samples):
+        message = f"{len(arrivals_ns)} arrivals, but {len(samples)} counts of samples"
+        raise ValueError(message)
+    chunks = [(arrival, count) for arrival, count in zip(arrivals_ns, samples) if count]
     if not chunks:
         message = "nothing was played: no chunk has samples"
         raise ValueError(message)
-    waits_ns = [after - before for (before, _), (after, _) in pairwise(chunks)]
+    waits_ns = [after - before for (before, _), (after, _) in zip(chunks, chunks[1:])]
     if any(wait < 0 for wait in waits_ns):
         message = "arrivals run backwards in time"
         raise ValueError(message)
     underruns, silent = 0, 0
     ahead = 0  # sound that has arrived and not been played, in billionths of a sample, as are all times from here on
-    for wait_ns, (_, count) in zip(waits_ns, chunks, strict=False):
+    for wait_ns, (_, count) in zip(waits_ns, chunks):
         ahead += count * 10**9 - wait_ns * sample_rate_hz
         if ahead < 0:
             underruns += 1

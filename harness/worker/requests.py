@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
     import numpy as np
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 Mode = Literal["sft", "zero_shot", "cross_lingual", "voice_conversion"]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True)
 class Speaker:
     """A speaker prompt: a mono recording (`audio`, a file), what it says (`text`), and a name that is its identity.
 
@@ -27,7 +27,7 @@ class Speaker:
     digest: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True)
 class Request:
     """One text to speak, the same for every arm. `text` is unused for mode "voice_conversion", which speaks `source`.
 
@@ -46,9 +46,11 @@ class Request:
     concurrency: int = 1
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True)
 class Output:
     """What a request made: `audio` float32 [samples], mono, on the host; the speech tokens behind it, in order.
+
+    Where there is no numpy, an `array.array("f")` serves as well.
 
     `hit_cap` tells that generation ran to its longest allowed length instead of ending by itself.
     """
@@ -57,3 +59,18 @@ class Output:
     sample_rate_hz: int
     tokens: Sequence[int]
     hit_cap: bool = False
+
+
+def speaker_from(data: Mapping[str, Any]) -> Speaker:
+    """The speaker of `wire.speaker`'s plain data."""
+    return Speaker(id=data["id"], audio=Path(data["audio"]), text=data["text"], digest=data["digest"])
+
+
+def request_from(data: Mapping[str, Any]) -> Request:
+    """The request of `wire.request`'s plain data."""
+    source = data["source"]
+    return Request(
+        id=data["id"], mode=data["mode"], text=data["text"], speaker=speaker_from(data["speaker"]), seed=data["seed"],
+        stream=data["stream"], source=None if source is None else Path(source), stratum=data["stratum"],
+        concurrency=data["concurrency"],
+    )  # fmt: skip

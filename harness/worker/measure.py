@@ -10,24 +10,23 @@ from __future__ import annotations
 import gc
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, nullcontext
-from itertools import pairwise
 from pathlib import Path
 from random import Random
 from statistics import fmean
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from harness import allocations, places, spans
-from harness.adapters.base import Model, Target
-from harness.designs import DEVICE_DOSE, HOST_DOSE, UNINSTRUMENTED
-from harness.machine import Machine
-from harness.peaks import PeakRecorder, Points
-from harness.playback import playback
-from harness.requests import Output, Request, Speaker
-from harness.results import Arm
-from harness.together import Threads, values_of
+from . import allocations, audio, places, spans
+from .arms import DEVICE_DOSE, HOST_DOSE, UNINSTRUMENTED, Arm
+from .machine import Machine
+from .peaks import PeakRecorder, Points
+from .playback import playback
+from .probes import Probe
+from .requests import Output, Request, Speaker
+from .target import Model, Target, activation
+from .together import Threads, values_of
 
-if TYPE_CHECKING:
-    from harness.optimizations import Probe
+Begin = Callable[[str, str], None]
+"""Called with an arm and the id of its request before anything that may hang or die, so that a death has a name."""
 
 WARM_ROUNDS = 12
 """Warm-up gives up after this many requests of the reference arm, level or not."""
@@ -85,11 +84,13 @@ class Bench:
 
     def settle(self, arm: str, request: Request) -> None:
         """Run `request` untimed, so that what comes next finds the arm's own marks and no other's."""
-        if request.concurrency > 1:
-            self._threads.run(self.bind_others(arm, request.concurrency), request)
-        else:
-            self._targets[arm].run(request, _ignore)
-        self.machine.synchronize()
+        targets = self.bind_others(arm, request.concurrency)
+        with activation(targets):
+            if request.concurrency > 1:
+                self._threads.run(targets, request)
+            else:
+                targets[0].run(request, _ignore)
+            self.machine.synchronize()
 
     def time(self, arm: str, request: Request, dose_s: float = 0.0) -> dict[str, float | None]:
         """Time one request: the values of all latency metrics that it has. `dose_s` is the delay of a dose arm."""
@@ -99,18 +100,20 @@ class Bench:
         dose = self._dose(arm, dose_s)
         recorder = spans.Recorder(machine.mark, machine.clock_ns)
         chunks: list[tuple[int, int]] = []
-        machine.synchronize()
-        joules = machine.energy_j()
-        with nullcontext() if arm == UNINSTRUMENTED else spans.recording(recorder):
-            cpu_start, start = machine.cpu_time_ns(), machine.clock_ns()
-            with spans.span("request"):
-                waited = dose()
-                output = target.run(request, lambda samples: chunks.append((machine.clock_ns(), samples)))
+        with activation([target]):
             machine.synchronize()
-            end, cpu_end = machine.clock_ns(), machine.cpu_time_ns()
+            joules = machine.energy_j()
+            with nullcontext() if arm == UNINSTRUMENTED else spans.recording(recorder):
+                cpu_start, start = machine.cpu_time_ns(), machine.clock_ns()
+                with spans.span("request"):
+                    waited = dose()
+                    output = target.run(request, lambda samples: chunks.append((machine.clock_ns(), samples)))
+                machine.synchronize()
+                end, cpu_end = machine.clock_ns(), machine.cpu_time_ns()
+            used_j = machine.energy_j()
         values = _request_values(output, (end - start) / 1e9)
         values["cpu_time"] = (cpu_end - cpu_start) / 1e9
-        values["energy"] = _per_second(joules, machine.energy_j(), values["audio"])
+        values["energy"] = _per_second(joules, used_j, values["audio"])
         if request.stream:
             values["ttfa"] = (chunks[0][0] - start) / 1e9
             values |= _playback_values(chunks, output.sample_rate_hz)
@@ -123,9 +126,10 @@ class Bench:
         """Time equal requests at the same moment. A dose on the host delays them all; device times are not taken."""
         dose = self._dose(arm, dose_s) if arm == HOST_DOSE else _no_dose
         targets = self.bind_others(arm, request.concurrency)
-        joules = self.machine.energy_j()
-        together = self._threads.run(targets, request, dose)
-        used_j = self.machine.energy_j()
+        with activation(targets):
+            joules = self.machine.energy_j()
+            together = self._threads.run(targets, request, dose)
+            used_j = self.machine.energy_j()
         values = values_of(together, stream=request.stream)
         values["energy"] = _per_second(joules, used_j, request.concurrency * (values["audio"] or 0.0))
         if request.stream:
@@ -156,7 +160,7 @@ class Bench:
         return values
 
     def warm_up(
-        self, arm: str, requests: Sequence[Request], begin: Callable[[str], None]
+        self, arm: str, requests: Sequence[Request], begin: Begin
     ) -> list[tuple[Request, dict[str, float | None]]]:
         """Run requests of `arm` in turn until their times are level. Returns every sample, in order."""
         samples = []
@@ -164,7 +168,7 @@ class Bench:
         level_in_a_row = 0
         for index in range(max(WARM_ROUNDS, 2 * len(requests))):
             request = requests[index % len(requests)]
-            begin(arm)
+            begin(arm, request.id)
             values = self.time(arm, request)
             samples.append((request, values))
             latency = values["latency"] or 0.0
@@ -183,32 +187,32 @@ class Bench:
         rehearsal: Request | None,
         settle: bool,
         dose_s: float,
-        begin: Callable[[str], None],
+        begin: Begin,
     ) -> list[tuple[str, dict[str, float | None]]]:
-        """Every arm of `order` once on `request`. `begin(arm)` is called before each, so that a death has a name.
+        """Every arm of `order` once on `request`.
 
         `rehearsal` runs untimed before the first arm, so that none is timed right after a garbage collection or another
         request, and with `settle` before every arm.
         """
         trials = []
         for position, arm in enumerate(order):
-            begin(arm)
+            begin(arm, request.id)
             if rehearsal is not None and (settle or position == 0):
                 self.settle(arm, rehearsal)
             trials.append((arm, self.time(arm, request, dose_s)))
         return trials
 
-    def tidy(self, arms: Sequence[str], concurrency: int, begin: Callable[[str], None]) -> None:
+    def tidy(self, arms: Sequence[str], concurrency: int, begin: Begin) -> None:
         """Before blocks: bind what requests at the same moment need, and collect garbage where there may be much."""
         for arm in arms:
-            begin(arm)
+            begin(arm, "")
             self.bind_others(arm, concurrency)
-        if gc.get_count()[0] > GARBAGE:
+        if _tracked() > GARBAGE:
             gc.collect()
 
     def examine(
         self, arm: str, probes: Mapping[str, Probe], first: Sequence[Request], second: Mapping[Path, Request],
-        begin: Callable[[str], None],
+        begin: Begin,
     ) -> tuple[dict[str, tuple[int, list[int]]], list[dict[str, Any]]]:  # fmt: skip
         """Bind `arm` anew, run the requests `first` with all probes open, then those of `second`, untimed.
 
@@ -222,18 +226,21 @@ class Bench:
             target = self.model.bind(self._arms[arm].states, self._speakers)
             readings = [{name: tally.count for name, tally in tallies.items()}]
             for request in first:
-                begin(arm)
-                output = target.run(request, _ignore)
+                begin(arm, request.id)
+                with activation([target]):
+                    output = target.run(request, _ignore)
                 heard.setdefault(request.id, output)
                 readings.append({name: tally.count for name, tally in tallies.items()})
         counts = {
-            name: (readings[0][name], [after[name] - before[name] for before, after in pairwise(readings)])
+            name: (readings[0][name], [after[name] - before[name] for before, after in zip(readings, readings[1:])])
             for name in probes
         }
         outputs = []
         for file, request in second.items():
-            begin(arm)
-            outputs.append(_written(target.run(request, _ignore), heard[request.id], file))
+            begin(arm, request.id)
+            with activation([target]):
+                output = target.run(request, _ignore)
+            outputs.append(_written(output, heard[request.id], file))
         return counts, outputs
 
     def place(
@@ -269,7 +276,7 @@ class Bench:
         return values, recorder.points
 
     def allocations(self, arm: str, requests: Sequence[Request], file: Path) -> None:
-        """Run the requests once more and write what the allocator did to `file` (`harness.allocations`)."""
+        """Run the requests once more and write what the allocator did to `file` (`allocations.record`)."""
 
         def speak() -> None:
             for request in requests:
@@ -284,10 +291,7 @@ def _values_of(batch: places.Batch) -> dict[str, float | None]:
 
 def _written(output: Output, before: Output, file: Path) -> dict[str, Any]:
     """Write the audio of `output` to `file`; what else is told of it, `before` being what the same request made first."""
-    import soundfile
-
-    file.parent.mkdir(parents=True, exist_ok=True)
-    soundfile.write(file, output.audio, output.sample_rate_hz, format="WAV", subtype="FLOAT")
+    audio.write(file, output.audio, output.sample_rate_hz)
     tokens = list(map(int, output.tokens))
     same = tokens == list(map(int, before.tokens)) and output.audio.tobytes() == before.audio.tobytes()
     return {"tokens": tokens, "hit_cap": output.hit_cap, "as_first": same}
@@ -321,6 +325,12 @@ def _mean(readings: Sequence[Mapping[str, float | None]]) -> dict[str, float | N
     """The mean of each value over the readings that have it."""
     found = {name: [value for reading in readings if (value := reading.get(name)) is not None] for name in readings[0]}
     return {name: fmean(values) for name, values in found.items() if values}
+
+
+def _tracked() -> int:
+    """How many objects more than at the last collection the collector tracks, where Python counts them (PyPy does not)."""
+    counted = getattr(gc, "get_count", None)
+    return GARBAGE + 1 if counted is None else int(counted()[0])
 
 
 def _no_dose() -> float:

@@ -1,8 +1,8 @@
 """The worker process: one JSON command a line on stdin, events as JSON lines on a pipe of their own.
 
-Started as `python -m harness.worker`. The first line is the job; after `ready` each command is answered by events and a
-last one, `done` or `failed`. A worker holds one device, ends when its stdin closes, and knows nothing of statistics.
-What the model prints goes to the log.
+The first line is the job; after `ready` each command is answered by events and a last one, `done` or `failed`. A worker holds
+one device, ends when its stdin closes, and knows nothing of scenarios or statistics: which requests there are, and in which
+order, is sent to it. What the model prints goes to the log.
 """
 
 from __future__ import annotations
@@ -11,44 +11,47 @@ import ctypes
 import gc
 import json
 import os
+import platform
 import random
 import signal
 import sys
 import traceback
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from itertools import groupby
 from pathlib import Path
 from typing import IO, Any
 
-from harness import adapters, cores, workload
-from harness.errors import HarnessError, UsageError
-from harness.machine import Machine, machine
-from harness.measure import Bench
-from harness.processes import PROTOCOL
-from harness.requests import Request
-from harness.results import Arm, toggle_of
-from harness.scenario import Scenario
-from harness.spans import span, stage_of
+from . import PROTOCOL, cores
+from .arms import NamedStates
+from .errors import HarnessError, UsageError
+from .loading import loader
+from .machine import Machine, machine, torch_here
+from .measure import Bench
+from .requests import request_from, speaker_from
+from .spans import span, stage_of
 
 _PR_SET_PDEATHSIG = 1
 
 Reply = Callable[..., None]
+Data = Mapping[str, Any]
 
 
 class Worker:
-    """Answers the commands of one job: every public method is a command, its keyword arguments the message's keys."""
+    """Answers the commands of one job: every public method is a command, its keyword arguments the message's keys.
 
-    def __init__(self, job: Mapping[str, Any], device: Machine, reply: Reply) -> None:
-        scenario = Scenario.from_data(job["scenario"])
+    `target` in the job names what loads the model (`loading`), `options` are the target's own; requests and speakers are
+    data as `requests.request_from` reads them.
+    """
+
+    def __init__(self, job: Data, device: Machine, reply: Reply) -> None:
         self._machine = device
-        if not _is_fake(job):
+        if not job["fake"]:
             _set_threads(job["threads"])
         with span("loading"):
-            model = adapters.adapter(scenario.model.adapter).load(job["options"], device, Path(job["work_dir"]))
-        arms = [Arm(**arm) for arm in job["arms"]]
-        self._bench = Bench(model, self._machine, arms, workload.speakers(scenario))
-        self._scenario = scenario
+            model = loader(job["target"])(job["options"], device, Path(job["work_dir"]))
+        arms = [NamedStates(arm["name"], arm["states"]) for arm in job["arms"]]
+        self._bench = Bench(model, device, arms, [speaker_from(told) for told in job["speakers"]])
         self._reply = reply
         gc.collect()
         gc.disable()
@@ -57,10 +60,10 @@ class Worker:
             "ready",
             protocol=PROTOCOL,
             description=dict(model.description),
-            machine={**self._machine.describe(), "gc_objects": len(gc.get_objects())},
+            machine={**device.describe(), "python": _python(), "gc_objects": len(gc.get_objects())},
             core=None if chosen is None else asdict(chosen),
             not_applicable=dict(model.not_applicable()),
-            unavailable=dict(self._machine.unavailable()),
+            unavailable=dict(device.unavailable()),
         )
 
     def bind(self, arms: Sequence[str]) -> None:
@@ -68,35 +71,33 @@ class Worker:
             self._begin(arm)
             self._reply("bound", arm=arm, values=self._bench.bind(arm))
 
-    def warm_up(self, arms: Sequence[str], requests: Sequence[int], others: Sequence[int]) -> None:
+    def warm_up(self, arms: Sequence[str], requests: Sequence[Data], others: Sequence[Data]) -> None:
         """The first arm on `requests` until its times are level, then each other arm once on the requests `others`."""
         first, *rest = arms
-        warm = [self._request(index, workload.WARM_UP) for index in requests]
-        for request, values in self._bench.warm_up(first, warm, self._begin):
+        for request, values in self._bench.warm_up(first, [request_from(told) for told in requests], self._begin):
             self._reply("warm", arm=first, request=request.id, stratum=request.stratum, values=values)
+        others_read = [request_from(told) for told in others]
         for arm in rest:
-            for index in others:
-                request = self._request(index, workload.WARM_UP)
-                self._begin(arm)
+            for request in others_read:
+                self._begin(arm, request.id)
                 values = self._bench.time(arm, request)
                 self._reply("warm", arm=arm, request=request.id, stratum=request.stratum, values=values)
 
-    def blocks(self, blocks: Sequence[Mapping[str, Any]]) -> None:
+    def blocks(self, blocks: Sequence[Data]) -> None:
         """Blocks one after the other, garbage collected before the first alone; each is answered as it ends.
 
-        A block is `order` of its arms, `request` (its index) and `lane`, `settle`, `rehearse` and `dose_s`. With `rehearse`
-        the arm that is timed first has an untimed request before it where another request, or the collector, came before.
+        A block is `order` of its arms, `request`, `rehearsal` (a request, or None: what the arm that is timed first runs
+        untimed before it), `settle` (whether every arm does) and `dose_s`.
         """
         start = self._machine.clock_ns()
-        requests = [self._request(block["request"], block["lane"]) for block in blocks]
+        requests = [request_from(block["request"]) for block in blocks]
         arms = list(dict.fromkeys(arm for block in blocks for arm in block["order"]))
         self._bench.tidy(arms, max(request.concurrency for request in requests), self._begin)
-        for number, (block, request) in enumerate(zip(blocks, requests, strict=True)):
-            rehearses = block["settle"] or (block["rehearse"] and (number == 0 or request != requests[number - 1]))
+        for block, request in zip(blocks, requests):
             trials = self._bench.block(
                 block["order"],
                 request,
-                rehearsal=workload.rehearsal(self._scenario, block["request"]) if rehearses else None,
+                rehearsal=None if block["rehearsal"] is None else request_from(block["rehearsal"]),
                 settle=block["settle"],
                 dose_s=block["dose_s"],
                 begin=self._begin,
@@ -115,49 +116,45 @@ class Worker:
         self._reply("block", trials=trials, wall_s=(self._machine.clock_ns() - start) / 1e9)
 
     def examine(
-        self, arm: str, toggles: Mapping[str, Mapping[str, Any]], first: Sequence[int], second: Sequence[int],
-        files: Sequence[str],
-    ) -> None:  # fmt: skip
+        self, arm: str, probes: Sequence[Data], first: Sequence[Data], second: Sequence[Data], files: Sequence[str]
+    ) -> None:
         """Run requests `first` and then `second` on `arm`, one at a time.
 
-        In the first round the witnesses of all `toggles` (name, or name with a state -> parameters) are counted; the
-        outputs of the second are compared with those of the first, and written to `files`.
+        In the first round all `probes` count (each has the `name` under which it is answered, its `toggle` and the
+        `parameters`); the outputs of the second are compared with those of the first, and written to `files`.
         """
         self._begin(arm)
-        probes = {name: self._bench.model.probe(toggle_of(name), parameters) for name, parameters in toggles.items()}
-        written = {Path(file): self._single(index) for file, index in zip(files, second, strict=True)}
-        counts, outputs = self._bench.examine(arm, probes, list(map(self._single, first)), written, self._begin)
+        opened = {told["name"]: self._bench.model.probe(told["toggle"], told["parameters"]) for told in probes}
+        written = {Path(file): request_from(told) for file, told in zip(files, second)}
+        counts, outputs = self._bench.examine(arm, opened, [request_from(told) for told in first], written, self._begin)
         for name, (at_bind, per_request) in counts.items():
             self._reply("witness", optimization=name, at_bind=at_bind, per_request=per_request)
         for output in outputs:
             self._reply("output", **output)
 
-    def place(
-        self, optimization: str, arms: Sequence[str], parameters: Mapping[str, Any], request: int, seed: str
-    ) -> None:
+    def place(self, toggle: str, arms: Sequence[str], parameters: Data, request: Data, seed: str) -> None:
         """The place of a toggle timed alone, in the states that it has in both `arms`; each round is answered as it ends.
 
-        Without an optimization, an empty call beside itself. `parameters` are those of the witness.
+        Without a toggle, an empty call beside itself. `parameters` are those of the witness.
         """
         rng = random.Random(seed)  # noqa: S311  an order, not a secret
-        if optimization:
+        if toggle:
             self._begin(arms[-1])
-            toggle = toggle_of(optimization)
             probe = self._bench.model.probe(toggle, parameters)
-            made = self._bench.place(toggle, arms, self._request(request), probe, rng)
+            made = self._bench.place(toggle, arms, request_from(request), probe, rng)
         else:
             made = self._bench.empty_call(arms, rng)
         for trials in made:
             self._reply("block", trials=[{"arm": arm, "values": values} for arm, values in trials])
 
-    def memory(self, arm: str, requests: Sequence[int], *, dose: bool, snapshot: str | None) -> None:
+    def memory(self, arm: str, requests: Sequence[Data], *, dose: bool, snapshot: str | None) -> None:
         """Peaks, and memory over time, apart for each number of requests at the same moment, few first.
 
         With `snapshot` (a path), every allocation as well.
         """
         self._begin(arm)
         self._bench.bind(arm)
-        wanted = sorted(map(self._request, requests), key=lambda request: request.concurrency)
+        wanted = sorted(map(request_from, requests), key=lambda request: request.concurrency)
         for at_once, some in groupby(wanted, key=lambda request: request.concurrency):
             if at_once != wanted[0].concurrency:
                 self._machine.memory.release()
@@ -174,22 +171,22 @@ class Worker:
         """How much memory this process holds, and how much is free."""
         self._reply("room", room=dict(self._machine.room()))
 
-    def _begin(self, arm: str) -> None:
-        self._reply("begin", arm=arm)
+    def _begin(self, arm: str, request: str = "") -> None:
+        self._reply("begin", arm=arm, request=request)
 
-    def _request(self, index: int, lane: int = 0) -> Request:
-        return workload.request(self._scenario, index, lane)
 
-    def _single(self, index: int) -> Request:
-        """The request alone, however many of it the workload makes at the same moment."""
-        return replace(self._request(index), concurrency=1)
+def _python() -> str:
+    """Version, and implementation where it is not the usual one: "3.9.18", "3.9.16 (PyPy)"."""
+    implementation = platform.python_implementation()
+    return platform.python_version() + ("" if implementation == "CPython" else f" ({implementation})")
 
 
 def _set_threads(threads: int) -> None:
-    import torch
-
-    torch.set_num_threads(threads)
-    torch.set_num_interop_threads(1)
+    """Of PyTorch, where there is one; other libraries read the environment that the runner made."""
+    torch = torch_here()
+    if torch is not None:
+        torch.set_num_threads(threads)
+        torch.set_num_interop_threads(1)
 
 
 def _pin(core: int | None) -> cores.Choice | None:
@@ -220,15 +217,14 @@ def serve(commands: IO[str], events: IO[str]) -> None:
         arm = None
         try:
             if device is None or worker is None:
-                device = machine(
-                    message["device"], fake=_is_fake(message), vram_limit_bytes=message["vram_limit_bytes"]
-                )
+                _check_protocol(message)
+                device = machine(message["device"], fake=message["fake"], vram_limit_bytes=message["vram_limit_bytes"])
                 worker = Worker(message, device, reply)
             else:
                 getattr(worker, message.pop("do"))(**message)
         except Exception as error:  # noqa: BLE001  whatever the model raises is a result about its arm
             traceback.print_exc()
-            reply("failed", arm=arm, kind=_kind(error), message=_describe(error, device))
+            reply("failed", arm=arm, kind=_kind(error), message=_describe(error, device), protocol=PROTOCOL)
             if worker is None:
                 return
         else:
@@ -252,8 +248,11 @@ def _describe(error: Exception, device: Machine | None) -> str:
     return f"{type(error).__name__}{where}: {error}"
 
 
-def _is_fake(job: Mapping[str, Any]) -> bool:
-    return bool(job["scenario"]["model"]["adapter"] == "fake")
+def _check_protocol(job: Data) -> None:
+    spoken = job.get("protocol")
+    if spoken != PROTOCOL:
+        message = f"this worker speaks protocol {PROTOCOL}, and the runner {spoken or 'an older one'}"
+        raise UsageError(message)
 
 
 def _end_with_parent() -> None:
@@ -268,7 +267,3 @@ def main() -> None:
     events = os.fdopen(os.dup(sys.stdout.fileno()), "w", encoding="utf-8")
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
     serve(sys.stdin, events)
-
-
-if __name__ == "__main__":
-    main()

@@ -5,14 +5,17 @@ All hardware is touched through `Machine`. `FakeMachine` keeps its own time, so 
 
 from __future__ import annotations
 
+import importlib.util
+import os
 import threading
 import time
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any, Protocol
 
-from harness.errors import UsageError
-from harness.nvml import Card
-from harness.vram import CudaMemory, FakeMemory, HostMemory, Memory
+from .card import Card
+from .errors import UsageError
+from .vram import CudaMemory, FakeMemory, HostMemory, Memory
 
 
 class Machine(Protocol):
@@ -96,14 +99,14 @@ class CpuMachine:
         return {**self.memory.unavailable(), "energy": "no counter of energy is read on the CPU"}
 
     def room(self) -> Mapping[str, tuple[float, float]]:
-        """Of each memory, the bytes that this process holds and those that are still free."""
-        import psutil
-
-        return {"host": (float(psutil.Process().memory_info().rss), float(psutil.virtual_memory().available))}
+        """Of each memory, the bytes that this process holds and those that are still free, where that can be told."""
+        host = host_room()
+        return {} if host is None else {"host": host}
 
     def describe(self) -> Mapping[str, Any]:
-        import torch
-
+        torch = torch_here()
+        if torch is None:
+            return {"device": "cpu", "threads": None, "torch": None}
         return {"device": "cpu", "threads": torch.get_num_threads(), "torch": torch.__version__}
 
 
@@ -125,7 +128,8 @@ class CudaMachine(CpuMachine):
         self._index = index
         self.device = f"cuda:{index}"
         self.mark = self._mark
-        self._card = open_card(gpu_uuid(index))
+        self._uuid = gpu_uuid(index)
+        self._card = None if self._uuid is None else open_card(self._uuid)
         self._spin_hz = self._calibrate_spin()
         self.memory: CudaMemory = CudaMemory(index, vram_limit_bytes, self._card)
 
@@ -181,7 +185,7 @@ class CudaMachine(CpuMachine):
             **super().describe(),
             "device": self.device,
             "gpu": properties.name,
-            "gpu_uuid": self._card.uuid if self._card else None,
+            "gpu_uuid": self._uuid,
             "context_bytes": self.memory.context_bytes,
             "vram_limit_bytes": self.memory.limit_bytes,
             "gpu_memory_bytes": properties.total_memory,
@@ -260,11 +264,35 @@ def machine(device: str, *, fake: bool = False, vram_limit_bytes: int | None = N
     return CpuMachine() if device == "cpu" else CudaMachine(device, vram_limit_bytes)
 
 
-def gpu_uuid(index: int) -> str:
-    """The UUID of the CUDA device `index` as NVML writes it: the two number cards differently."""
+def torch_here() -> Any:
+    """PyTorch, imported; None where the interpreter has none."""
+    if importlib.util.find_spec("torch") is None:
+        return None
     import torch
 
-    return f"GPU-{torch.cuda.get_device_properties(index).uuid}"
+    return torch
+
+
+def host_room() -> tuple[float, float] | None:
+    """Resident bytes of this process, and bytes that the host still has; None where the system does not say."""
+    statm, meminfo = Path("/proc/self/statm"), Path("/proc/meminfo")
+    if statm.exists() and meminfo.exists():
+        resident = int(statm.read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+        free = next(line for line in meminfo.read_text().splitlines() if line.startswith("MemAvailable:"))
+        return float(resident), 1024.0 * int(free.split()[1])
+    try:
+        import psutil
+    except ImportError:
+        return None
+    return float(psutil.Process().memory_info().rss), float(psutil.virtual_memory().available)
+
+
+def gpu_uuid(index: int) -> str | None:
+    """The UUID of the CUDA device `index` as NVML writes it: the two number cards differently. None from old PyTorch."""
+    import torch
+
+    found = getattr(torch.cuda.get_device_properties(index), "uuid", None)
+    return None if found is None else f"GPU-{found}"
 
 
 def open_card(uuid: str) -> Card | None:

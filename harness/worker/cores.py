@@ -17,7 +17,7 @@ ROUNDS = 8
 SPIN_NS = 20_000_000
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True)
 class Choice:
     """The core that was chosen, and the slowest speed that was seen on it and on the median core, in loops per ns.
 

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from itertools import repeat
 from typing import Any
 
-from harness.machine import Machine
-from harness.optimizations import Probe
+from .machine import Machine
+from .probes import Probe
 
 Call = Callable[[], Any]
 BATCH_S = 0.0005
@@ -30,7 +30,7 @@ COUNTED = 2
 """Calls in which the witness is counted."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True)
 class Batch:
     """A timed batch: which side, the mean time of a call in seconds, and how many calls it had."""
 

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from harness.metrics import STAGE_PEAKS
-from harness.vram import Memory
+from .vram import STAGE_PEAKS, Memory
 
 Points = list[tuple[float, str, float, float, float]]
 

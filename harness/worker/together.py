@@ -14,12 +14,12 @@ from threading import Barrier, Event
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from harness.adapters.base import Target
-    from harness.machine import Machine
-    from harness.requests import Output, Request
+    from .machine import Machine
+    from .requests import Output, Request
+    from .target import Target
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True)
 class Answer:
     """One of the requests: its output, its chunks as (arrival in ns, samples), and seconds from the common start.
 
@@ -32,7 +32,7 @@ class Answer:
     latency_s: float
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True)
 class Together:
     """All requests of one moment. `wall_s` lasts until the last has ended; `waited_s` is the delay before they started."""
 
@@ -42,7 +42,7 @@ class Together:
     waited_s: float
 
 
-@dataclass(slots=True)
+@dataclass
 class _Gate:
     """Opened once all threads stand before it. `start_ns` is when the requests arrived, `open_ns` when they may go on."""
 
@@ -73,8 +73,7 @@ class Threads:
         gate, ready = _Gate(Event()), Barrier(len(targets) + 1)
         try:
             futures = [
-                thread.submit(self._one, target, request, ready, gate)
-                for thread, target in zip(self._threads, targets, strict=False)
+                thread.submit(self._one, target, request, ready, gate) for thread, target in zip(self._threads, targets)
             ]
             ready.wait()
             machine.synchronize()

@@ -1,0 +1,64 @@
+"""Another interpreter than this one, in which a worker is to run: whether it can."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from harness.errors import UsageError
+from harness.worker import OLDEST_PYTHON
+
+ANSWER_LIMIT_S = 60.0
+"""An interpreter on a slow disk may take so long to start."""
+_QUESTION = """\
+import json, sys
+sys.path[:] = [path for path in sys.path if path]
+try:
+    from importlib.util import find_spec
+except ImportError:
+    find_spec = lambda name: None
+found = {"version": list(sys.version_info[:3]), "lacking": [name for name in sys.argv[1:] if find_spec(name) is None]}
+sys.stdout.write("\\n" + json.dumps(found) + "\\n")
+"""
+"""Understood by every Python since 2.7; nothing is imported that it looks for."""
+
+
+def check(python: str, needs: Sequence[str], environment: Mapping[str, str]) -> None:
+    """Refuse an interpreter that is not there, is too old for a worker, or lacks a module that it `needs`.
+
+    `environment` is that of its process. Raises UsageError.
+    """
+    told = _asked(python, needs, environment)
+    version = ".".join(map(str, told["version"]))
+    if tuple(told["version"]) < OLDEST_PYTHON:
+        oldest = ".".join(map(str, OLDEST_PYTHON))
+        message = f"{python} is Python {version}; a worker needs {oldest} or newer"
+        raise UsageError(message)
+    if told["lacking"]:
+        message = (
+            f"{python} (Python {version}) has no {', '.join(told['lacking'])}; name the interpreter of the environment "
+            "in which the model runs"
+        )
+        raise UsageError(message)
+
+
+def _asked(python: str, needs: Sequence[str], environment: Mapping[str, str]) -> dict[str, Any]:
+    try:
+        done = subprocess.run(
+            [python, "-c", _QUESTION, *needs], env=dict(environment), capture_output=True, text=True,
+            timeout=ANSWER_LIMIT_S, check=False,
+        )  # fmt: skip
+        answer: dict[str, Any] = json.loads(done.stdout.strip().splitlines()[-1])
+    except OSError as error:
+        message = f"{python} cannot be started: {error.strerror or error}"
+        raise UsageError(message) from None
+    except subprocess.TimeoutExpired:
+        message = f"{python} does not answer within {ANSWER_LIMIT_S:g} s"
+        raise UsageError(message) from None
+    except (ValueError, IndexError):
+        said = (done.stderr or done.stdout).strip().splitlines()[-1:] or [f"it ended with {done.returncode}"]
+        message = f"{python} does not answer as a Python interpreter does: {said[0]}"
+        raise UsageError(message) from None
+    return answer

@@ -1,0 +1,31 @@
+"""The arms that a worker holds, as it knows them: a name, and the state of every toggle."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol, Union
+
+State = Union[bool, Mapping[str, Any]]
+"""A toggle's state: False = before, True = after with its defaults, a mapping = after with these parameters."""
+
+HOST_DOSE, DEVICE_DOSE, UNINSTRUMENTED = "host_dose", "device_dose", "uninstrumented"
+"""Names of the arms that a worker treats in a way of their own: two are delayed, and to the last one nobody listens."""
+
+
+class Arm(Protocol):
+    """One full assignment of the toggles. `results.Arm` says more of it, which is no business of a worker."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def states(self) -> Mapping[str, State]: ...
+
+
+@dataclass(frozen=True)
+class NamedStates:
+    """An arm as the runner sends it."""
+
+    name: str
+    states: Mapping[str, State]

@@ -1,0 +1,65 @@
+"""The seam between a worker and what it measures.
+
+    load(options, machine, work_dir) -> Model   weights in memory, once per worker; nothing here is timed
+    Model.bind(states, speakers) -> Target      a pipeline over those weights with the arm's toggles; timed as `init`
+    Target.run(request, on_chunk) -> Output     one request, timed; `on_chunk(samples)` is called as each chunk of that many
+                                                samples reaches the host
+
+`activation` is for targets whose toggles are changes of the whole process.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from typing import Any, Protocol
+
+from .arms import State
+from .probes import Probe
+from .requests import Output, Request, Speaker
+
+
+class Target(Protocol):
+    """A pipeline with an arm's toggles bound.
+
+    A target may have two more methods, without arguments: `activate` and `deactivate`. They are called, untimed, around each
+    of its requests, so that changes of the whole process that its arm needs (a replaced function, say) are in place while it
+    runs, and at no other time. Of several targets of one arm that run at the same moment, all are activated before and
+    deactivated in the reverse order after.
+    """
+
+    def run(self, request: Request, on_chunk: Callable[[int], None]) -> Output: ...
+
+
+class Model(Protocol):
+    """Weights in memory, and what can be built over them.
+
+    `not_applicable` names toggles that this target cannot take, with the reason. `probe` opens the witness of a toggle
+    with the given parameters; in our own interpreter the usual answer is `named(toggle).witness.probe(**parameters)`. `place`
+    makes one call of a toggle's place as `request` has it, for timing it alone; such calls are made inside `inference()`,
+    which is whatever a request runs in.
+    """
+
+    description: Mapping[str, Any]
+
+    def not_applicable(self) -> Mapping[str, str]: ...
+
+    def bind(self, states: Mapping[str, State], speakers: Sequence[Speaker]) -> Target: ...
+
+    def probe(self, optimization: str, parameters: Mapping[str, Any]) -> Probe: ...
+
+    def place(self, optimization: str, state: State, request: Request) -> Callable[[], Any]: ...
+
+    def inference(self) -> AbstractContextManager[Any]: ...
+
+
+@contextmanager
+def activation(targets: Sequence[Target]) -> Iterator[None]:
+    """Activate those of `targets` that have the methods for it; deactivated again, the last one first, whatever happens."""
+    with ExitStack() as stack:
+        for target in targets:
+            activate = getattr(target, "activate", None)
+            if activate is not None:
+                activate()
+                stack.callback(target.deactivate)  # type: ignore[attr-defined]  # whoever has the one has the other
+        yield
