@@ -49,7 +49,8 @@ def frontier(evidence: Evidence, refused: Mapping[str, str]) -> Iterator[Frontie
 
 
 def frontier_of_sets(joint: JointArms) -> Iterator[FrontierPoint]:
-    """Sets of toggles by latency against peak: those on the frontier, and none, each toggle alone and all together.
+    """Sets of toggles by latency against peak: those on the frontier, and none and all. Of sets that cannot be told apart, the
+    smaller stand for the larger that hold them.
 
     Of all arms where each has a peak of its own, otherwise of those that have. Its `toggle` is that of all together.
     """
@@ -72,8 +73,21 @@ def frontier_of_sets(joint: JointArms) -> Iterator[FrontierPoint]:
             points.append(
                 replace(point, peak_metric=peaks[0], peak=median(values), peak_low=min(values), peak_high=max(values))
             )
-    ends = {arm.name for arm in evidence.run.plan.arms if arm.role in ("none", "toggle", "all")}
-    yield from (point for point in _marked(points) if point.efficient or point.arm in ends)
+    ends = (joint.names[0], joint.names[-1])
+    marked = _marked(points)
+    yield from (p for p in marked if p.arm in ends or (p.efficient and not _has_equal_part(p, marked, joint)))
+
+
+def _has_equal_part(point: FrontierPoint, points: Sequence[FrontierPoint], joint: JointArms) -> bool:
+    """Whether fewer of the toggles of a set are on the frontier, too, and cannot be told apart from it."""
+    rows = dict(zip(joint.names, joint.on, strict=True))
+    own, mine = _spans(point), rows[point.arm]
+    for other in points:
+        theirs, spans = rows[other.arm], _spans(other)
+        is_part = bool((theirs <= mine).all()) and int(theirs.sum()) < int(mine.sum())
+        if is_part and other.efficient and own and spans and _alike(own, spans):
+            return True
+    return False
 
 
 def _peaks_of_sets(joint: JointArms) -> tuple[str, dict[str, list[float]]]:
@@ -184,6 +198,11 @@ def _spans(point: FrontierPoint) -> tuple[Span, Span] | None:
         return None
     low, high = point.ratio_low or point.ratio, point.ratio_high or point.ratio
     return (low, high), (point.peak_low or point.peak, point.peak_high or point.peak)
+
+
+def _alike(one: tuple[Span, Span], other: tuple[Span, Span]) -> bool:
+    """Whether neither figure can be told apart."""
+    return all(mine[0] <= yours[1] and yours[0] <= mine[1] for mine, yours in zip(one, other, strict=True))
 
 
 def _beats(one: tuple[Span, Span], other: tuple[Span, Span]) -> bool:

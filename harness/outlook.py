@@ -128,12 +128,12 @@ def show_plan(outline: Outline, say: Callable[[str], None], scenario: str) -> No
 
 
 def _brief(outline: Outline, scenario: str) -> Iterator[str]:
-    blocks = ", ".join(
-        f"{len(arms)}{' (each after an untimed request)' if name == 'settled' else ''}"
+    blocks = "; ".join(
+        f"{name} {len(arms)}{', each after an untimed request' if name == 'settled' else ''}"
         for name, arms in outline.groups.items()
     )
     yield (
-        f"plan for {outline.device}: {len(outline.arms)} arms, controls included; {blocks} in a block; "
+        f"plan for {outline.device}: {len(outline.arms)} arms, controls included; arms in a block: {blocks}. "
         f"{len(outline.pairs)} comparisons; {outline.workers} workers, up to {units.seconds(outline.budget_s, 3)} of measuring"
     )
     if outline.expected is None:

@@ -132,7 +132,7 @@ def test_memory_is_read_of_all_arms_in_one_process_and_else_of_none_each_and_all
     assert shares["resample_cache"].low == pytest.approx(shares["resample_cache"].high)
     assert not [t for t in run.attribution.total_log if t.metric == "peak_reserved"]
     assert {p.optimization: p.efficient for p in run.frontier} == {
-        "before": False, "resample_cache": True, "cached_device": False, "all": True,
+        "before": False, "resample_cache": True, "all": True,
     }  # fmt: skip
 
 

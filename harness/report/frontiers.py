@@ -10,8 +10,8 @@ from harness.report.words import mark, say
 from harness.results import TOGETHER, FrontierPoint, at_once, toggle_of
 
 _CHOOSE = mark(
-    "Choose among the sets on the frontier, by the memory that you have: each of the others is beaten in time or in memory. "
-    "Shown are these, none, and each optimization alone."
+    "Choose among the sets on the frontier, by the memory that you have: every other set is beaten in time or in memory, or is "
+    "no better than a smaller one that is shown. None and all stand beside them."
 )
 
 
