@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 from harness.report import html, markdown, svgs
 from harness.report.jointly import jointly
@@ -33,7 +34,7 @@ def pair(a: str, b: str, ratio: float, verdict: Joint, aliases: tuple[tuple[str,
     )  # fmt: skip
 
 
-def attribution(**changes: object) -> Attribution:
+def attribution(**changes: Any) -> Attribution:
     verdicts: tuple[Verdict, ...] = ("faster", "faster", "no material difference")
     so_far = [sum(LOGS[:n]) for n in (1, 2, 3)]
     found = Attribution(
@@ -60,10 +61,10 @@ def attribution(**changes: object) -> Attribution:
         ),
         smallest=(SmallestSet(optimizations=NAMES[:2], **PLACE, arm="x", wanted=0.95, kept=0.99, low=0.97, high=1.01),),
     )  # fmt: skip
-    return replace(found, **changes)  # type: ignore[arg-type]  a test's own changes
+    return replace(found, **changes)
 
 
-def run(**changes: object) -> Run:
+def run(**changes: Any) -> Run:
     return replace(calibrated(), attribution=attribution(**changes))
 
 
