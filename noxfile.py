@@ -210,6 +210,9 @@ def types(session: nox.Session) -> None:
 
 @nox.session(python=False, requires=["env"])
 def docs(session: nox.Session) -> None:
-    """Write the generated pages again: the scenario reference, the JSON Schema, and the pictures of the method."""
+    """Write the generated pages again: the scenario reference, the JSON Schema, the pictures of the method, the list of
+    published runs.
+    """
     run(session, "-m", "harness.scenario.docs", "docs")
     run(session, "-m", "tests.pictures", "docs/pictures")
+    run(session, "-m", "harness", "index", "reports", "--title", "Published runs")

@@ -7,16 +7,17 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from harness import effects, fraction, rules, sequential
-from harness.controls import family, margin_of
-from harness.jointly import Estimates, JointArms
+from harness.controls import allowance, calibrated, family, margin_of
+from harness.jointly import CONTROLS_GROUP, Estimates, JointArms
 from harness.metrics import metric
 from harness.results import (
     Attribution,
+    Control,
     Interaction,
     Joint,
     MainEffect,
@@ -42,11 +43,29 @@ STEPS_BY: Mapping[str, str] = {
 }
 
 
-def attribution(arms: JointArms, is_calibrated: Mapping[str, bool]) -> Attribution:
-    """What the arms of one device say, metric by metric; empty where an arm may not be compared."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Judging:
+    """Whether the controls vouch for a metric, and by how much an interval of log-ratios is lengthened for its verdict."""
+
+    trusted: bool
+    allowance: float
+
+
+def attribution(arms: JointArms, outcomes: Sequence[Control]) -> Attribution:
+    """What the arms of one device say, metric by metric; empty where an arm may not be compared.
+
+    `outcomes` are those of its controls: without them nothing is claimed, and what the placebo leaves open is added to
+    intervals before they are judged (decision 26).
+    """
     if arms.refused:
         return Attribution()
-    found = [part for name in arms.metrics() if (part := _of_metric(arms, name, is_calibrated)) is not None]
+    trusted = calibrated(list(outcomes))
+    found = []
+    for name in arms.metrics():
+        judging = Judging(trusted=trusted[family(name)], allowance=allowance(outcomes, name, CONTROLS_GROUP))
+        part = _of_metric(arms, name, judging)
+        if part is not None:
+            found.append(part)
     return joined(found)
 
 
@@ -81,11 +100,10 @@ def without_chance_finds(found: Attribution) -> Attribution:
     )
 
 
-def _of_metric(arms: JointArms, name: str, is_calibrated: Mapping[str, bool]) -> Attribution | None:
+def _of_metric(arms: JointArms, name: str, judging: Judging) -> Attribution | None:
     estimates = arms.estimates(name)
     if estimates is None:
         return None
-    trusted = is_calibrated[family(name)]
     place = {"metric": name, "device": arms.device}
     shares = estimates.shares()
     whole = float(estimates.of(effects.total(arms.on))[0].location)
@@ -99,29 +117,29 @@ def _of_metric(arms: JointArms, name: str, is_calibrated: Mapping[str, bool]) ->
             Share(optimization=toggle, share_log=share.location, low=share.low, high=share.high, **place)
             for toggle, share in zip(arms.toggles, shares, strict=False)
         ),
-        effects=tuple(_main_effects(arms, name, estimates, trusted=trusted)),
-        interactions=tuple(_interactions(arms, name, estimates, trusted=trusted)),
+        effects=tuple(_main_effects(arms, name, estimates, judging)),
+        interactions=tuple(_interactions(arms, name, estimates, judging)),
         steps=tuple(_steps(arms, name, estimates, shares)),
         smallest=tuple(_smallest(arms, name, estimates)),
     )
 
 
-def _main_effects(arms: JointArms, name: str, estimates: Estimates, *, trusted: bool) -> Iterator[MainEffect]:
+def _main_effects(arms: JointArms, name: str, estimates: Estimates, judging: Judging) -> Iterator[MainEffect]:
     words = rules.words_of(metric(name))
     for toggle, effect in zip(arms.toggles, estimates.mains(), strict=False):
         margin = margin_of(arms.evidence, name, toggle)
         verdict: Verdict = "inconclusive"
-        if trusted and effect.low is not None and effect.high is not None:
-            verdict, _ = rules.verdict(effect.low, effect.high, margin, words)
+        if judging.trusted and effect.low is not None and effect.high is not None:
+            verdict, _ = rules.verdict(effect.low, effect.high, margin, words, judging.allowance)
         ratio, low, high = _ratios(effect)
         yield MainEffect(
             optimization=toggle, metric=name, device=arms.device, ratio=ratio, ratio_low=low, ratio_high=high,
             margin=margin, verdict=verdict, level=effect.level,
-            error=sequential.smallest_error(effect, *rules.edges(margin)),
+            error=sequential.smallest_error(effect, *rules.edges(margin), judging.allowance),
         )  # fmt: skip
 
 
-def _interactions(arms: JointArms, name: str, estimates: Estimates, *, trusted: bool) -> Iterator[Interaction]:
+def _interactions(arms: JointArms, name: str, estimates: Estimates, judging: Judging) -> Iterator[Interaction]:
     groups = {pair: group for group in fraction.aliased(arms.on) for pair in group} if arms.is_orthogonal else {}
     found = estimates.interactions()
     for (first, second), effect in zip(fraction.pairs(len(arms.toggles)), found, strict=False):
@@ -131,22 +149,23 @@ def _interactions(arms: JointArms, name: str, estimates: Estimates, *, trusted: 
         ratio, low, high = _ratios(effect)
         yield Interaction(
             a=a, b=b, metric=name, device=arms.device, ratio=ratio, ratio_low=low, ratio_high=high, margin=margin,
-            verdict=_joint(effect, margin, lower_is_better=metric(name).better == "lower") if trusted else "inconclusive",
-            level=effect.level, error=sequential.smallest_error(effect, *rules.edges(margin)),
+            verdict=_joint(effect, margin, judging, lower_is_better=metric(name).better == "lower"),
+            level=effect.level, error=sequential.smallest_error(effect, *rules.edges(margin), judging.allowance),
             aliases=tuple((arms.toggles[one], arms.toggles[other]) for one, other in others),
         )  # fmt: skip
 
 
-def _joint(effect: Effect, margin: float, *, lower_is_better: bool) -> Joint:
+def _joint(effect: Effect, margin: float, judging: Judging, *, lower_is_better: bool) -> Joint:
     """How two toggles act together, by the whole interval of their interaction against the margin."""
-    if effect.low is None or effect.high is None:
+    if not judging.trusted or effect.low is None or effect.high is None:
         return "inconclusive"
+    low, high = effect.low - judging.allowance, effect.high + judging.allowance
     below, above = rules.edges(margin)
-    if below <= effect.low and effect.high <= above:
+    if below <= low and high <= above:
         return "independent"
-    if effect.high < below:
+    if high < below:
         return "reinforce" if lower_is_better else "hinder"
-    if effect.low > above:
+    if low > above:
         return "hinder" if lower_is_better else "reinforce"
     return "inconclusive"
 

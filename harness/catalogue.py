@@ -1,13 +1,21 @@
-"""What there is to choose from, as plain data for `harness list`. Imports no torch."""
+"""What there is to choose from, as plain data for `harness list`, and the runs below a folder. Imports no torch."""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
+from harness.errors import HarnessError
 from harness.optimizations import registry
 
+if TYPE_CHECKING:
+    from harness.report.listing import Found
+
+_PAGES = ("report.html", "report.md", "run.json")
+"""What of a run's folder is opened, the first that is there."""
 _WITHOUT_DIMENSIONS = {
     "fake": "planted costs and faults on a clock of its own, for tests",
     "planted": "a call of known cost, to see whether a slow-down of known size is found",
@@ -78,3 +86,28 @@ def _dimensions(item: Mapping[str, Any]) -> str:
         f"LLM {llm['layers']} layers of {llm['hidden']}; flow {flow['width']} wide, {flow['euler_steps']} steps; speech "
         f"tokenizer {tokenizer['layers']} layers of {tokenizer['width']}; speaker encoder growth {speaker['growth']}"
     )
+
+
+def runs(folder: Path, seen_from: Path) -> list[Found]:
+    """Every run in `folder` and below, with its place as seen from another folder; without samples where it is finished.
+
+    What cannot be read is among them, with the reason.
+    """
+    from harness import store
+
+    return [_found(path, seen_from) for path in store.below(folder)]
+
+
+def _found(path: Path, seen_from: Path) -> Found:
+    from harness import compare, store
+    from harness.report.listing import Found
+
+    place = Path(os.path.relpath(path.resolve(), seen_from.resolve())).as_posix()
+    file = next((name for name in _PAGES if (path / name).exists()), "")
+    try:
+        run = store.load(path, samples=False)
+        if not run.complete and not run.contrasts:
+            run = compare.evaluate(run)
+    except HarnessError as error:
+        return Found(place=place, run=None, file=file, fault=str(error).replace(f"{path}{os.sep}", ""))
+    return Found(place=place, run=run, file=file)

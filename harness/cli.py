@@ -11,7 +11,7 @@ import json
 import os
 import sys
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -22,6 +22,7 @@ from harness import __version__
 from harness.errors import HarnessError, UsageError
 
 if TYPE_CHECKING:
+    from harness.profiles.index import Index
     from harness.results import Run
 
 INTERRUPTED = 130
@@ -38,11 +39,15 @@ processes, with controls whose true effect is known, and checks that each toggle
   harness run seed-optimizations      measure, write the page, say where it is
   harness run smoke --budget 5s       a quick look
   harness report results/RUN          write the page of a run again
+  harness report results/A results/B  several runs side by side
+  harness show results/RUN            its tables, here in the terminal
+  harness index results               a page that lists them all, with a search
   harness plan smoke --detect 1%      how long a run takes here, and how much budget finds 1 %
   harness calibrate smoke             what this machine can tell apart: false alarms, smallest effect
   harness list optimizations          what can be toggled
   harness gate SCENARIO --base main   is this commit slower? for CI
   harness inspect PATH                where they apply in somebody's CosyVoice
+  harness profile smoke               where time goes, before and after: flame graphs
   harness doctor                      what on this machine makes timings noisy
   harness make-checkpoint --size reduced DIR   a model directory with random weights
 """
@@ -387,20 +392,161 @@ def _known(shelf: Any, chosen: Any, device: str) -> Any:
 
 
 @app.command()
+def profile(
+    scenario: Annotated[
+        str | None, typer.Argument(help="Name of a shipped scenario, or path of a YAML file; or give --run.")
+    ] = None,
+    run_folder: Annotated[
+        Path | None, typer.Option("--run", metavar="RUN", help="Add profiles to this run, of its scenario.")
+    ] = None,
+    arms: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--arm",
+            metavar="ARM",
+            show_default="before and after",
+            help="before, after, each (every toggle alone), or NAME=on,NAME=off. May be repeated.",
+        ),
+    ] = None,
+    kinds: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--with",
+            metavar="PROFILER",
+            help="py-spy, torch, memory (of a card) or host-memory. May be repeated.",
+            show_default="py-spy",
+        ),
+    ] = None,
+    seconds: Annotated[
+        str, typer.Option("--for", metavar="TIME", help="How long py-spy looks at each process.")
+    ] = "10s",
+    rounds: Annotated[int, typer.Option("--processes", min=1, help="Fresh processes of each arm.")] = 2,
+    native: Annotated[bool, typer.Option(help="Frames of libraries too, where py-spy can see them.")] = True,
+    device: DeviceOption = None,
+    settings: SettingsOption = None,
+    out: Annotated[Path, typer.Option(help="Folder in which the folder of the profiles is made.")] = Path("results"),
+    json_: JsonFlag = False,
+) -> None:
+    """Say why: where time and memory go, and what differs between before and after. Times nothing.
+
+    Each arm runs in fresh processes under each profiler. RUN/profiles/ gets flame graphs (red more, blue less), traces for
+    Perfetto, files for speedscope, and an index; with --run, the run's page links them from each toggle's card.
+    """
+    from rich.console import Console
+
+    from harness import profile_run
+    from harness.terminal import ProgressBar, show_profiles
+
+    chosen, folder = _to_profile(scenario, run_folder, settings or [], out)
+    wanted = profile_run.wanted(
+        chosen, arms or [], kinds or [], rounds=rounds, seconds=_seconds(seconds, "--for"), native=native
+    )
+    with ProgressBar() as progress:
+        try:
+            made, where = profile_run.profile(
+                chosen, folder, wanted, devices=_devices(chosen.devices, device), progress=progress
+            )
+        except KeyboardInterrupt:
+            raise typer.Exit(INTERRUPTED) from None
+    if run_folder is not None:
+        _write_reports(folder, html=folder / "report.html", markdown=None)
+    if json_:
+        typer.echo((where / "index.json").read_text(encoding="utf-8"))
+        return
+    show_profiles(made, where, Console(width=None if sys.stdout.isatty() else 120))
+
+
+def _to_profile(scenario: str | None, run_folder: Path | None, settings: list[str], out: Path) -> tuple[Any, Path]:
+    """The scenario to profile, and the folder of its run."""
+    from harness import store
+    from harness.scenario import Scenario
+
+    if (scenario is None) == (run_folder is None):
+        message = "name a scenario, or give --run RUN to add profiles to a run; not both"
+        raise UsageError(message)
+    if run_folder is None:
+        chosen = _load(scenario, settings, None)
+        return chosen, out / store.new_run_id(chosen.name)
+    if settings:
+        message = "--run takes the scenario from the run: give no --set with it"
+        raise UsageError(message)
+    return Scenario.from_data(store.load(run_folder).scenario), run_folder
+
+
+@app.command()
 def report(
-    folder: Annotated[Path, typer.Argument(metavar="RUN", help="Folder of a run.")],
-    html: Annotated[Path | None, typer.Option(help="Write the page here.", show_default="RUN/report.html")] = None,
+    folders: Annotated[
+        list[Path], typer.Argument(metavar="RUN...", help="Folder of a run; several are put side by side.")
+    ],
+    html: Annotated[
+        Path | None, typer.Option(help="Write the page here.", show_default="RUN/report.html, or RUN/comparison.html")
+    ] = None,
     markdown: Annotated[Path | None, typer.Option(help="Write Markdown here; - for stdout.")] = None,
+    again: Annotated[
+        bool,
+        typer.Option("--again", help="First judge what was measured by this version's rules, and write run.json anew."),
+    ] = False,
 ) -> None:
     """Write the HTML page, and Markdown for a pull request, of a run. Also for a run in progress or interrupted.
 
-    The page is one file. Its plots are written beside the run as SVG too, in RUN/plots.
+    The page is one file. Its plots are written beside the run as SVG too, in RUN/plots. Several runs stand side by side on
+    one page, each with its own verdicts; what cannot be compared is refused, with the reason.
     """
+    several = len(folders) > 1
+    if again:
+        _judge_again(folders)
     if html is None and markdown is None:
-        html = folder / "report.html"
-    page = _write_reports(folder, html=html, markdown=markdown)
+        html = folders[0] / ("comparison.html" if several else "report.html")
+    if several:
+        _write_comparison(folders, html=html, markdown=markdown)
+    else:
+        _write_reports(folders[0], html=html, markdown=markdown)
     if html is not None:
-        typer.echo(f"page  {page.resolve().as_uri()}", err=markdown == Path("-"))
+        typer.echo(f"page  {html.resolve().as_uri()}", err=markdown == Path("-"))
+
+
+@app.command()
+def show(
+    folder: Annotated[Path, typer.Argument(metavar="RUN", help="Folder of a run.")],
+    json_: JsonFlag = False,
+) -> None:
+    """Print the tables of a run's report, as wide as the terminal. Also for a run in progress or interrupted.
+
+    With --json the answers, controls and contrasts with plain numbers, and the verdicts that may be drawn from them.
+    """
+    from rich.console import Console
+
+    from harness.report import json_text
+    from harness.report.terminal import terminal
+
+    result = _evaluated(folder)
+    if json_:
+        typer.echo(json_text(result))
+        return
+    Console(width=None if sys.stdout.isatty() else 120).print(terminal(result))
+
+
+@app.command("index")
+def index_(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="Folder with runs, at any depth.")] = Path("results"),
+    out: Annotated[Path | None, typer.Option(help="Write the page here.", show_default="DIR/index.html")] = None,
+    title: Annotated[str, typer.Option(help="What stands at its head.")] = "Runs",
+) -> None:
+    """Write a page that lists all runs below a folder, the newest first, with a search. Links lead to their pages.
+
+    The page is one file; it needs no network, and without JavaScript only the search is missing.
+    """
+    from harness import catalogue
+    from harness.report import index
+
+    if not folder.is_dir():
+        message = f"{folder}: there is no such folder; name one that holds runs"
+        raise UsageError(message)
+    out = out or folder / "index.html"
+    found = catalogue.runs(folder, seen_from=out.parent)
+    out.parent.mkdir(parents=True, exist_ok=True)
+    out.write_text(index(found, title), encoding="utf-8")
+    typer.echo(f"{len(found)} run{'' if len(found) == 1 else 's'}\npage  {out.resolve().as_uri()}")
 
 
 @app.command()
@@ -608,12 +754,44 @@ def _devices(listed: tuple[str, ...], wanted: str | None) -> tuple[str, ...]:
     return (wanted,)
 
 
-def _write_reports(folder: Path, *, html: Path | None, markdown: Path | None) -> Path:
-    from harness import compare, report, store
+def _evaluated(folder: Path) -> Any:
+    """The run in `folder`; where it has no contrasts yet, with those of what was measured until now."""
+    from harness import compare, store
 
     result = store.load(folder)
-    if not result.contrasts:
-        result = compare.evaluate(result)
+    return result if result.contrasts else compare.evaluate(result)
+
+
+def _write_comparison(folders: list[Path], *, html: Path | None, markdown: Path | None) -> None:
+    """Write several runs side by side. Raises UsageError where they cannot be compared."""
+    from harness.report import comparing
+
+    found = comparing.compare([_evaluated(folder) for folder in folders])
+    if html is not None:
+        html.parent.mkdir(parents=True, exist_ok=True)
+        html.write_text(comparing.html(found), encoding="utf-8")
+    if markdown == Path("-"):
+        typer.echo(comparing.markdown(found))
+    elif markdown is not None:
+        markdown.write_text(comparing.markdown(found), encoding="utf-8")
+
+
+def _judge_again(folders: Sequence[Path]) -> None:
+    """Derive controls, contrasts and findings anew from the samples of runs that are complete."""
+    from harness import compare, store
+
+    for folder in folders:
+        run = store.load(folder)
+        if not (folder / store.RUN_FILE).exists():
+            message = f"{folder}: the run is not complete, and has no verdicts yet: harness run --resume {folder}"
+            raise UsageError(message)
+        store.save(compare.evaluate(run), folder)
+
+
+def _write_reports(folder: Path, *, html: Path | None, markdown: Path | None) -> Path:
+    from harness import report
+
+    result = _evaluated(folder)
     if markdown == Path("-"):
         typer.echo(report.markdown(result))
     elif markdown is not None:
@@ -623,6 +801,18 @@ def _write_reports(folder: Path, *, html: Path | None, markdown: Path | None) ->
     return html or folder
 
 
+def _profiles_in(folder: Path) -> Index | None:
+    """The index of the profiles in a run's folder; None, with a word on stderr, where it cannot be read."""
+    from harness.profiles import index as indexes
+
+    path = folder / indexes.FOLDER / indexes.INDEX_FILE
+    try:
+        return indexes.read(path.read_bytes()) if path.exists() else None
+    except UsageError as error:
+        typer.echo(f"harness: profiles are not linked: {error}", err=True)
+        return None
+
+
 def _write_page(result: Run, folder: Path, html: Path) -> None:
     """The page at `html`, its plots and the pages of allocations in the run's folder, whose files the page links to."""
     from harness import report, store
@@ -630,7 +820,10 @@ def _write_page(result: Run, folder: Path, html: Path) -> None:
     for kept in sorted((folder / "memory").glob("*.json")):
         data = json.loads(kept.read_text(encoding="utf-8"))
         kept.with_suffix(".html").write_text(report.allocations(kept.stem, data), encoding="utf-8")
-    made = report.render(result, store.files(folder) if html.resolve().parent == folder.resolve() else {})
+    beside = html.resolve().parent == folder.resolve()
+    made = report.render(
+        result, store.files(folder) if beside else {}, profiles=_profiles_in(folder) if beside else None
+    )
     html.parent.mkdir(parents=True, exist_ok=True)
     html.write_text(made.html, encoding="utf-8")
     plots = folder / "plots"

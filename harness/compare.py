@@ -5,17 +5,17 @@ from __future__ import annotations
 import math
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from harness import rules, sequential
 from harness.attribution import attribution, joined, without_chance_finds
-from harness.controls import FAMILIES, calibrated, controls, family, margin_of
+from harness.controls import FAMILIES, allowance, calibrated, controls, family, margin_of
 from harness.evidence import Evidence
 from harness.expected import expectations
 from harness.findings import findings
 from harness.frontier import frontier, frontier_of_sets
-from harness.jointly import JointArms
+from harness.jointly import CONTROLS_GROUP, JointArms
 from harness.metrics import EXACT, METRICS, SITE, SUMMARISED, Metric, metric
 from harness.optimizations import named
 from harness.optimizations.witness import Counts, Expected, Witness, judge
@@ -53,13 +53,13 @@ def evaluate(run: Run) -> Run:
         evidence = Evidence(run, device)
         outcome = controls(evidence)
         outcomes += outcome
-        contrasts += _without_chance_finds(_contrasts(evidence, calibrated(outcome)))
+        contrasts += _without_chance_finds(_contrasts(evidence, outcome))
         found += findings(evidence)
         arms += _arms(evidence)
         expected += expectations(evidence)
         joint = JointArms(evidence)
         if joint:
-            attributions.append(attribution(joint, calibrated(outcome)))
+            attributions.append(attribution(joint, outcome))
         points += frontier(evidence, _refused(evidence))
         points += frontier_of_sets(joint) if joint else ()
     recorded = [finding for finding in run.findings if finding not in found]
@@ -103,10 +103,12 @@ def _refused(evidence: Evidence) -> dict[str, str]:
 def decided(run: Run, device: str, look: int) -> tuple[frozenset[str], Mapping[str, bool]]:
     """What look number `look` at a run in progress settles: optimizations whose every contrast of the latency pass is
     decided, and of each control of that pass whether it has passed, in all of its metrics.
+
+    A control that has yet to pass decides nothing here: what is settled is so whatever it may leave open when it passes.
     """
     evidence = Evidence(run, device)
-    trusted = dict.fromkeys(FAMILIES, True)
-    contrasts = _without_chance_finds(_contrasts(evidence, trusted, look=look))
+    outcomes = controls(evidence)
+    contrasts = _without_chance_finds(_contrasts(evidence, outcomes, look=look))
     missing = run.unavailable.get(device, {})
     waiting = {
         contrast.optimization
@@ -115,14 +117,16 @@ def decided(run: Run, device: str, look: int) -> tuple[frozenset[str], Mapping[s
     }
     settled = {name for name, _, _ in run.plan.pairs} - waiting
     passed: dict[str, bool] = {}
-    for control in controls(evidence):
+    for control in outcomes:
         if metric(control.metric).pass_ == "latency":
             passed[control.name] = passed.get(control.name, True) and control.passed
     return frozenset(settled), passed
 
 
-def _contrasts(evidence: Evidence, is_calibrated: Mapping[str, bool], look: int | None = None) -> Iterator[Contrast]:
+def _contrasts(evidence: Evidence, outcomes: list[Control], look: int | None = None) -> Iterator[Contrast]:
     """All contrasts, or those that a `look` at a run in progress asks for: of the scenario's metrics, over all requests."""
+    is_calibrated = calibrated(outcomes) if look is None else dict.fromkeys(FAMILIES, True)
+    joint, home = JointArms(evidence), CONTROLS_GROUP if evidence.run.plan.joint else ""
     for optimization, reference, arm in evidence.run.plan.pairs:
         state, reason = _state(evidence, optimization, reference, arm)
         for name in evidence.metric_names:
@@ -135,45 +139,41 @@ def _contrasts(evidence: Evidence, is_calibrated: Mapping[str, bool], look: int 
             for stratum in ("", *strata) if len(strata) > 1 else ("",):
                 error = ERROR / (len(strata) if stratum else 1)
                 pair = (optimization, reference, arm)
+                allowed = allowance(outcomes, name, home or evidence.group_of(reference, arm))
                 yield _contrast(
-                    evidence, name, pair, (state, reason), is_calibrated, stratum=stratum, error=error, look=look
-                )
+                    joint, name, pair, (state, reason), is_calibrated[family(name)], allowed, stratum=stratum,
+                    error=error, look=look,
+                )  # fmt: skip
 
 
 def _contrast(
-    evidence: Evidence,
+    joint: JointArms,
     name: str,
     pair: tuple[str, str, str],
     invalid: tuple[Verdict | None, str],
-    is_calibrated: Mapping[str, bool],
+    trusted: bool,  # noqa: FBT001  one fact of two values
+    allowed: float,
     *,
     stratum: str,
     error: float,
     look: int | None,
 ) -> Contrast:
-    optimization, reference, arm = pair
+    evidence, (optimization, reference, arm) = joint.evidence, pair
     facts, margin = metric(name), margin_of(evidence, name, optimization)
     part = 1.0 if facts.is_memory else evidence.part_of_error(optimization, look)
-    is_aside = facts.pass_ == "latency" and not evidence.is_timed(arm)
-    if is_aside:
-        effect = JointArms(evidence).effect_of(name, optimization, 1 - error * part)
-        before, after = _values_of_sides(evidence, name, optimization)
-        typical_before, typical_after = quantiles(before).get("p50"), quantiles(after).get("p50")
-    else:
-        effect = evidence.effect(name, reference, arm, level=1 - error * part, stratum=stratum)
-        before, after = evidence.paired_values(name, reference, arm, stratum)
-        typical_before, typical_after = evidence.typical(name, reference, arm, stratum)
+    figures = _figures(joint, name, pair, 1 - error * part, stratum)
+    effect, before, after = figures.effect, figures.before, figures.after
     verdict, reason = invalid
     if verdict is None:
         missing = _why_missing(evidence, facts, before, after)
-        verdict, reason = _verdict(effect, facts, margin, missing, calibrated=is_calibrated[family(name)])
+        verdict, reason = _verdict(effect, facts, margin, missing, calibrated=trusted, allowed=allowed)
     witness_before, witness_after = _witness_figures(evidence, optimization, reference, arm)
     return Contrast(
         optimization=optimization, metric=name, device=evidence.device, stratum=stratum, level=1 - error,
-        error=None if effect is None else sequential.smallest_error(effect, *rules.edges(margin)) * ERROR / (error * part),
-        unit=facts.unit, statistic=_ASIDE if is_aside else _statistic(name),
+        error=None if effect is None else sequential.smallest_error(effect, *rules.edges(margin), allowed) * ERROR / (error * part),
+        unit=facts.unit, statistic=figures.statistic,
         reference_arm=reference, arm=arm, margin=margin, verdict=verdict, reason=reason,
-        before=typical_before, after=typical_after,
+        before=figures.typical_before, after=figures.typical_after,
         ratio=None if effect is None else math.exp(effect.location),
         ratio_low=None if effect is None or effect.low is None else math.exp(effect.low),
         ratio_high=None if effect is None or effect.high is None else math.exp(effect.high),
@@ -183,10 +183,33 @@ def _contrast(
     )  # fmt: skip
 
 
-def _values_of_sides(evidence: Evidence, name: str, toggle: str) -> tuple[list[float], list[float]]:
-    """The metric's values in all timed arms that have a toggle off, and in all that have it on."""
-    off, on = JointArms(evidence).sides(toggle)
-    return [v for arm in off for v in evidence.values(name, arm)], [v for arm in on for v in evidence.values(name, arm)]
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Figures:
+    """What a contrast rests on: its effect, the values of both sides, what stands for them, and how the effect was formed."""
+
+    effect: Effect | None
+    before: Sequence[float]
+    after: Sequence[float]
+    typical_before: float | None
+    typical_after: float | None
+    statistic: str
+
+
+def _figures(joint: JointArms, name: str, pair: tuple[str, str, str], level: float, stratum: str) -> _Figures:
+    """Of a pair of arms its paired values; of a toggle whose arm is not timed those of all arms with it off and on."""
+    evidence, (optimization, reference, arm) = joint.evidence, pair
+    if metric(name).pass_ == "latency" and not evidence.is_timed(arm):
+        off, on = ([v for arm in side for v in evidence.values(name, arm)] for side in joint.sides(optimization))
+        return _Figures(
+            effect=joint.effect_of(name, optimization, level), before=off, after=on,
+            typical_before=quantiles(off).get("p50"), typical_after=quantiles(on).get("p50"), statistic=_ASIDE,
+        )  # fmt: skip
+    before, after = evidence.paired_values(name, reference, arm, stratum)
+    typical_before, typical_after = evidence.typical(name, reference, arm, stratum)
+    return _Figures(
+        effect=evidence.effect(name, reference, arm, level=level, stratum=stratum), before=before, after=after,
+        typical_before=typical_before, typical_after=typical_after, statistic=_statistic(name),
+    )  # fmt: skip
 
 
 _ASIDE = "main effect over all arms that have it on and off (of sampled orders, the mean change in its place), t interval over workers"
@@ -248,16 +271,18 @@ def _why_missing(evidence: Evidence, facts: Metric, before: Sequence[float], aft
 
 
 def _verdict(
-    effect: Effect | None, facts: Metric, margin: float, missing: str, *, calibrated: bool
+    effect: Effect | None, facts: Metric, margin: float, missing: str, *, calibrated: bool, allowed: float
 ) -> tuple[Verdict, str]:
-    """The verdict by the whole interval against the margin, and its reason where the figures do not say it."""
+    """The verdict by the whole interval against the margin, lengthened by what is `allowed` for, and its reason where the
+    figures do not say it.
+    """
     if effect is None:
         return "inconclusive", missing
     if effect.low is None or effect.high is None:
         return "inconclusive", f"no interval from {effect.workers} worker(s)"
     if not calibrated:
         return "inconclusive", "not calibrated: the controls of this run did not pass"
-    return rules.verdict(effect.low, effect.high, margin, rules.words_of(facts))
+    return rules.verdict(effect.low, effect.high, margin, rules.words_of(facts), allowed)
 
 
 def _state(evidence: Evidence, optimization: str, reference: str, arm: str) -> tuple[Verdict | None, str]:

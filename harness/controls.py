@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from statistics import median
 
 from harness import rules
@@ -68,6 +68,19 @@ def calibrated(outcomes: list[Control]) -> Mapping[str, bool]:
     return {name: bool(passed) and all(passed) for name, passed in by_family.items()}
 
 
+def allowance(outcomes: Iterable[Control], name: str, group: str) -> float:
+    """By how much the interval of a metric is lengthened for its verdict, as a log-ratio: what the placebo of its group of
+    arms leaves open. In a gate nothing: its own interval has to be narrow.
+    """
+    vouching = "init" if family(name) == "init" else "latency"
+    if family(name) not in ("latency", "device", "init"):
+        return 0.0
+    wanted = control_name(PLACEBO, group)
+    return max(
+        (control.allowance for control in outcomes if (control.name, control.metric) == (wanted, vouching)), default=0.0
+    )
+
+
 def family(name: str) -> str:
     """Which controls vouch for a metric: one of `FAMILIES`."""
     if metric(name).is_memory:
@@ -78,23 +91,20 @@ def family(name: str) -> str:
 
 
 def _placebo(evidence: Evidence, name: str, group: str, level: float) -> Control:
-    bound = margin_of(evidence, name) / 2
+    margin = margin_of(evidence, name)
     effect = evidence.effect(name, evidence.reference, PLACEBO, level=level, group=group)
     low, high = _ends(effect)
     if low is None or high is None:
-        passed, reason = False, _no_interval(effect)
+        found = rules.Placebo(passed=False, reason=_no_interval(effect))
+    # in a gate, and in a block of many arms, the intervals of the verdicts have to be narrow: decisions 14 and 25
+    elif evidence.run.plan.limits or (evidence.run.plan.joint and group != "request"):
+        found = rules.placebo_not_told_apart(low, high, "processes" if evidence.run.plan.limits else "arms")
     else:
-        # in a gate, and in a block of many arms, the intervals of the verdicts have to be narrow: decisions 14 and 25
-        is_one_pair_of_many = bool(evidence.run.plan.limits or (evidence.run.plan.joint and group != "request"))
-        passed, reason = (
-            rules.placebo_not_told_apart(low, high, "processes" if evidence.run.plan.limits else "arms")
-            if is_one_pair_of_many
-            else rules.placebo(low, high, bound)
-        )
+        found = rules.placebo(low, high, margin)
     return Control(
         name=control_name(PLACEBO, group),
         device=evidence.device, metric=name, unit="log-ratio", expected=0.0, low=low, high=high,
-        level=level, bound=bound, passed=passed, reason=reason,
+        level=level, bound=margin / 2, passed=found.passed, reason=found.reason, allowance=found.allowance,
     )  # fmt: skip
 
 

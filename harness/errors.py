@@ -8,6 +8,7 @@
     |   `-- CheckpointError       a model directory, or a file in it, that is not what it should be
     `-- MeasureError              exit code 4
         |-- WorkerError           a worker process ended, hung or reported an error
+        |-- ProfileError          a profile that could not be made here, with the remedy
         `-- NothingMeasuredError  no contrast can be formed from what was measured
 
 `cli.main` turns each into its message on stderr and its exit code; anything else that escapes is exit code 4 as well.
@@ -58,6 +59,10 @@ class WorkerError(MeasureError):
         self.kind = kind
         self.arm = arm
         super().__init__(message)
+
+
+class ProfileError(MeasureError):
+    """A profile that could not be made here; the message says why, and what to do."""
 
 
 class NothingMeasuredError(MeasureError):

@@ -19,6 +19,8 @@ from harness.statistics import Effect
 
 SHARED = "shared"
 """The group of readings of memory that were taken of all arms in one process."""
+CONTROLS_GROUP = "request"
+"""The group in which the controls of a joint design are measured most."""
 _SHOWN = 3
 """So many of the arms that may not be compared are named."""
 

@@ -301,14 +301,13 @@ class _Resampled:
                 for (_, error, freedom), part in zip(looks, parts, strict=True)
             ]
         )
-        bound = rules.edges(shape.margin / 2)
         halves = [special.stdtrit(f[:, 1], (1 + shape.placebo_level) / 2) * error[:, 1] for _, error, f in looks]
-        self._passed = np.column_stack(
-            [
-                (bound[0] <= estimate[:, 1] - half) & (estimate[:, 1] + half <= bound[1])
-                for (estimate, _, _), half in zip(looks, halves, strict=True)
-            ]
-        )
+        placebos = [
+            _allowances(estimate[:, 1], half, shape.margin)
+            for (estimate, _, _), half in zip(looks, halves, strict=True)
+        ]
+        self._passed = np.column_stack([passed for passed, _ in placebos])
+        self._allowed = np.column_stack([allowed for _, allowed in placebos])
 
     def foresight(self, budget_s: float) -> Foresight:
         same = self._verdicts(0.0)
@@ -333,26 +332,42 @@ class _Resampled:
 
     def _verdicts(self, effect: float) -> _Verdicts:
         """The verdicts of runs whose candidate is changed by `effect`. A run ends when all is decided and its placebo has
-        passed; a verdict stands if that is so at its end.
+        passed; a verdict stands if that is so at its end, with what the placebo then leaves open.
         """
         below, above = self._edges
         low, high = self._estimate + effect - self._half, self._estimate + effect + self._half
-        slower, faster, equal = low > above, high < below, (below <= low) & (high <= above)
-        decided = slower | faster | equal
+        decided = np.logical_or.reduce(_told(low - self._allowed, high + self._allowed, below, above))
         first = np.where(decided.any(axis=1), decided.argmax(axis=1), len(sequential.LOOKS) - 1)
         later = np.arange(len(sequential.LOOKS)) >= first[:, None]
         ends = later & self._passed & decided.any(axis=1, keepdims=True)
         stands = ends.any(axis=1)
         last = np.where(stands, ends.argmax(axis=1), len(sequential.LOOKS) - 1)
         runs = np.arange(len(first))
+        allowed = self._allowed[runs, last]
+        slower, faster, equal = _told(low[runs, first] - allowed, high[runs, first] + allowed, below, above) & stands
         return _Verdicts(
-            faster=int((faster[runs, first] & stands).sum()),
-            slower=int((slower[runs, first] & stands).sum()),
-            undecided=int((~stands).sum()),
+            faster=int(faster.sum()),
+            slower=int(slower.sum()),
+            undecided=int((~(slower | faster | equal)).sum()),
             placebo_passed=int(self._passed[runs, last].sum()),
             covered=int(((low <= effect) & (effect <= high)).all(axis=1).sum()),
             spent=float(np.array(sequential.LOOKS)[last].mean()),
         )
+
+
+def _allowances(estimate: Log, half: Log, margin: float) -> tuple[NDArray[np.bool_], Log]:
+    """Of placebos as (estimate, half length of the interval): which passed, and what they leave open (`rules.placebo`)."""
+    below, above = rules.edges(margin / 2)
+    most = rules.edges(margin)[1]
+    low, high = estimate - half, estimate + half
+    excess = np.maximum(np.maximum(below - low, high - above), 0.0)
+    passed = (excess == 0) | ((low <= 0) & (high >= 0) & (excess <= most))
+    return passed, np.where(passed, excess, most)
+
+
+def _told(low: Log, high: Log, below: float, above: float) -> NDArray[np.bool_]:
+    """Which intervals are slower, faster, and no different."""
+    return np.array([low > above, high < below, (below <= low) & (high <= above)])
 
 
 def _before(some: NDArray[np.bool_], others: NDArray[np.bool_]) -> NDArray[np.bool_]:

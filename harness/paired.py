@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import random
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from statistics import median
 from typing import Protocol
@@ -131,8 +131,11 @@ class _Loop:
             return replace(decided, controls=controls, spent_s=self.spent_s)
         effect = self._effect(AFTER, log_ratio, 1 - rules.ERROR * sequential.part(number))
         low, high = effect.low, effect.high
+        allowed = max(control.allowance for control in controls)
         verdict, reason = (
-            _no_verdict(effect) if low is None or high is None else rules.verdict(low, high, self.margin, rules.TIME)
+            _no_verdict(effect)
+            if low is None or high is None
+            else rules.verdict(low, high, self.margin, rules.TIME, allowed)
         )
         before_s, after_s = (median(self._samples_s(arm)) / self.calls for arm in (BEFORE, AFTER))
         return Paired(
@@ -144,10 +147,10 @@ class _Loop:
 
     def _controls(self) -> Iterator[Control]:
         level = rules.control_level(len((PLACEBO, HOST_DOSE)))
-        half, given_s = self.margin / 2, median(waited_s for _, turn in self.turns for waited_s in turn.doses_s)
+        given_s = median(waited_s for _, turn in self.turns for waited_s in turn.doses_s)
         twin, delay = self._effect(PLACEBO, log_ratio, level), self._effect(HOST_DOSE, difference, level)
-        yield _control(PLACEBO, twin, "log-ratio", 0.0, half, lambda low, high: rules.placebo(low, high, half))
-        yield _control(HOST_DOSE, delay, "s", given_s, None, lambda low, high: rules.dose(low, high, given_s))
+        yield _placebo(twin, self.margin)
+        yield _dose(delay, given_s)
 
     def _effect(self, arm: str, form: Form, level: float) -> Effect:
         """The effect of an arm against `before`, over workers."""
@@ -170,15 +173,23 @@ def batch(before_s: float, after_s: float) -> int:
     return max(1, min(wanted, int(LARGEST_SAMPLE_S / max(before_s, after_s, _SHORTEST_S))))
 
 
-def _control(
-    name: str, effect: Effect, unit: str, expected: float, bound: float | None,
-    rule: Callable[[float, float], tuple[bool, str]],
-) -> Control:  # fmt: skip
+def _placebo(effect: Effect, margin: float) -> Control:
     low, high = effect.low, effect.high
-    passed, reason = (False, _no_verdict(effect)[1]) if low is None or high is None else rule(low, high)
+    found = rules.Placebo(passed=False, reason=_no_verdict(effect)[1])
+    if low is not None and high is not None:
+        found = rules.placebo(low, high, margin)
     return Control(
-        name=name, device="cpu", metric="latency", unit=unit, expected=expected, low=low, high=high, level=effect.level,
-        bound=bound, passed=passed, reason=reason,
+        name=PLACEBO, device="cpu", metric="latency", unit="log-ratio", expected=0.0, low=low, high=high,
+        level=effect.level, bound=margin / 2, passed=found.passed, reason=found.reason, allowance=found.allowance,
+    )  # fmt: skip
+
+
+def _dose(effect: Effect, given_s: float) -> Control:
+    low, high = effect.low, effect.high
+    passed, reason = (False, _no_verdict(effect)[1]) if low is None or high is None else rules.dose(low, high, given_s)
+    return Control(
+        name=HOST_DOSE, device="cpu", metric="latency", unit="s", expected=given_s, low=low, high=high,
+        level=effect.level, bound=None, passed=passed, reason=reason,
     )  # fmt: skip
 
 

@@ -22,6 +22,8 @@ from harness.worker import PROTOCOL
 
 START_LIMIT_S = 600.0
 """A worker may take this long to import, and to load its weights."""
+STACKS_LIMIT_S = 1.0
+"""A worker that hangs is given so long to write where it stands."""
 ENDING_LIMIT_S = 20.0
 """A worker that has closed its pipe may take this long to be gone."""
 OWN_WORKER = Path(harness.worker.__file__).parent
@@ -178,8 +180,11 @@ class WorkerProcess:
         try:
             line = self._events.get(timeout=limit_s)
         except queue.Empty:
+            self._ask_where_it_stands()
             self.end()
-            message = f"no answer within the time limit of {limit_s:g} s{self._meanwhile()}"
+            message = (
+                f"no answer within the time limit of {limit_s:g} s{self._meanwhile()}; its output is in {self._log}"
+            )
             raise WorkerError(message, kind="hang", arm=self._arm) from None
         if line is None:
             raise self._died()
@@ -203,6 +208,13 @@ class WorkerProcess:
             how = f"ended with exit code {code}"
         how += self._meanwhile()
         return WorkerError(f"the worker process {how}; its output is in {self._log}", kind="crash", arm=self._arm)
+
+    def _ask_where_it_stands(self) -> None:
+        """Have a worker that hangs write the stacks of its threads to its log, where it can."""
+        if hasattr(signal, "SIGUSR1"):
+            self._process.send_signal(signal.SIGUSR1)
+            with suppress(subprocess.TimeoutExpired):
+                self._process.wait(STACKS_LIMIT_S)
 
     def _meanwhile(self) -> str:
         """What the worker was at, in words."""

@@ -48,7 +48,7 @@ def at_once(concurrency: int) -> str:
 
 ArmRole = Literal["none", "toggle", "combination", "all", "placebo", "dose", "uninstrumented"]
 Isolation = Literal["request", "settled"]
-Pass = Literal["latency", "memory", "equivalence", "micro"]
+Pass = Literal["latency", "memory", "equivalence", "micro", "profile"]
 Verdict = Literal[
     "faster", "slower", "less", "more", "no material difference", "inconclusive",
     "inert", "not applicable", "already present", "output changed", "failed",
@@ -200,7 +200,10 @@ class MemoryCourse:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Control:
-    """A control of one device and its outcome. `low`/`high` are log-ratios for the placebo, seconds for a dose."""
+    """A control of one device and its outcome. `low`/`high` are log-ratios for the placebo, seconds for a dose.
+
+    `allowance`, a log-ratio, is by how much intervals are lengthened for their verdicts because of this placebo.
+    """
 
     name: str
     device: str
@@ -213,6 +216,7 @@ class Control:
     bound: float | None
     passed: bool
     reason: str
+    allowance: float = 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

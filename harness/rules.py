@@ -45,16 +45,29 @@ def edges(margin: float) -> tuple[float, float]:
     return math.log1p(-margin), math.log1p(margin)
 
 
-def verdict(low: float, high: float, margin: float, words: Words) -> tuple[Verdict, str]:
-    """The verdict by the whole interval of log-ratios against the margin, and its reason where the figures do not say it."""
+def verdict(low: float, high: float, margin: float, words: Words, allowance: float = 0.0) -> tuple[Verdict, str]:
+    """The verdict by the whole interval of log-ratios against the margin, and its reason where the figures do not say it.
+
+    `allowance` is what the placebo leaves open (`Placebo`): the interval is that much longer at either end.
+    """
+    found = _by_interval(low - allowance, high + allowance, margin, words)
+    if found != "inconclusive":
+        return found, ""
+    if allowance and _by_interval(low, high, margin, words) != "inconclusive":
+        return (
+            found,
+            f"the interval alone would decide, but the placebo leaves {100 * math.expm1(allowance):.2g} % open",
+        )
+    return found, "the interval reaches across the margin"
+
+
+def _by_interval(low: float, high: float, margin: float, words: Words) -> Verdict:
     below, above = edges(margin)
     if below <= low and high <= above:
-        return "no material difference", ""
+        return "no material difference"
     if high < below:
-        return words.lower, ""
-    if low > above:
-        return words.higher, ""
-    return "inconclusive", "the interval reaches across the margin"
+        return words.lower
+    return words.higher if low > above else "inconclusive"
 
 
 def control_level(controls: int) -> float:
@@ -62,29 +75,55 @@ def control_level(controls: int) -> float:
     return 1 - FAMILY_ERROR / max(1, controls)
 
 
-def placebo(low: float, high: float, bound: float) -> tuple[bool, str]:
-    """Whether identical code, measured as this interval of log-ratios, lies wholly within ± `bound` (half the margin)."""
-    below, above = edges(bound)
-    passed = below <= low and high <= above
-    if passed:
-        return True, f"identical code measured {_percent(low, high)}, within half the margin (±{100 * bound:g} %)"
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Placebo:
+    """What a placebo says of a run. `allowance` is a log-ratio: how much more than half the margin it leaves open, by which
+    every interval is lengthened before a verdict (docs/decisions/0026-what-a-placebo-leaves-open.md); of one that failed,
+    the most that it may leave open.
+    """
+
+    passed: bool
+    reason: str
+    allowance: float = 0.0
+
+
+def placebo(low: float, high: float, margin: float) -> Placebo:
+    """What identical code, measured as this interval of log-ratios, says of a run with this `margin`.
+
+    Within half the margin it passes. Beyond that it passes with an allowance, which may be as large as the margin; not
+    where it was told apart.
+    """
+    measured = f"identical code measured {_percent(low, high)}"
+    half = f"half the margin (±{100 * margin / 2:g} %)"
+    excess = left_open(low, high, margin)
+    if not excess:
+        return Placebo(passed=True, reason=f"{measured}, within {half}")
+    most = edges(margin)[1]
     if low > 0 or high < 0:
-        return False, _told_apart(low, high)
-    return (
-        False,
-        f"too noisy: identical code measured {_percent(low, high)}, more than half the margin (±{100 * bound:g} %)",
-    )
+        return Placebo(passed=False, reason=_told_apart(low, high), allowance=most)
+    if excess > most:
+        return Placebo(
+            passed=False, reason=f"too noisy: {measured}, more than the margin beyond {half}", allowance=most
+        )
+    told = f"{measured}, {100 * math.expm1(excess):.2g} % beyond {half}, by which each interval is lengthened for its verdict"
+    return Placebo(passed=True, reason=told, allowance=excess)
 
 
-def placebo_not_told_apart(low: float, high: float, of: str) -> tuple[bool, str]:
+def left_open(low: float, high: float, margin: float) -> float:
+    """How far an interval of a placebo reaches beyond half the margin, as a log-ratio; 0 where it lies within."""
+    below, above = edges(margin / 2)
+    return max(below - low, high - above, 0.0)
+
+
+def placebo_not_told_apart(low: float, high: float, of: str) -> Placebo:
     """Whether two of identical code were not told apart, `of` being "processes" or "arms".
 
     The rule of a gate (docs/decisions/0014) and of joint designs (0025), whose verdicts rest on intervals that are narrow, or
     are none.
     """
     if low > 0 or high < 0:
-        return False, _told_apart(low, high)
-    return True, f"two {of} of identical code were not told apart: {_percent(low, high)}"
+        return Placebo(passed=False, reason=_told_apart(low, high))
+    return Placebo(passed=True, reason=f"two {of} of identical code were not told apart: {_percent(low, high)}")
 
 
 def dose(low_s: float, high_s: float, given_s: float) -> tuple[bool, str]:

@@ -30,21 +30,23 @@ def part(look: int, looks: Sequence[float] = LOOKS) -> float:
     return float((looks[look] ** _POWER - before**_POWER) / looks[-1] ** _POWER)
 
 
-def smallest_error(effect: Effect, below: float, above: float) -> float:
+def smallest_error(effect: Effect, below: float, above: float, allowance: float = 0.0) -> float:
     """The smallest error at which the interval of `effect` lies wholly below `below`, above `above`, or between them.
 
     Two-sided, like the interval; 1 where there is no interval. An effect on an edge can be told to neither side; only where
-    both edges are one, an exact effect may lie on it.
+    both edges are one, an exact effect may lie on it. The interval must lie so much farther as `allowance` says.
     """
     from scipy import special
 
     if effect.standard_error is None or effect.freedom is None:
         return 1.0
-    distance = max(
-        effect.location - above, below - effect.location, min(above - effect.location, effect.location - below)
+    beyond, within = (
+        max(effect.location - above, below - effect.location),
+        min(above - effect.location, effect.location - below),
     )
+    distance = max(beyond, within) - allowance
     if effect.standard_error == 0:
-        return 0.0 if distance > 0 or below == effect.location == above else 1.0
+        return 0.0 if distance > 0 or (below == effect.location == above and not allowance) else 1.0
     return 2.0 * float(special.stdtr(effect.freedom, -max(0.0, distance) / effect.standard_error))
 
 

@@ -214,10 +214,15 @@ def save(run: Run, folder: Path) -> None:
         (folder / JOURNAL).unlink(missing_ok=True)
 
 
-def load(folder: Path) -> Run:
+def below(folder: Path) -> list[Path]:
+    """The folders of all runs in `folder` and below, in progress and broken ones too, in order of their paths."""
+    return sorted({path.parent for name in (RUN_FILE, JOURNAL) for path in folder.rglob(name)})
+
+
+def load(folder: Path, *, samples: bool = True) -> Run:
     """Read a run. A run in progress, or one that was killed, is read from its journal.
 
-    Raises RunFileError for a folder that holds no run, a damaged file, or a schema newer than this version knows.
+    Without `samples` a finished run has no trials, which are most of what there is to read. Raises RunFileError for a folder that holds no run, a damaged file, or a schema newer than this version knows.
     """
     if (folder / JOURNAL).exists():
         return run_from_journal(folder)
@@ -231,7 +236,8 @@ def load(folder: Path) -> Run:
         if version > SCHEMA_VERSION:
             message = f"{path} has schema version {version}; this harness reads up to {SCHEMA_VERSION}: update it"
             raise RunFileError(message)
-        return replace(_RUN.validate_python(data), trials=tuple(_read_samples(folder / SAMPLES)))
+        run = _RUN.validate_python(data)
+        return replace(run, trials=tuple(_read_samples(folder / SAMPLES))) if samples else run
     except (ValueError, KeyError, TypeError, AttributeError, ValidationError, OSError) as error:
         message = f"{path} cannot be read as a run: {error}"
         raise RunFileError(message) from error

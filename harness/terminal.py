@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
-from rich.table import Table
 
-from harness.report import page, scales
-from harness.report.model import Badge, Device
+from harness.profiles.index import INDEX_PAGE, Index
+from harness.report.terminal import summary
 from harness.results import Run
 
 
@@ -98,44 +98,29 @@ def _clock(seconds: float) -> str:
     return f"{minutes}:{rest:02d}"
 
 
-_TONES = {"good": "green", "bad": "red", "level": "default", "open": "yellow", "invalid": "magenta"}
-
-
 def show(run: Run, console: Console) -> None:
     """Print what a reader wants first: the answer per device, its controls, and the table of the headline metric."""
-    report = page.build(run)
-    for device in report.devices:
-        console.print(f"\n[bold]{escape(device.name)}[/]  {escape(device.answer)}", highlight=False)
-        for control in device.controls:
-            word = "[green]passed[/]" if control.passed else "[red]failed[/]"
-            console.print(f"  control {escape(control.name)} ({escape(control.metric)}): {word}, {escape(control.reason)}",
-                          highlight=False)  # fmt: skip
-        console.print(_table(device))
-        if device.scales:
-            console.print("A call of each place, timed alone, and what it lets one expect of a request:")
-        for row in device.scales:
-            console.print(f"  {escape(scales.sentence(row))}", highlight=False)
-        if device.foresight:
-            console.print(escape(device.foresight), style="dim", highlight=False)
+    console.print(summary(run))
 
 
-def _table(device: Device) -> Table:
-    """The headline metric, one line per optimization, then what may not be compared."""
-    table = Table(title=device.headline.title, title_justify="left", box=None, pad_edge=False)
-    table.add_column("optimization", no_wrap=True)
-    table.add_column("before", justify="right", no_wrap=True)
-    table.add_column("after", justify="right", no_wrap=True)
-    for heading in ("change", "95 % interval"):
-        table.add_column(heading)
-    table.add_column("verdict", no_wrap=True)
-    table.add_column("output", no_wrap=True)
-    for row in device.headline.rows:
-        cells = (row.name, row.before, row.after, row.change, row.interval)
-        table.add_row(*map(escape, cells), _word(row.verdict), escape(row.equivalence))
-    for entry in device.invalid:
-        table.add_row(escape(entry.name), "", "", "", "", _word(entry.verdict), escape(entry.equivalence))
-    return table
-
-
-def _word(verdict: Badge) -> str:
-    return f"[{_TONES[verdict.tone]}]{escape(verdict.text)}[/]"
+def show_profiles(index: Index, folder: Path, console: Console) -> None:
+    """Print what differs, what could not be profiled, and where everything is."""
+    for part in index.differences:
+        heading = f"{part.kind} on {part.device}, {part.before} and {part.arm}"
+        console.print(f"\n[bold]{escape(heading)}[/]", highlight=False)
+        for text in part.sentences:
+            console.print(escape(text), highlight=False)
+        for text in part.top:
+            console.print(f"  {escape(text)}", highlight=False)
+        console.print(f"  page  {escape(str(folder / part.page))}", highlight=False, soft_wrap=True)
+    for known in index.refusals:
+        console.print(
+            f"\n[yellow]{escape(f'{known.kind} on {known.device}, {known.arm}: {known.message}')}[/]", highlight=False
+        )
+    console.print("")
+    for profiled in index.profiles:
+        for label, file in profiled.files.items():
+            console.print(f"{escape(label):<18} {escape(str(folder / file))}", highlight=False, soft_wrap=True)
+    console.print(
+        f"all of them        {escape((folder / INDEX_PAGE).resolve().as_uri())}", highlight=False, soft_wrap=True
+    )

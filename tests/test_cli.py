@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -64,9 +65,16 @@ def test_json_is_alone_on_stdout(tmp_path: Path) -> None:
         (["run", "--resume", "nowhere"], "holds no run"),
         (["run", "smoke", "--resume", "nowhere"], "--resume takes everything from the run"),
         (["report", "nowhere"], "holds no run"),
+        (["show", "nowhere"], "holds no run"),
+        (["index", "nowhere"], "there is no such folder"),
         (["list", "toggles"], "known are optimizations"),
         (["validate", "nothing"], "no scenario is called"),
         (["make-checkpoint", "--size", "huge", "new"], "allowed are nano, reduced, full"),
+        (["profile"], "name a scenario, or give --run"),
+        (["profile", "smoke", "--run", "nowhere"], "not both"),
+        (["profile", "smoke", "--with", "perf"], "allowed are py-spy, torch, memory, host-memory"),
+        (["profile", "smoke", "--arm", "later"], "allowed are before, after, each"),
+        (["profile", "--run", "nowhere"], "holds no run"),
         (["frobnicate"], "No such command"),
     ],
 )
@@ -116,6 +124,52 @@ def test_report_goes_to_stdout_for_a_pull_request(measure_fake: Callable[..., Ru
     assert "resample\\_cache" in done.stdout
 
 
+def test_several_runs_stand_side_by_side_and_one_beside_itself_is_refused(
+    measure_fake: Callable[..., Run], tmp_path: Path
+) -> None:
+    measure_fake(measure={"budget": "3s"})
+    (tmp_path / "run").rename(tmp_path / "first")
+    shutil.copytree(tmp_path / "first", tmp_path / "second")
+    found = json.loads((tmp_path / "second" / "run.json").read_text(encoding="utf-8"))
+    (tmp_path / "second" / "run.json").write_text(json.dumps({**found, "id": "second"}), encoding="utf-8")
+    done = harness("report", "first", "second", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    page = tmp_path / "first" / "comparison.html"
+    assert page.as_uri() in "".join(done.stdout.split())
+    assert "2 runs side by side" in page.read_text(encoding="utf-8")
+    told = harness("report", "first", "second", "--markdown", "-", cwd=tmp_path)
+    assert told.stdout.startswith("## 2 runs side by side")
+    refused = harness("report", "first", "first", "--html", "never.html", cwd=tmp_path)
+    assert refused.returncode == 2
+    assert "it is the same run" in refused.stderr
+    assert not (tmp_path / "never.html").exists()
+
+
+def test_show_prints_the_tables_of_a_run_and_json_on_request(measure_fake: Callable[..., Run], tmp_path: Path) -> None:
+    measure_fake(measure={"budget": "3s"})
+    done = harness("show", "run", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "Latency on cpu" in done.stdout
+    assert "resample_cache" in done.stdout
+    asked = harness("show", "run", "--json", cwd=tmp_path)
+    assert [device["device"] for device in json.loads(asked.stdout)["devices"]] == ["cpu"]
+
+
+def test_index_lists_runs_in_progress_and_finished_and_says_where(
+    measure_fake: Callable[..., Run], tmp_path: Path
+) -> None:
+    measure_fake(measure={"budget": "3s"})
+    (tmp_path / "quick.yaml").write_text(SCENARIO)
+    harness("run", "quick.yaml", "--for", "1ms", cwd=tmp_path)
+    done = harness("index", ".", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("2 runs\n")
+    page = (tmp_path / "index.html").read_text(encoding="utf-8")
+    assert (tmp_path / "index.html").as_uri() in "".join(done.stdout.split())
+    assert page.count("<tr role=") == 2
+    assert page.count("run not finished") == 1
+
+
 def test_version_is_printed() -> None:
     assert harness("--version").stdout.startswith("tts-harness ")
 
@@ -145,3 +199,23 @@ def test_a_gate_compares_with_a_revision_or_with_stored_runs(sides: tuple[str, .
     done = harness("gate", "smoke", *sides)
     assert done.returncode == 2
     assert "--base REV, or --baseline RUN for a stored run; not both" in done.stderr
+
+
+def test_a_run_is_judged_again_by_the_rules_of_today(tmp_path: Path) -> None:
+    """As where another version drew other verdicts from the same samples."""
+    (tmp_path / "quick.yaml").write_text(SCENARIO)
+    harness("run", "quick.yaml", "--out", ".", cwd=tmp_path)
+    (kept,) = tmp_path.glob("*/run.json")
+    made = json.loads(kept.read_text())
+    found = [contrast["verdict"] for contrast in made["contrasts"]]
+    stale = [{**contrast, "verdict": "slower", "reason": "by an older rule"} for contrast in made["contrasts"]]
+    kept.write_text(json.dumps({**made, "contrasts": stale}))
+    harness("report", str(kept.parent))
+    assert {contrast["verdict"] for contrast in json.loads(kept.read_text())["contrasts"]} == {"slower"}
+    done = harness("report", str(kept.parent), "--again")
+    assert done.returncode == 0, done.stderr
+    again = json.loads(kept.read_text())
+    assert [contrast["verdict"] for contrast in again["contrasts"]] == found
+    assert {key: again[key] for key in ("plan", "witnesses", "environment")} == {
+        key: made[key] for key in ("plan", "witnesses", "environment")
+    }

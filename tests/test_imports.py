@@ -15,7 +15,7 @@ PACKAGE = Path(harness.__file__).parent
 LAYERS = (
     {"worker"},
     {"errors", "units"},
-    {"results", "metrics"},
+    {"results", "metrics", "profiles"},
     {"statistics", "nvml", "rules", "twins", "forked", "interpreter", "fraction", "effects"},
     {"optimizations"},
     {"designs", "equivalence", "scenario", "store", "sequential", "load"},
@@ -25,19 +25,19 @@ LAYERS = (
     {"evidence", "batches"},
     {"controls", "expected", "findings", "frontier", "ledger", "jointly", "attribution"},
     {"compare", "noise", "paired", "paired_result"},
-    {"gate", "unpaired"},
-    {"report", "processes"},
+    {"gate", "unpaired", "comparability"},
+    {"report", "processes", "pyspy"},
     {"environment", "session", "doctor", "calibrations"},
     {"passes", "catalogue", "inspecting"},
-    {"runner", "terminal", "revisions"},
-    {"gating", "baselines", "calibrate", "planning", "outlook"},
+    {"runner", "terminal", "revisions", "profile_files"},
+    {"gating", "baselines", "calibrate", "planning", "outlook", "profile_run"},
     {"cli", "pairing"},
     {"pytest_plugin"},
 )
 """A module may import from its own set and from those before it."""
 WITHOUT_TORCH = (
     "harness", "harness.cli", "harness.results", "harness.scenario", "harness.statistics", "harness.effects", "harness.compare",
-    "harness.report", "harness.gate", "harness.baselines", "harness.store", "harness.runner", "harness.workload", "harness.optimizations", "harness.catalogue", "harness.inspecting",
+    "harness.report", "harness.gate", "harness.baselines", "harness.store", "harness.runner", "harness.workload", "harness.optimizations", "harness.catalogue", "harness.inspecting", "harness.profile_run",
 )  # fmt: skip
 
 
@@ -108,7 +108,15 @@ def test_torch_is_not_imported_by(module: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "arguments", [["--help"], ["list", "optimizations"], ["list", "models"], ["run", "--help"], ["inspect", "--help"]]
+    "arguments",
+    [
+        ["--help"],
+        ["list", "optimizations"],
+        ["list", "models"],
+        ["run", "--help"],
+        ["inspect", "--help"],
+        ["profile", "--help"],
+    ],
 )
 def test_quick_commands_import_neither_torch_nor_pandas(arguments: list[str]) -> None:
     code = (

@@ -81,7 +81,7 @@ def test_differences_between_workers_are_told_from_those_between_blocks() -> Non
 
 
 def test_a_placebo_that_seldom_passes_leaves_nothing_to_be_found() -> None:
-    found = only(noise(blocks=12), budget_s=6)
+    found = only(noise("bimodal processes", workers=6), replace(SHAPE, workers=6))
     assert found.placebo_passed / RUNS < 0.9
     assert found.detectable is None
     assert found.detectable_by_interval is not None

@@ -7,12 +7,16 @@ from pathlib import Path
 
 import pytest
 
-from harness import store
+from harness import catalogue, store
+from harness.report import index
 from tests.prove.proof import DECISIONS, TABLE
 
-PUBLISHED = Path(__file__).parent.parent / "reports" / "published"
+REPORTS = Path(__file__).parent.parent / "reports"
+PUBLISHED = REPORTS / "published"
+PUBLISHED_TITLE = "Published runs"
 RUNS = sorted(path.parent for path in PUBLISHED.glob("*/*/run.json"))
 PROOFS = sorted(path.parent for path in PUBLISHED.glob(f"*/*/{DECISIONS}"))
+STYLE = re.compile("<style>.*?</style>", re.DOTALL)
 PRIVATE = re.compile(r"/(home|root|tmp|work|Users|mnt)/")
 
 
@@ -41,6 +45,15 @@ def test_a_published_proof_was_made_from_commits_and_names_no_folder_of_its_mach
     assert any(event["is"] == "decision" for event in events)
     for file in (DECISIONS, TABLE):
         assert PRIVATE.search((folder / file).read_text(encoding="utf-8")) is None
+
+
+def test_the_list_of_published_runs_is_in_step_with_them() -> None:
+    """After publishing a run: nox -s docs. How the page looks may lag behind the style that all pages share."""
+    page = (REPORTS / "index.html").read_text(encoding="utf-8")
+    made = index(catalogue.runs(REPORTS, seen_from=REPORTS), PUBLISHED_TITLE)
+    assert STYLE.sub("", page) == STYLE.sub("", made)
+    assert all(f"./{folder.relative_to(REPORTS).as_posix()}/report.html" in page for folder in RUNS)
+    assert PRIVATE.search(page) is None
 
 
 def test_something_is_published() -> None:

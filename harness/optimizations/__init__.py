@@ -13,7 +13,8 @@ from __future__ import annotations
 
 from harness.optimizations.registry import Optimization, bind, lacking, named, optimization, registry
 from harness.optimizations.sites import PLANTED_SITES, SITES, SPEECH_SITES, VOICE_SITES, BindContext
-from harness.optimizations.witness import Probe, Witness, calls, counter
+from harness.optimizations.witness import Witness
+from harness.worker.probes import Probe, calls, counter
 
 __all__ = [
     "PLANTED_SITES", "SITES", "SPEECH_SITES", "VOICE_SITES", "BindContext", "Optimization", "Probe", "Witness",

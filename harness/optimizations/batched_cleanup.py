@@ -10,8 +10,9 @@ from pydantic import Field
 
 from harness.optimizations.registry import optimization
 from harness.optimizations.sites import BindContext, Cleanup
-from harness.optimizations.witness import Witness, calls
+from harness.optimizations.witness import Witness
 from harness.units import parse_bytes
+from harness.worker.probes import calls
 
 
 class CleanedPerSegment:

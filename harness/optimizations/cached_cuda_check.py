@@ -6,7 +6,8 @@ from collections.abc import Callable
 
 from harness.optimizations.registry import optimization
 from harness.optimizations.sites import BindContext
-from harness.optimizations.witness import Witness, calls
+from harness.optimizations.witness import Witness
+from harness.worker.probes import calls
 
 
 def ask_each_time(context: BindContext) -> Callable[[], bool]:

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 from harness.optimizations.registry import optimization
 from harness.optimizations.sites import BindContext
-from harness.optimizations.witness import Witness, calls
+from harness.optimizations.witness import Witness
+from harness.worker.probes import calls
 
 if TYPE_CHECKING:
     import torch

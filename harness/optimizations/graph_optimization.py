@@ -7,7 +7,8 @@ from typing import Any
 
 from harness.optimizations.registry import Check, optimization
 from harness.optimizations.sites import BindContext, GraphLevel
-from harness.optimizations.witness import Probe, Witness, calls
+from harness.optimizations.witness import Witness
+from harness.worker.probes import Probe, calls
 
 RUN = "onnxruntime.capi.onnxruntime_inference_collection:Session.run"
 RUN_BOUND = "onnxruntime.capi.onnxruntime_inference_collection:Session.run_with_iobinding"

@@ -8,7 +8,8 @@ from typing import Any
 from harness.optimizations.graph_optimization import RUN_BOUND
 from harness.optimizations.registry import optimization
 from harness.optimizations.sites import BindContext, NetworkRun
-from harness.optimizations.witness import Witness, calls
+from harness.optimizations.witness import Witness
+from harness.worker.probes import calls
 
 
 def run_with_feeds(context: BindContext) -> NetworkRun:

@@ -9,7 +9,8 @@ from pydantic import Field
 
 from harness.optimizations.registry import optimization
 from harness.optimizations.sites import BindContext, PlantedWork
-from harness.optimizations.witness import Witness, counter
+from harness.optimizations.witness import Witness
+from harness.worker.probes import counter
 from harness.worker.spans import count
 
 OWN, GIVEN = "planted.own_units", "planted.given_units"

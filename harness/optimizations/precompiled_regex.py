@@ -9,7 +9,8 @@ from typing import Any, Literal
 
 from harness.optimizations.registry import optimization
 from harness.optimizations.sites import BindContext, Pattern
-from harness.optimizations.witness import Expected, Probe, Witness, calls
+from harness.optimizations.witness import Expected, Witness
+from harness.worker.probes import Probe, calls
 
 SEED_PATTERNS = ("chinese_character", "clause_boundary")
 """The patterns that the seed document says are precompiled, by their names in the front end."""

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from harness.optimizations.registry import optimization
 from harness.optimizations.sites import BindContext, Resampler
-from harness.optimizations.witness import Witness, calls
+from harness.optimizations.witness import Witness
+from harness.worker.probes import calls
 
 if TYPE_CHECKING:
     import torch

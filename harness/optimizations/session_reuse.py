@@ -8,7 +8,8 @@ from typing import Any
 
 from harness.optimizations.registry import optimization
 from harness.optimizations.sites import BindContext, VoiceSession
-from harness.optimizations.witness import Witness, calls
+from harness.optimizations.witness import Witness
+from harness.worker.probes import calls
 
 
 class BuiltEachTime:

@@ -10,7 +10,8 @@ from pydantic import Field
 from harness.optimizations.graph_optimization import RUN, RUN_BOUND
 from harness.optimizations.registry import Check, optimization
 from harness.optimizations.sites import BindContext
-from harness.optimizations.witness import Probe, Witness, calls
+from harness.optimizations.witness import Witness
+from harness.worker.probes import Probe, calls
 
 
 def runs_on(threads: int = 2) -> Probe:

@@ -10,7 +10,8 @@ from typing import Any
 
 from harness.optimizations.registry import optimization
 from harness.optimizations.sites import BindContext, SpeakerFeatures
-from harness.optimizations.witness import Witness, counter
+from harness.optimizations.witness import Witness
+from harness.worker.probes import counter
 
 Extract = Callable[[Any], Mapping[str, Any]]
 

@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cache, partial
-from importlib.resources import files as resources
+from functools import partial
 from typing import Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 from pygments import highlight
 from pygments.formatters import HtmlFormatter
 from pygments.lexers import PythonLexer
 
 from harness import units
-from harness.report import canvas, page, palette, plots, sections
+from harness.profiles.index import Index
+from harness.report import canvas, page, plots, sections, templating
 from harness.report.files import Files
 from harness.report.minis import mini, scale_of
 from harness.report.model import Page, Toggle
@@ -55,13 +52,16 @@ def svgs(run: Run) -> Mapping[str, str]:
     return render(run).plots
 
 
-def render(run: Run, files: Files | None = None, language: str = "en") -> Rendered:
-    """The page of `run` in `language` (a key of `words.LANGUAGES`), with its plots, which are drawn once for both."""
+def render(run: Run, files: Files | None = None, language: str = "en", profiles: Index | None = None) -> Rendered:
+    """The page of `run` in `language` (a key of `words.LANGUAGES`), with its plots, which are drawn once for both.
+
+    `profiles` is the index of those that lie beside it.
+    """
     with speaking(language), canvas.style():
         reading = Reading(run)
-        report = replace(page.build(run), files=files)
+        report = replace(page.build(run), files=files, profiles=profiles)
         drawn: dict[str, str] = {}
-        text = _environment().get_template("page.html.j2").render(
+        text = templating.environment().get_template("page.html.j2").render(
             page=report,
             before=_parts(sections.of_page(sections.PARTS_BEFORE, reading, report), "", drawn),
             devices=[
@@ -85,7 +85,7 @@ def allocations(title: str, data: Mapping[str, Any]) -> str:
         for item in data["holders"]
     ]
     return (
-        _environment()
+        templating.environment()
         .get_template("allocations.html.j2")
         .render(
             title=title,
@@ -123,11 +123,11 @@ def _card_parts(reading: Reading, report: Page, drawn: dict[str, str], toggle: T
 
 def _common() -> Mapping[str, Any]:
     """What every template may use."""
-    script = _asset("page.js")
+    script, digest = templating.script("page.js")
     return {
-        "style": Markup(palette.css() + _asset("style.css")),  # noqa: S704  files of this package
-        "script": Markup(script),  # noqa: S704  a file of this package
-        "script_hash": base64.b64encode(hashlib.sha256(script.encode()).digest()).decode("ascii"),
+        "style": templating.style(),
+        "script": script,
+        "script_hash": digest,
         "code": _code,
         "prose": _prose,
         "anchor": anchor,
@@ -136,22 +136,6 @@ def _common() -> Mapping[str, Any]:
         "scale_of": scale_of,
         "_": say,
     }
-
-
-@cache
-def _environment() -> Environment:
-    return Environment(
-        loader=PackageLoader("harness.report", "templates"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
-
-
-def _asset(name: str) -> str:
-    return resources("harness.report").joinpath("assets", name).read_text(encoding="utf-8")
 
 
 def _code(source: str) -> Markup:

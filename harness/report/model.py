@@ -9,6 +9,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
+from harness.profiles.index import Index
+
 Tone = Literal["good", "bad", "level", "open", "invalid"]
 """The mood of a verdict, always shown beside its word: gain, loss, no difference, undecided, not to be judged."""
 
@@ -399,7 +401,9 @@ class Wording:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Page:
-    """A whole report. `where` says what was measured where, `files` are those beside the page with their sizes."""
+    """A whole report. `where` says what was measured where, `files` are those beside the page with their sizes, `profiles` the index of
+    some of them.
+    """
 
     title: str
     where: str
@@ -418,3 +422,4 @@ class Page:
     glossary: tuple[tuple[str, str], ...]
     words: Wording
     files: Mapping[str, int] | None = None
+    profiles: Index | None = None

@@ -11,13 +11,13 @@ from matplotlib.axes import Axes
 from harness import units
 from harness.report import canvas
 from harness.report import rows as rows_of
+from harness.report.axes import ratio_axis
 from harness.report.canvas import FONT_PT
 from harness.report.model import Course, Device, KindsTable, Level, MemoryBar, Row, Stage, Tone
 
 _TONES: Mapping[Tone, str] = {
     "good": canvas.GOOD, "bad": canvas.BAD, "level": canvas.ACCENT, "open": canvas.OPEN, "invalid": canvas.MUTED,
 }  # fmt: skip
-_PERCENT_STEPS = (0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 20.0)
 _ROW_PT = 30.0
 _COURSE_PT = 142.0
 _LONGEST_LABEL = 30
@@ -55,7 +55,7 @@ def _forest(
         plot.axvline(side, color=canvas.MUTED, lw=1, ls=(0, (2, 3)), zorder=1)
     for place, row in enumerate(rows):
         _effect(plot, place, row)
-    _ratio_axis(plot, low, high, words)
+    ratio_axis(plot, low, high, words)
     plot.set_yticks(range(len(rows)), labels)
     plot.tick_params(axis="y", length=0, pad=10, labelcolor=canvas.INK, labelsize=FONT_PT)
     plot.annotate(
@@ -93,27 +93,6 @@ def _reach(rows: Sequence[Row], margin: float, placebo: tuple[float, float] | No
     low, high = min(*marks, -0.001), max(*marks, 0.001)
     pad = 0.05 * (high - low)
     return low - pad, high + pad
-
-
-def _ratio_axis(plot: Axes, low: float, high: float, words: units.Direction) -> None:
-    """Ticks at round percentages, or at powers of two where the axis spans more than a factor of two."""
-    if low < math.log(0.5) or high > math.log(2):
-        powers = range(math.ceil(low / math.log(2)), math.floor(high / math.log(2)) + 1)
-        labels = [_factor(p, words) for p in powers]
-        plot.set_xticks([p * math.log(2) for p in powers], labels)
-        return
-    span = (math.exp(high) - math.exp(low)) * 100
-    step = next((step for step in _PERCENT_STEPS if span / step <= 7), _PERCENT_STEPS[-1])  # noqa: PLR2004  # labels fit
-    first, last = math.ceil(math.expm1(low) * 100 / step), math.floor(math.expm1(high) * 100 / step)
-    decimals = max(0, -math.floor(math.log10(step)))
-    shares = [n * step / 100 for n in range(first, last + 1)]
-    plot.set_xticks([math.log1p(share) for share in shares], [units.signed_percent(s, decimals) for s in shares])
-
-
-def _factor(power: int, words: units.Direction) -> str:
-    if power == 0:
-        return "no change"
-    return f"{2 ** abs(power)}\u00d7 {words.below if power < 0 else words.above}"
 
 
 def stages(entries: Sequence[Stage], device: str) -> str:

@@ -49,7 +49,7 @@ class Reading:
         self.arms: dict[str, Arm] = {arm.name: arm for arm in run.plan.arms}
         self._by_pass: dict[tuple[str, str, str], list[Trial]] = {}
         self._by_arm: dict[tuple[str, str], list[Trial]] = {}
-        self._controls = {arm.name for arm in run.plan.arms if arm.role in _CONTROL_ROLES}
+        self.control_arms = {arm.name for arm in run.plan.arms if arm.role in _CONTROL_ROLES}
 
     def devices(self) -> tuple[str, ...]:
         """The planned devices, then any that only the results name."""
@@ -90,14 +90,14 @@ class Reading:
             contrast
             for contrast in self.run.contrasts
             if contrast.device == device
-            and contrast.arm not in self._controls
+            and contrast.arm not in self.control_arms
             and metric in (None, contrast.metric)
             and optimization in (None, contrast.optimization)
         ]
 
     def toggled_arms(self) -> list[Arm]:
         """The arms that are about one toggle, none or all: not the controls, nor the many of several toggles."""
-        return [arm for arm in self.run.plan.arms if arm.name not in self._controls and arm.role != "combination"]
+        return [arm for arm in self.run.plan.arms if arm.name not in self.control_arms and arm.role != "combination"]
 
     def timed(self, device: str) -> list[Trial]:
         """The timed requests of the latency pass on a device, of every arm, in stored order."""

@@ -8,7 +8,7 @@ statistics or of this project's other packages. It needs nothing but the standar
     python .../harness/worker/start.py  any other: the folder is loaded by its path under a private name, so that it hides
                                       no module of the target's and needs nothing installed beside the target
 
-torch, and what reads memory and cards (psutil, pynvml), are used where they are found and not missed where they are not.
+torch, and what reads memory and cards (psutil, pynvml, memray), are used where they are found and not missed where they are not.
 """
 
 PROTOCOL = 3

@@ -8,6 +8,7 @@ order, is sent to it. What the model prints goes to the log.
 from __future__ import annotations
 
 import ctypes
+import faulthandler
 import gc
 import json
 import os
@@ -18,11 +19,12 @@ import sys
 import traceback
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
+from functools import partial
 from itertools import groupby
 from pathlib import Path
 from typing import IO, Any
 
-from . import PROTOCOL, cores
+from . import PROTOCOL, cores, profiling
 from .arms import NamedStates
 from .errors import HarnessError, UsageError
 from .loading import loader
@@ -167,6 +169,16 @@ class Worker:
         """Drop the pipelines of an arm."""
         self._bench.forget(arm)
 
+    def profile(self, arm: str, requests: Sequence[Data], how: str, file: str, seconds: float) -> None:
+        """Requests of a bound arm under one profiler (`profiling`), in a process that times nothing."""
+        self._begin(arm)
+        made = [request_from(told) for told in requests]
+        try:
+            told = profiling.profile(how, partial(self._bench.settle, arm), made, Path(file), seconds)
+        except profiling.Refused as refused:
+            told = {"refused": str(refused)}
+        self._reply("profile", **told)
+
     def room(self) -> None:
         """How much memory this process holds, and how much is free."""
         self._reply("room", room=dict(self._machine.room()))
@@ -261,9 +273,16 @@ def _end_with_parent() -> None:
         ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
+def _say_where_when_asked() -> None:
+    """Have every thread's stack written to the log on SIGUSR1, which a runner sends before it ends a worker that hangs."""
+    if hasattr(faulthandler, "register") and hasattr(signal, "SIGUSR1"):  # not in PyPy, nor on Windows
+        faulthandler.register(signal.SIGUSR1, all_threads=True)
+
+
 def main() -> None:
     """Keep the pipe that was stdout for events; send whatever else is printed to stderr, which is the log."""
     _end_with_parent()
     events = os.fdopen(os.dup(sys.stdout.fileno()), "w", encoding="utf-8")
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
+    _say_where_when_asked()
     serve(sys.stdin, events)

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from harness.report import markdown
-from tests.report import sample_runs, sample_streaming
+from tests.report import sample_gates, sample_runs, sample_streaming
 
 SNAPSHOTS = Path(__file__).parent / "snapshots"
 
@@ -39,3 +39,23 @@ def test_markup_mentions_and_table_breaks_of_a_run_file_stay_text() -> None:
     assert "@all" not in text
     assert "\\| \\`x\\`" in text
     assert text.endswith("\n    harness run <script>alert(1)</script>\n")
+
+
+def test_the_markdown_of_a_gate_speaks_of_revisions_and_settings() -> None:
+    revisions = {
+        "base": {"name": "main", "commit": 40 * "a", "subject": "Cache the <kernel>"},
+        "head": {"name": "topic", "commit": 40 * "b"},
+    }
+    text = markdown(sample_gates.run(environment={"revisions": revisions}))
+    assert text.startswith("## nightly: head bbbbbbbbbb against base aaaaaaaaaa\n")
+    assert "- Base: main (aaaaaaaaaa): Cache the &lt;kernel&gt;" in text
+    assert "| Setting | Before |" in text
+    assert "| With no optimization | " in text
+    assert "ptimization |" not in text.replace("With no optimization |", "")
+    assert "all together" not in text
+
+
+def test_the_markdown_of_a_gate_in_which_nothing_can_be_compared_says_so_in_its_words() -> None:
+    text = markdown(sample_gates.run(contrasts=()))
+    assert "No setting can be compared." in text
+    assert "No optimization can be compared" not in text

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections.abc import Mapping, Sequence
 
 from harness import units
 from harness.gate import EXIT_CODES, Decision, Line, Outcome
 from harness.report.rows import describe, direction
+from harness.report.visible import visible
 from harness.results import NOTHING, TOGETHER
 
 TITLES: Mapping[Outcome, str] = {
@@ -19,16 +19,13 @@ UNPAIRED = "Against a stored run, unpaired: weaker than against a revision."
 """What every output says of such a decision; its notes say why."""
 _NAMED = 3
 """So many lines of an outcome are told in the sentence; how many more there are, as a number."""
-_NO_TEXT = ("Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp")
-"""Categories of characters that a name has no use for: they control a terminal, turn text round, or are not allowed in XML."""
 _COMMAND = re.compile(r"(:(?=:)|##(?=\[))")
 """What starts a command to GitHub's runner where it comes to stand at the start of a line of a log."""
 
 
 def plain(text: str) -> str:
     """Text on one line of visible characters. What was measured or named elsewhere cannot steer a terminal or a log."""
-    visible = "".join(" " if unicodedata.category(letter) in _NO_TEXT else letter for letter in text)
-    return _COMMAND.sub(r"\1 ", re.sub(" +", " ", visible).strip())
+    return _COMMAND.sub(r"\1 ", visible(text))
 
 
 def sentence(decision: Decision) -> str:

@@ -4,6 +4,7 @@ compared   what each optimization changes on a device: table and plot, every met
 joint      what each optimization has of the whole change, and how they act together
 samples    every sample: distributions, and in the order measured
 resources  where the time and the memory go
+profiled   why: links to profiles
 cards      one card for each optimization, made of parts
 whole      what is said once: controls, audio, findings, environment, files, glossary
 """
@@ -15,7 +16,7 @@ from collections.abc import Iterator, Sequence
 from harness.report.model import Device, Page, Toggle
 from harness.report.reading import Reading
 from harness.report.section import OfDevice, OfPage, OfToggle, Section
-from harness.report.sections import cards, compared, joint, resources, samples, whole
+from harness.report.sections import cards, compared, joint, profiled, resources, samples, whole
 
 DEVICE_PARTS: Sequence[OfDevice] = (
     compared.effects,
@@ -31,7 +32,7 @@ DEVICE_PARTS: Sequence[OfDevice] = (
 )
 """What is said of each device."""
 
-CARD_PARTS: Sequence[OfToggle] = (cards.by_kind,)
+CARD_PARTS: Sequence[OfToggle] = (cards.by_kind, profiled.card)
 """What each optimization's card says below its figures, code, witness and output."""
 
 PARTS_BEFORE: Sequence[OfPage] = (whole.controls,)
@@ -39,6 +40,7 @@ PARTS_BEFORE: Sequence[OfPage] = (whole.controls,)
 
 PARTS_AFTER: Sequence[OfPage] = (
     cards.optimizations,
+    profiled.whole,
     whole.audio,
     whole.findings,
     whole.environment,

@@ -1,0 +1,109 @@
+"""What torch.profiler counted in two arms, side by side: operators and kernels by change, launches, waits and their callers."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from harness.profiles.stacks import short
+
+Counted = Mapping[str, Any]
+"""What a worker wrote of one process: `requests`, `operators`, `kernels`, `launches`, `device` (`worker.traces.record`)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Change:
+    """One operator, kernel or caller: calls and seconds a request, before and after."""
+
+    name: str
+    calls_before: float
+    calls_after: float
+    own_before_s: float
+    own_after_s: float
+
+    @property
+    def change_s(self) -> float:
+        return self.own_after_s - self.own_before_s
+
+    @property
+    def change_calls(self) -> float:
+        return self.calls_after - self.calls_before
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Traced:
+    """Both sides, each the mean of its processes. Launches are a request's; shares are of the traced time, None without a device."""
+
+    before: str | None
+    after: str
+    operators: tuple[Change, ...]
+    kernels: tuple[Change, ...]
+    launches_before: float
+    launches_after: float
+    busy_before: float | None
+    busy_after: float | None
+    waits_before: float | None
+    waits_after: float | None
+
+
+def traced(before: tuple[str, Sequence[Counted]] | None, after: tuple[str, Sequence[Counted]]) -> Traced:
+    """Put two arms side by side, each (name, what its processes counted). The largest change of time comes first."""
+    first: Sequence[Counted] = before[1] if before is not None else ()
+    last = after[1]
+    return Traced(
+        before=None if before is None else before[0], after=after[0],
+        operators=_changes(first, last, "operators"), kernels=_changes(first, last, "kernels"),
+        launches_before=_launches(first), launches_after=_launches(last),
+        busy_before=_share(first, "busy"), busy_after=_share(last, "busy"),
+        waits_before=_share(first, "waits_for_host"), waits_after=_share(last, "waits_for_host"),
+    )  # fmt: skip
+
+
+def callers(before: Sequence[Counted], after: Sequence[Counted]) -> tuple[Change, ...]:
+    """Who made the host wait for the device, "call at file:line in function", most calls a request first."""
+    rows = _changes(_with_rows(before), _with_rows(after), "callers")
+    return tuple(sorted(rows, key=lambda row: -max(row.calls_before, row.calls_after)))
+
+
+def _with_rows(side: Sequence[Counted]) -> list[Counted]:
+    return [{**found, "callers": [_as_row(row) for row in found["callers"]]} for found in side]
+
+
+def _as_row(row: Counted) -> dict[str, Any]:
+    name = f"{row['call']} at {short(row['file'])}:{row['line']} in {row['function']}"
+    return {"name": name, "calls": row["count"], "own_s": row["waited_s"]}
+
+
+def _changes(before: Sequence[Counted], after: Sequence[Counted], kind: str) -> tuple[Change, ...]:
+    first, last = _by_name(before, kind), _by_name(after, kind)
+    none = (0.0, 0.0)
+    rows = [
+        Change(
+            name=name, calls_before=first.get(name, none)[0], calls_after=last.get(name, none)[0],
+            own_before_s=first.get(name, none)[1], own_after_s=last.get(name, none)[1],
+        )
+        for name in dict.fromkeys((*last, *first))
+    ]  # fmt: skip
+    return tuple(sorted(rows, key=lambda row: (-abs(row.change_s), -row.own_after_s)))
+
+
+def _by_name(side: Iterable[Counted], kind: str) -> dict[str, tuple[float, float]]:
+    """Name -> (calls, seconds) a request, the mean of the processes."""
+    sums: dict[str, list[float]] = defaultdict(lambda: [0.0, 0.0])
+    processes = list(side)
+    for counted in processes:
+        for row in counted[kind]:
+            sums[row["name"]][0] += row["calls"] / counted["requests"] / len(processes)
+            sums[row["name"]][1] += row["own_s"] / counted["requests"] / len(processes)
+    return {name: (calls, spent) for name, (calls, spent) in sums.items()}
+
+
+def _launches(side: Sequence[Counted]) -> float:
+    return sum(counted["launches"] / counted["requests"] for counted in side) / len(side) if side else 0.0
+
+
+def _share(side: Sequence[Counted], name: str) -> float | None:
+    found = [counted["device"][name] for counted in side if counted["device"] is not None]
+    return sum(found) / len(found) if found else None

@@ -1,0 +1,42 @@
+"""The templates, styles and scripts of this package."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from functools import cache
+from importlib.resources import files
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from harness.report import palette
+
+
+@cache
+def environment() -> Environment:
+    """Escapes whatever is put into a page; a name that is missing is an error."""
+    return Environment(
+        loader=PackageLoader("harness.report", "templates"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+
+
+def style(*more: str) -> Markup:
+    """The colours, the style that pages share, and that of the assets `more`."""
+    return Markup(palette.css() + "".join(map(_asset, ("style.css", *more))))  # noqa: S704  files of this package
+
+
+def script(name: str) -> tuple[Markup, str]:
+    """A script of this package, and its SHA-256, by which a page's policy lets it run and no other."""
+    digest = base64.b64encode(hashlib.sha256(_asset(name).encode()).digest()).decode("ascii")
+    return Markup(_asset(name)), digest  # noqa: S704  a file of this package
+
+
+@cache
+def _asset(name: str) -> str:
+    return files("harness.report").joinpath("assets", name).read_text(encoding="utf-8")

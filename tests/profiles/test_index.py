@@ -1,0 +1,65 @@
+"""The index of a run's profiles: read, added to, and refused where it leads elsewhere."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from harness.errors import RunFileError
+from harness.profiles.index import Differing, Index, Kind, Profiled, Refusal, dump, merged, read, stem
+
+
+def profiled(arm: str, kind: Kind = "py-spy") -> Profiled:
+    return Profiled(device="cpu", arm=arm, kind=kind, requests=3, processes=2, files={"flame graph": f"cpu-{arm}.html"})
+
+
+def differing(arm: str, page: str = "a.difference.html") -> Differing:
+    return Differing(
+        device="cpu", before="none", arm=arm, toggle=arm, kind="py-spy", page=page, sentences=("It differs.",)
+    )
+
+
+INDEX = Index(
+    scenario="smoke", command="harness profile smoke", started="2026-11-28T00:00:00Z",
+    profiles=(profiled("none"), profiled("all")), differences=(differing("all"),),
+)  # fmt: skip
+
+
+def test_what_was_written_is_read_again() -> None:
+    assert read(dump(INDEX).encode()) == INDEX
+
+
+@pytest.mark.parametrize(
+    "page", ["../x.html", "/etc/passwd", "javascript:alert(1)", "a/b.html", "", ".hidden", "a b.html"]
+)
+def test_a_name_that_leads_out_of_the_folder_is_refused(page: str) -> None:
+    hostile = replace(INDEX, differences=(differing("all", page),))
+    with pytest.raises(RunFileError, match="no file beside it"):
+        read(dump(hostile).encode())
+
+
+def test_what_is_damaged_or_newer_is_refused() -> None:
+    with pytest.raises(RunFileError, match="cannot be read"):
+        read(b'{"scenario": 3')
+    with pytest.raises(RunFileError, match="schema version 99"):
+        read(dump(replace(INDEX, schema_version=99)).encode())
+
+
+def test_profiles_that_are_added_leave_those_of_other_arms_and_kinds() -> None:
+    new = replace(
+        INDEX, profiles=(profiled("none"), profiled("one")), differences=(differing("one"),),
+        refusals=(Refusal(device="cpu", arm="all", kind="memory", message="no allocator"),),
+    )  # fmt: skip
+    whole = merged(replace(INDEX, profiles=(*INDEX.profiles, profiled("none", "torch"))), new)
+    assert sorted((known.arm, known.kind) for known in whole.profiles) == [
+        ("all", "py-spy"), ("none", "py-spy"), ("none", "torch"), ("one", "py-spy"),
+    ]  # fmt: skip
+    assert [known.arm for known in whole.differences] == ["all", "one"]
+    again = merged(whole, replace(INDEX, profiles=(profiled("all", "memory"),), differences=()))
+    assert again.refusals == ()
+
+
+def test_file_names_are_plain_whatever_an_arm_is_called() -> None:
+    assert stem("cuda:0", "a+b/../<script>", "py-spy") == "cuda-0-a-b-script-py-spy"
+    assert stem("cpu", "///") == "cpu-x"
