@@ -11,7 +11,7 @@ import json
 import os
 import sys
 import traceback
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -156,6 +156,7 @@ def run(
             folder = out / store.new_run_id(chosen.name)
             devices = _devices(chosen.devices, device)
             known = calibrations.shelf(kept)
+            _show_plan(chosen, devices, known, progress.note, scenario or chosen.name)
             action = partial(
                 runner.run, chosen, folder, devices=devices, progress=progress, limit_s=limit_s, known=known
             )
@@ -165,6 +166,16 @@ def run(
             typer.echo(f"interrupted; what was measured is kept: harness run --resume {folder}", err=True)
             raise typer.Exit(INTERRUPTED) from None
     _tell(result, folder, json_=json_)
+
+
+def _show_plan(chosen: Any, devices: tuple[str, ...], shelf: Any, say: Callable[[str], None], name: str) -> None:
+    """Say before a run what it is going to measure on each device that is here."""
+    from harness import outlook, planning, runner
+
+    usable, _ = runner.usable_devices(devices, fake=chosen.model.adapter == "fake")
+    runner.check_model(chosen)
+    for device in usable:
+        outlook.show_plan(planning.outline(chosen, device, _known(shelf, chosen, device), None), say, name)
 
 
 def _tell(result: Any, folder: Path, *, json_: bool) -> None:
@@ -426,13 +437,14 @@ def profile(
     from rich.console import Console
 
     from harness import profile_run
+    from harness.declaring import declared
     from harness.terminal import ProgressBar, show_profiles
 
     chosen, folder = _to_profile(scenario, run_folder, settings or [], out)
-    wanted = profile_run.wanted(
-        chosen, arms or [], kinds or [], rounds=rounds, seconds=_seconds(seconds, "--for"), native=native
-    )
-    with ProgressBar() as progress:
+    with declared(chosen), ProgressBar() as progress:
+        wanted = profile_run.wanted(
+            chosen, arms or [], kinds or [], rounds=rounds, seconds=_seconds(seconds, "--for"), native=native
+        )
         try:
             made, where = profile_run.profile(
                 chosen, folder, wanted, devices=_devices(chosen.devices, device), progress=progress
@@ -473,6 +485,7 @@ def report(
         Path | None, typer.Option(help="Write the page here.", show_default="RUN/report.html, or RUN/comparison.html")
     ] = None,
     markdown: Annotated[Path | None, typer.Option(help="Write Markdown here; - for stdout.")] = None,
+    language: Annotated[str, typer.Option("--lang", metavar="LANG", help="Language of the page: en or zh.")] = "en",
     again: Annotated[
         bool,
         typer.Option("--again", help="First judge what was measured by this version's rules, and write run.json anew."),
@@ -483,6 +496,11 @@ def report(
     The page is one file. Its plots are written beside the run as SVG too, in RUN/plots. Several runs stand side by side on
     one page, each with its own verdicts; what cannot be compared is refused, with the reason.
     """
+    from harness.report.words import LANGUAGES
+
+    if language not in LANGUAGES:
+        message = f"--lang {language}: the page speaks {' and '.join(LANGUAGES)}"
+        raise UsageError(message)
     several = len(folders) > 1
     if again:
         _judge_again(folders)
@@ -491,7 +509,7 @@ def report(
     if several:
         _write_comparison(folders, html=html, markdown=markdown)
     else:
-        _write_reports(folders[0], html=html, markdown=markdown)
+        _write_reports(folders[0], html=html, markdown=markdown, language=language)
     if html is not None:
         typer.echo(f"page  {html.resolve().as_uri()}", err=markdown == Path("-"))
 
@@ -779,7 +797,7 @@ def _judge_again(folders: Sequence[Path]) -> None:
         store.save(compare.evaluate(run), folder)
 
 
-def _write_reports(folder: Path, *, html: Path | None, markdown: Path | None) -> Path:
+def _write_reports(folder: Path, *, html: Path | None, markdown: Path | None, language: str = "en") -> Path:
     from harness import report
 
     result = _evaluated(folder)
@@ -788,7 +806,7 @@ def _write_reports(folder: Path, *, html: Path | None, markdown: Path | None) ->
     elif markdown is not None:
         markdown.write_text(report.markdown(result), encoding="utf-8")
     if html is not None:
-        _write_page(result, folder, html)
+        _write_page(result, folder, html, language)
     return html or folder
 
 
@@ -804,7 +822,7 @@ def _profiles_in(folder: Path) -> Index | None:
         return None
 
 
-def _write_page(result: Run, folder: Path, html: Path) -> None:
+def _write_page(result: Run, folder: Path, html: Path, language: str) -> None:
     """The page at `html`, its plots and the pages of allocations in the run's folder, whose files the page links to."""
     from harness import report, store
 
@@ -812,9 +830,9 @@ def _write_page(result: Run, folder: Path, html: Path) -> None:
         data = json.loads(kept.read_text(encoding="utf-8"))
         kept.with_suffix(".html").write_text(report.allocations(kept.stem, data), encoding="utf-8")
     beside = html.resolve().parent == folder.resolve()
-    made = report.render(
-        result, store.files(folder) if beside else {}, profiles=_profiles_in(folder) if beside else None
-    )
+    # The plots are written below, with the page that links to them.
+    files = {**store.files(folder), "plots/": 0} if beside else {}
+    made = report.render(result, files, language, _profiles_in(folder) if beside else None)
     html.parent.mkdir(parents=True, exist_ok=True)
     html.write_text(made.html, encoding="utf-8")
     plots = folder / "plots"

@@ -12,6 +12,7 @@ from harness.errors import UsageError
 
 ADAPTERS = {
     "callable": "harness.adapters.callable",
+    "checkout": "harness.adapters.checkout",
     "cosyvoice2": "harness.adapters.cosyvoice2",
     "fake": "harness.adapters.fake",
     "planted": "harness.adapters.planted",

@@ -65,6 +65,7 @@ _SECTIONS = (
     ("model, adapter: callable", "Callable"),
     ("model, adapter: fake", "Fake"),
     ("model, adapter: planted", "Planted"),
+    ("model, adapter: checkout", "Checkout"),
     ("model, adapter: vits", "Vits"),
     ("workload", "Workload"),
     ("workload.prompts, a recording of your own", "Recording"),

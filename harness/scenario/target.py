@@ -38,6 +38,16 @@ def _setting_name(name: str, info: ValidationInfo) -> str:
     return name
 
 
+def _pair_name(name: str, info: ValidationInfo) -> str:
+    toggles = name.split("+")
+    if len(toggles) != 2:  # noqa: PLR2004  a pair
+        refuse(f"found {found(name)}; allowed: two optimizations joined by +")
+    for toggle in toggles:
+        _toggle_name(toggle, info)
+    return name
+
+
+PairName = Annotated[str, AfterValidator(_pair_name)]
 ToggleName = Annotated[str, AfterValidator(_toggle_name)]
 SettingName = Annotated[str, AfterValidator(_setting_name)]
 
@@ -92,6 +102,11 @@ class Fake(Keys):
         default={},
         description="Relative change of the time by each toggle: -0.1 is 10 % faster. Here and below, one of several "
         "states is named as its arm is: `batched_cleanup[every=4]`.",
+    )
+    together: dict[PairName, Annotated[Number, Field(gt=-1, le=100)]] = Field(
+        default={},
+        description="Relative change of the time while two toggles are on together, beside their own effects: "
+        "`resample_cache+cached_device: 0.05` is 5 % more than the product of their effects.",
     )
     crowding: dict[SettingName, Annotated[Number, Field(gt=-1, le=100)]] = Field(
         default={}, description="What each further request at the same moment adds to the effect of a toggle."
@@ -159,7 +174,41 @@ class Callable(Keys):
     )
 
 
-_NAMES = ("callable", "cosyvoice2", "fake", "planted", "vits")
+class Checkout(Keys):
+    """Somebody's own CosyVoice: the public code or a fork of it, unmodified. Measuring it runs its code."""
+
+    adapter: Literal["checkout"] = Field(description="What is measured.")
+    path: Text | None = Field(
+        default=None,
+        description="A folder at or above the package, relative to the scenario's file; without one, the package `cosyvoice` "
+        "that is installed.",
+    )
+    weights: Text = Field(
+        description="The model's folder, relative to the scenario's file: CosyVoice, CosyVoice2 or CosyVoice3 as published, "
+        "or one that `harness make-checkpoint` made.",
+    )
+    python: Text | None = Field(
+        default=None,
+        description="The interpreter in which the code runs, relative to the scenario's file: Python 3.9 or newer with torch and "
+        "torchaudio, and nothing of this project. Without one, it is the harness's own.",
+    )
+    supply: Text | None = Field(
+        default=None,
+        description="A Python file with what the code lacks where it runs, relative to the scenario's file: `prepare()` is "
+        "called before it is imported, `complete(facade)` once it is loaded.",
+    )
+    length: Literal["forced", "model"] | None = Field(
+        default=None,
+        description="How long a text is spoken: `forced`, a fixed number of speech tokens for each text token (the default for "
+        "random weights, which never stop by themselves); `model`, until the model stops.",
+    )
+    arguments: dict[Text, bool | int | float | Text] = Field(
+        default={},
+        description="Further arguments of the facade's constructor, for example `{fp16: true}`.",
+    )
+
+
+_NAMES = ("callable", "checkout", "cosyvoice2", "fake", "planted", "vits")
 
 
 class Plugged(BaseModel):
@@ -172,7 +221,7 @@ class Plugged(BaseModel):
     )
 
 
-_OURS = dict(zip(_NAMES, (Callable, CosyVoice2, Fake, Planted, Vits), strict=True))
+_OURS = dict(zip(_NAMES, (Callable, Checkout, CosyVoice2, Fake, Planted, Vits), strict=True))
 
 
 def _known_adapter(value: Any) -> Any:
@@ -193,7 +242,7 @@ def _whose(value: Any) -> str:
     return "ours" if name in _OURS else "plugged"
 
 
-_Ours = Annotated[Callable | CosyVoice2 | Fake | Planted | Vits, Field(discriminator="adapter")]
+_Ours = Annotated[Callable | Checkout | CosyVoice2 | Fake | Planted | Vits, Field(discriminator="adapter")]
 Model = Annotated[
     Annotated[_Ours, Tag("ours")] | Annotated[Plugged, Tag("plugged")],
     Discriminator(_whose),
