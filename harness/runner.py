@@ -42,6 +42,8 @@ def run(
     """
     usable, skipped = usable_devices(devices, fake=scenario.model.adapter == "fake")
     check_model(scenario)
+    if warning := adapters.warning(scenario.model.adapter):
+        progress.note(warning)
     journal = store.Journal(folder)
     plan = plan_of(scenario, usable, dose)
     around = here(scenario)

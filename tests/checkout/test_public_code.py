@@ -52,6 +52,7 @@ def measured(code: str, tmp_path_factory: pytest.TempPathFactory) -> Run:
         "measure.workers=2",
         "workload.texts={en: See you.}",
         "measure.metrics=[latency]",
+        "measure.margin=10%",
     ]
     settings += [f"model.path={code}"] if code == HOME else []
     command = [sys.executable, "-m", "harness", "run", "scenarios/seed-code.yaml", "--device", "cpu", "--budget", "5s"]
