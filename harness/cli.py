@@ -482,6 +482,7 @@ def report(
         Path | None, typer.Option(help="Write the page here.", show_default="RUN/report.html, or RUN/comparison.html")
     ] = None,
     markdown: Annotated[Path | None, typer.Option(help="Write Markdown here; - for stdout.")] = None,
+    language: Annotated[str, typer.Option("--lang", metavar="LANG", help="Language of the page: en or zh.")] = "en",
     again: Annotated[
         bool,
         typer.Option("--again", help="First judge what was measured by this version's rules, and write run.json anew."),
@@ -492,6 +493,11 @@ def report(
     The page is one file. Its plots are written beside the run as SVG too, in RUN/plots. Several runs stand side by side on
     one page, each with its own verdicts; what cannot be compared is refused, with the reason.
     """
+    from harness.report.words import LANGUAGES
+
+    if language not in LANGUAGES:
+        message = f"--lang {language}: the page speaks {' and '.join(LANGUAGES)}"
+        raise UsageError(message)
     several = len(folders) > 1
     if again:
         _judge_again(folders)
@@ -500,7 +506,7 @@ def report(
     if several:
         _write_comparison(folders, html=html, markdown=markdown)
     else:
-        _write_reports(folders[0], html=html, markdown=markdown)
+        _write_reports(folders[0], html=html, markdown=markdown, language=language)
     if html is not None:
         typer.echo(f"page  {html.resolve().as_uri()}", err=markdown == Path("-"))
 
@@ -788,7 +794,7 @@ def _judge_again(folders: Sequence[Path]) -> None:
         store.save(compare.evaluate(run), folder)
 
 
-def _write_reports(folder: Path, *, html: Path | None, markdown: Path | None) -> Path:
+def _write_reports(folder: Path, *, html: Path | None, markdown: Path | None, language: str = "en") -> Path:
     from harness import report
 
     result = _evaluated(folder)
@@ -797,7 +803,7 @@ def _write_reports(folder: Path, *, html: Path | None, markdown: Path | None) ->
     elif markdown is not None:
         markdown.write_text(report.markdown(result), encoding="utf-8")
     if html is not None:
-        _write_page(result, folder, html)
+        _write_page(result, folder, html, language)
     return html or folder
 
 
@@ -813,7 +819,7 @@ def _profiles_in(folder: Path) -> Index | None:
         return None
 
 
-def _write_page(result: Run, folder: Path, html: Path) -> None:
+def _write_page(result: Run, folder: Path, html: Path, language: str) -> None:
     """The page at `html`, its plots and the pages of allocations in the run's folder, whose files the page links to."""
     from harness import report, store
 
@@ -821,9 +827,9 @@ def _write_page(result: Run, folder: Path, html: Path) -> None:
         data = json.loads(kept.read_text(encoding="utf-8"))
         kept.with_suffix(".html").write_text(report.allocations(kept.stem, data), encoding="utf-8")
     beside = html.resolve().parent == folder.resolve()
-    made = report.render(
-        result, store.files(folder) if beside else {}, profiles=_profiles_in(folder) if beside else None
-    )
+    # The plots are written below, with the page that links to them.
+    files = {**store.files(folder), "plots/": 0} if beside else {}
+    made = report.render(result, files, language, _profiles_in(folder) if beside else None)
     html.parent.mkdir(parents=True, exist_ok=True)
     html.write_text(made.html, encoding="utf-8")
     plots = folder / "plots"

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from harness import rules, sequential
+from harness import presence, rules, sequential
 from harness.attribution import attribution, joined, without_chance_finds
 from harness.controls import FAMILIES, allowance, calibrated, controls, family, margin_of
 from harness.evidence import Evidence
@@ -53,8 +53,9 @@ def evaluate(run: Run) -> Run:
         evidence = Evidence(run, device)
         outcome = controls(evidence)
         outcomes += outcome
-        contrasts += _without_chance_finds(_contrasts(evidence, outcome))
-        found += findings(evidence)
+        judged = _without_chance_finds(_contrasts(evidence, outcome))
+        contrasts += presence.told_present(evidence, judged)
+        found += [*findings(evidence), *presence.findings(evidence)]
         arms += _arms(evidence)
         expected += expectations(evidence)
         joint = JointArms(evidence)

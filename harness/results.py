@@ -514,6 +514,8 @@ class Plan:
     `pairs` are (optimization, reference arm, arm); `strata` gives each kind of request its share of the workload, which
     is its weight in an effect, and `concurrency` how many of it are made at the same moment (1 where it says nothing).
     `looks` are shares of the budget at which the run looks; none in runs from before there were looks, which had but one.
+    `not_applicable` are toggles that the target cannot take, with the reason; `already_present` those that its code has, and
+    where: what arms without them run was put back.
     `limits` are those of a gate, none in other runs: for each gated assignment of the toggles ("none", "all" or a toggle, as
     its contrasts are named) the largest loss in each metric that still passes, as a fraction.
     `dose` is the length of a dose as a share of the reference's latency; None in runs from before it was kept.
@@ -530,6 +532,7 @@ class Plan:
     budget_s: float
     margin: Mapping[str, float]
     not_applicable: Mapping[str, str] = field(default_factory=dict)
+    already_present: Mapping[str, str] = field(default_factory=dict)
     concurrency: Mapping[str, int] = field(default_factory=dict)
     looks: tuple[float, ...] = ()
     limits: Mapping[str, Mapping[str, float]] = field(default_factory=dict)

@@ -150,7 +150,7 @@ class Session:
                 self.record(
                     "worker", worker=number, pass_=pass_, pid=process.pid, startup_s=self.startup_s,
                     **{key: process.ready[key]
-                       for key in ("machine", "description", "unavailable", "not_applicable", "core")},
+                       for key in ("machine", "description", "unavailable", "not_applicable", "already_present", "core")},
                 )  # fmt: skip
                 yield number, process
         finally:

@@ -13,8 +13,6 @@ import secrets
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
-from itertools import groupby
-from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
@@ -139,6 +137,7 @@ class _Reading:
         self.unavailable: dict[str, Any] = {}
         self.environment: dict[str, Any] = {"devices": {}}
         self.not_applicable: dict[str, str] = {}
+        self.already_present: dict[str, str] = {}
         self.timing: dict[str, Any] = {"measured_s": {}, "startup_s": 0.0}
         self.complete = False
 
@@ -159,6 +158,7 @@ class _Reading:
             if core := event.get("core"):
                 self.environment.setdefault("pinned", {"cores": []})["cores"].append(core["core"])
             self.not_applicable |= event["not_applicable"]
+            self.already_present |= event.get("already_present", {})
             self.timing["startup_s"] += event["startup_s"]
         elif kind == "examined":
             common = {"device": event["device"], "arm": event["arm"]}
@@ -172,7 +172,7 @@ class _Reading:
         return replace(
             run,
             complete=self.complete,
-            plan=replace(run.plan, not_applicable=self.not_applicable),
+            plan=replace(run.plan, not_applicable=self.not_applicable, already_present=self.already_present),
             environment={**run.environment, **self.environment},
             unavailable=self.unavailable,
             timing=self.timing,
@@ -266,15 +266,25 @@ def files(folder: Path) -> dict[str, int]:
 
 
 def _read_samples(path: Path) -> Iterator[Trial]:
+    """Rows of one trial stand together; what is the same in all of them is taken from the first."""
+    import numpy as np
     import pandas as pd
 
     frame = pd.read_parquet(path)
-    names = [*_TRIAL_COLUMNS, "metric", "value"]
-    columns = [frame[name].astype(object).where(frame[name].notna(), None).tolist() for name in names]
-    for _, group in groupby(zip(frame["trial"].tolist(), *columns, strict=True), key=itemgetter(0)):
-        rows = list(group)
-        fields = dict(zip(_TRIAL_COLUMNS, rows[0][1:-2], strict=True))
-        yield Trial(**fields, values={row[-2]: row[-1] for row in rows})
+    numbers = frame["trial"].to_numpy()
+    starts = np.flatnonzero(np.append(True, numbers[1:] != numbers[:-1])) if len(numbers) else np.empty(0, dtype=int)
+    heads = frame.iloc[starts]
+    columns = [_plain(heads[name]) for name in _TRIAL_COLUMNS]
+    metrics, values = _plain(frame["metric"]), _plain(frame["value"])
+    ends = [*starts[1:].tolist(), len(numbers)]
+    for start, end, *fields in zip(starts.tolist(), ends, *columns, strict=True):
+        yield Trial(**dict(zip(_TRIAL_COLUMNS, fields, strict=True)),
+                    values=dict(zip(metrics[start:end], values[start:end], strict=True)))  # fmt: skip
+
+
+def _plain(column: Any) -> list[Any]:
+    """A column of a frame as Python's own values, None where there is none."""
+    return list(column.astype(object).where(column.notna(), None).tolist())
 
 
 _RUN = TypeAdapter(Run)

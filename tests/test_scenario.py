@@ -30,7 +30,7 @@ MINIMAL = b"name: minimal\nmodel: {adapter: cosyvoice2}\noptimizations: {resampl
 
 # (file, line, key, message). TOGGLES and METRICS stand for the names that the registries have.
 REFUSED = [
-    ("adapter-missing", 2, "model.adapter", "this key is required; allowed: cosyvoice2, fake, planted, vits"),
+    ("adapter-missing", 2, "model.adapter", "this key is required; allowed: cosyvoice2, checkout, fake, planted, vits"),
     ("anchor-bomb", 1, "a", "the anchor &a is not read; write the value out where it is needed"),
     (
         "bad-duration",
@@ -251,7 +251,7 @@ REFUSED = [
         "unknown-adapter",
         3,
         "model.adapter",
-        "unknown adapter 'cosyvoice'; allowed: cosyvoice2, fake, planted, vits; did you mean cosyvoice2?",
+        "unknown adapter 'cosyvoice'; allowed: cosyvoice2, checkout, fake, planted, vits; did you mean cosyvoice2?",
     ),
     (
         "unknown-design",

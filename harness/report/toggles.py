@@ -81,7 +81,8 @@ def _on_device(reading: Reading, device: str, name: str) -> ToggleOnDevice:
         device=device,
         verdicts=tuple(_verdicts(headline, remark)),
         sentence=" ".join(sentences.of_a_toggle(row, reading.calibrated(device, row.metric)) for row in headline),
-        rows=tuple(rows.row(reading, contrast) for contrast in contrasts),
+        rows=tuple(rows.row(reading, c) for c in contrasts if not rows.is_stage(c.metric) and c.ratio is not None),
+        stages=tuple(rows.row(reading, c) for c in contrasts if rows.is_stage(c.metric) and c.ratio is not None),
         witnesses=tuple(
             dict.fromkeys(
                 WitnessRow(arm=w.arm, at_bind=units.count(w.at_bind), per_request=_per_request(w.per_request))

@@ -208,6 +208,9 @@ class Scenario(Keys):
         options = _options(self.model)
         if options.get("weights", "random") != "random":
             options["weights"] = str(self.resolve(options["weights"]))
+        for name in ("path", "supply"):
+            if options.get(name) is not None:
+                options[name] = str(self.resolve(options[name]))
         if str(options.get("voice", "")).endswith(".onnx"):
             options["voice"] = str(self.resolve(options["voice"]))
         if options.get("python") is not None:
