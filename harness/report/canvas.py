@@ -131,7 +131,8 @@ def axis_of_values(plot: Axes, axis: Literal["x", "y"], *, log: bool = False) ->
         first, last = height - first, height - last
     low, high = (math.log(low), math.log(high)) if log else (low, high)
     slope = (high - low) / (last - first)
-    return f'data-axis="{axis}" data-a="{low - slope * first:.8g}" data-b="{slope:.8g}"{" data-log" if log else ""}'
+    place = f'data-axis="{axis}" data-a="{low - slope * first:.8g}" data-b="{slope:.8g}"'
+    return f'{place} data-log="1"' if log else place
 
 
 def _drawn_cloud(found: re.Match[str]) -> str:
