@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from matplotlib.axes import Axes
 
@@ -159,7 +160,7 @@ def _draw(plot: Axes, place: float, mark: Mark, first: float, last: float) -> No
 
 
 def _heading(plot: Axes, words: units.Direction, *, zoomed: bool) -> None:
-    style = {"color": canvas.MUTED, "size": FONT_PT - 1}
+    style: dict[str, Any] = {"color": canvas.MUTED, "size": FONT_PT - 1}
     if zoomed:
         plot.annotate(
             say("near to no change"), (0.5, 1), (0, 6), "axes fraction", "offset points", ha="center", **style
