@@ -213,8 +213,10 @@ def plan_of(scenario: Scenario, devices: Sequence[str], dose: float | None = Non
         workers=measure.workers,
         budget_s=measure.budget_s,
         margin={name: measure.margin_of(name) for name in dict.fromkeys(("latency", *measure.metrics))},
-        looks=sequential.LOOKS,
+        looks=() if widest.joint else sequential.LOOKS,
         dose=DOSE_IN_MARGINS * measure.margin_of("latency") if dose is None else dose,
+        joint=widest.joint,
+        orders=widest.orders,
     )
 
 

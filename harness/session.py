@@ -15,7 +15,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
-from harness import adapters, workload
+from harness import adapters, sequential, workload
 from harness.adapters.base import SHARED
 from harness.designs import CONTROLS, Design
 from harness.errors import MeasureError, UsageError, WorkerError
@@ -88,6 +88,11 @@ class Session:
         return 2 * self.scenario.measure.time_limit_s * max(self.scenario.workload.concurrency)
 
     @property
+    def looks(self) -> tuple[float, ...]:
+        """Shares of the budget at which the run looks; none where no arm can drop out of the blocks (decision 25)."""
+        return () if self.design.joint else sequential.LOOKS
+
+    @property
     def fake(self) -> bool:
         return self.scenario.model.adapter == "fake"
 
@@ -145,7 +150,7 @@ class Session:
                 self.record(
                     "worker", worker=number, pass_=pass_, pid=process.pid, startup_s=self.startup_s,
                     **{key: process.ready[key]
-                       for key in ("machine", "description", "unavailable", "not_applicable", "core")},
+                       for key in ("machine", "description", "unavailable", "not_applicable", "already_present", "core")},
                 )  # fmt: skip
                 yield number, process
         finally:

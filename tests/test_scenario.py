@@ -30,7 +30,7 @@ MINIMAL = b"name: minimal\nmodel: {adapter: cosyvoice2}\noptimizations: {resampl
 
 # (file, line, key, message). TOGGLES and METRICS stand for the names that the registries have.
 REFUSED = [
-    ("adapter-missing", 2, "model.adapter", "this key is required; allowed: cosyvoice2, fake, planted, vits"),
+    ("adapter-missing", 2, "model.adapter", "this key is required; allowed: cosyvoice2, checkout, fake, planted, vits"),
     ("anchor-bomb", 1, "a", "the anchor &a is not read; write the value out where it is needed"),
     (
         "bad-duration",
@@ -251,13 +251,46 @@ REFUSED = [
         "unknown-adapter",
         3,
         "model.adapter",
-        "unknown adapter 'cosyvoice'; allowed: cosyvoice2, fake, planted, vits; did you mean cosyvoice2?",
+        "unknown adapter 'cosyvoice'; allowed: cosyvoice2, checkout, fake, planted, vits; did you mean cosyvoice2?",
     ),
     (
         "unknown-design",
         4,
         "design",
-        "'factorial' is not available yet: known are one_at_a_time, leave_one_out, controls",
+        (
+            "unknown design 'factorail'; allowed: one_at_a_time, leave_one_out, levels, ladder, factorial, fractional, "
+            "permutations, controls; did you mean factorial?"
+        ),
+    ),
+    (
+        "factorial-of-one",
+        4,
+        "design",
+        (
+            "factorial takes 2 to 6 optimizations, not 1; design fractional has a part of the arms, and permutations samples "
+            "orders"
+        ),
+    ),
+    (
+        "fraction-of-three",
+        4,
+        "design",
+        (
+            "fractional takes 4 to 15 optimizations, not 3; design factorial has few arms for so few toggles; of more, compare "
+            "some in a scenario of their own"
+        ),
+    ),
+    (
+        "levels-of-nothing",
+        4,
+        "design",
+        "levels takes one optimization with a list of states under after, not 1 with 1 state(s)",
+    ),
+    (
+        "states-in-a-factorial",
+        5,
+        "optimizations.batched_cleanup.after",
+        "factorial takes one state of each optimization; compare states in a scenario of design levels",
     ),
     ("unknown-device", 3, "devices.1", "found 'gpu'; allowed: cpu, cuda, cuda:1 (a GPU by its index)"),
     (

@@ -10,6 +10,7 @@ from harness.adapters.base import Adapter, Portable
 from harness.errors import UsageError
 
 ADAPTERS = {
+    "checkout": "harness.adapters.checkout",
     "cosyvoice2": "harness.adapters.cosyvoice2",
     "fake": "harness.adapters.fake",
     "planted": "harness.adapters.planted",

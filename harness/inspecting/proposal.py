@@ -12,6 +12,11 @@ from harness.optimizations import registry
 _STATES = {"precompiled_regex": "{before: false, after: {patterns: all}}"}
 """Toggles that are not simply turned on: upstream has compiled the patterns that the default compiles."""
 
+_MODELS = "pretrained_models"
+"""The folder in a checkout into which the public code's own instructions download models."""
+_ABOVE = 3
+"""So many folders above what was inspected may have it."""
+
 
 def scenario(inspection: Inspection) -> str:
     """The YAML of a scenario. Raises UsageError where no toggle applies."""
@@ -22,7 +27,11 @@ def scenario(inspection: Inspection) -> str:
     lines = [
         "# Written by `harness inspect`: the optimizations that apply to this code, and where. Measuring it RUNS its code.",
         "name: my-cosyvoice",
-        f"model: {{adapter: checkout, path: {_quoted(Path(inspection.path).absolute().as_posix())}}}",
+        "model:",
+        "  adapter: checkout",
+        f"  path: {_quoted(Path(inspection.path).absolute().as_posix())}",
+        *_weights(Path(inspection.path)),
+        "  # python: path/to/python  # the interpreter in which this code runs, unless it is the harness's own",
         "devices: [cpu, cuda]",
         "workload:",
         "  # A text of several segments, so that what is done after each of them is done often.",
@@ -39,6 +48,16 @@ def scenario(inspection: Inspection) -> str:
         else:
             lines.append(f"  # {finding.id}: {finding.state}{_reason(finding)}")
     return "\n".join(lines) + "\n"
+
+
+def _weights(path: Path) -> list[str]:
+    """Where the model's folder lies: where the public code's own examples put it, or for the reader to say."""
+    for folder in (path, *path.absolute().parents[:_ABOVE]):
+        found = sorted(file.parent for file in folder.glob(f"{_MODELS}/*/cosyvoice*.yaml"))
+        if found:
+            more = f"  # or another of {len(found)} in {_MODELS}" if len(found) > 1 else ""
+            return [f"  weights: {_quoted(found[0].absolute().as_posix())}{more}"]
+    return [f"  weights: {_MODELS}/CosyVoice2-0.5B  # say where your model lies"]
 
 
 def _together(names: tuple[str, ...]) -> tuple[list[str], dict[str, str]]:

@@ -15,10 +15,10 @@ from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, field
 from functools import partial
-from statistics import median
+from statistics import fmean, median
 from typing import Any
 
-from harness import compare, sequential, store, workload
+from harness import compare, designs, sequential, store, units, workload
 from harness.designs import CONTROLS, DOSES, PLACEBO, control_name
 from harness.errors import WorkerError
 from harness.load import Load
@@ -35,6 +35,8 @@ INIT_SHARE = 0.1
 TURN_S = (0.25, 2.0)
 """A turn is at least and at most about so long, or one block. Long enough that the untimed request at its start takes
 little of it, short enough that workers alternate faster than machines drift."""
+CONTROLS_SHARE = 0.1
+"""Share of the requests beside a joint design that a group of controls alone may have."""
 ROOM = 0.5
 """Share of the memory still free, beside the first worker, that further workers may take."""
 
@@ -55,6 +57,7 @@ class _Member:
     process: WorkerProcess
     stack: ExitStack
     first: int
+    request_s: float = 0.0
     doses_s: Mapping[int, float] = field(default_factory=dict)
     missing: set[tuple[str, str]] = field(default_factory=set)
     walked: Counter[str] = field(default_factory=Counter)
@@ -88,6 +91,7 @@ class _Wave:
         try:
             self._start(1)
             if self._members:
+                _say_what_fits(session, self._members[0].request_s)
                 wanted = min(to_come, self._fitting(), self._worth_starting(to_come, left_s))
                 self._start(wanted - 1)
                 session.begin_step()
@@ -120,6 +124,7 @@ class _Wave:
     def _warm_up(self, member: _Member) -> None:
         session = self._session
         medians_s = _warm_up(session, member.number, member.process)
+        member.request_s = fmean(medians_s.values())
         member.doses_s = {at: session.dose * median_s for at, median_s in medians_s.items()}
         strata = workload.strata(session.scenario)
         member.missing = {(group, stratum) for group in session.design.groups for stratum in strata}
@@ -140,7 +145,7 @@ class _Wave:
         is decided; a look wherever one is due.
         """
         session, ledger = self._session, self._session.ledger
-        looks = sequential.shares_left(ledger.spent_s, session.scenario.measure.budget_s)
+        looks = sequential.shares_left(ledger.spent_s, session.scenario.measure.budget_s, session.looks)
         size = len(self._members)
         while (ledger.spent_s < end_s or any(map(self._lacks, self._members))) and not _is_settled(session):
             next_s = min((when_s for _, when_s in looks), default=end_s)
@@ -230,7 +235,8 @@ class _Wave:
         active = _active(session)
         if not active:
             return None
-        group = min(active, key=lambda name: member.walked[name])
+        often = {name: _how_often(session, name) for name in active}
+        group = min(active, key=lambda name: member.walked[name] / often[name])
         index, lane = member.first + member.walked[group], list(session.design.groups).index(group)
         member.walked[group] += 1
         request = workload.request(session.scenario, index, lane)
@@ -247,6 +253,23 @@ class _Wave:
             random.Random(f"{session.journal.folder.name} {ledger.blocks}").shuffle(built)  # noqa: S311  not secrets
             (event,) = member.process.ask({"do": "init", "order": built}, limit_s=session.limit_s)
             _record_block(session, member.number, block.group, event, None)
+
+
+def _say_what_fits(session: Session, request_s: float) -> None:
+    """Say, before a joint design is measured, how many of its blocks the budget has; and what to do if they are too few."""
+    design, measure = session.design, session.scenario.measure
+    if not design.joint or session.ledger.latency_workers or request_s <= 0:
+        return
+    round_s = design.requests_of_round * request_s
+    rounds = measure.budget_s / (round_s * measure.workers)
+    session.progress.note(
+        f"{session.device}: a block of {len(design.joint)} arms and controls ({design.requests_of_round} requests) takes about "
+        f"{units.seconds(round_s, 2)}: {rounds:.1f} for each of {measure.workers} workers in the budget"
+    )
+    kinds = len(workload.strata(session.scenario))
+    too_few = designs.advice(session.scenario.design, len(session.scenario.optimizations), rounds=rounds, kinds=kinds)
+    if too_few:
+        session.progress.note(f"{session.device}: {too_few}")
 
 
 def _is_settled(session: Session) -> bool:
@@ -267,12 +290,12 @@ def _open_pairs(session: Session) -> list[tuple[str, str]]:
 def _active(session: Session) -> dict[str, list[str]]:
     """The arms that blocks of each group still hold: both sides of its undecided pairs, the reference and the controls.
 
-    A dose that has passed is given no more. A group all of whose pairs are decided has no more blocks, unless one of its
+    Arms that are only of use together stay, all of them. A dose that has passed is given no more. A group all of whose pairs are decided has no more blocks, unless one of its
     controls has yet to pass. Where controls are all there is, they all stay to the end.
     """
     pairs, groups = _open_pairs(session), session.design.groups
     wanted: dict[str, set[str]] = defaultdict(set)
-    for pair in pairs:
+    for pair in (*pairs, *([session.design.joint] if session.design.joint else ())):
         home = next((name for name, arms in groups.items() if set(pair) <= set(arms)), None)
         if home is not None:
             wanted[home] |= set(pair)
@@ -284,6 +307,17 @@ def _active(session: Session) -> dict[str, list[str]]:
             kept = {*wanted[name], session.design.reference, *doubted, *(arm for arm in controls if arm not in DOSES)}
             active[name] = session.alive([arm for arm in arms if arm in kept])
     return active
+
+
+def _how_often(session: Session, group: str) -> int:
+    """How many blocks of a group there are for one of the others: of controls alone, beside a joint design, several.
+
+    Its few arms have one pair each, where a figure of the joint design has many, and take little of the time.
+    """
+    design = session.design
+    if not design.joint or set(design.joint) <= set(design.groups[group]):
+        return 1
+    return max(1, round(CONTROLS_SHARE * design.requests_of_round / len(design.groups[group])))
 
 
 def _is_doubted(session: Session, arm: str, group: str) -> bool:
@@ -316,7 +350,7 @@ def _warm_up(session: Session, number: int, worker: WorkerProcess) -> dict[int, 
 
     Returns the reference's median in s, for each number of requests at the same moment.
     """
-    arms = session.arms(controls=True)
+    arms = [arm for arm in session.arms(controls=True) if arm in session.design.timed]
     bound = worker.ask({"do": "bind", "arms": arms}, limit_s=session.limit_s)
     _record_warm(session, number, "init", [{**event, "request": "init", "stratum": "init"} for event in bound])
     first = session.design.reference

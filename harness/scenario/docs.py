@@ -61,6 +61,7 @@ _SECTIONS = (
     ("model, adapter: cosyvoice2", "CosyVoice2"),
     ("model, adapter: fake", "Fake"),
     ("model, adapter: planted", "Planted"),
+    ("model, adapter: checkout", "Checkout"),
     ("model, adapter: vits", "Vits"),
     ("workload", "Workload"),
     ("workload.prompts, a recording of your own", "Recording"),

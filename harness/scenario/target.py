@@ -20,6 +20,16 @@ def _setting_name(name: str) -> str:
     return name
 
 
+def _pair_name(name: str) -> str:
+    toggles = name.split("+")
+    if len(toggles) != 2:  # noqa: PLR2004  a pair
+        refuse(f"found {found(name)}; allowed: two optimizations joined by +")
+    for toggle in toggles:
+        check_toggle_name(toggle)
+    return name
+
+
+PairName = Annotated[str, AfterValidator(_pair_name)]
 ToggleName = Annotated[str, AfterValidator(check_toggle_name)]
 SettingName = Annotated[str, AfterValidator(_setting_name)]
 
@@ -68,6 +78,11 @@ class Fake(Keys):
         description="Relative change of the time by each toggle: -0.1 is 10 % faster. Here and below, one of several "
         "states is named as its arm is: `batched_cleanup[every=4]`.",
     )
+    together: dict[PairName, Annotated[Number, Field(gt=-1, le=100)]] = Field(
+        default={},
+        description="Relative change of the time while two toggles are on together, beside their own effects: "
+        "`resample_cache+cached_device: 0.05` is 5 % more than the product of their effects.",
+    )
     crowding: dict[SettingName, Annotated[Number, Field(gt=-1, le=100)]] = Field(
         default={}, description="What each further request at the same moment adds to the effect of a toggle."
     )
@@ -115,9 +130,43 @@ class Vits(Keys):
     )
 
 
+class Checkout(Keys):
+    """Somebody's own CosyVoice: the public code or a fork of it, unmodified. Measuring it runs its code."""
+
+    adapter: Literal["checkout"] = Field(description="What is measured.")
+    path: Text | None = Field(
+        default=None,
+        description="A folder at or above the package, relative to the scenario's file; without one, the package `cosyvoice` "
+        "that is installed.",
+    )
+    weights: Text = Field(
+        description="The model's folder, relative to the scenario's file: CosyVoice, CosyVoice2 or CosyVoice3 as published, "
+        "or one that `harness make-checkpoint` made.",
+    )
+    python: Text | None = Field(
+        default=None,
+        description="The interpreter in which the code runs, relative to the scenario's file: Python 3.9 or newer with torch and "
+        "torchaudio, and nothing of this project. Without one, it is the harness's own.",
+    )
+    supply: Text | None = Field(
+        default=None,
+        description="A Python file with what the code lacks where it runs, relative to the scenario's file: `prepare()` is "
+        "called before it is imported, `complete(facade)` once it is loaded.",
+    )
+    length: Literal["forced", "model"] | None = Field(
+        default=None,
+        description="How long a text is spoken: `forced`, a fixed number of speech tokens for each text token (the default for "
+        "random weights, which never stop by themselves); `model`, until the model stops.",
+    )
+    arguments: dict[Text, bool | int | float | Text] = Field(
+        default={},
+        description="Further arguments of the facade's constructor, for example `{fp16: true}`.",
+    )
+
+
 def _known_adapter(value: Any) -> Any:
-    adapters = ("cosyvoice2", "fake", "planted", "vits")
-    if isinstance(value, CosyVoice2 | Fake | Planted | Vits):
+    adapters = ("cosyvoice2", "checkout", "fake", "planted", "vits")
+    if isinstance(value, CosyVoice2 | Checkout | Fake | Planted | Vits):
         return value
     if not isinstance(value, dict):
         refuse(f"found {found(value)}; allowed: a mapping such as {{adapter: cosyvoice2, size: nano}}")
@@ -128,4 +177,6 @@ def _known_adapter(value: Any) -> Any:
     return value
 
 
-Model = Annotated[CosyVoice2 | Fake | Planted | Vits, Field(discriminator="adapter"), BeforeValidator(_known_adapter)]
+Model = Annotated[
+    CosyVoice2 | Checkout | Fake | Planted | Vits, Field(discriminator="adapter"), BeforeValidator(_known_adapter)
+]

@@ -32,6 +32,7 @@ from .machine import Machine, machine, torch_here
 from .measure import Bench
 from .requests import request_from, speaker_from
 from .spans import span, stage_of
+from .target import already_present, not_applicable
 
 _PR_SET_PDEATHSIG = 1
 
@@ -64,7 +65,8 @@ class Worker:
             description=dict(model.description),
             machine={**device.describe(), "python": _python(), "gc_objects": len(gc.get_objects())},
             core=None if chosen is None else asdict(chosen),
-            not_applicable=dict(model.not_applicable()),
+            not_applicable=not_applicable(model, {name: None for arm in arms for name in arm.states}),
+            already_present=already_present(model),
             unavailable=dict(device.unavailable()),
         )
 
@@ -164,6 +166,10 @@ class Worker:
             self._reply("memory", concurrency=at_once, values=values, points=points)
         if snapshot:
             self._bench.allocations(arm, wanted, Path(snapshot))
+
+    def forget(self, arm: str) -> None:
+        """Drop the pipelines of an arm."""
+        self._bench.forget(arm)
 
     def profile(self, arm: str, requests: Sequence[Data], how: str, file: str, seconds: float) -> None:
         """Requests of a bound arm under one profiler (`profiling`), in a process that times nothing."""

@@ -143,6 +143,16 @@ def recording(listener: ListenerT) -> Iterator[ListenerT]:
         _state.listener = None
 
 
+@contextmanager
+def handed_over() -> Iterator[None]:
+    """Make the listener, if there is one, hear this thread for the enclosed block, while the one that it heard waits for it."""
+    heard, _state.thread = _state.thread, get_ident()
+    try:
+        yield
+    finally:
+        _state.thread = heard
+
+
 def count(name: str, amount: int = 1) -> None:
     """Add `amount` to the event counter `name` of everybody who counts."""
     for counts in _state.counts:

@@ -10,7 +10,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from typing import Any, Protocol
 
@@ -51,6 +51,25 @@ class Model(Protocol):
     def place(self, optimization: str, state: State, request: Request) -> Callable[[], Any]: ...
 
     def inference(self) -> AbstractContextManager[Any]: ...
+
+
+def not_applicable(model: Model, named: Iterable[str]) -> dict[str, str]:
+    """Toggles that a model cannot take, with the reasons: what it says itself, and those of the `named` that it does not know.
+
+    A model outside our own interpreter, which has the list of all toggles, has `toggles`: the names of those that it knows.
+    """
+    known = getattr(model, "toggles", None)
+    others = {} if known is None else {name: "this adapter does not know it" for name in named if name not in known}
+    return {**others, **model.not_applicable()}
+
+
+def already_present(model: Model) -> dict[str, str]:
+    """Toggles that a target's own code has, and where: the models of other people's code have a method that says so.
+
+    Their `bind` puts the code before back where such a toggle is off.
+    """
+    said = getattr(model, "already_present", None)
+    return {} if said is None else dict(said())
 
 
 @contextmanager

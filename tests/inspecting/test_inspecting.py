@@ -12,6 +12,7 @@ import pytest
 from rich.console import Console
 
 from harness import scenario
+from harness.adapters import adapter
 from harness.errors import UsageError
 from harness.inspecting import RULES, Fact, inspect
 from harness.inspecting.proposal import scenario as proposed
@@ -217,9 +218,22 @@ def test_the_scenario_turns_on_what_applies_and_says_where(tmp_path: Path) -> No
     assert "  resample_cache: true  # cosyvoice/cli/frontend.py:" in text
     assert "  # prebuilt_resample: true  # applies too, but cannot stand together with resample_cache" in text
     assert "  # cached_device: not applicable: neither" in text
-    with_a_known_adapter = text.replace("{adapter: checkout, path:", "{adapter: fake} #")
-    chosen = scenario.parse(with_a_known_adapter.encode(), "proposed.yaml")
+    chosen = scenario.parse(text.encode(), "proposed.yaml")
     assert set(chosen.optimizations) == {"resample_cache", "batched_cleanup"}
+    assert chosen.options()["path"] == str(tmp_path / "it's: {odd}")
+
+
+def test_the_scenario_names_the_model_that_lies_in_the_checkout_and_is_accepted_as_it_is(tmp_path: Path) -> None:
+    inspected = inspect(written(tmp_path, {"cli/frontend.py": RESAMPLING}))
+    absent = scenario.parse(proposed(inspected).encode(), "proposed.yaml")
+    with pytest.raises(UsageError, match=r"weights: .*CosyVoice2-0\.5B is no folder"):
+        adapter("checkout").check(absent.options())
+    model = tmp_path / "pretrained_models" / "CosyVoice2-0.5B"
+    model.mkdir(parents=True)
+    (model / "cosyvoice2.yaml").touch()
+    chosen = scenario.parse(proposed(inspected).encode(), "proposed.yaml")
+    assert chosen.options()["weights"] == str(model)
+    adapter("checkout").check(chosen.options())
 
 
 def test_no_scenario_is_written_where_nothing_applies(tmp_path: Path) -> None:

@@ -1,0 +1,49 @@
+"""What a toggle of a target is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from ..code import Code
+from ..counting import Probe
+from ..patches import Patch
+
+
+class Toggle:
+    """A toggle of one target.
+
+    `before` and `after` make the patches of an arm in which it is off, or on with parameters; they are called once for each arm,
+    before its engine is constructed. `prepare` is called with both in place, once the engine stands.
+    """
+
+    def __init__(self, code: Code, device: str) -> None:
+        self.code = code
+        self.device = device
+
+    def lacks(self) -> str:
+        """Why the code cannot take it, in words; "" where it can."""
+        return ""
+
+    def present(self) -> str:
+        """Where the code has it already, in words; "" where it does not. Then `before` puts the code before back."""
+        return ""
+
+    def before(self, arm: Any) -> list[Patch]:
+        """What makes the code as it is without the toggle: nothing, unless it has it."""
+        return []
+
+    def after(self, arm: Any, **parameters: Any) -> list[Patch]:
+        """What makes the code as it is with the toggle."""
+        raise NotImplementedError
+
+    def prepare(self, arm: Any, speakers: Sequence[Any], recordings: Any) -> None:
+        """What the toggle does while the pipeline is built; `speakers` are those known then."""
+
+    def probe(self, **parameters: Any) -> Probe:
+        """The witness: what it counts is declared in the toggle's file of `harness/optimizations/`."""
+        raise NotImplementedError
+
+    def place(self, arm: Any, request: Any, recordings: Any) -> Callable[[], Any]:
+        """One call of the toggle's place, made while the arm's patches are in place."""
+        raise NotImplementedError

@@ -1,0 +1,103 @@
+"""The runner's side of the adapter `checkout`, and a run of it from scenario to verdicts on a small CosyVoice of our own."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import soundfile
+
+from harness import runner
+from harness.adapters import adapter, portable
+from harness.errors import HarnessError, UsageError
+from harness.results import Run
+from harness.scenario import Scenario
+from tests.checkout.samples import written
+from tests.conftest import Quiet
+
+
+def options(folder: Path, **more: Any) -> dict[str, Any]:
+    return {"path": str(folder), "weights": str(folder / "weights"), **more}
+
+
+def test_a_folder_with_a_cosyvoice_and_a_models_folder_are_accepted_without_importing_anything(tmp_path: Path) -> None:
+    package = written(tmp_path, replaced={"import threading": "import absent_package"})
+    adapter("checkout").check(options(tmp_path))
+    assert not [name for name in sys.modules if name.startswith(package)]
+    assert portable("checkout") is not None
+
+
+@pytest.mark.parametrize(
+    ("changed", "message"),
+    [
+        ({"path": "{}/weights"}, "no CosyVoice here"),
+        ({"path": "{}/absent"}, "there is no such folder"),
+        ({"weights": "{}/absent"}, "weights: .*absent is no folder; .*make-checkpoint"),
+        ({"weights": "{}"}, r"has no cosyvoice\*\.yaml"),
+        ({"supply": "{}/absent.py"}, "supply: there is no file"),
+    ],
+)
+def test_what_can_be_seen_to_be_wrong_is_refused(tmp_path: Path, changed: dict[str, str], message: str) -> None:
+    written(tmp_path)
+    given = options(tmp_path, **{key: value.format(tmp_path) for key, value in changed.items()})
+    with pytest.raises(UsageError, match=message):
+        adapter("checkout").check(given)
+
+
+@pytest.fixture
+def measure(tmp_path: Path, quiet: Quiet) -> Callable[..., Run]:
+    """Measures a sample in an interpreter that knows nothing of this project; the files of a run are in `tmp_path/run`."""
+    recording = tmp_path / "voice.wav"
+    soundfile.write(recording, np.sin(np.arange(24_000) / 20).astype(np.float32), 24_000)
+
+    def measured(toggles: dict[str, Any], **parts: Any) -> Run:
+        written(tmp_path / "code", **parts)
+        model = {"adapter": "checkout", **options(tmp_path / "code"), "length": "forced", "python": sys.executable}
+        scenario = Scenario.from_data(
+            {
+                "file": str(tmp_path / "mine.yaml"),
+                "name": "mine",
+                "model": model,
+                "devices": ["cpu"],
+                "workload": {"texts": {"en": "See you."}, "prompts": [{"audio": "voice.wav", "text": "what it says"}]},
+                "optimizations": toggles,
+                "measure": {"metrics": ["latency"], "budget": "1s", "workers": 2},
+            }
+        )
+        return runner.run(scenario, tmp_path / "run", devices=["cpu"], progress=quiet)
+
+    return measured
+
+
+def test_a_run_counts_compares_and_says_what_the_code_has_and_what_it_cannot_take(measure: Callable[..., Run]) -> None:
+    names = ("cached_cuda_check", "cached_device", "resample_cache", "batched_cleanup", "session_reuse")
+    run = measure(dict.fromkeys(names, True))
+    assert run.complete
+    assert not run.failures
+    found = {c.optimization: c for c in run.contrasts if c.metric == "latency"}
+    assert found["session_reuse"].reason == "this adapter does not know it"
+    assert found["batched_cleanup"].verdict == "not applicable"
+    assert found["cached_device"].verdict == "already present"
+    for name in ("cached_cuda_check", "resample_cache"):
+        assert found[name].witness_before == 1
+        assert (found[name].witness_after or 0) <= 1 / 3  # a resampler is built in the first of three requests
+        assert found[name].equivalence == "bitwise"
+    assert run.environment["model"]["facade"] == "Voice"
+    assert str(Path.home()) not in str(run.environment["model"])
+
+
+def test_what_the_target_lacks_ends_the_run_with_one_line(measure: Callable[..., Run]) -> None:
+    with pytest.raises(HarnessError, match=r"Voice\.sample_rate is missing: .*known to work") as caught:
+        measure({"resample_cache": True}, replaced={"self.sample_rate = 24000": "pass", "self.sample_rate": "24000"})
+    assert len(str(caught.value).splitlines()) == 1
+
+
+def test_an_exception_in_the_engines_thread_is_a_failure_of_its_arm_also_where_it_streams(
+    measure: Callable[..., Run],
+) -> None:
+    with pytest.raises(HarnessError, match="no more words"):
+        measure({"resample_cache": True}, replaced={"state = torch.roll": "raise ArithmeticError('no more words')  #"})

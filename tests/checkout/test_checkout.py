@@ -1,0 +1,374 @@
+"""The adapter on small CosyVoices of our own; on the public code it is tried by `nox -s seed_code`."""
+
+from __future__ import annotations
+
+import gc
+import hashlib
+import re
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from dataclasses import replace
+from itertools import pairwise
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+import soundfile
+import torch
+import torchaudio
+
+from harness.optimizations import named
+from harness.optimizations.witness import Counts, judge
+from harness.worker.checkout import finding
+from harness.worker.checkout.code import Code
+from harness.worker.checkout.model import CheckoutModel, load
+from harness.worker.errors import UsageError
+from harness.worker.requests import Request, Speaker
+from harness.worker.spans import Recorder, recording
+from harness.worker.target import not_applicable
+from tests.checkout.samples import written
+
+CPU = SimpleNamespace(device="cpu")
+COLLECTED = {
+    "cleanup": "gc.collect()\n        if torch.cuda.is_available():\n            torch.cuda.empty_cache()",
+    "replaced": {"import threading": "import gc\nimport threading"},
+}
+TOGGLES = (
+    "cached_cuda_check", "cached_device", "resample_cache", "precompiled_regex", "speaker_preregistration",
+    "batched_cleanup", "prebuilt_resample",
+)  # fmt: skip
+STATES: dict[str, Any] = {"precompiled_regex": {"patterns": "all"}}
+
+
+@pytest.fixture
+def speaker(tmp_path: Path) -> Speaker:
+    file = tmp_path / "recording.wav"
+    rate_hz = 22_050
+    soundfile.write(file, np.sin(np.arange(rate_hz) / 20).astype(np.float32), rate_hz)
+    return Speaker(id="s", audio=file, text="what it says", digest="0123")
+
+
+@pytest.fixture
+def request_of(speaker: Speaker) -> Callable[..., Request]:
+    made = Request(id="r", mode="zero_shot", text="下午见 .|See you at three.", speaker=speaker, seed=7)
+    return lambda **changes: replace(made, **changes)
+
+
+@pytest.fixture
+def loaded(tmp_path: Path) -> Iterator[Callable[..., CheckoutModel]]:
+    """Writes a sample and loads it; what was imported is forgotten afterwards."""
+    before = set(sys.modules), list(sys.path), sys.dont_write_bytecode
+    gc.freeze()  # so that the targets' own collections are short
+
+    def make(options: dict[str, Any] | None = None, **parts: Any) -> CheckoutModel:
+        written(tmp_path / "code", **parts)
+        given = {"path": tmp_path / "code", "weights": tmp_path / "code" / "weights", "length": "forced"}
+        return load({**given, **(options or {})}, CPU, tmp_path)
+
+    yield make
+    gc.unfreeze()
+    for name in set(sys.modules) - before[0]:
+        if name.startswith("sample_voice"):
+            del sys.modules[name]
+    sys.path[:], sys.dont_write_bytecode = before[1:]
+
+
+def spoken(model: CheckoutModel, request: Request, states: dict[str, Any] | None = None) -> Any:
+    return model.bind(states or {}, [request.speaker]).run(request, lambda _: None)
+
+
+def counted(model: CheckoutModel, toggle: str, request: Request, state: Any) -> tuple[Counts, list[Any]]:
+    parameters = state if isinstance(state, dict) else {}
+    with model.probe(toggle, parameters)() as tally:
+        target = model.bind({toggle: state}, [request.speaker])
+        readings, outputs = [tally.count], []
+        for _ in range(3):
+            outputs.append(target.run(request, lambda _: None))
+            readings.append(tally.count)
+    steps = [after - before for before, after in pairwise(readings)]
+    return Counts(at_bind=readings[0], per_request=steps), outputs
+
+
+@pytest.mark.parametrize("stream", [False, True], ids=["offline", "streaming"])
+@pytest.mark.parametrize("toggle", TOGGLES)
+@pytest.mark.parametrize("paths", [False, True], ids=["samples", "path"])
+def test_each_toggle_is_engaged_by_its_witness_and_leaves_the_output_as_it_was(
+    loaded: Callable[..., CheckoutModel], request_of: Callable[..., Request], toggle: str, *, paths: bool, stream: bool
+) -> None:
+    model = loaded(paths=paths, **COLLECTED)
+    if toggle in model.not_applicable():
+        assert paths
+        assert toggle == "prebuilt_resample"
+        return
+    request, state = request_of(stream=stream), STATES.get(toggle, True)
+    before, spoken_before = counted(model, toggle, request, state=False)
+    after, spoken_after = counted(model, toggle, request, state=state)
+    witness = named(toggle).witness
+    parameters = state if isinstance(state, dict) else {}
+    assert judge(before, after, witness.before, witness.expected_after(parameters)) == ""
+    for output in (*spoken_before, *spoken_after):
+        assert output.tokens == spoken_before[0].tokens
+        assert output.audio.tobytes() == spoken_before[0].audio.tobytes()
+
+
+def identities(package: str) -> dict[tuple[str, str], int]:
+    """What every name of the target's modules and classes, and of the libraries that are patched, points to."""
+    owners: list[Any] = [torch, torch.cuda, torch.Tensor, torchaudio, torchaudio.transforms, re, gc]
+    for name, module in sys.modules.items():
+        if name.partition(".")[0] == package:
+            owners += [module, *(value for value in vars(module).values() if isinstance(value, type))]
+    return {(repr(owner), name): id(value) for owner in owners for name, value in vars(owner).items()}
+
+
+def test_after_requests_every_name_points_to_what_it_pointed_to(
+    loaded: Callable[..., CheckoutModel], request_of: Callable[..., Request]
+) -> None:
+    model = loaded(**COLLECTED)
+    code = model._code
+    networks = [code.engine.llm, code.engine.flow, code.engine.hift]
+    before = identities(code.package), [dict(vars(network)) for network in networks]
+    target = model.bind({name: STATES.get(name, True) for name in TOGGLES[:-1]}, [request_of().speaker])
+    target.activate()
+    assert identities(code.package) != before[0]
+    target.deactivate()
+    for stream in (False, True):
+        target.run(request_of(stream=stream), lambda _: None)
+    spoken(model, request_of())
+    assert identities(code.package) == before[0]
+    assert [dict(vars(network)) for network in networks] == before[1]
+
+
+def test_a_request_that_fails_leaves_nothing_patched_either(
+    loaded: Callable[..., CheckoutModel], request_of: Callable[..., Request]
+) -> None:
+    model = loaded(replaced={"state = torch.roll": "raise ArithmeticError('no more words')  #"})
+    before = identities(model._code.package)
+    for stream in (False, True):
+        with pytest.raises(ArithmeticError, match="no more words"):
+            spoken(model, request_of(stream=stream))
+    assert identities(model._code.package) == before
+
+
+def test_a_name_that_the_target_itself_changes_in_a_request_is_told(
+    loaded: Callable[..., CheckoutModel], request_of: Callable[..., Request]
+) -> None:
+    model = loaded(cleanup="type(self.flow).inference, self.flow.inference = type(self.flow).inference, None")
+    with pytest.raises(Exception, match=r"Flow>\.inference"):
+        spoken(model, request_of(text="once"))
+
+
+def contents(folder: Path) -> dict[str, str]:
+    files = sorted(path for path in folder.rglob("*") if path.is_file())
+    return {str(file.relative_to(folder)): hashlib.sha256(file.read_bytes()).hexdigest() for file in files}
+
+
+def test_nothing_on_disk_below_the_target_changes(
+    loaded: Callable[..., CheckoutModel], request_of: Callable[..., Request], tmp_path: Path
+) -> None:
+    package = written(tmp_path / "mine")
+    before = contents(tmp_path / "mine")
+    options = {"path": tmp_path / "mine", "weights": tmp_path / "mine" / "weights"}
+    model = loaded(options)
+    assert model._code.package == package
+    spoken(model, request_of(), {"speaker_preregistration": True})
+    assert contents(tmp_path / "mine") == before
+
+
+@pytest.mark.parametrize("paths", [False, True], ids=["samples", "path"])
+def test_all_modes_are_spoken_in_either_prompt_convention(
+    loaded: Callable[..., CheckoutModel], request_of: Callable[..., Request], speaker: Speaker, *, paths: bool
+) -> None:
+    model = loaded(paths=paths)
+    assert model.description["prompt"] == ("a path" if paths else "samples at 16 kHz")
+    for mode, more in (("zero_shot", {}), ("cross_lingual", {}), ("voice_conversion", {"source": speaker.audio})):
+        output = spoken(model, request_of(mode=mode, **more))
+        assert output.sample_rate_hz == 24_000
+        assert len(output.audio) == 480 * len(output.tokens) > 0
+        assert output.audio.dtype == np.float32
+
+
+def test_a_registered_speaker_serves_request_after_request_of_a_front_end_that_deletes_from_it(
+    loaded: Callable[..., CheckoutModel], request_of: Callable[..., Request]
+) -> None:
+    model = loaded()
+    target = model.bind({"speaker_preregistration": True}, [request_of().speaker])
+    first, second = (target.run(request_of(mode="cross_lingual"), lambda _: None) for _ in range(2))
+    assert first.audio.tobytes() == second.audio.tobytes()
+
+
+def test_chunks_and_stages_are_told_and_streaming_says_the_same_each_time(
+    loaded: Callable[..., CheckoutModel], request_of: Callable[..., Request]
+) -> None:
+    model = loaded()
+    for stream in (False, True):
+        target = model.bind({}, [])
+        chunks: list[list[int]] = [[], []]
+        with recording(Recorder()) as recorder:
+            outputs = [target.run(request_of(stream=stream), told.append) for told in chunks]
+        stages = {"frontend", "frontend.text", "frontend.embedding", "flow", "vocoder"} | (set() if stream else {"llm"})
+        assert stages <= set(recorder.totals_s())
+        assert chunks[0] == chunks[1]
+        assert sum(chunks[0]) == len(outputs[0].audio)
+        assert (len(chunks[0]) > 2) is stream
+        assert outputs[0].audio.tobytes() == outputs[1].audio.tobytes()
+
+
+def test_the_length_is_forced_for_random_weights_and_else_the_models_own(
+    loaded: Callable[..., CheckoutModel], request_of: Callable[..., Request]
+) -> None:
+    text = "four" * 5
+    forced = spoken(loaded(), request_of(text=text))
+    assert len(forced.tokens) == 4 * len(text)
+    endless = {"token.item() == 0": "False"}
+    output = spoken(loaded({"length": "model"}, replaced=endless), request_of(text=text))
+    assert (len(output.tokens), output.hit_cap, forced.hit_cap) == (20 * len(text), True, False)
+
+
+def test_what_one_arm_leaves_behind_another_does_not_meet(
+    loaded: Callable[..., CheckoutModel], request_of: Callable[..., Request]
+) -> None:
+    growing = {"done += self.hop": "done += self.hop; self.hop *= 2"}
+    model = loaded(replaced=growing)
+    heard: list[list[int]] = [[], [], []]
+    one, other = model.bind({}, []), model.bind({}, [])
+    for target, chunks in ((one, heard[0]), (one, heard[1]), (other, heard[2])):
+        target.run(request_of(stream=True), chunks.append)
+    assert heard[0] == heard[2]
+    assert len(heard[1]) < len(heard[0])
+
+
+HAS_THEM = {
+    "engine_init": "self.has_cuda = torch.cuda.is_available()",
+    "asks": "self.has_cuda",
+    "cleanup": "if self.has_cuda:\n            torch.cuda.empty_cache()",
+    "front_end_init": "self.resample_kept = {}",
+    "read_24k": (
+        "if (16000, 24000) not in self.resample_kept:\n"
+        "            self.resample_kept[16000, 24000] = torchaudio.transforms.Resample(16000, 24000)\n"
+        "        speech = self.resample_kept[16000, 24000](prompt)"
+    ),
+    "replaced": {
+        'self.device = torch.device("cuda"': 'self.place = torch.device("cuda"',
+        ".to(self.device)": ".to(self.place)",
+    },
+}
+
+
+@pytest.mark.parametrize("toggle", ["cached_cuda_check", "cached_device", "resample_cache"])
+def test_what_the_code_has_already_is_told_and_its_before_is_put_back(
+    loaded: Callable[..., CheckoutModel], request_of: Callable[..., Request], toggle: str
+) -> None:
+    model = loaded(**HAS_THEM)
+    where = {
+        "cached_cuda_check": "self.has_cuda",
+        "cached_device": "self.place",
+        "resample_cache": "self.resample_kept",
+    }
+    assert where[toggle] in model.already_present()[toggle]
+    before, spoken_before = counted(model, toggle, request_of(), state=False)
+    after, spoken_after = counted(model, toggle, request_of(), state=True)
+    assert judge(before, after, named(toggle).witness.before, named(toggle).witness.expected_after({})) == ""
+    assert spoken_before[0].audio.tobytes() == spoken_after[0].audio.tobytes()
+
+
+def test_a_toggle_without_a_place_is_not_applicable_with_the_reason(loaded: Callable[..., CheckoutModel]) -> None:
+    model = loaded(paths=True)
+    refused = not_applicable(model, [*TOGGLES, "session_reuse"])
+    assert refused["batched_cleanup"] == "its code gives memory back on a GPU alone"
+    assert "known only when" in refused["prebuilt_resample"]
+    assert refused["session_reuse"] == "this adapter does not know it"
+    assert not set(TOGGLES[:5]) & set(refused)
+
+
+def test_a_state_with_parameters_cleans_every_so_many_segments(
+    loaded: Callable[..., CheckoutModel], request_of: Callable[..., Request]
+) -> None:
+    model = loaded(**COLLECTED)
+    of_two, _ = counted(model, "batched_cleanup", request_of(), state=False)
+    every_third, _ = counted(model, "batched_cleanup", request_of(), state={"every": 3})
+    never, _ = counted(model, "batched_cleanup", request_of(), state={"every": "never"})
+    above, _ = counted(model, "batched_cleanup", request_of(), state={"every": "never", "above": "1KiB"})
+    found = [list(counts.per_request) for counts in (of_two, every_third, never, above)]
+    assert found == [[2, 2, 2], [0, 1, 1], [0, 0, 0], [2, 2, 2]]
+
+
+@pytest.mark.parametrize(
+    ("replaced", "message"),
+    [
+        ({"def token2wav": "def tokens_to_wave"}, r"Speaker\.token2wav is missing"),
+        ({"def _extract_spk_embedding": "def embed"}, r"Inputs\._extract_spk_embedding is missing"),
+        ({"def inference(self, mel": "def sing(self, mel"}, r"Speaker\.hift\.inference is missing"),
+        ({"min_token_text_ratio=2": "least=2", "(min_token": "(least if 1 else min_token"},
+         r"min_token_text_ratio and max_token_text_ratio of Words\.inference is missing"),
+        ({"self.sample_rate = 24000": "pass", "self.sample_rate": "24000"}, r"Voice\.sample_rate is missing"),
+    ],
+)  # fmt: skip
+def test_a_missing_name_gives_one_line_that_names_it_and_the_versions_that_work(
+    loaded: Callable[..., CheckoutModel], replaced: dict[str, str], message: str
+) -> None:
+    with pytest.raises(UsageError, match=message) as caught:
+        loaded(replaced=replaced)
+    assert finding.KNOWN_TO_WORK in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_method_that_a_mode_needs_is_named(
+    loaded: Callable[..., CheckoutModel], request_of: Callable[..., Request], speaker: Speaker
+) -> None:
+    model = loaded(replaced={"def inference_vc": "def convert"})
+    with pytest.raises(UsageError, match=r"Voice\.inference_vc is missing.*known to work"):
+        spoken(model, request_of(mode="voice_conversion", source=speaker.audio))
+
+
+def test_requests_at_the_same_moment_and_speakers_that_are_not_there_are_refused(
+    loaded: Callable[..., CheckoutModel], request_of: Callable[..., Request]
+) -> None:
+    with pytest.raises(UsageError, match="one request at a time"):
+        spoken(loaded(), request_of(concurrency=2))
+    with pytest.raises(UsageError, match=r"spk2info\.pt"):
+        spoken(loaded(), request_of(mode="sft"))
+
+
+def test_code_in_any_layout_is_found_by_what_it_imports(tmp_path: Path) -> None:
+    package = written(tmp_path / "backend" / "Cosy")
+    (tmp_path / "backend" / "Cosy" / "third_party" / "Other").mkdir(parents=True)
+    for path in (tmp_path, tmp_path / "backend" / "Cosy" / package):
+        where = finding.locate(path)
+        assert where.module == f"{package}.cli.cosyvoice"
+        roots = [tmp_path / "backend" / "Cosy", tmp_path / "backend" / "Cosy" / "third_party" / "Other"]
+        assert where.roots == roots
+
+
+def test_what_is_missing_for_the_import_is_said_with_the_remedy(loaded: Callable[..., CheckoutModel]) -> None:
+    with pytest.raises(UsageError, match=r"No module named 'absent_package'.*model: supply"):
+        loaded(replaced={"import threading": "import absent_package"})
+
+
+def test_a_supply_file_provides_what_is_missing(loaded: Callable[..., CheckoutModel], tmp_path: Path) -> None:
+    supply = tmp_path / "supply.py"
+    supply.write_text(
+        "import sys, types\n"
+        "def prepare():\n    sys.modules['supplied_package'] = types.ModuleType('supplied_package')\n"
+        "def complete(facade):\n    facade.sample_rate = 16000\n",
+        encoding="utf-8",
+    )
+    lacking = {"import threading": "import threading, supplied_package", "self.sample_rate = 24000": "pass"}
+    with ExitStack() as stack:
+        stack.callback(lambda: sys.modules.pop("supplied_package", None))
+        assert loaded({"supply": str(supply)}, replaced=lacking).description["sample_rate_hz"] == 16_000
+
+
+def test_weights_of_another_generation_are_refused(loaded: Callable[..., CheckoutModel]) -> None:
+    with pytest.raises(UsageError, match=r"weights has none of cosyvoice3\.yaml"):
+        loaded(replaced={"cosyvoice2.yaml": "cosyvoice3.yaml"})
+
+
+def test_the_parts_are_found_whatever_their_attributes_are_called(loaded: Callable[..., CheckoutModel]) -> None:
+    model = loaded(
+        replaced={"self.frontend": "self.inputs", "self.model.": "self.speaker.", "self.model =": "self.speaker ="}
+    )
+    code: Code = model._code
+    assert (code.front_end_name, code.engine_name) == ("inputs", "speaker")

@@ -1,0 +1,98 @@
+"""The adapter on the public code, in its own interpreter: `nox -s seed_code`. Absent that environment, skipped, and said so."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from harness import store
+from harness.optimizations import named
+from harness.optimizations.witness import Counts, judge
+from harness.results import Run
+
+ROOT = Path(__file__).parents[2]
+PYTHON = os.environ.get("HARNESS_SEED_CODE", "")
+HOME = os.environ.get("COSYVOICE_HOME", "")
+SIX = (
+    "cached_cuda_check", "cached_device", "resample_cache", "precompiled_regex", "speaker_preregistration",
+    "batched_cleanup",
+)  # fmt: skip
+BATCHED = "its code gives memory back on a GPU alone"
+
+pytestmark = pytest.mark.skipif(not PYTHON, reason="HARNESS_SEED_CODE is not set: nox -s seed_code")
+
+
+@pytest.fixture(scope="module", params=["cosyvoice-minicpmo", "checkout"])
+def code(request: pytest.FixtureRequest) -> str:
+    """The folder of the package that is installed, or of a checkout of upstream."""
+    if request.param == "checkout":
+        if not HOME:
+            pytest.skip("COSYVOICE_HOME is not set: no checkout of upstream is at hand")
+        return HOME
+    question = "import importlib.util as u; print(u.find_spec('cosyvoice').submodule_search_locations[0])"
+    return subprocess.run([PYTHON, "-c", question], check=True, capture_output=True, text=True).stdout.strip()
+
+
+def digests(folder: str) -> dict[str, str]:
+    files = sorted(path for path in Path(folder).rglob("*") if path.is_file())
+    return {str(file): hashlib.sha256(file.read_bytes()).hexdigest() for file in files}
+
+
+@pytest.fixture(scope="module")
+def measured(code: str, tmp_path_factory: pytest.TempPathFactory) -> Run:
+    """A run of some seconds in which nothing of the code's folder may change."""
+    out, before = tmp_path_factory.mktemp("results"), digests(code)
+    settings = [
+        f"model.python={PYTHON}",
+        "measure.workers=2",
+        "workload.texts={en: See you.}",
+        "measure.metrics=[latency]",
+    ]
+    settings += [f"model.path={code}"] if code == HOME else []
+    command = [sys.executable, "-m", "harness", "run", "scenarios/seed-code.yaml", "--device", "cpu", "--budget", "5s"]
+    command += ["--out", str(out), *(word for setting in settings for word in ("--set", setting))]
+    done = subprocess.run(command, cwd=ROOT, check=False, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert digests(code) == before
+    (folder,) = (path for path in out.iterdir() if (path / "run.json").exists())
+    return store.load(folder)
+
+
+def test_every_toggle_is_engaged_and_leaves_the_output_the_same_bits(measured: Run) -> None:
+    assert measured.complete
+    assert not measured.failures
+    for name in SIX[:-1]:
+        counts = {
+            w.arm: Counts(at_bind=w.at_bind, per_request=w.per_request)
+            for w in measured.witnesses
+            if w.optimization == name
+        }
+        witness = named(name).witness
+        assert judge(counts["none"], counts[name], witness.before, witness.expected_after({})) == ""
+    graded = {item.arm: item.grade for item in measured.equivalences}
+    assert set(graded) >= {"all", "placebo", *SIX[:-1]}
+    assert set(graded.values()) == {"bitwise"}
+
+
+def test_what_the_code_has_already_is_said_and_measured_against_the_code_before(measured: Run) -> None:
+    assert set(measured.plan.already_present) == {"cached_device", "precompiled_regex"}
+    assert measured.plan.not_applicable == {"batched_cleanup": BATCHED}
+    verdicts = {c.optimization: c for c in measured.contrasts if c.metric == "latency" and not c.stratum}
+    for name in ("cached_device", "precompiled_regex"):
+        assert verdicts[name].verdict == "already present"
+        assert "against the code before, put back by a patch" in verdicts[name].reason
+        assert verdicts[name].ratio is not None
+    for name in ("cached_cuda_check", "resample_cache", "speaker_preregistration"):
+        assert verdicts[name].verdict in ("faster", "slower", "no material difference", "inconclusive")
+
+
+def test_the_description_says_which_code_ran(measured: Run, code: str) -> None:
+    model = measured.environment["model"]
+    assert model["code"].startswith(Path(code).name if code == HOME else "cosyvoice-minicpmo 0.1.0")
+    assert model["prompt"] == ("a path" if code == HOME else "samples at 16 kHz")
+    assert model["packages"]["transformers"] == "4.51.3"
