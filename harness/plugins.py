@@ -30,6 +30,8 @@ TOGGLES, ADAPTERS = "harness.optimizations", "harness.adapters"
 """Groups of entry points."""
 CALLABLE = "callable"
 """The adapter of a user's own function."""
+WARNING = "This runs the code that the scenario names, with your rights, in processes of its own."
+"""What is said before a user's function, or a plug-in, is run."""
 _DECORATORS = {"optimization", "replaces"}
 MAX_BYTES = 1 << 20
 

@@ -45,6 +45,8 @@ def run(
     """
     usable, skipped = usable_devices(devices, fake=scenario.model.adapter == "fake")
     check_model(scenario)
+    if warning := _warning(scenario):
+        progress.note(warning)
     with declared(scenario, side):
         return _begin(scenario, folder, usable, skipped, progress, limit_s, dose, known, side, revisions)
 
@@ -127,6 +129,12 @@ def check_model(scenario: Scenario) -> None:
             interpreter.check(alone.python, adapter.needs, environment)
         except UsageError as error:
             raise scenario.error(str(error), ("model", "python")) from None
+
+
+def _warning(scenario: Scenario) -> str:
+    """What is said before code runs that is not ours."""
+    named_code = plugins.preparation(scenario.as_data()) is not None
+    return adapters.warning(scenario.model.adapter) or (plugins.WARNING if named_code else "")
 
 
 def usable_devices(wanted: Sequence[str], *, fake: bool) -> tuple[tuple[str, ...], list[Finding]]:

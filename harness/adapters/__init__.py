@@ -48,6 +48,13 @@ def portable(name: str) -> Portable | None:
     return found if isinstance(found, Portable) else None
 
 
+def warning(name: str) -> str:
+    """What a run with the adapter called `name` says before it starts; "" for most. The adapter of a package is not asked."""
+    if _is_of_a_package(name):
+        return plugins.WARNING
+    return str(getattr(adapter(name), "warning", ""))
+
+
 def target(name: str) -> str:
     """What loads the model of the adapter called `name`, as a worker is told (`worker.loading`)."""
     if _is_of_a_package(name):
