@@ -181,6 +181,22 @@ def test_the_words_come_from_a_child_process_and_go_with_the_block(user_code: Ca
     assert "sort" not in registry()
 
 
+def test_within_the_block_for_a_scenario_nobody_is_asked_again(
+    user_code: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scenario = Scenario.from_data(data_of(user_code(good=GOOD, mine=MINE)))
+    asked: list[Any] = []
+    ask = declaring._asked
+    monkeypatch.setattr(declaring, "_asked", lambda *about: (asked.append(about), ask(*about))[1])
+    with declared(scenario):
+        with declared(scenario):
+            assert "sort" in registry()
+        assert "sort" in registry()
+        assert len(asked) == 1
+    with declared(scenario):
+        assert len(asked) == 2
+
+
 def test_without_plug_ins_no_process_is_started(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(declaring, "_asked", lambda *_: pytest.fail("a process was started"))
     data = {"file": "", "name": "n", "model": {"adapter": "fake"}, "optimizations": {"resample_cache": True}}
