@@ -68,8 +68,4 @@ DESIGNS: Mapping[str, str] = {
     "From none to all: shares of the change of {metric} on {device}": "{device} 上{metric}从全部关闭到全部启用：各项份额",
     "From none to all: steps of the change of {metric} on {device}": "{device} 上{metric}从全部关闭到全部启用：各步",
     "How pairs act together on {metric}, on {device}": "{device} 上各对对{metric}的共同作用",
-    "none of them": "全部关闭",
-    "From none to all: steps of the change of {metric} on {device}": "{device} 上从全部关闭到全部启用：{metric}变化的各步",
-    "From none to all: shares of the change of {metric} on {device}": "{device} 上从全部关闭到全部启用：{metric}变化的份额",
-    "How pairs act together on {metric}, on {device}": "{device} 上两两合用对{metric}的作用",
 }  # fmt: skip
