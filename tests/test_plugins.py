@@ -187,7 +187,12 @@ def test_within_the_block_for_a_scenario_nobody_is_asked_again(
     scenario = Scenario.from_data(data_of(user_code(good=GOOD, mine=MINE)))
     asked: list[Any] = []
     ask = declaring._asked
-    monkeypatch.setattr(declaring, "_asked", lambda *about: (asked.append(about), ask(*about))[1])
+
+    def noted(*about: Any) -> dict[str, Any]:
+        asked.append(about)
+        return ask(*about)
+
+    monkeypatch.setattr(declaring, "_asked", noted)
     with declared(scenario):
         with declared(scenario):
             assert "sort" in registry()
