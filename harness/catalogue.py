@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from harness.errors import HarnessError
 from harness.optimizations import registry
+from harness.plugins import names
 
 if TYPE_CHECKING:
     from harness.report.listing import Found
@@ -26,8 +27,8 @@ _WITHOUT_DIMENSIONS = {
 
 
 def optimizations() -> list[dict[str, Any]]:
-    """Every toggle, from its own file."""
-    return [
+    """Every toggle, from its own file; of those that an installed package brings only whose they are, because they are code."""
+    ours = [
         {
             "name": toggle.name,
             "title": toggle.title,
@@ -41,6 +42,13 @@ def optimizations() -> list[dict[str, Any]]:
             "doc": toggle.doc,
         }
         for _, toggle in sorted(registry().items())
+    ]
+    return [
+        *ours,
+        *(
+            {"name": name, "title": f"of the package {place}", "package": str(place)}
+            for name, place in sorted(names(()).items())
+        ),
     ]
 
 
