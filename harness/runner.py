@@ -264,6 +264,7 @@ def _card(name: str) -> dict[str, Any]:
         "isolation": toggle.isolation,
         "seed_section": toggle.seed_section,
         "parameters": toggle.parameters,
+        "cache": None if toggle.cache is None else toggle.cache.told(),
     }
 
 
