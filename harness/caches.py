@@ -25,8 +25,6 @@ STEP = 0.005
 """Hit rates at which the interval is asked whether it holds 0; the ends of what it answers are rounded outwards to these."""
 SHOWN = tuple(number / 20 for number in range(21))
 """Hit rates whose change is kept, beside the stated one."""
-PER_REQUESTS = 1000
-"""Growth is told for so many requests."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,7 +69,7 @@ def break_even(kinds: Kinds, *, blocks: int, level: float) -> BreakEven:
         return BreakEven(rate=None, low=None, high=None)
     within = open_ or [rate or 0.0]
     low, high = min(within), max(within)
-    return BreakEven(rate=rate, low=max(0.0, low - STEP), high=min(1.0, high + STEP))
+    return BreakEven(rate=rate, low=round(max(0.0, low - STEP), 6), high=round(min(1.0, high + STEP), 6))
 
 
 def caches(evidence: Evidence, refused: Mapping[str, str]) -> Iterator[CacheEffect]:
