@@ -12,6 +12,7 @@ import pytest
 
 from harness import compare, runner, store
 from harness.results import Attribution, Interaction, Run
+from harness.scenario import load
 from tests.conftest import Quiet, fake_scenario
 
 PLANTED = {"resample_cache": -0.20, "cached_device": -0.10, "cached_cuda_check": 0.05, "precompiled_regex": 0.0}
@@ -166,3 +167,32 @@ def test_a_run_of_an_older_schema_has_no_attribution(measure_fake: Callable[...,
     del data["attribution"], data["plan"]["joint"], data["plan"]["orders"]
     path.write_text(json.dumps(data))
     assert store.load(tmp_path / "run").attribution == Attribution()
+
+
+FAKE_SIX = (
+    "{adapter: fake, base: 130ms, noise: 0.02, effects: {speaker_preregistration: -0.2, batched_cleanup: -0.25, "
+    "resample_cache: -0.03}, together: {speaker_preregistration+batched_cleanup: 0.04}}"
+)
+"""About what a request takes on two cores of a server, and two toggles that matter and give less together."""
+
+
+def six(design: str, budget: str, folder: Path) -> Run:
+    """The shipped scenario, on the fake adapter and its clock."""
+    settings = [f"model={FAKE_SIX}", f"design={design}", f"measure.budget={budget}", "measure.metrics=[latency]",
+                "measure.margin=5%"]  # fmt: skip
+    return runner.run(load("seed-attribution", settings), folder, devices=["cpu"], progress=Quiet())
+
+
+def test_the_fraction_of_the_six_has_the_main_effects_of_the_factorial_in_a_quarter_of_its_time(tmp_path: Path) -> None:
+    whole, part = six("factorial", "300s", tmp_path / "whole"), six("fractional", "75s", tmp_path / "part")
+    assert whole.timing["measured_s"]["cpu"] <= 330
+    assert part.timing["measured_s"]["cpu"] <= 85
+    found = {effect.optimization: effect for effect in part.attribution.effects}
+    for effect in whole.attribution.effects:
+        inside = found[effect.optimization]
+        assert (inside.ratio_low or 0.0) <= effect.ratio <= (inside.ratio_high or 0.0)
+    verdicts = {effect.optimization: effect.verdict for effect in whole.attribution.effects}
+    assert verdicts["speaker_preregistration"] == verdicts["batched_cleanup"] == "faster"
+    assert [step.optimization for step in whole.attribution.steps][:2] == ["batched_cleanup", "speaker_preregistration"]
+    assert interactions(part.attribution)["speaker_preregistration", "batched_cleanup"].aliases
+    assert not interactions(whole.attribution)["speaker_preregistration", "batched_cleanup"].aliases

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 Misses = Literal["new speaker", "first use", "never"]
 """Which requests do not find their entry. "new speaker": those of a speaker that none before had. "first use": in each
@@ -34,6 +34,14 @@ class Cache:
     def grows(self) -> bool:
         """Whether nothing limits how much it holds."""
         return not self.eviction and not self.bounded
+
+    @classmethod
+    def of(cls, told: Any) -> Cache | None:
+        """The cache that `told` wrote of, without its `size`; None of anything else."""
+        if not isinstance(told, Mapping) or told.get("misses") not in get_args(Misses):
+            return None
+        texts = {name: str(told.get(name) or "") for name in ("entry", "key", "eviction", "bounded")}
+        return cls(misses=told["misses"], **texts)
 
     def told(self) -> dict[str, str]:
         """The same as plain data."""

@@ -18,10 +18,11 @@ from functools import partial
 from statistics import fmean, median
 from typing import Any
 
-from harness import compare, designs, sequential, store, units, workload
-from harness.designs import CONTROLS, DOSES, PLACEBO, control_name
+from harness import compare, sequential, store, workload
+from harness.designs import CONTROLS, PLACEBO
 from harness.errors import WorkerError
 from harness.load import Load
+from harness.passes.active import active, how_often, is_settled, open_pairs, say_what_fits
 from harness.passes.cycle import first_cycle, known_requests_of
 from harness.processes import WorkerProcess
 from harness.results import Look
@@ -35,8 +36,6 @@ INIT_SHARE = 0.1
 TURN_S = (0.25, 2.0)
 """A turn is at least and at most about so long, or one block. Long enough that the untimed request at its start takes
 little of it, short enough that workers alternate faster than machines drift."""
-CONTROLS_SHARE = 0.1
-"""Share of the requests beside a joint design that a group of controls alone may have."""
 ROOM = 0.5
 """Share of the memory still free, beside the first worker, that further workers may take."""
 
@@ -44,7 +43,7 @@ ROOM = 0.5
 def latency_pass(session: Session) -> None:
     """Turns of fresh workers, until all is decided, or the budget is spent and as many workers as planned have worked."""
     ledger, measure = session.ledger, session.scenario.measure
-    while not _is_settled(session) and (ledger.latency_workers < measure.workers or ledger.spent_s < measure.budget_s):
+    while not is_settled(session) and (ledger.latency_workers < measure.workers or ledger.spent_s < measure.budget_s):
         session.check_time()
         _Wave(session).run()
 
@@ -91,7 +90,7 @@ class _Wave:
         try:
             self._start(1)
             if self._members:
-                _say_what_fits(session, self._members[0].request_s)
+                say_what_fits(session, self._members[0].request_s)
                 wanted = min(to_come, self._fitting(), self._worth_starting(to_come, left_s))
                 self._start(wanted - 1)
                 session.begin_step()
@@ -147,7 +146,7 @@ class _Wave:
         session, ledger = self._session, self._session.ledger
         looks = sequential.shares_left(ledger.spent_s, session.scenario.measure.budget_s, session.looks)
         size = len(self._members)
-        while (ledger.spent_s < end_s or any(map(self._lacks, self._members))) and not _is_settled(session):
+        while (ledger.spent_s < end_s or any(map(self._lacks, self._members))) and not is_settled(session):
             next_s = min((when_s for _, when_s in looks), default=end_s)
             self._round(min(next_s, end_s) - ledger.spent_s)
             self._start(size - len(self._members))
@@ -222,8 +221,8 @@ class _Wave:
 
     def _lacks(self, member: _Member) -> bool:
         """Whether there is a kind of request, in a group that is still measured, that a worker has not met."""
-        active = _active(self._session)
-        return any(group in active for group, _ in member.missing)
+        left = active(self._session)
+        return any(group in left for group, _ in member.missing)
 
     def _block(self, member: _Member) -> _Block | None:
         """The next block of a worker, in the group of which it made fewest; None where nothing is left to measure.
@@ -232,15 +231,15 @@ class _Wave:
         stands in both has met it.
         """
         session = self._session
-        active = _active(session)
-        if not active:
+        left = active(session)
+        if not left:
             return None
-        often = {name: _how_often(session, name) for name in active}
-        group = min(active, key=lambda name: member.walked[name] / often[name])
+        often = {name: how_often(session, name) for name in left}
+        group = min(left, key=lambda name: member.walked[name] / often[name])
         index, lane = member.first + member.walked[group], list(session.design.groups).index(group)
         member.walked[group] += 1
         request = workload.request(session.scenario, index, lane)
-        order = list(active[group])
+        order = list(left[group])
         random.Random(f"{session.journal.folder.name} {session.device} {member.number} {group} {index}").shuffle(order)  # noqa: S311
         return _Block(group, tuple(order), index, lane, request)
 
@@ -253,76 +252,6 @@ class _Wave:
             random.Random(f"{session.journal.folder.name} {ledger.blocks}").shuffle(built)  # noqa: S311  not secrets
             (event,) = member.process.ask({"do": "init", "order": built}, limit_s=session.limit_s)
             _record_block(session, member.number, block.group, event, None)
-
-
-def _say_what_fits(session: Session, request_s: float) -> None:
-    """Say, before a joint design is measured, how many of its blocks the budget has; and what to do if they are too few."""
-    design, measure = session.design, session.scenario.measure
-    if not design.joint or session.ledger.latency_workers or request_s <= 0:
-        return
-    round_s = design.requests_of_round * request_s
-    rounds = measure.budget_s / (round_s * measure.workers)
-    session.progress.note(
-        f"{session.device}: a block of {len(design.joint)} arms and controls ({design.requests_of_round} requests) takes about "
-        f"{units.seconds(round_s, 2)}: {rounds:.1f} for each of {measure.workers} workers in the budget"
-    )
-    kinds = len(workload.strata(session.scenario))
-    too_few = designs.advice(session.scenario.design, len(session.scenario.optimizations), rounds=rounds, kinds=kinds)
-    if too_few:
-        session.progress.note(f"{session.device}: {too_few}")
-
-
-def _is_settled(session: Session) -> bool:
-    """Whether every contrast is decided and the controls of latency have passed; never where there is no contrast."""
-    return bool(session.design.pairs) and session.ledger.calibrated and not _open_pairs(session)
-
-
-def _open_pairs(session: Session) -> list[tuple[str, str]]:
-    """Pairs (reference, arm) that are not decided and can still be measured."""
-    alive = set(session.arms(controls=True))
-    return [
-        (reference, arm)
-        for optimization, reference, arm in session.design.pairs
-        if optimization not in session.ledger.decided and {reference, arm} <= alive
-    ]
-
-
-def _active(session: Session) -> dict[str, list[str]]:
-    """The arms that blocks of each group still hold: both sides of its undecided pairs, the reference and the controls.
-
-    Arms that are only of use together stay, all of them. A dose that has passed is given no more. A group all of whose pairs are decided has no more blocks, unless one of its
-    controls has yet to pass. Where controls are all there is, they all stay to the end.
-    """
-    pairs, groups = _open_pairs(session), session.design.groups
-    wanted: dict[str, set[str]] = defaultdict(set)
-    for pair in (*pairs, *([session.design.joint] if session.design.joint else ())):
-        home = next((name for name, arms in groups.items() if set(pair) <= set(arms)), None)
-        if home is not None:
-            wanted[home] |= set(pair)
-    active = {}
-    for name, arms in groups.items():
-        controls = [arm for arm in arms if arm in CONTROLS]
-        doubted = [arm for arm in controls if _is_doubted(session, arm, name)]
-        if wanted[name] or doubted:
-            kept = {*wanted[name], session.design.reference, *doubted, *(arm for arm in controls if arm not in DOSES)}
-            active[name] = session.alive([arm for arm in arms if arm in kept])
-    return active
-
-
-def _how_often(session: Session, group: str) -> int:
-    """How many blocks of a group there are for one of the others: of controls alone, beside a joint design, several.
-
-    Its few arms have one pair each, where a figure of the joint design has many, and take little of the time.
-    """
-    design = session.design
-    if not design.joint or set(design.joint) <= set(design.groups[group]):
-        return 1
-    return max(1, round(CONTROLS_SHARE * design.requests_of_round / len(design.groups[group])))
-
-
-def _is_doubted(session: Session, arm: str, group: str) -> bool:
-    """Whether a control has yet to pass, or is there for its own sake."""
-    return not session.design.pairs or control_name(arm, group) not in session.ledger.passed
 
 
 def look(session: Session, number: int) -> None:
@@ -391,6 +320,6 @@ def _show_progress(session: Session) -> None:
     ledger, measure = session.ledger, session.scenario.measure
     share = min(1.0, ledger.spent_s / measure.budget_s)
     left_s = max(0.0, measure.budget_s - ledger.spent_s)
-    open_, whole = len(_open_pairs(session)), len(session.design.pairs)
+    open_, whole = len(open_pairs(session)), len(session.design.pairs)
     doing = f"latency: block {ledger.blocks}, {whole - open_} of {whole} decided"
     session.progress.update(session.device, doing, 0.1 + 0.7 * share, left_s)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from matplotlib.axes import Axes
 
@@ -15,6 +16,7 @@ from harness.report.axes import ratio_axis
 from harness.report.canvas import FONT_PT
 from harness.report.model import Device, KindsTable, Row, Tone
 from harness.report.words import say
+from harness.results import NOTHING, TOGETHER
 
 _TONES: Mapping[Tone, str] = {
     "good": canvas.GOOD, "bad": canvas.BAD, "level": canvas.ACCENT, "open": canvas.OPEN, "invalid": canvas.MUTED,
@@ -65,7 +67,7 @@ def _of_row(row: Row, label: str) -> Mark:
     ends = [math.log(end) if end else None for end in (row.low, row.high)]
     hint = f"{label}\n{row.before} \u2192 {row.after}\n{row.change} ({row.interval})\n{row.verdict.text}"
     return Mark(label=label, centre=math.log(row.ratio or 1.0), low=ends[0], high=ends[1], colour=_TONES[row.verdict.tone],
-                told=row.change, hint=hint, bold=row.name == "all" and not row.kind)  # fmt: skip
+                told=row.change, hint=hint, bold=row.name == TOGETHER and not row.kind)  # fmt: skip
 
 
 def _of_controls(device: Device) -> list[Mark]:
@@ -87,7 +89,7 @@ def _forest(marks: Sequence[Mark], controls: Sequence[Mark], device: Device, tit
     places = [*range(len(marks)), *(len(marks) + 0.4 + n for n in range(len(controls)))]
     everything = [*marks, *controls]
     low, high = _reach(everything, margin, device.limit)
-    zoom = margin is not None and max(-low, high) > _ZOOM_FROM * margin[1]
+    zoom = margin is not None and max(-low, high) > _ZOOM_FROM * margin[1] and _any_near(marks, _ZOOMED * margin[1])
     right = _RIGHT_PT + (_ZOOM_PT + _GAP_PT if zoom else 0)
     panels = [(canvas.axes(drawn, left=_LEFT_PT, right=right, top=_TOP_PT, bottom=_BOTTOM_PT), low, high)]
     if zoom and margin is not None:
@@ -110,6 +112,11 @@ def _forest(marks: Sequence[Mark], controls: Sequence[Mark], device: Device, tit
                                color=canvas.INK if mark.centre is not None else canvas.MUTED, annotation_clip=False,
                                weight="bold" if mark.bold else "normal", size=FONT_PT - 0.5)  # fmt: skip
     return canvas.svg(drawn, title)
+
+
+def _any_near(marks: Sequence[Mark], reach: float) -> bool:
+    """Whether any estimate lies within `reach` of no change."""
+    return any(mark.centre is not None and abs(mark.centre) <= reach for mark in marks)
 
 
 def _grounds(plot: Axes, margin: tuple[float, float] | None, device: Device, *, controls: bool) -> None:
@@ -153,7 +160,7 @@ def _draw(plot: Axes, place: float, mark: Mark, first: float, last: float) -> No
 
 
 def _heading(plot: Axes, words: units.Direction, *, zoomed: bool) -> None:
-    style = {"color": canvas.MUTED, "size": FONT_PT - 1}
+    style: dict[str, Any] = {"color": canvas.MUTED, "size": FONT_PT - 1}
     if zoomed:
         plot.annotate(
             say("near to no change"), (0.5, 1), (0, 6), "axes fraction", "offset points", ha="center", **style
@@ -165,8 +172,8 @@ def _heading(plot: Axes, words: units.Direction, *, zoomed: bool) -> None:
 
 def _short(row: Row) -> str:
     name = row.setting if row.setting and len(row.name) > _LONGEST_LABEL else row.name
-    if row.name == "all":
-        return say("All together")
+    if row.name in (TOGETHER, NOTHING):
+        return _clipped(row.title)
     return _clipped(say("{name} (from {arm})", name=name, arm=row.against) if row.against else name)
 
 

@@ -13,6 +13,7 @@ from harness.report import canvas
 from harness.report.canvas import FONT_PT
 from harness.report.jointly import Bar, Cell, Jointly
 from harness.report.model import Tone
+from harness.report.words import say
 
 _ROW_PT = 30.0
 _CELL_PT = 46.0
@@ -38,14 +39,14 @@ def waterfall(found: Jointly) -> str:
     for place, bar in enumerate(found.bars, start=1):
         _bar(plot, place, bar)
     _end(plot, rows - 1, found.total_log, found.total)
-    labels = ["none", *(_short(bar.title) for bar in found.bars), "all together"]
+    labels = [say("none of them"), *(_short(bar.title) for bar in found.bars), say("all together")]
     plot.set_yticks(range(rows), labels)
     plot.tick_params(axis="y", length=0, pad=10, labelcolor=canvas.INK, labelsize=FONT_PT)
     _percent_ticks(plot, low, high)
-    what = "shares" if found.has_shares else "steps"
-    return canvas.svg(
-        drawn, f"From none to all: {what} of the change of {found.metric_title.lower()} on {found.device}"
-    )
+    told = {"metric": found.metric_title.lower(), "device": found.device}
+    if found.has_shares:
+        return canvas.svg(drawn, say("From none to all: shares of the change of {metric} on {device}", **told))
+    return canvas.svg(drawn, say("From none to all: steps of the change of {metric} on {device}", **told))
 
 
 def _reach(found: Jointly) -> tuple[float, float]:
@@ -92,7 +93,7 @@ def _percent_ticks(plot: Axes, low: float, high: float) -> None:
     shares = [number * step / 100 for number in range(first, last + 1) if number * step > -100]  # noqa: PLR2004  per cent
     decimals = 0 if step >= 1 else 1 if step >= 0.1 else 2  # noqa: PLR2004  as many as the steps need
     plot.set_xticks([math.log1p(share) for share in shares],
-                    ["none" if share == 0 else units.signed_percent(share, decimals) for share in shares])  # fmt: skip
+                    ["0" if share == 0 else units.signed_percent(share, decimals) for share in shares])  # fmt: skip
 
 
 def matrix(found: Jointly) -> str:
@@ -108,7 +109,8 @@ def matrix(found: Jointly) -> str:
     plot.set_yticks(range(1, len(names)), [_short(name) for name in names[1:]])
     plot.set_xticks(range(len(names) - 1), [_narrow(name) for name in names[:-1]])
     plot.tick_params(length=0, labelcolor=canvas.INK, labelsize=FONT_PT - 2.5)
-    return canvas.svg(drawn, f"How pairs act together on {found.metric_title.lower()}, on {found.device}")
+    told = {"metric": found.metric_title.lower(), "device": found.device}
+    return canvas.svg(drawn, say("How pairs act together on {metric}, on {device}", **told))
 
 
 def _square(plot: Axes, names: Sequence[str], cell: Cell) -> None:

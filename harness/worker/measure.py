@@ -15,7 +15,7 @@ from random import Random
 from statistics import fmean
 from typing import Any
 
-from . import allocations, audio, places, spans
+from . import allocations, places, spans
 from .arms import DEVICE_DOSE, HOST_DOSE, UNINSTRUMENTED, Arm
 from .machine import Machine
 from .peaks import PeakRecorder, Points
@@ -113,7 +113,7 @@ class Bench:
             used_j = machine.energy_j()
         values = _request_values(output, (end - start) / 1e9)
         values["cpu_time"] = (cpu_end - cpu_start) / 1e9
-        values["energy"] = _per_second(joules, used_j, values["audio"])
+        values["energy"] = _per_second(joules, used_j, values.get("audio"))
         if request.stream:
             values["ttfa"] = (chunks[0][0] - start) / 1e9
             values |= _playback_values(chunks, output.sample_rate_hz)
@@ -131,7 +131,7 @@ class Bench:
             together = self._threads.run(targets, request, dose)
             used_j = self.machine.energy_j()
         values = values_of(together, stream=request.stream)
-        values["energy"] = _per_second(joules, used_j, request.concurrency * (values["audio"] or 0.0))
+        values["energy"] = _per_second(joules, used_j, request.concurrency * (values.get("audio") or 0.0))
         if request.stream:
             values |= _mean([_playback_values(a.chunks, a.output.sample_rate_hz) for a in together.answers])
         return {**values, "dose": together.waited_s} if together.waited_s else values
@@ -227,9 +227,7 @@ class Bench:
             readings = [{name: tally.count for name, tally in tallies.items()}]
             for request in first:
                 begin(arm, request.id)
-                with activation([target]):
-                    output = target.run(request, _ignore)
-                heard.setdefault(request.id, output)
+                heard.setdefault(request.id, _run(target, request).kept())
                 readings.append({name: tally.count for name, tally in tallies.items()})
         counts = {
             name: (readings[0][name], [after[name] - before[name] for before, after in zip(readings, readings[1:])])
@@ -238,9 +236,7 @@ class Bench:
         outputs = []
         for file, request in second.items():
             begin(arm, request.id)
-            with activation([target]):
-                output = target.run(request, _ignore)
-            outputs.append(_written(output, heard[request.id], file))
+            outputs.append(_written(_run(target, request), heard[request.id], file))
         return counts, outputs, held(target)
 
     def place(
@@ -285,20 +281,30 @@ class Bench:
         allocations.record(speak, file)
 
 
+def _run(target: Target, request: Request) -> Output:
+    with activation([target]):
+        return target.run(request, _ignore)
+
+
 def _values_of(batch: places.Batch) -> dict[str, float | None]:
     return {"site": batch.call_s, "calls": float(batch.calls)}
 
 
 def _written(output: Output, before: Output, file: Path) -> dict[str, Any]:
     """Write the audio of `output` to `file`; what else is told of it, `before` being what the same request made first."""
-    audio.write(file, output.audio, output.sample_rate_hz)
+    output.write(file)
     tokens = list(map(int, output.tokens))
-    same = tokens == list(map(int, before.tokens)) and output.audio.tobytes() == before.audio.tobytes()
-    return {"tokens": tokens, "hit_cap": output.hit_cap, "as_first": same}
+    same = (tokens, output.exact) == (list(map(int, before.tokens)), before.exact)
+    return {
+        "tokens": tokens, "hit_cap": output.hit_cap, "exact": output.exact, "is_sound": bool(output.sample_rate_hz),
+        "as_first": same and output.audio.tobytes() == before.audio.tobytes(),
+    }  # fmt: skip
 
 
 def _request_values(output: Output, latency_s: float) -> dict[str, float | None]:
-    audio_s = len(output.audio) / output.sample_rate_hz
+    if not output.sample_rate_hz:
+        return {"latency": latency_s}
+    audio_s = output.audio_s
     return {
         "latency": latency_s,
         "rtf": latency_s / audio_s if audio_s else None,

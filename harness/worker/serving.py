@@ -44,10 +44,14 @@ class Worker:
     """Answers the commands of one job: every public method is a command, its keyword arguments the message's keys.
 
     `target` in the job names what loads the model (`loading`), `options` are the target's own; requests and speakers are
-    data as `requests.request_from` reads them.
+    data as `requests.request_from` reads them. What must be imported before, so that a model finds it, is `prepared` by the
+    function that the job names (`call`), which is given what is `told` to it.
     """
 
     def __init__(self, job: Data, device: Machine, reply: Reply) -> None:
+        prepared = job.get("prepared")
+        if prepared is not None:
+            loader(prepared["call"])(prepared["told"])
         self._machine = device
         if not job["fake"]:
             _set_threads(job["threads"])
