@@ -39,6 +39,7 @@ def optimizations() -> list[dict[str, Any]]:
             "isolation": toggle.isolation,
             "excludes": list(toggle.excludes),
             "seed_section": toggle.seed_section,
+            "cache": None if toggle.cache is None else toggle.cache.told(),
             "doc": toggle.doc,
         }
         for _, toggle in sorted(registry().items())
@@ -84,6 +85,8 @@ def table(items: Sequence[Mapping[str, Any]]) -> str:
     lines = []
     for item in items:
         text = item.get("title") or item.get("description") or _dimensions(item)
+        if item.get("cache"):
+            text += f" [a cache; key: {item['cache']['key']}]"
         lines.append(f"{item['name']:<{width}}  {' '.join(text.split())}")
     return "\n".join(lines)
 

@@ -22,6 +22,7 @@ from harness.errors import RunFileError
 from harness.metrics import metric
 from harness.results import (
     SCHEMA_VERSION,
+    CacheHeld,
     Conditions,
     Equivalence,
     Failure,
@@ -134,6 +135,7 @@ class _Reading:
         self.run: Run | None = None
         self.trials: list[Trial] = []
         self.items: dict[str, list[Any]] = {kind: [] for kind in _ITEMS}
+        self.held: list[CacheHeld] = []
         self.unavailable: dict[str, Any] = {}
         self.environment: dict[str, Any] = {"devices": {}}
         self.not_applicable: dict[str, str] = {}
@@ -163,6 +165,7 @@ class _Reading:
         elif kind == "examined":
             common = {"device": event["device"], "arm": event["arm"]}
             self.items["witness"] += [WitnessCount(**common, **_counts(count)) for count in event["witnesses"]]
+            self.held += [CacheHeld(**common, **held) for held in event.get("held", ())]
         elif kind == "complete":
             self.complete = True
             self.timing["finished"] = event["finished"]
@@ -177,6 +180,7 @@ class _Reading:
             unavailable=self.unavailable,
             timing=self.timing,
             trials=tuple(self.trials),
+            held=tuple(self.held),
             **lists,
         )
 

@@ -24,7 +24,7 @@ LAYERS = (
     {"adapters", "workload", "words", "transcriber"},
     {"wire"},
     {"evidence", "batches"},
-    {"controls", "expected", "findings", "frontier", "ledger", "jointly", "attribution", "presence"},
+    {"controls", "expected", "findings", "frontier", "ledger", "jointly", "attribution", "presence", "caches"},
     {"compare", "noise", "paired", "paired_result"},
     {"gate", "unpaired", "comparability"},
     {"report", "processes", "pyspy"},
