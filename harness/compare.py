@@ -13,6 +13,7 @@ from harness.controls import FAMILIES, allowance, calibrated, controls, family, 
 from harness.evidence import Evidence
 from harness.expected import expectations
 from harness.findings import findings
+from harness.floors import floors
 from harness.frontier import frontier
 from harness.metrics import EXACT, METRICS, SITE, SUMMARISED, Metric, metric
 from harness.optimizations import named
@@ -24,6 +25,7 @@ from harness.results import (
     Control,
     Expectation,
     Finding,
+    Floor,
     FrontierPoint,
     Run,
     State,
@@ -45,6 +47,7 @@ def evaluate(run: Run) -> Run:
     arms: list[ArmSummary] = []
     points: list[FrontierPoint] = []
     expected: list[Expectation] = []
+    least: list[Floor] = []
     for device in run.plan.devices:
         evidence = Evidence(run, device)
         outcome = controls(evidence)
@@ -55,6 +58,7 @@ def evaluate(run: Run) -> Run:
         arms += _arms(evidence)
         expected += expectations(evidence)
         points += frontier(evidence, _refused(evidence))
+        least += floors(run, device)
     recorded = [finding for finding in run.findings if finding not in found]
     return replace(
         run,
@@ -63,6 +67,7 @@ def evaluate(run: Run) -> Run:
         arms=tuple(arms),
         frontier=tuple(points),
         expectations=tuple(expected),
+        floors=tuple(least),
         findings=(*recorded, *found),
     )
 

@@ -10,7 +10,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from harness import adapters, calibrations, compare, interpreter, sequential, store, workload
+from harness import adapters, calibrations, ceilings, compare, interpreter, sequential, store, workload
 from harness.designs import Design, Toggle, design
 from harness.environment import differences, environment, gpus
 from harness.errors import CalibrationError, CheckpointError, NothingMeasuredError, UsageError
@@ -18,7 +18,7 @@ from harness.ledger import Ledger
 from harness.optimizations import named
 from harness.passes import examination_pass, first_cycle, latency_pass, memory_pass, micro_pass
 from harness.processes import Side, worker_environment
-from harness.results import Arm, Calibrated, Finding, Plan, Run
+from harness.results import Arm, Calibrated, Ceilings, Finding, Plan, Run
 from harness.rules import DOSE_IN_MARGINS
 from harness.scenario import Scenario
 from harness.session import DeviceFailedError, Progress, Session, TimeIsUpError, alone_of
@@ -51,6 +51,7 @@ def run(
         "environment": {**around, **({"revisions": revisions} if revisions else {})},
         "plan": asdict(plan),
         "calibrations": [asdict(found) for found in _calibrations(scenario, usable, around, known, progress)],
+        "ceilings": [asdict(found) for found in _ceilings(usable, around, known, progress)],
         "optimizations": {name: _card(name) for name in scenario.optimizations} if plan.pairs else {},
         "timing": {"started": _now(), "command": shlex.join(["harness", *sys.argv[1:]])},
     }
@@ -237,6 +238,19 @@ def _calibrations(
             found = known.find(scenario, device, around)
             if found is not None:
                 yield calibrations.applied(found, scenario, design_of(scenario, device))
+        except CalibrationError as error:
+            progress.note(str(error))
+
+
+def _ceilings(
+    devices: Sequence[str], around: Mapping[str, Any], known: calibrations.Shelf | None, progress: Progress
+) -> Iterator[Ceilings]:
+    """What is known of the limits of the devices, and of the host, on which parts of a model run whatever the device."""
+    for device in dict.fromkeys((*devices, "cpu")) if known is not None else ():
+        try:
+            found = ceilings.shelf(known.folder).find(around, device)
+            if found is not None:
+                yield found
         except CalibrationError as error:
             progress.note(str(error))
 

@@ -29,6 +29,7 @@ from harness.results import (
     Look,
     MemoryCourse,
     Run,
+    StageWork,
     Trial,
     WitnessCount,
 )
@@ -140,6 +141,7 @@ class _Reading:
         self.already_present: dict[str, str] = {}
         self.timing: dict[str, Any] = {"measured_s": {}, "startup_s": 0.0}
         self.complete = False
+        self.work: list[StageWork] = []
 
     def note(self, kind: str, event: dict[str, Any]) -> None:
         if kind in _ITEMS:
@@ -163,6 +165,7 @@ class _Reading:
         elif kind == "examined":
             common = {"device": event["device"], "arm": event["arm"]}
             self.items["witness"] += [WitnessCount(**common, **_counts(count)) for count in event["witnesses"]]
+            self.work += [_WORK.validate_python({**common, **told}) for told in event.get("work", ())]
         elif kind == "complete":
             self.complete = True
             self.timing["finished"] = event["finished"]
@@ -177,6 +180,7 @@ class _Reading:
             unavailable=self.unavailable,
             timing=self.timing,
             trials=tuple(self.trials),
+            work=tuple(self.work),
             **lists,
         )
 
@@ -288,6 +292,7 @@ def _plain(column: Any) -> list[Any]:
 
 
 _RUN = TypeAdapter(Run)
+_WORK = TypeAdapter(StageWork)
 _ITEMS: Mapping[str, tuple[str, TypeAdapter[Any]]] = {
     "witness": ("witnesses", TypeAdapter(WitnessCount)),
     "equivalence": ("equivalences", TypeAdapter(Equivalence)),

@@ -39,3 +39,8 @@ def target(name: str) -> str:
     """What loads the model of the adapter called `name`, as a worker is told (`worker.loading`)."""
     alone = portable(name)
     return f"{ADAPTERS[name]}:ADAPTER.load" if alone is None else alone.portable
+
+
+def declares_work(name: str) -> bool:
+    """Whether models of the adapter called `name` say what their stages must read and compute (`worker.target.declaring`)."""
+    return bool(getattr(adapter(name), "declares_work", False))

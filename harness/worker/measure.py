@@ -15,14 +15,14 @@ from random import Random
 from statistics import fmean
 from typing import Any
 
-from . import allocations, audio, places, spans
+from . import allocations, audio, operations, places, spans
 from .arms import DEVICE_DOSE, HOST_DOSE, UNINSTRUMENTED, Arm
 from .machine import Machine
 from .peaks import PeakRecorder, Points
 from .playback import playback
 from .probes import Probe
 from .requests import Output, Request, Speaker
-from .target import Model, Target, activation
+from .target import Model, Target, activation, declaring
 from .together import Threads, values_of
 
 Begin = Callable[[str, str], None]
@@ -236,6 +236,30 @@ class Bench:
                 output = target.run(request, _ignore)
             outputs.append(_written(output, heard[request.id], file))
         return counts, outputs
+
+    def work(self, arm: str, request: Request) -> dict[str, dict[str, Any]]:
+        """What each stage does in `request` on `arm`, untimed: stage -> `operations` that PyTorch was asked for, and `parts`.
+
+        The parts are what the model declares of itself, where it does (`target.declaring`). One request goes before, so
+        that the one that is counted is not the arm's first.
+        """
+        target = self.model.bind(self._arms[arm].states, self._speakers)
+        counter = operations.Counter()
+        with activation([target]):
+            target.run(request, _ignore)
+            with declaring(self.model) as parts, spans.recording(counter), counter.counting():
+                target.run(request, _ignore)
+            self.machine.synchronize()
+        declared = list(parts)
+        stages = dict.fromkeys((*counter.counts, *(told["part"].partition(".")[0] for told in declared)))
+        return {
+            stage: {
+                "operations": counter.counts.get(stage, 0),
+                "parts": [told for told in declared if told["part"].partition(".")[0] == stage],
+            }
+            for stage in stages
+            if stage
+        }
 
     def place(
         self, toggle: str, arms: Sequence[str], request: Request, probe: Probe, rng: Random

@@ -50,7 +50,7 @@ class Worker:
     def __init__(self, job: Data, device: Machine, reply: Reply) -> None:
         self._machine = device
         if not job["fake"]:
-            _set_threads(job["threads"])
+            set_threads(job["threads"])
         with span("loading"):
             model = loader(job["target"])(job["options"], device, Path(job["work_dir"]))
         arms = [NamedStates(arm["name"], arm["states"]) for arm in job["arms"]]
@@ -136,6 +136,13 @@ class Worker:
         for output in outputs:
             self._reply("output", **output)
 
+    def work(self, arm: str, requests: Sequence[Data]) -> None:
+        """What each stage does in each of `requests`, in a process that times nothing."""
+        for request in map(request_from, requests):
+            self._begin(arm, request.id)
+            for stage, told in self._bench.work(arm, request).items():
+                self._reply("work", request=request.id, stratum=request.stratum, stage=stage, **told)
+
     def place(self, toggle: str, arms: Sequence[str], parameters: Data, request: Data, seed: str) -> None:
         """The place of a toggle timed alone, in the states that it has in both `arms`; each round is answered as it ends.
 
@@ -191,7 +198,7 @@ def _python() -> str:
     return platform.python_version() + ("" if implementation == "CPython" else f" ({implementation})")
 
 
-def _set_threads(threads: int) -> None:
+def set_threads(threads: int) -> None:
     """Of PyTorch, where there is one; other libraries read the environment that the runner made."""
     torch = torch_here()
     if torch is not None:
