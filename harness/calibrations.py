@@ -192,8 +192,7 @@ def shape_of(calibration: Calibration, scenario: Scenario, design: Design) -> Sh
     to the others, which is not counted upon.
     """
     measure = scenario.measure
-    of_groups = (len(arms) * (2 if group == "settled" else 1) for group, arms in design.groups.items())
-    round_s = sum(of_groups) * calibration.costs.request_s
+    round_s = design.requests_of_round * calibration.costs.request_s
     controls = len(design.groups) * (2 if "init" in measure.metrics else 1) + sum(
         arm.role == "dose" for arm in design.arms
     )

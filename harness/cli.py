@@ -11,7 +11,7 @@ import json
 import os
 import sys
 import traceback
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -157,6 +157,7 @@ def run(
             folder = out / store.new_run_id(chosen.name)
             devices = _devices(chosen.devices, device)
             known = calibrations.shelf(kept)
+            _show_plan(chosen, devices, known, progress.note, scenario or chosen.name)
             action = partial(
                 runner.run, chosen, folder, devices=devices, progress=progress, limit_s=limit_s, known=known
             )
@@ -166,6 +167,16 @@ def run(
             typer.echo(f"interrupted; what was measured is kept: harness run --resume {folder}", err=True)
             raise typer.Exit(INTERRUPTED) from None
     _tell(result, folder, json_=json_)
+
+
+def _show_plan(chosen: Any, devices: tuple[str, ...], shelf: Any, say: Callable[[str], None], name: str) -> None:
+    """Say before a run what it is going to measure on each device that is here."""
+    from harness import outlook, planning, runner
+
+    usable, _ = runner.usable_devices(devices, fake=chosen.model.adapter == "fake")
+    runner.check_model(chosen)
+    for device in usable:
+        outlook.show_plan(planning.outline(chosen, device, _known(shelf, chosen, device), None), say, name)
 
 
 def _tell(result: Any, folder: Path, *, json_: bool) -> None:

@@ -63,7 +63,9 @@ def _floor(
     mean = Terms(*(fmean(getattr(found, name) for found in each)
                    for name in ("memory_s", "arithmetic_s", "calls_s", "hardware_s")))  # fmt: skip
     parts = {part.part: part for work in works for part in work.parts}
-    left_out = tuple(name for name, part in parts.items() if _ceilings_of(part, ceilings[first.device], ceilings.get("cpu")) is None)
+    left_out = tuple(
+        name for name, part in parts.items() if _ceilings_of(part, ceilings[first.device], ceilings.get("cpu")) is None
+    )
     return Floor(
         device=first.device, arm=first.arm, stage=first.stage, strata=tuple(dict.fromkeys(work.stratum for work in works)),
         measured_s=fmean(taken_s[work.stratum] for work in works), floor_s=fmean(found.floor_s for found in each),
@@ -79,7 +81,11 @@ def terms(work: StageWork, here: Ceilings, host: Ceilings | None) -> Terms:
         ceilings = _ceilings_of(part, here, host)
         if ceilings is not None:
             moved, computed = memory(part, ceilings), arithmetic(part, ceilings)
-            memory_s, arithmetic_s, hardware_s = memory_s + moved, arithmetic_s + computed, hardware_s + max(moved, computed)
+            memory_s, arithmetic_s, hardware_s = (
+                memory_s + moved,
+                arithmetic_s + computed,
+                hardware_s + max(moved, computed),
+            )
     return Terms(memory_s, arithmetic_s, work.operations * here.call.best, hardware_s)
 
 

@@ -11,8 +11,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-SCHEMA_VERSION = 2
-"""1: the first. 2: `Contrast.stratum`, so that several contrasts are about one arm and metric."""
+SCHEMA_VERSION = 3
+"""1: the first. 2: `Contrast.stratum`, so that several contrasts are about one arm and metric. 3: `Run.attribution`, and arms
+of several toggles (role "combination")."""
 
 State = bool | Mapping[str, Any]
 """A toggle's state in an arm: False = before, True = after with its defaults, a mapping = after with these parameters."""
@@ -45,7 +46,7 @@ def at_once(concurrency: int) -> str:
     return "alone" if concurrency == 1 else f"{concurrency} at once"
 
 
-ArmRole = Literal["none", "toggle", "all", "placebo", "dose", "uninstrumented"]
+ArmRole = Literal["none", "toggle", "combination", "all", "placebo", "dose", "uninstrumented"]
 Isolation = Literal["request", "settled"]
 Pass = Literal["latency", "memory", "equivalence", "micro", "profile"]
 Verdict = Literal[
@@ -59,7 +60,10 @@ Grade = Literal["bitwise", "tolerance", "spectral", "words", "changed"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Arm:
-    """One full assignment of the scenario's toggles. `toggle` names the one that differs, for role "toggle"."""
+    """One full assignment of the scenario's toggles. `toggle` names the one that differs, for role "toggle".
+
+    Role "combination" has several on, and not all of them.
+    """
 
     name: str
     role: ArmRole
@@ -308,6 +312,132 @@ class FrontierPoint:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class TotalLog:
+    """The natural log of the ratio of all toggles to none in one metric: what the shares of that metric add up to."""
+
+    metric: str
+    device: str
+    value: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Share:
+    """A toggle's share of the change from none to all, as a log-ratio; shares of a metric add up to its `TotalLog`.
+
+    `low` and `high` are the ends of its interval: those of all toggles of a metric hold together with 95 %.
+    """
+
+    optimization: str
+    metric: str
+    device: str
+    share_log: float
+    low: float | None
+    high: float | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MainEffect:
+    """What a toggle changes on average over all settings of the others, as a ratio after / before.
+
+    The intervals of all toggles of a metric hold together with 95 %. `level` is that of this one, `error` the smallest error
+    at which its verdict would stand.
+    """
+
+    optimization: str
+    metric: str
+    device: str
+    ratio: float
+    ratio_low: float | None
+    ratio_high: float | None
+    margin: float
+    verdict: Verdict
+    level: float
+    error: float
+
+
+Joint = Literal["reinforce", "hinder", "independent", "inconclusive"]
+"""Two toggles together give more than the product of their gains, less than it, the product within the margin, or it is not
+known."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Interaction:
+    """How much more (or less) two toggles change together than the product of their changes, as a ratio.
+
+    1 means that they multiply. Intervals of all pairs of a metric hold together with 95 %. `aliases` are the other pairs
+    that a fractional design cannot tell from this one: the figure is then the product of all of theirs, and so is the verdict.
+    """
+
+    a: str
+    b: str
+    metric: str
+    device: str
+    ratio: float
+    ratio_low: float | None
+    ratio_high: float | None
+    margin: float
+    verdict: Joint
+    level: float
+    error: float
+    aliases: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Step:
+    """A toggle turned on after those before it (`place` counts from 1), and what that changes, as a ratio with its interval.
+
+    Steps go from none to all. `so_far_log` is the log-ratio to none with this toggle on.
+    """
+
+    place: int
+    optimization: str
+    metric: str
+    device: str
+    ratio: float
+    ratio_low: float | None
+    ratio_high: float | None
+    so_far_log: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SmallestSet:
+    """The fewest toggles, of the sets that were measured, that keep `wanted` of the gain of all; `kept` is what they keep.
+
+    The gain is counted in log-ratios. `low` and `high` are the 95 % interval of `kept`, for this set by itself.
+    """
+
+    optimizations: tuple[str, ...]
+    metric: str
+    device: str
+    arm: str
+    wanted: float
+    kept: float
+    low: float | None
+    high: float | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Attribution:
+    """What each toggle has of the change from none to all, and how they act together. Empty where the design cannot say.
+
+    `method` says how shares were estimated, `steps_by` in which order steps go and why, `generators` are those of a fraction,
+    and `claims` is how many claims were judged together, so that few of those that stand are false.
+    """
+
+    design: str = ""
+    method: str = ""
+    steps_by: str = ""
+    generators: tuple[str, ...] = ()
+    total_log: tuple[TotalLog, ...] = ()
+    shares: tuple[Share, ...] = ()
+    effects: tuple[MainEffect, ...] = ()
+    interactions: tuple[Interaction, ...] = ()
+    steps: tuple[Step, ...] = ()
+    smallest: tuple[SmallestSet, ...] = ()
+    claims: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ArmSummary:
     """One arm on one device: its toggles, and per metric p50, p95, p99 and `count` of its own trials.
 
@@ -489,6 +619,7 @@ class Plan:
     `limits` are those of a gate, none in other runs: for each gated assignment of the toggles ("none", "all" or a toggle, as
     its contrasts are named) the largest loss in each metric that still passes, as a fraction.
     `dose` is the length of a dose as a share of the reference's latency; None in runs from before it was kept.
+    `joint` are arms that are of use only together, `orders` the sampled orders in which toggles are turned on (`designs`).
     """
 
     devices: tuple[str, ...]
@@ -506,6 +637,8 @@ class Plan:
     looks: tuple[float, ...] = ()
     limits: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     dose: float | None = None
+    joint: tuple[str, ...] = ()
+    orders: tuple[tuple[str, ...], ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -527,6 +660,7 @@ class Run:
     contrasts: tuple[Contrast, ...] = ()
     arms: tuple[ArmSummary, ...] = ()
     frontier: tuple[FrontierPoint, ...] = ()
+    attribution: Attribution = Attribution()
     expectations: tuple[Expectation, ...] = ()
     conditions: tuple[Conditions, ...] = ()
     memory_courses: tuple[MemoryCourse, ...] = ()

@@ -42,6 +42,8 @@ def run(
     """
     usable, skipped = usable_devices(devices, fake=scenario.model.adapter == "fake")
     check_model(scenario)
+    if warning := adapters.warning(scenario.model.adapter):
+        progress.note(warning)
     journal = store.Journal(folder)
     plan = plan_of(scenario, usable, dose)
     around = here(scenario)
@@ -214,8 +216,10 @@ def plan_of(scenario: Scenario, devices: Sequence[str], dose: float | None = Non
         workers=measure.workers,
         budget_s=measure.budget_s,
         margin={name: measure.margin_of(name) for name in dict.fromkeys(("latency", *measure.metrics))},
-        looks=sequential.LOOKS,
+        looks=() if widest.joint else sequential.LOOKS,
         dose=DOSE_IN_MARGINS * measure.margin_of("latency") if dose is None else dose,
+        joint=widest.joint,
+        orders=widest.orders,
     )
 
 
@@ -246,7 +250,9 @@ def _ceilings(
     devices: Sequence[str], around: Mapping[str, Any], known: calibrations.Shelf | None, progress: Progress
 ) -> Iterator[Ceilings]:
     """What is known of the limits of the devices, and of the host, on which parts of a model run whatever the device."""
-    for device in dict.fromkeys((*devices, "cpu")) if known is not None else ():
+    if known is None:
+        return
+    for device in dict.fromkeys((*devices, "cpu")):
         try:
             found = ceilings.shelf(known.folder).find(around, device)
             if found is not None:

@@ -15,7 +15,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
-from harness import adapters, workload
+from harness import adapters, sequential, workload
 from harness.adapters.base import SHARED
 from harness.designs import CONTROLS, Design
 from harness.errors import MeasureError, UsageError, WorkerError
@@ -86,6 +86,11 @@ class Session:
         Requests at the same moment may take as long as one after the other.
         """
         return 2 * self.scenario.measure.time_limit_s * max(self.scenario.workload.concurrency)
+
+    @property
+    def looks(self) -> tuple[float, ...]:
+        """Shares of the budget at which the run looks; none where no arm can drop out of the blocks (decision 25)."""
+        return () if self.design.joint else sequential.LOOKS
 
     @property
     def fake(self) -> bool:

@@ -16,14 +16,25 @@ LAYERS = (
     {"worker"},
     {"errors", "units"},
     {"results", "metrics", "profiles"},
-    {"statistics", "nvml", "rules", "twins", "forked", "interpreter"},
+    {"statistics", "nvml", "rules", "twins", "forked", "interpreter", "fraction", "effects"},
     {"optimizations"},
     {"designs", "equivalence", "scenario", "store", "sequential", "load"},
     {"models", "recordings", "inspecting"},
     {"adapters", "workload", "words", "transcriber"},
     {"wire"},
     {"evidence", "batches"},
-    {"controls", "expected", "findings", "floors", "frontier", "ledger", "presence"},
+    {
+        "controls",
+        "expected",
+        "findings",
+        "floors",
+        "frontier",
+        "ledger",
+        "jointly",
+        "attribution",
+        "presence",
+        "advice",
+    },
     {"compare", "noise", "paired", "paired_result"},
     {"gate", "unpaired", "comparability"},
     {"report", "processes", "pyspy"},
@@ -36,7 +47,7 @@ LAYERS = (
 )
 """A module may import from its own set and from those before it."""
 WITHOUT_TORCH = (
-    "harness", "harness.cli", "harness.results", "harness.scenario", "harness.statistics", "harness.compare",
+    "harness", "harness.cli", "harness.results", "harness.scenario", "harness.statistics", "harness.effects", "harness.compare",
     "harness.report", "harness.gate", "harness.baselines", "harness.store", "harness.runner", "harness.workload", "harness.optimizations", "harness.catalogue", "harness.inspecting", "harness.profile_run",
 )  # fmt: skip
 

@@ -257,7 +257,40 @@ REFUSED = [
         "unknown-design",
         4,
         "design",
-        "'factorial' is not available yet: known are one_at_a_time, leave_one_out, controls",
+        (
+            "unknown design 'factorail'; allowed: one_at_a_time, leave_one_out, levels, ladder, factorial, fractional, "
+            "permutations, controls; did you mean factorial?"
+        ),
+    ),
+    (
+        "factorial-of-one",
+        4,
+        "design",
+        (
+            "factorial takes 2 to 6 optimizations, not 1; design fractional has a part of the arms, and permutations samples "
+            "orders"
+        ),
+    ),
+    (
+        "fraction-of-three",
+        4,
+        "design",
+        (
+            "fractional takes 4 to 15 optimizations, not 3; design factorial has few arms for so few toggles; of more, compare "
+            "some in a scenario of their own"
+        ),
+    ),
+    (
+        "levels-of-nothing",
+        4,
+        "design",
+        "levels takes one optimization with a list of states under after, not 1 with 1 state(s)",
+    ),
+    (
+        "states-in-a-factorial",
+        5,
+        "optimizations.batched_cleanup.after",
+        "factorial takes one state of each optimization; compare states in a scenario of design levels",
     ),
     ("unknown-device", 3, "devices.1", "found 'gpu'; allowed: cpu, cuda, cuda:1 (a GPU by its index)"),
     (
@@ -395,7 +428,7 @@ def test_the_fake_adapter_gets_seconds_and_its_own_keys() -> None:
     scenario = load(str(DATA / "fake.yaml"))
     assert scenario.options() == {
         "base": 0.002, "noise": 0.01, "effects": {"cached_device": -0.1}, "faults": {"resample_cache": "inert"},
-        "memory": {"batched_cleanup": 1048576}, "seed": 3, "crowding": {}, "places": {},
+        "memory": {"batched_cleanup": 1048576}, "seed": 3, "crowding": {}, "places": {}, "together": {},
         "new_speaker": 0.0,
     }  # fmt: skip
 

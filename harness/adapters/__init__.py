@@ -35,6 +35,11 @@ def portable(name: str) -> Portable | None:
     return found if isinstance(found, Portable) else None
 
 
+def warning(name: str) -> str:
+    """What a run with the adapter called `name` says before it starts; "" for most."""
+    return str(getattr(adapter(name), "warning", ""))
+
+
 def target(name: str) -> str:
     """What loads the model of the adapter called `name`, as a worker is told (`worker.loading`)."""
     alone = portable(name)

@@ -31,6 +31,7 @@ class Adapter(Protocol):
     """Something that can be measured. `options` are the adapter's own keys of `model:` in the scenario."""
 
     name: str
+    # and, of code that is not ours, `warning`: what a run says before it starts (`adapters.warning`)
 
     def check(self, options: Mapping[str, Any]) -> None: ...
 

@@ -1,7 +1,7 @@
 """A model made of planted costs and planted faults, to test the harness without torch and without waiting.
 
 Its time is that of `FakeMachine`. Options (`model:` in a scenario): `base` seconds a request, `noise` as the standard
-deviation of the log, per toggle or state of one `effects`, `crowding`, `memory`, `places` and `faults` (see `FAULTS`), `seed`, and
+deviation of the log, per toggle or state of one `effects`, per pair of toggles `together`, `crowding`, `memory`, `places` and `faults` (see `FAULTS`), `seed`, and
 `new_speaker`, what meeting one costs.
 """
 
@@ -132,13 +132,7 @@ class FakeTarget:
                 spans.count(f"fake.{toggle}")
         for name in self._on.values():
             self._fail(model.planted("faults", name), request.concurrency)
-        others = request.concurrency - 1
-        seconds = model.options.get("base", 0.05) * model.wobble() * (1 + _CROWDED_SHARE * others)
-        for name in self._on.values():
-            seconds *= 1 + (model.planted("effects", name) or 0.0) + others * (model.planted("crowding", name) or 0.0)
-        if request.speaker.digest not in self._met:
-            seconds *= 1 + model.options.get("new_speaker", 0.0)
-            self._met.add(request.speaker.digest)
+        others, seconds = request.concurrency - 1, self._seconds(request)
         saved = sum(model.planted("memory", name) or 0 for name in self._on.values())
         for stage, share in _STAGE_SHARES.items():
             with spans.span(stage):
@@ -149,6 +143,20 @@ class FakeTarget:
                 on_chunk(_SAMPLES // 2)
         on_chunk(_SAMPLES // 2 if request.stream else _SAMPLES)
         return self._speak(request)
+
+    def _seconds(self, request: Request) -> float:
+        """What a request takes, by what is planted."""
+        model, others = self._model, request.concurrency - 1
+        seconds = model.options.get("base", 0.05) * model.wobble() * (1 + _CROWDED_SHARE * others)
+        for name in self._on.values():
+            seconds *= 1 + (model.planted("effects", name) or 0.0) + others * (model.planted("crowding", name) or 0.0)
+        for pair, change in model.options.get("together", {}).items():
+            if set(pair.split("+")) <= set(self._on):
+                seconds *= 1 + change
+        if request.speaker.digest not in self._met:
+            seconds *= 1 + model.options.get("new_speaker", 0.0)
+            self._met.add(request.speaker.digest)
+        return float(seconds)
 
     def _fail(self, fault: str | None, concurrency: int) -> None:
         if fault == "crash":

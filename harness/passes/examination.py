@@ -120,7 +120,9 @@ def _work(session: Session, worker: WorkerProcess, arm: str, checked: Sequence[i
         return []
     message = {"do": "work", "arm": arm, "requests": session.wire.singles(checked)}
     events = worker.ask(message, limit_s=COUNTING_TAKES * session.limit_s)
-    return [{key: value for key, value in event.items() if key != "event"} for event in events if event["event"] == "work"]
+    return [
+        {key: value for key, value in event.items() if key != "event"} for event in events if event["event"] == "work"
+    ]
 
 
 def _probes(session: Session) -> list[dict[str, Any]]:

@@ -15,13 +15,16 @@ from contextlib import AbstractContextManager
 from typing import Any, Literal
 
 import matplotlib as mpl
+import numpy as np
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
+from numpy.typing import NDArray
 
 from harness.report.palette import COLOURS
 
+Points = Sequence[float] | NDArray[np.float64]
 WIDTH_PT = 760.0
 FONT_PT = 12.5
 
@@ -106,13 +109,13 @@ def tip(artist: Artist, text: str) -> None:
     artist.set_gid(f"tip-{text.encode().hex()}")
 
 
-def cloud(plot: Axes, xs: Sequence[float], ys: Sequence[float], *, colour: str, size_pt: float, label: str,
+def cloud(plot: Axes, xs: Points, ys: Points, *, colour: str, size_pt: float, label: str,
           opacity: float = 0.6, ring: bool = False) -> None:  # fmt: skip
     """Points as one compact path, of which the page's script finds the nearest. Limits of `plot` must be set before.
 
     matplotlib would write sixty bytes for each point; this takes some twelve.
     """
-    height = plot.figure.get_figheight() * 72
+    height = _height_pt(plot)
     if not len(xs):
         return
     places = plot.transData.transform(list(zip(xs, ys, strict=True)))
@@ -121,9 +124,14 @@ def cloud(plot: Axes, xs: Sequence[float], ys: Sequence[float], *, colour: str, 
     plot.plot([xs[0], xs[0]], [ys[0], ys[0]], gid=f"cloud|{'|'.join(fields)}", clip_on=False)  # stands for all of them
 
 
+def _height_pt(plot: Axes) -> float:
+    drawn = plot.get_figure(root=True)
+    return 0.0 if drawn is None else drawn.get_figheight() * 72
+
+
 def axis_of_values(plot: Axes, axis: Literal["x", "y"], *, log: bool = False) -> str:
     """Attributes from which the page's script computes seconds from a place in the drawing: value = a + b * place."""
-    height = plot.figure.get_figheight() * 72
+    height = _height_pt(plot)
     low, high = plot.get_xlim() if axis == "x" else plot.get_ylim()
     first = plot.transData.transform((low, 1) if axis == "x" else (1, low))[0 if axis == "x" else 1]
     last = plot.transData.transform((high, 1) if axis == "x" else (1, high))[0 if axis == "x" else 1]
@@ -131,7 +139,8 @@ def axis_of_values(plot: Axes, axis: Literal["x", "y"], *, log: bool = False) ->
         first, last = height - first, height - last
     low, high = (math.log(low), math.log(high)) if log else (low, high)
     slope = (high - low) / (last - first)
-    return f'data-axis="{axis}" data-a="{low - slope * first:.8g}" data-b="{slope:.8g}"{" data-log" if log else ""}'
+    place = f'data-axis="{axis}" data-a="{low - slope * first:.8g}" data-b="{slope:.8g}"'
+    return f'{place} data-log="1"' if log else place
 
 
 def _drawn_cloud(found: re.Match[str]) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from matplotlib.axes import Axes
 
@@ -15,6 +16,7 @@ from harness.report.axes import ratio_axis
 from harness.report.canvas import FONT_PT
 from harness.report.model import Device, KindsTable, Row, Tone
 from harness.report.words import say
+from harness.results import NOTHING, TOGETHER
 
 _TONES: Mapping[Tone, str] = {
     "good": canvas.GOOD, "bad": canvas.BAD, "level": canvas.ACCENT, "open": canvas.OPEN, "invalid": canvas.MUTED,
@@ -65,7 +67,7 @@ def _of_row(row: Row, label: str) -> Mark:
     ends = [math.log(end) if end else None for end in (row.low, row.high)]
     hint = f"{label}\n{row.before} \u2192 {row.after}\n{row.change} ({row.interval})\n{row.verdict.text}"
     return Mark(label=label, centre=math.log(row.ratio or 1.0), low=ends[0], high=ends[1], colour=_TONES[row.verdict.tone],
-                told=row.change, hint=hint, bold=row.name == "all" and not row.kind)  # fmt: skip
+                told=row.change, hint=hint, bold=row.name == TOGETHER and not row.kind)  # fmt: skip
 
 
 def _of_controls(device: Device) -> list[Mark]:
@@ -80,6 +82,10 @@ def _of_controls(device: Device) -> list[Mark]:
     return found
 
 
+_FARTHEST_LIMIT = 1.0
+"""The limit of the hardware is drawn where it lengthens the axis by no more than its own length."""
+
+
 def _forest(marks: Sequence[Mark], controls: Sequence[Mark], device: Device, title: str) -> str:
     count = len(marks) + (len(controls) + 0.4 if controls else 0)
     drawn = canvas.figure(_TOP_PT + _BOTTOM_PT + _ROW_PT * (count + 0.2))
@@ -87,7 +93,7 @@ def _forest(marks: Sequence[Mark], controls: Sequence[Mark], device: Device, tit
     places = [*range(len(marks)), *(len(marks) + 0.4 + n for n in range(len(controls)))]
     everything = [*marks, *controls]
     low, high = _reach(everything, margin, device.limit)
-    zoom = margin is not None and max(-low, high) > _ZOOM_FROM * margin[1]
+    zoom = margin is not None and max(-low, high) > _ZOOM_FROM * margin[1] and _any_near(marks, _ZOOMED * margin[1])
     right = _RIGHT_PT + (_ZOOM_PT + _GAP_PT if zoom else 0)
     panels = [(canvas.axes(drawn, left=_LEFT_PT, right=right, top=_TOP_PT, bottom=_BOTTOM_PT), low, high)]
     if zoom and margin is not None:
@@ -110,6 +116,11 @@ def _forest(marks: Sequence[Mark], controls: Sequence[Mark], device: Device, tit
                                color=canvas.INK if mark.centre is not None else canvas.MUTED, annotation_clip=False,
                                weight="bold" if mark.bold else "normal", size=FONT_PT - 0.5)  # fmt: skip
     return canvas.svg(drawn, title)
+
+
+def _any_near(marks: Sequence[Mark], reach: float) -> bool:
+    """Whether any estimate lies within `reach` of no change."""
+    return any(mark.centre is not None and abs(mark.centre) <= reach for mark in marks)
 
 
 def _grounds(plot: Axes, margin: tuple[float, float] | None, device: Device, *, controls: bool) -> None:
@@ -153,7 +164,7 @@ def _draw(plot: Axes, place: float, mark: Mark, first: float, last: float) -> No
 
 
 def _heading(plot: Axes, words: units.Direction, *, zoomed: bool) -> None:
-    style = {"color": canvas.MUTED, "size": FONT_PT - 1}
+    style: dict[str, Any] = {"color": canvas.MUTED, "size": FONT_PT - 1}
     if zoomed:
         plot.annotate(
             say("near to no change"), (0.5, 1), (0, 6), "axes fraction", "offset points", ha="center", **style
@@ -165,8 +176,8 @@ def _heading(plot: Axes, words: units.Direction, *, zoomed: bool) -> None:
 
 def _short(row: Row) -> str:
     name = row.setting if row.setting and len(row.name) > _LONGEST_LABEL else row.name
-    if row.name == "all":
-        return say("All together")
+    if row.name in (TOGETHER, NOTHING):
+        return _clipped(row.title)
     return _clipped(say("{name} (from {arm})", name=name, arm=row.against) if row.against else name)
 
 
@@ -177,8 +188,8 @@ def _clipped(label: str) -> str:
 def _reach(marks: Sequence[Mark], margin: tuple[float, float] | None, limit: float | None) -> tuple[float, float]:
     ends = [end for mark in marks for end in (mark.low, mark.centre, mark.high, mark.known) if end is not None]
     ends += [1.5 * side for side in margin or ()]
-    if limit is not None:
-        ends.append(math.log(limit))
     low, high = min(*ends, -0.001), max(*ends, 0.001)
+    if limit is not None and math.log(limit) > low - _FARTHEST_LIMIT * (high - low):
+        low = min(low, math.log(limit))  # farther away it would press all else together, and is told in words
     pad = 0.05 * (high - low)
     return low - pad, high + pad

@@ -113,8 +113,8 @@ class Reading:
         return self._about_toggles.get((device, metric, optimization), [])
 
     def toggled_arms(self) -> list[Arm]:
-        """The arms that are about toggles, the reference among them: all but the controls."""
-        return [arm for arm in self.run.plan.arms if arm.name not in self.control_arms]
+        """The arms that are about one toggle, none or all: not the controls, nor the many of several toggles."""
+        return [arm for arm in self.run.plan.arms if arm.name not in self.control_arms and arm.role != "combination"]
 
     def timed(self, device: str) -> list[Trial]:
         """The timed requests of the latency pass on a device, of every arm, in stored order."""

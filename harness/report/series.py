@@ -86,7 +86,7 @@ def by_rank(ascending: Values, most: int) -> Values:
     """At most `most` of `ascending` values, at even ranks, lowest and highest among them."""
     if len(ascending) <= most:
         return ascending
-    return ascending[np.linspace(0, len(ascending) - 1, most).round().astype(int)]
+    return np.asarray(ascending[np.linspace(0, len(ascending) - 1, most).round().astype(int)], dtype=np.float64)
 
 
 def by_stretch(values: Values, most: int) -> NDArray[np.int64]:
@@ -157,7 +157,7 @@ def warmup(reading: Reading, device: str) -> tuple[Places, int] | None:
 def positions(reading: Reading, device: str) -> Places | None:
     """Timed latencies of all arms by their place in a block, as shares of the median of their arm and request."""
     columns = reading.columns(device, "latency")
-    numbers = columns.position + 1.0
+    numbers = (columns.position + 1).astype(np.float64)
     if len(np.unique(numbers)) < 2:  # noqa: PLR2004  # one place has nothing to be compared with
         return None
     group = columns.arm * len(columns.requests) + columns.request
@@ -167,7 +167,7 @@ def positions(reading: Reading, device: str) -> Places | None:
     medians = np.empty(int(group.max()) + 1)
     ascending = columns.value[order]
     medians[group[order[starts]]] = (ascending[(starts + ends - 1) // 2] + ascending[(starts + ends) // 2]) / 2
-    return _places(numbers, columns.value / medians[group])
+    return _places(numbers, np.asarray(columns.value / medians[group], dtype=np.float64))
 
 
 def _medians(timed: Sequence[Trial]) -> dict[tuple[str, str], float]:

@@ -32,7 +32,7 @@ from harness.scenario.requests import Workload
 from harness.scenario.scalars import DesignName, Device, MarginOrMargins, MetricName, Name, Whole, distinct
 from harness.scenario.source import KeyPath, Place, Source, dotted, found, read
 from harness.scenario.target import Model, ToggleName
-from harness.scenario.toggles import check_states, check_together
+from harness.scenario.toggles import check_design, check_states, check_together
 
 DEFAULT_MARGIN = 0.01
 _DEFAULT_METRICS = (
@@ -179,7 +179,11 @@ class Scenario(Keys):
     design: DesignName = Field(
         default="one_at_a_time",
         description="`one_at_a_time`: each toggle alone against none, and all against none. `leave_one_out`: all "
-        "against all but each. `controls`: no toggle, the reference and its controls alone (`harness calibrate`).",
+        "against all but each. `levels`: one toggle, each of its listed states against before. `ladder`: toggles are turned "
+        "on one after the other, in the order in which they are listed. `factorial`: every combination of up to 6 toggles; "
+        "`fractional`: a part of these (4 to 15 toggles); `permutations`: ladders in sampled orders (3 to 12 toggles): what "
+        "these three say is in docs/attribution.md. `controls`: no toggle, the reference and its controls alone (`harness "
+        "calibrate`).",
     )
     measure: Measure = Field(default=Measure(), description="How it is measured.")
     gate: Gate = Field(
@@ -267,6 +271,11 @@ class Scenario(Keys):
             check_states(name, toggle.before, toggle.after)
         check_together(list(value))
         return value
+
+    @model_validator(mode="after")
+    def _design_fits(self) -> Self:
+        check_design(self.design, {name: len(toggle.afters) for name, toggle in self.optimizations.items()})
+        return self
 
     @model_validator(mode="after")
     def _spans_are_there_to_be_measured(self) -> Self:

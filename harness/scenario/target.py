@@ -20,6 +20,16 @@ def _setting_name(name: str) -> str:
     return name
 
 
+def _pair_name(name: str) -> str:
+    toggles = name.split("+")
+    if len(toggles) != 2:  # noqa: PLR2004  a pair
+        refuse(f"found {found(name)}; allowed: two optimizations joined by +")
+    for toggle in toggles:
+        check_toggle_name(toggle)
+    return name
+
+
+PairName = Annotated[str, AfterValidator(_pair_name)]
 ToggleName = Annotated[str, AfterValidator(check_toggle_name)]
 SettingName = Annotated[str, AfterValidator(_setting_name)]
 
@@ -67,6 +77,11 @@ class Fake(Keys):
         default={},
         description="Relative change of the time by each toggle: -0.1 is 10 % faster. Here and below, one of several "
         "states is named as its arm is: `batched_cleanup[every=4]`.",
+    )
+    together: dict[PairName, Annotated[Number, Field(gt=-1, le=100)]] = Field(
+        default={},
+        description="Relative change of the time while two toggles are on together, beside their own effects: "
+        "`resample_cache+cached_device: 0.05` is 5 % more than the product of their effects.",
     )
     crowding: dict[SettingName, Annotated[Number, Field(gt=-1, le=100)]] = Field(
         default={}, description="What each further request at the same moment adds to the effect of a toggle."

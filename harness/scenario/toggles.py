@@ -52,6 +52,39 @@ def check_together(names: list[str]) -> None:
                 refuse(f"{second} cannot stand together with {first}; compare them in two scenarios", second)
 
 
+_SEVERAL: Mapping[str, tuple[int, int]] = {
+    "ladder": (2, 64), "factorial": (2, 6), "fractional": (4, 15), "permutations": (3, 12),
+}  # fmt: skip
+"""How few and how many toggles a design of several at once takes."""
+_INSTEAD: Mapping[str, str] = {
+    "factorial": "design fractional has a part of the arms, and permutations samples orders",
+    "fractional": "design factorial has few arms for so few toggles; of more, compare some in a scenario of their own",
+    "permutations": "design factorial has all combinations of few toggles; of more, compare some in a scenario of their own",
+    "ladder": "design one_at_a_time is for a single toggle",
+}
+
+
+def check_design(design: str, levels: Mapping[str, int]) -> None:
+    """Refuse a design that cannot be laid out for toggles with so many after-states each."""
+    if design == "levels" and (len(levels) != 1 or max(levels.values()) == 1):
+        refuse(
+            f"levels takes one optimization with a list of states under after, not {len(levels)} with "
+            f"{', '.join(map(str, levels.values()))} state(s)",
+            "design",
+        )
+    if design not in _SEVERAL:
+        return
+    fewest, most = _SEVERAL[design]
+    if not fewest <= len(levels) <= most:
+        refuse(f"{design} takes {fewest} to {most} optimizations, not {len(levels)}; {_INSTEAD[design]}", "design")
+    for name, count in levels.items():
+        if count > 1:
+            refuse(
+                f"{design} takes one state of each optimization; compare states in a scenario of design levels",
+                "optimizations", name, "after",
+            )  # fmt: skip
+
+
 def parameters_schema(optimization: Optimization) -> dict[str, Any]:
     """JSON Schema of the toggle's parameters."""
     schema = _model(optimization).model_json_schema()

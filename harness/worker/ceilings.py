@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from statistics import median
 from typing import Any
@@ -72,12 +72,12 @@ def _products(device: Machine, precision: str, side: int) -> list[float]:
     dtype = getattr(torch, "float32" if precision == "tf32" else precision)
     left, right = (torch.ones(side, side, device=device.device, dtype=dtype) for _ in range(2))
     into = torch.empty_like(left)
-    with _tf32(precision == "tf32"):
+    with _tf32(on=precision == "tf32"):
         return _readings(device, lambda: torch.mm(left, right, out=into))
 
 
 @contextmanager
-def _tf32(on: bool) -> Any:
+def _tf32(*, on: bool) -> Iterator[None]:
     """Whether a GPU may shorten float32 in products of matrices."""
     import torch
 

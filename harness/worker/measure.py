@@ -63,6 +63,12 @@ class Bench:
             others.append(self.model.bind(self._arms[arm].states, self._speakers))
         return [self._targets[arm], *others[: concurrency - 1]]
 
+    def forget(self, arm: str) -> None:
+        """Drop the pipelines of `arm`, so that what they hold is not counted with another's."""
+        self._targets.pop(arm, None)
+        self._others.pop(arm, None)
+        gc.collect()
+
     def init(self, arm: str) -> dict[str, float | None]:
         """Build the pipeline of `arm` once more, time it, and drop it."""
         return self._timed_bind(arm)[0]

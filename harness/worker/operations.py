@@ -31,6 +31,7 @@ class Counter:
     def span(self, name: str) -> Iterator[None]:
         """A stage, of which the outermost counts."""
         self._stages.append(name)
+        self.counts.setdefault(self._stages[0], 0)
         try:
             yield
         finally:
@@ -59,9 +60,9 @@ def _mode(note: Callable[[Any], None]) -> AbstractContextManager[Any]:
     """A dispatch mode that tells `note` of each operation and changes none."""
     from torch.utils._python_dispatch import TorchDispatchMode
 
-    class Counting(TorchDispatchMode):  # type: ignore[misc]  # torch's class has no types
+    class Counting(TorchDispatchMode):
         def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
             note(func)
             return func(*args, **(kwargs or {}))
 
-    return Counting()
+    return Counting()  # type: ignore[no-untyped-call]  # torch's constructor has no types

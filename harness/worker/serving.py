@@ -174,6 +174,10 @@ class Worker:
         if snapshot:
             self._bench.allocations(arm, wanted, Path(snapshot))
 
+    def forget(self, arm: str) -> None:
+        """Drop the pipelines of an arm."""
+        self._bench.forget(arm)
+
     def profile(self, arm: str, requests: Sequence[Data], how: str, file: str, seconds: float) -> None:
         """Requests of a bound arm under one profiler (`profiling`), in a process that times nothing."""
         self._begin(arm)

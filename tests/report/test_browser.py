@@ -88,6 +88,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         files[path] = (made / path).stat().st_size
     for state, run in STATES.items():
         (made / f"{state}.html").write_text(html(run(), files), encoding="utf-8")
+    (made / "chinese.html").write_text(html(sample_runs.calibrated(), files, "zh"), encoding="utf-8")
     return made
 
 
@@ -296,6 +297,21 @@ def test_without_script_nothing_is_lost(opened: Callable[..., Opened], folder: P
     assert page.locator(".tip title").count() > 10
     with_script = opened().go(folder / "calibrated.html")
     assert page.locator("tbody tr").count() == with_script.locator("tbody tr").count()
+
+
+def test_the_chinese_page_works_as_the_english_one_and_speaks_chinese(
+    opened: Callable[..., Opened], folder: Path
+) -> None:
+    one = opened(permissions=["clipboard-read", "clipboard-write"])
+    page = one.go(folder / "chinese.html")
+    assert page.get_attribute("html", "lang") == "zh"
+    assert page.inner_text("button.theme") == "配色：跟随系统"
+    page.click(f"{TABLE} th.change button")
+    assert page.get_attribute(f"{TABLE} th.change", "aria-sort") == "ascending"
+    page.click(".tools[data-for=effects-device-cpu] [data-tool=markdown]")
+    assert page.inner_text("[role=status]") == "已复制为 Markdown"
+    assert page.evaluate("navigator.clipboard.readText()").startswith("| 优化 | 之前 | 之后 |")
+    assert one.complaints == []
 
 
 def test_a_plot_says_what_is_under_the_pointer(opened: Callable[..., Opened], folder: Path) -> None:

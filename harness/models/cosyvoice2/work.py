@@ -126,7 +126,11 @@ def flow_estimator(config: FlowConfig, *, frames: int, mels: int, batch: int = 2
 
 
 def _unet_stage(config: FlowConfig, inward: int, frames: int, batch: int) -> Work:
-    channels, heads, rows = config.estimator_channels, config.estimator_heads * config.estimator_head_dim, batch * frames
+    channels, heads, rows = (
+        config.estimator_channels,
+        config.estimator_heads * config.estimator_head_dim,
+        batch * frames,
+    )
     resnet = (
         _linear(batch, 4 * channels, channels) + _conv(rows, inward, channels, ESTIMATOR_KERNEL)
         + _conv(rows, channels, channels, ESTIMATOR_KERNEL) + _conv(rows, inward, channels, 1) + _params(4 * channels)

@@ -1,7 +1,7 @@
 """What the page says, in the language of its reader.
 
 English stands where it is said, as `say("{count} samples", count=...)` in Python and `_("...")` in a template; the other
-languages are catalogues from the English sentence to their own (`zh.py`, `zh_terms.py`). A sentence that a catalogue lacks is said in
+languages are catalogues from the English sentence to their own (`zh.py` and the files beside it). A sentence that a catalogue lacks is said in
 English. What a run file holds (reasons, findings) was worded when it was measured, and stays as it is.
 
 The language is that of the innermost `speaking`: a context variable, so that no function hands it on.
@@ -16,13 +16,14 @@ from dataclasses import replace
 from typing import Any
 
 from harness.report.words.zh import SENTENCES
+from harness.report.words.zh_designs import DESIGNS
 from harness.report.words.zh_terms import PHRASES, TERMS, WORDS
 from harness.units import Direction
 
 LANGUAGES: Mapping[str, str] = {"en": "English", "zh": "中文"}
 """Codes as in HTML's `lang`, and what each language calls itself."""
 
-_CATALOGUES: Mapping[str, Mapping[str, str]] = {"en": {}, "zh": {**TERMS, **SENTENCES}}
+_CATALOGUES: Mapping[str, Mapping[str, str]] = {"en": {}, "zh": {**TERMS, **SENTENCES, **DESIGNS}}
 _spoken: ContextVar[str] = ContextVar("spoken", default="en")
 
 
