@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -10,13 +12,15 @@ from typing import Any
 import pytest
 import torch
 
-from harness import ceilings
+from harness import calibrations, ceilings, runner
 from harness.environment import environment, fingerprint
 from harness.errors import CalibrationError, UsageError
 from harness.results import Bandwidth, Ceilings, Repeated
 from harness.worker import ceilings as measuring
 from harness.worker.machine import machine
+from tests.conftest import Quiet, fake_scenario
 
+pytestmark = pytest.mark.usefixtures("_own_cache")
 FIGURE = Repeated(best=4e9, median=3e9, worst=1e9, repeats=15)
 
 
@@ -101,3 +105,24 @@ def test_a_terminal_is_told_every_figure(known: Ceilings) -> None:
     told = "\n".join(ceilings.lines(replace(known, launch=replace(FIGURE, best=2e-6, median=3e-6))))
     assert "copy 4.00\u202fGB/s" in told.replace("\u00a0", "\u202f")
     assert "one small kernel on the device" in told
+
+
+def test_a_run_takes_what_is_known_of_its_machine_with_it(tmp_path: Path, known: Ceilings, quiet: Quiet) -> None:
+    chosen = fake_scenario(measure={"budget": "1s"})
+    digest = fingerprint(runner.here(chosen), "cpu").code
+    shelf = calibrations.shelf(tmp_path / "kept")
+    ceilings.shelf(shelf.folder).keep(replace(known, digest=digest))
+    run = runner.run(chosen, tmp_path / "run", devices=("cpu",), progress=quiet, known=shelf)
+    assert [found.digest for found in run.ceilings] == [digest]
+    assert run.floors == ()
+
+
+def test_a_command_says_what_is_kept_and_json_is_alone_on_stdout(tmp_path: Path, known: Ceilings) -> None:
+    ceilings.shelf(tmp_path).keep(known)
+    command = [sys.executable, "-m", "harness", "limits", "--device", "cpu", "--calibrations", str(tmp_path)]
+    done = subprocess.run([*command, "--json"], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout) == [ceilings.as_data(known)]
+    told = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert "products of matrices, float32: 4.00" in told.stdout
+    assert told.stderr == ""

@@ -72,7 +72,7 @@ def test_what_a_profile_counted_is_evidence(run: Run) -> None:
 
 def test_the_limit_is_that_of_all_stages_where_they_are_of_all_kinds_of_request(run: Run) -> None:
     latencies = [
-        trial.values["latency"] for trial in run.trials
+        trial.values["latency"] or 0.0 for trial in run.trials
         if (trial.device, trial.arm, trial.pass_, trial.phase, trial.kind) == ("cpu", "none", "latency", "timed", "request")
     ]  # fmt: skip
     kinds = tuple(

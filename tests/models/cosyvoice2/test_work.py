@@ -105,6 +105,7 @@ def test_the_published_size_declares_the_parameters_that_were_counted_on_the_pub
     assert declared["flow.encoder"].parameters / 1e6 == pytest.approx(37.8, abs=0.1)
     assert declared["flow.estimator"].parameters / 1e6 == pytest.approx(713, abs=1)
     assert declared["vocoder"].parameters / 1e6 == pytest.approx(20.8, abs=0.1)
+    assert 2 * declared["llm.prefix"].parameters / 1e9 == pytest.approx(0.73, abs=0.01)  # bytes of a step in bfloat16
     assert declared["llm.step"].parameters == 74 * declared["llm.prefix"].parameters
 
 
