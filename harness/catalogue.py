@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 _PAGES = ("report.html", "report.md", "run.json")
 """What of a run's folder is opened, the first that is there."""
 _WITHOUT_DIMENSIONS = {
+    "callable": "a function of your own, or a factory that makes one",
     "checkout": "your own CosyVoice, the public code or a fork of it, unmodified (docs/checkout.md)",
     "fake": "planted costs and faults on a clock of its own, for tests",
     "planted": "a call of known cost, to see whether a slow-down of known size is found",

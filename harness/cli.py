@@ -361,6 +361,7 @@ def plan(
     from rich.console import Console
 
     from harness import calibrations, outlook, planning, runner
+    from harness.declaring import declared
 
     chosen = _load(scenario, settings or [], budget)
     effect = None if detect is None else _percentage(detect, "--detect")
@@ -372,7 +373,8 @@ def plan(
         short = _load(scenario, settings or [], PILOT)
         for outcome in _calibrate(short, missing, out, kept, confirm=False):
             known[outcome.calibration.device] = outcome.calibration
-    outlines = [planning.outline(chosen, name, found, effect) for name, found in known.items()]
+    with declared(chosen):
+        outlines = [planning.outline(chosen, name, found, effect) for name, found in known.items()]
     if json_:
         typer.echo(json.dumps([asdict(outline) for outline in outlines], ensure_ascii=False, indent=1))
         return
@@ -436,13 +438,14 @@ def profile(
     from rich.console import Console
 
     from harness import profile_run
+    from harness.declaring import declared
     from harness.terminal import ProgressBar, show_profiles
 
     chosen, folder = _to_profile(scenario, run_folder, settings or [], out)
-    wanted = profile_run.wanted(
-        chosen, arms or [], kinds or [], rounds=rounds, seconds=_seconds(seconds, "--for"), native=native
-    )
-    with ProgressBar() as progress:
+    with declared(chosen), ProgressBar() as progress:
+        wanted = profile_run.wanted(
+            chosen, arms or [], kinds or [], rounds=rounds, seconds=_seconds(seconds, "--for"), native=native
+        )
         try:
             made, where = profile_run.profile(
                 chosen, folder, wanted, devices=_devices(chosen.devices, device), progress=progress

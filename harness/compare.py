@@ -19,6 +19,7 @@ from harness.frontier import frontier, frontier_of_sets
 from harness.jointly import CONTROLS_GROUP, JointArms
 from harness.metrics import EXACT, METRICS, SITE, SUMMARISED, Metric, metric
 from harness.optimizations import named
+from harness.optimizations.declared import remembered
 from harness.optimizations.witness import Counts, Expected, Witness, judge
 from harness.results import (
     TOGETHER,
@@ -43,7 +44,15 @@ BY_STRATUM = ("latency", "ttfa", "chunk_gap", "rtf")
 
 
 def evaluate(run: Run) -> Run:
-    """The run with controls, contrasts and findings derived from its samples; those it had before are replaced."""
+    """The run with controls, contrasts and findings derived from its samples; those it had before are replaced.
+
+    What a plug-in said of its toggles is taken from the run: the plug-in is not needed.
+    """
+    with remembered(run.optimizations.values()):
+        return _evaluated(run)
+
+
+def _evaluated(run: Run) -> Run:
     outcomes: list[Control] = []
     contrasts: list[Contrast] = []
     found: list[Finding] = []

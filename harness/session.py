@@ -15,7 +15,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
-from harness import adapters, sequential, workload
+from harness import adapters, plugins, sequential, workload
 from harness.adapters.base import SHARED
 from harness.designs import CONTROLS, Design
 from harness.errors import MeasureError, UsageError, WorkerError
@@ -182,6 +182,7 @@ class Session:
             "core": None,
             "vram_limit_bytes": self.scenario.measure.vram_limit_bytes,
             "target": adapters.target(scenario.model.adapter),
+            "prepared": plugins.preparation(scenario.as_data()),
             "options": scenario.options(),
             "device": self.device,
             "arms": [asdict(arm) for arm in self.design.arms],

@@ -280,7 +280,7 @@ def _read_samples(path: Path) -> Iterator[Trial]:
     heads = frame.iloc[starts]
     columns = [_plain(heads[name]) for name in _TRIAL_COLUMNS]
     metrics, values = _plain(frame["metric"]), _plain(frame["value"])
-    ends = [*starts[1:].tolist(), len(numbers)]
+    ends = [*starts[1:].tolist(), len(numbers)][: len(starts)]
     for start, end, *fields in zip(starts.tolist(), ends, *columns, strict=True):
         yield Trial(**dict(zip(_TRIAL_COLUMNS, fields, strict=True)),
                     values=dict(zip(metrics[start:end], values[start:end], strict=True)))  # fmt: skip

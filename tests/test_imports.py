@@ -18,6 +18,7 @@ LAYERS = (
     {"results", "metrics", "profiles"},
     {"statistics", "nvml", "rules", "twins", "forked", "interpreter", "fraction", "effects"},
     {"optimizations"},
+    {"plugins"},
     {"designs", "equivalence", "scenario", "store", "sequential", "load"},
     {"models", "recordings", "inspecting"},
     {"adapters", "workload", "words", "transcriber"},
@@ -38,12 +39,12 @@ LAYERS = (
     {"compare", "noise", "paired", "paired_result"},
     {"gate", "unpaired", "comparability"},
     {"report", "processes", "pyspy"},
-    {"environment", "session", "doctor", "calibrations", "ceilings"},
+    {"environment", "session", "doctor", "calibrations", "ceilings", "declaring"},
     {"passes", "catalogue"},
     {"runner", "terminal", "revisions", "profile_files"},
     {"gating", "baselines", "calibrate", "planning", "outlook", "profile_run"},
     {"cli", "pairing"},
-    {"pytest_plugin"},
+    {"pytest_plugin", "testing"},
 )
 """A module may import from its own set and from those before it."""
 WITHOUT_TORCH = (

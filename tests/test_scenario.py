@@ -30,7 +30,12 @@ MINIMAL = b"name: minimal\nmodel: {adapter: cosyvoice2}\noptimizations: {resampl
 
 # (file, line, key, message). TOGGLES and METRICS stand for the names that the registries have.
 REFUSED = [
-    ("adapter-missing", 2, "model.adapter", "this key is required; allowed: cosyvoice2, checkout, fake, planted, vits"),
+    (
+        "adapter-missing",
+        2,
+        "model.adapter",
+        "this key is required; allowed: callable, checkout, cosyvoice2, fake, planted, vits",
+    ),
     ("anchor-bomb", 1, "a", "the anchor &a is not read; write the value out where it is needed"),
     (
         "bad-duration",
@@ -81,7 +86,7 @@ REFUSED = [
         "file-as-a-key",
         4,
         "file",
-        "unknown key; allowed: name, description, model, devices, workload, optimizations, design, measure, gate",
+        "unknown key; allowed: name, description, model, devices, plugins, workload, optimizations, design, measure, gate",
     ),
     (
         "gate-of-unknown-metric",
@@ -251,7 +256,7 @@ REFUSED = [
         "unknown-adapter",
         3,
         "model.adapter",
-        "unknown adapter 'cosyvoice'; allowed: cosyvoice2, checkout, fake, planted, vits; did you mean cosyvoice2?",
+        "unknown adapter 'cosyvoice'; allowed: callable, checkout, cosyvoice2, fake, planted, vits; did you mean cosyvoice2?",
     ),
     (
         "unknown-design",
@@ -303,13 +308,13 @@ REFUSED = [
         "unknown-key",
         4,
         "colour",
-        "unknown key; allowed: name, description, model, devices, workload, optimizations, design, measure, gate",
+        "unknown key; allowed: name, description, model, devices, plugins, workload, optimizations, design, measure, gate",
     ),
     (
         "unknown-mode",
         5,
         "workload.mode.1",
-        "found 'zeroshot'; allowed: sft, zero_shot, cross_lingual, voice_conversion; did you mean zero_shot?",
+        "found 'zeroshot'; allowed: sft, zero_shot, cross_lingual, voice_conversion, call; did you mean zero_shot?",
     ),
     (
         "unknown-parameter",
@@ -625,12 +630,13 @@ VALUES = st.recursive(
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
     max_leaves=6,
 )
-KEYS = ["name", "description", "model", "devices", "workload", "optimizations", "design", "measure", "gate"]
+DEFINITIONS = schema()["$defs"]
+KEYS = ["name", "description", "model", "devices", "plugins", "workload", "optimizations", "design", "measure", "gate"]
 
 
 @given(st.dictionaries(st.sampled_from(KEYS), VALUES), st.sampled_from(["workload", "measure", "model"]), VALUES)
 def test_values_of_any_type_raise_nothing_but_a_scenario_error(data: dict[str, Any], key: str, value: Any) -> None:
-    data[key] = dict.fromkeys(schema()["$defs"]["Workload" if key == "workload" else "Measure"]["properties"], value)
+    data[key] = dict.fromkeys(DEFINITIONS["Workload" if key == "workload" else "Measure"]["properties"], value)
     with pytest.raises(ScenarioError):
         Scenario.from_data(data)
 
@@ -646,7 +652,8 @@ def _reads(text: bytes) -> bool:
 
 def test_names_agree_with_the_places_that_own_them() -> None:
     assert set(get_args(Mode)) == set(get_args(requests.Mode))
-    assert set(schema()["properties"]["model"]["discriminator"]["mapping"]) == set(adapters.ADAPTERS)
+    ours, _ = schema()["properties"]["model"]["oneOf"]
+    assert set(ours["discriminator"]["mapping"]) == set(adapters.ADAPTERS)
     named, _ = get_args(CosyVoice2.model_fields["size"].annotation)
     assert set(get_args(named)) == set(SIZES)
 

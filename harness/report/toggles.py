@@ -105,7 +105,10 @@ def _per_request(counts: Sequence[int]) -> str:
 
 
 def _equivalence(row: Equivalence) -> EquivalenceRow:
-    tokens = say("{count}, the same") if row.tokens_equal else say("{count}, differ")
+    if row.tokens:
+        tokens = say("{count}, the same") if row.tokens_equal else say("{count}, differ")
+    else:  # of what is no speech: its words, shapes and names
+        tokens = say("none") if row.tokens_equal else say("other values")
     return EquivalenceRow(
         request=row.request,
         grade=say(row.grade),

@@ -24,7 +24,7 @@ _STAGE_METRIC = r"^(stage|device)\.[A-Za-z0-9_.]{1,60}$"
 _BUILTIN_PROMPT = rf"^builtin(:({'|'.join(BUILTIN_PROMPTS)}))?$"
 _MAX_SEEDS = 1000
 
-Mode = Literal["sft", "zero_shot", "cross_lingual", "voice_conversion"]
+Mode = Literal["sft", "zero_shot", "cross_lingual", "voice_conversion", "call"]
 Design = Literal[
     "one_at_a_time", "leave_one_out", "levels", "ladder", "factorial", "fractional", "permutations", "controls"
 ]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, ValidationError, create_model
@@ -17,16 +17,21 @@ _FEW = 3
 _LIMITS = {"minimum": "of at least", "exclusiveMinimum": "above", "maximum": "at most", "exclusiveMaximum": "below"}
 
 
-def check_toggle_name(name: str) -> str:
-    """Refuse a name that the registry does not have."""
-    known = sorted(registry())
+def check_toggle_name(name: str, plugged: Iterable[str] = ()) -> str:
+    """Refuse a name that neither the registry nor a plug-in has, of which `plugged` are the toggles."""
+    known = sorted({*registry(), *plugged})
     if name not in known:
         refuse(unknown("optimization", name, known))
     return name
 
 
 def check_states(name: str, before: State, after: State | tuple[State, ...]) -> None:
-    """Refuse states that the toggle `name` cannot take, an after that is before, and one that is given twice."""
+    """Refuse states that the toggle `name` cannot take, an after that is before, and one that is given twice.
+
+    What a plug-in's toggle can take is known where its code is, and checked there.
+    """
+    if not _is_at_hand(name):
+        return
     _check_parameters(name, before, "before")
     if not isinstance(after, tuple):
         _check_parameters(name, after, "after")
@@ -46,10 +51,14 @@ def check_states(name: str, before: State, after: State | tuple[State, ...]) -> 
 def check_together(names: list[str]) -> None:
     """Refuse toggles that exclude each other: some arm would turn both on."""
     for name in names:
-        for other in registry()[name].excludes:
+        for other in registry()[name].excludes if name in registry() else ():
             if other in names:
                 first, second = sorted((name, other), key=names.index)
                 refuse(f"{second} cannot stand together with {first}; compare them in two scenarios", second)
+
+
+def _is_at_hand(name: str) -> bool:
+    return name in registry() and not registry()[name].is_declared
 
 
 _SEVERAL: Mapping[str, tuple[int, int]] = {

@@ -15,7 +15,7 @@ from random import Random
 from statistics import fmean
 from typing import Any
 
-from . import allocations, audio, operations, places, spans
+from . import allocations, operations, places, spans
 from .arms import DEVICE_DOSE, HOST_DOSE, UNINSTRUMENTED, Arm
 from .machine import Machine
 from .peaks import PeakRecorder, Points
@@ -113,7 +113,7 @@ class Bench:
             used_j = machine.energy_j()
         values = _request_values(output, (end - start) / 1e9)
         values["cpu_time"] = (cpu_end - cpu_start) / 1e9
-        values["energy"] = _per_second(joules, used_j, values["audio"])
+        values["energy"] = _per_second(joules, used_j, values.get("audio"))
         if request.stream:
             values["ttfa"] = (chunks[0][0] - start) / 1e9
             values |= _playback_values(chunks, output.sample_rate_hz)
@@ -131,7 +131,7 @@ class Bench:
             together = self._threads.run(targets, request, dose)
             used_j = self.machine.energy_j()
         values = values_of(together, stream=request.stream)
-        values["energy"] = _per_second(joules, used_j, request.concurrency * (values["audio"] or 0.0))
+        values["energy"] = _per_second(joules, used_j, request.concurrency * (values.get("audio") or 0.0))
         if request.stream:
             values |= _mean([_playback_values(a.chunks, a.output.sample_rate_hz) for a in together.answers])
         return {**values, "dose": together.waited_s} if together.waited_s else values
@@ -227,9 +227,7 @@ class Bench:
             readings = [{name: tally.count for name, tally in tallies.items()}]
             for request in first:
                 begin(arm, request.id)
-                with activation([target]):
-                    output = target.run(request, _ignore)
-                heard.setdefault(request.id, output)
+                heard.setdefault(request.id, _run(target, request).kept())
                 readings.append({name: tally.count for name, tally in tallies.items()})
         counts = {
             name: (readings[0][name], [after[name] - before[name] for before, after in zip(readings, readings[1:])])
@@ -238,34 +236,29 @@ class Bench:
         outputs = []
         for file, request in second.items():
             begin(arm, request.id)
-            with activation([target]):
-                output = target.run(request, _ignore)
-            outputs.append(_written(output, heard[request.id], file))
+            outputs.append(_written(_run(target, request), heard[request.id], file))
         return counts, outputs
 
-    def work(self, arm: str, request: Request) -> dict[str, dict[str, Any]]:
-        """What each stage does in `request` on `arm`, untimed: stage -> `operations` that PyTorch was asked for, and `parts`.
+    def work(
+        self, arm: str, requests: Sequence[Request], begin: Begin
+    ) -> Iterator[tuple[Request, str, dict[str, Any]]]:
+        """What each stage does in each of `requests` on `arm`, untimed: (request, stage, what it does).
 
-        The parts are what the model declares of itself, where it does (`target.declaring`). One request goes before, so
-        that the one that is counted is not the arm's first.
+        That is the `operations` that PyTorch was asked for, and the `parts` that the model declares of itself, where it
+        does (`target.declaring`). One request goes before them, so that none is the arm's first.
         """
         target = self.model.bind(self._arms[arm].states, self._speakers)
-        counter = operations.Counter()
-        with activation([target]):
-            target.run(request, _ignore)
-            with declaring(self.model) as parts, spans.recording(counter), counter.counting():
-                target.run(request, _ignore)
+        _run(target, requests[0])
+        for request in requests:
+            begin(arm, request.id)
+            counter = operations.Counter()
+            with declaring(self.model) as declared, spans.recording(counter), counter.counting():
+                _run(target, request)
             self.machine.synchronize()
-        declared = list(parts)
-        stages = dict.fromkeys((*counter.counts, *(told["part"].partition(".")[0] for told in declared)))
-        return {
-            stage: {
-                "operations": counter.counts.get(stage, 0),
-                "parts": [told for told in declared if told["part"].partition(".")[0] == stage],
-            }
-            for stage in stages
-            if stage
-        }
+            stages = dict.fromkeys(stage for stage in (*counter.counts, *map(_stage_of, declared)) if stage)
+            for stage in stages:
+                parts = [part for part in declared if _stage_of(part) == stage]
+                yield request, stage, {"operations": counter.counts.get(stage, 0), "parts": parts}
 
     def place(
         self, toggle: str, arms: Sequence[str], request: Request, probe: Probe, rng: Random
@@ -309,20 +302,35 @@ class Bench:
         allocations.record(speak, file)
 
 
+def _run(target: Target, request: Request) -> Output:
+    with activation([target]):
+        return target.run(request, _ignore)
+
+
+def _stage_of(part: Mapping[str, Any]) -> str:
+    """The stage that a declared part belongs to."""
+    return str(part["part"]).partition(".")[0]
+
+
 def _values_of(batch: places.Batch) -> dict[str, float | None]:
     return {"site": batch.call_s, "calls": float(batch.calls)}
 
 
 def _written(output: Output, before: Output, file: Path) -> dict[str, Any]:
     """Write the audio of `output` to `file`; what else is told of it, `before` being what the same request made first."""
-    audio.write(file, output.audio, output.sample_rate_hz)
+    output.write(file)
     tokens = list(map(int, output.tokens))
-    same = tokens == list(map(int, before.tokens)) and output.audio.tobytes() == before.audio.tobytes()
-    return {"tokens": tokens, "hit_cap": output.hit_cap, "as_first": same}
+    same = (tokens, output.exact) == (list(map(int, before.tokens)), before.exact)
+    return {
+        "tokens": tokens, "hit_cap": output.hit_cap, "exact": output.exact, "is_sound": bool(output.sample_rate_hz),
+        "as_first": same and output.audio.tobytes() == before.audio.tobytes(),
+    }  # fmt: skip
 
 
 def _request_values(output: Output, latency_s: float) -> dict[str, float | None]:
-    audio_s = len(output.audio) / output.sample_rate_hz
+    if not output.sample_rate_hz:
+        return {"latency": latency_s}
+    audio_s = output.audio_s
     return {
         "latency": latency_s,
         "rtf": latency_s / audio_s if audio_s else None,

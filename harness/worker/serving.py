@@ -44,10 +44,14 @@ class Worker:
     """Answers the commands of one job: every public method is a command, its keyword arguments the message's keys.
 
     `target` in the job names what loads the model (`loading`), `options` are the target's own; requests and speakers are
-    data as `requests.request_from` reads them.
+    data as `requests.request_from` reads them. What must be imported before, so that a model finds it, is `prepared` by the
+    function that the job names (`call`), which is given what is `told` to it.
     """
 
     def __init__(self, job: Data, device: Machine, reply: Reply) -> None:
+        prepared = job.get("prepared")
+        if prepared is not None:
+            loader(prepared["call"])(prepared["told"])
         self._machine = device
         if not job["fake"]:
             set_threads(job["threads"])
@@ -137,11 +141,16 @@ class Worker:
             self._reply("output", **output)
 
     def work(self, arm: str, requests: Sequence[Data]) -> None:
-        """What each stage does in each of `requests`, in a process that times nothing."""
-        for request in map(request_from, requests):
-            self._begin(arm, request.id)
-            for stage, told in self._bench.work(arm, request).items():
+        """What each stage does in each of `requests`, in a process that times nothing.
+
+        An error is told as `uncounted` and not raised: what cannot be counted is no failure of the arm.
+        """
+        try:
+            for request, stage, told in self._bench.work(arm, [request_from(told) for told in requests], self._begin):
                 self._reply("work", request=request.id, stratum=request.stratum, stage=stage, **told)
+        except Exception as error:  # noqa: BLE001  whatever counting meets in a model is told, and costs no arm
+            traceback.print_exc()
+            self._reply("uncounted", message=f"{type(error).__name__}: {error}")
 
     def place(self, toggle: str, arms: Sequence[str], parameters: Data, request: Data, seed: str) -> None:
         """The place of a toggle timed alone, in the states that it has in both `arms`; each round is answered as it ends.

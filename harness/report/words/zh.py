@@ -296,6 +296,7 @@ SENTENCES: Mapping[str, str] = {
     "{shown}, … ({count} requests)": "{shown}……（{count} 次请求）",
     "{count}, the same": "{count}，相同",
     "{count}, differ": "{count}，不同",
+    "other values": "其他值不同",
     " (ran to the cap)": "（达到上限）",
     "not listened to": "未听辨",
     "{counts} in all": "合计 {counts}",
