@@ -158,10 +158,11 @@ def _fault(found: Calibration) -> str:
 
 def shelf(folder: Path | None = None) -> Shelf:
     """Where calibrations are kept: in `folder`, or in the user's cache."""
-    return Shelf(_cache() / "tts-harness" / "calibration" if folder is None else folder)
+    return Shelf(cache() / "tts-harness" / "calibration" if folder is None else folder)
 
 
-def _cache() -> Path:
+def cache() -> Path:
+    """The folder in which this system keeps what its user can do without."""
     if named := os.environ.get("XDG_CACHE_HOME"):
         return Path(named)
     if sys.platform == "win32" and (local := os.environ.get("LOCALAPPDATA")):

@@ -49,6 +49,7 @@ processes, with controls whose true effect is known, and checks that each toggle
   harness gate SCENARIO --base main   is this commit slower? for CI
   harness inspect PATH                where they apply in somebody's CosyVoice
   harness profile smoke               where time goes, before and after: flame graphs
+  harness limits                      what this machine can do at most
   harness doctor                      what on this machine makes timings noisy
   harness make-checkpoint --size reduced DIR   a model directory with random weights
 """
@@ -647,6 +648,37 @@ def doctor(json_: JsonFlag = False) -> None:
         typer.echo(f"{item.state:<8} {item.about:<16} {item.found}")
         if item.advice:
             typer.echo(f"{'':<25} -> {item.advice}")
+
+
+@app.command()
+def limits(
+    device: Annotated[str, typer.Option(help="cpu, cuda, cuda:N, or all.")] = "all",
+    threads: Annotated[int, typer.Option(min=1, help="Threads of the CPU, as a worker has (measure.threads).")] = 1,
+    again: Annotated[bool, typer.Option("--again", help="Measure also what is known already.")] = False,
+    kept: CalibrationsOption = None,
+    json_: JsonFlag = False,
+) -> None:
+    """Measure what this machine can do at most, once: bandwidth, rate of matrix products, cost of a call and a launch.
+
+    Each is the best of repeated readings in a fresh process. It is kept for this machine, and later runs say how far each
+    stage of the model is from it (docs/limits.md). Takes some seconds a device.
+    """
+    from harness import ceilings, runner
+    from harness.environment import environment
+
+    shelf, here = ceilings.shelf(kept), environment(threads=threads, seed=0)
+    found = []
+    for name in runner.usable_devices(_devices((), device), fake=False)[0]:
+        known = None if again else shelf.find(here, name)
+        if known is None:
+            known = ceilings.measure(name, here)
+            typer.echo(f"kept in {shelf.keep(known)}", err=True)
+        found.append(known)
+    if json_:
+        typer.echo(json.dumps([ceilings.as_data(known) for known in found], ensure_ascii=False, indent=1))
+        return
+    for known in found:
+        typer.echo("\n".join(ceilings.lines(known)))
 
 
 @app.command()

@@ -15,6 +15,7 @@ from harness.controls import FAMILIES, allowance, calibrated, controls, family, 
 from harness.evidence import Evidence
 from harness.expected import expectations
 from harness.findings import findings
+from harness.floors import floors
 from harness.frontier import frontier, frontier_of_sets
 from harness.jointly import CONTROLS_GROUP, JointArms
 from harness.metrics import EXACT, METRICS, SITE, SUMMARISED, Metric, metric
@@ -30,6 +31,7 @@ from harness.results import (
     Control,
     Expectation,
     Finding,
+    Floor,
     FrontierPoint,
     Run,
     State,
@@ -59,6 +61,7 @@ def _evaluated(run: Run) -> Run:
     arms: list[ArmSummary] = []
     points: list[FrontierPoint] = []
     expected: list[Expectation] = []
+    least: list[Floor] = []
     attributions: list[Attribution] = []
     kept: list[CacheEffect] = []
     for device in run.plan.devices:
@@ -75,6 +78,7 @@ def _evaluated(run: Run) -> Run:
         if joint:
             attributions.append(attribution(joint, outcome))
         points += frontier(evidence, _refused(evidence))
+        least += floors(run, device)
         points += frontier_of_sets(joint) if joint else ()
     recorded = [finding for finding in run.findings if finding not in found]
     return replace(
@@ -86,6 +90,7 @@ def _evaluated(run: Run) -> Run:
         attribution=without_chance_finds(joined(attributions)),
         expectations=tuple(expected),
         caches=tuple(kept),
+        floors=tuple(least),
         findings=(*recorded, *found),
     )
 

@@ -566,6 +566,106 @@ class Calibrated:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Repeated:
+    """One figure, measured again and again: the best, the median and the worst of so many, in the figure's unit."""
+
+    best: float
+    median: float
+    worst: float
+    repeats: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bandwidth:
+    """Bytes a second through blocks of one size: copied (read and written bytes counted) and only read."""
+
+    block_bytes: int
+    copy: Repeated
+    read: Repeated
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ceilings:
+    """What one device of one machine can do at most, as `harness limits` found it, with so many threads on the CPU.
+
+    `rates` are operations a second of matrix products by precision ("float32", "tf32", "bfloat16" and so on). `call` is
+    seconds of the host for one small operation of PyTorch; `launch` seconds of the device for one small kernel in a full
+    queue, None on the CPU. `digest` is the machine's fingerprint, `machine` the same in words.
+    """
+
+    digest: str
+    machine: str
+    device: str
+    made: str
+    threads: int
+    bandwidths: tuple[Bandwidth, ...]
+    rates: Mapping[str, Repeated]
+    call: Repeated
+    launch: Repeated | None = None
+    versions: Mapping[str, str | None] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PartWork:
+    """What a part of a stage declares for one request: calls, operations, and bytes of parameters, state and data.
+
+    `working_bytes` is what one call needs at hand: its parameters and its state. `on_host` says that it runs on the CPU
+    whatever the device.
+    """
+
+    part: str
+    on_host: bool
+    precision: str
+    calls: float
+    matrix: float
+    convolution: float
+    parameter_bytes: float
+    state_bytes: float
+    data_bytes: float
+    working_bytes: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StageWork:
+    """What a stage did in one untimed request of an arm: its parts, and the operations of PyTorch that the host asked for.
+
+    `operations` leaves out views, which compute nothing.
+    """
+
+    device: str
+    arm: str
+    request: str
+    stratum: str
+    stage: str
+    operations: int
+    parts: tuple[PartWork, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Floor:
+    """The least time of a stage in an arm, beside the time that it took; seconds of a request, the mean over `strata`.
+
+    `memory_s`, `arithmetic_s` and `calls_s` are what each ceiling alone asks for, `floor_s` the least that all allow, and
+    `hardware_s` that without the host's calls, which other code of the same arithmetic need not make. `binds` names the
+    ceiling that asks for most. None where it was not measured.
+    """
+
+    device: str
+    arm: str
+    stage: str
+    strata: tuple[str, ...]
+    measured_s: float
+    floor_s: float
+    hardware_s: float
+    memory_s: float
+    arithmetic_s: float
+    calls_s: float
+    operations: float
+    binds: Literal["memory", "arithmetic", "calls"]
+    not_counted: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
     """What was planned for each device: the arms, which of them share a block, and the pairs to compare.
 
@@ -626,5 +726,8 @@ class Run:
     memory_courses: tuple[MemoryCourse, ...] = ()
     looks: tuple[Look, ...] = ()
     calibrations: tuple[Calibrated, ...] = ()
+    ceilings: tuple[Ceilings, ...] = ()
+    work: tuple[StageWork, ...] = ()
+    floors: tuple[Floor, ...] = ()
     unavailable: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     timing: Mapping[str, Any] = field(default_factory=dict)

@@ -10,7 +10,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from harness import adapters, calibrations, compare, interpreter, plugins, sequential, store, workload
+from harness import adapters, calibrations, ceilings, compare, interpreter, plugins, sequential, store, workload
 from harness.declaring import declared
 from harness.designs import Design, Toggle, design
 from harness.environment import differences, environment, gpus
@@ -20,7 +20,7 @@ from harness.optimizations import named
 from harness.optimizations.declared import Declared, card_of
 from harness.passes import examination_pass, first_cycle, latency_pass, memory_pass, micro_pass
 from harness.processes import Side, worker_environment
-from harness.results import Arm, Calibrated, Finding, Plan, Run
+from harness.results import Arm, Calibrated, Ceilings, Finding, Plan, Run
 from harness.rules import DOSE_IN_MARGINS
 from harness.scenario import Scenario
 from harness.scenario import Toggle as ToggleStates
@@ -66,6 +66,7 @@ def _begin(
         "environment": {**around, **({"revisions": revisions} if revisions else {})},
         "plan": asdict(plan),
         "calibrations": [asdict(found) for found in _calibrations(scenario, usable, around, known, progress)],
+        "ceilings": [asdict(found) for found in _ceilings(usable, around, known, progress)],
         "optimizations": {name: _card(name, toggle) for name, toggle in scenario.optimizations.items()}
         if plan.pairs
         else {},
@@ -268,6 +269,21 @@ def _calibrations(
             found = known.find(scenario, device, around)
             if found is not None:
                 yield calibrations.applied(found, scenario, design_of(scenario, device))
+        except CalibrationError as error:
+            progress.note(str(error))
+
+
+def _ceilings(
+    devices: Sequence[str], around: Mapping[str, Any], known: calibrations.Shelf | None, progress: Progress
+) -> Iterator[Ceilings]:
+    """What is known of the limits of the devices, and of the host, on which parts of a model run whatever the device."""
+    if known is None:
+        return
+    for device in dict.fromkeys((*devices, "cpu")):
+        try:
+            found = ceilings.shelf(known.folder).find(around, device)
+            if found is not None:
+                yield found
         except CalibrationError as error:
             progress.note(str(error))
 

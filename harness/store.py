@@ -30,6 +30,7 @@ from harness.results import (
     Look,
     MemoryCourse,
     Run,
+    StageWork,
     Trial,
     WitnessCount,
 )
@@ -142,6 +143,7 @@ class _Reading:
         self.already_present: dict[str, str] = {}
         self.timing: dict[str, Any] = {"measured_s": {}, "startup_s": 0.0}
         self.complete = False
+        self.work: list[StageWork] = []
 
     def note(self, kind: str, event: dict[str, Any]) -> None:
         if kind in _ITEMS:
@@ -166,6 +168,7 @@ class _Reading:
             common = {"device": event["device"], "arm": event["arm"]}
             self.items["witness"] += [WitnessCount(**common, **_counts(count)) for count in event["witnesses"]]
             self.held += [CacheHeld(**common, **held) for held in event.get("held", ())]
+            self.work += [_WORK.validate_python({**common, **told}) for told in event.get("work", ())]
         elif kind == "complete":
             self.complete = True
             self.timing["finished"] = event["finished"]
@@ -181,6 +184,7 @@ class _Reading:
             timing=self.timing,
             trials=tuple(self.trials),
             held=tuple(self.held),
+            work=tuple(self.work),
             **lists,
         )
 
@@ -292,6 +296,7 @@ def _plain(column: Any) -> list[Any]:
 
 
 _RUN = TypeAdapter(Run)
+_WORK = TypeAdapter(StageWork)
 _ITEMS: Mapping[str, tuple[str, TypeAdapter[Any]]] = {
     "witness": ("witnesses", TypeAdapter(WitnessCount)),
     "equivalence": ("equivalences", TypeAdapter(Equivalence)),

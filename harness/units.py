@@ -51,6 +51,7 @@ MEMORY = Direction(below="less", above="more")
 RATE = Direction(below="lower", above="higher", factors=True)
 
 _TIMES = ((1.0, "s"), (1e-3, "ms"), (1e-6, "\u00b5s"), (1e-9, "ns"))
+_PREFIXES = ((1e15, "P"), (1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k"))
 _SUPERSCRIPT = str.maketrans("-0123456789", "\u207b\u2070\u00b9\u00b2\u00b3\u2074\u2075\u2076\u2077\u2078\u2079")
 SUFFIXES = {"_bytes": "B", "_s": "s", "_hz": "Hz", "_mhz": "MHz", "_w": "W", "_c": "\u00b0C"}
 """Endings of names that say a unit, with the unit."""
@@ -113,6 +114,12 @@ def quantity(value: float | None, unit: str) -> str:
             return count(value)
         case _:
             return f"{significant(value, 4)}{SPACE}{unit}"
+
+
+def scaled(value: float, unit: str, digits: int = 3) -> str:
+    """A rate with a decimal prefix: (3.04e12, "B/s") -> "3.04 TB/s"."""
+    scale, prefix = next((pair for pair in _PREFIXES if abs(value) >= pair[0] * (1 - 0.5 * 10**-digits)), (1.0, ""))
+    return f"{significant(value / scale, digits)}{SPACE}{prefix}{unit}"
 
 
 def percent(fraction: float | None, decimals: int | None = None) -> str:

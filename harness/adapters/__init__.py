@@ -63,5 +63,13 @@ def target(name: str) -> str:
     return f"{ADAPTERS[name]}:ADAPTER.load" if alone is None else alone.portable
 
 
+def declares_work(name: str) -> bool:
+    """Whether models of the adapter called `name` say what their stages must read and compute (`worker.target.declaring`).
+
+    The adapter of a package is not asked.
+    """
+    return not _is_of_a_package(name) and bool(getattr(adapter(name), "declares_work", False))
+
+
 def _is_of_a_package(name: str) -> bool:
     return name not in ADAPTERS and name in plugins.adapter_names()

@@ -74,6 +74,12 @@ class CosyVoice2Model:
         arguments = site_arguments(self._networks, bind({}, context, SPEECH_SITES), request)
         return named(optimization).one_call(state, context, arguments)
 
+    def declaring(self) -> AbstractContextManager[list[dict[str, Any]]]:
+        """What the networks must read and compute in the requests that are made meanwhile."""
+        from harness.models.cosyvoice2.declaring import declaring
+
+        return declaring(self._networks)
+
     def inference(self) -> AbstractContextManager[Any]:
         import torch
 
@@ -84,6 +90,7 @@ class CosyVoice2Adapter:
     """`model: {adapter: cosyvoice2, size: nano|reduced|full, weights: random, seed: 0}`, or `weights: DIR`."""
 
     name = "cosyvoice2"
+    declares_work = True
 
     def check(self, options: Mapping[str, Any]) -> None:
         """Refuse unknown options, and a model directory with missing files or a configuration that cannot be served.

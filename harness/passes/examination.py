@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from harness import workload
+from harness import adapters, workload
 from harness.designs import PLACEBO
 from harness.equivalence import ORDER, accepted, by_words, grade, loosened
 from harness.optimizations import named
@@ -25,6 +25,8 @@ from harness.worker.requests import NUMBERS, Request
 
 MAX_REQUESTS = 4
 """Kinds of request, spread over those of the workload, whose outputs are compared."""
+COUNTING_TAKES = 10
+"""A request whose operations are counted may take so many times as long as another."""
 MIN_REQUESTS = 3
 """Requests in which witnesses are counted at least: so that "once", "every request" and "every other" can be told apart."""
 
@@ -99,7 +101,7 @@ def _examine(session: Session, worker: WorkerProcess, arm: str, checked: Sequenc
     }  # fmt: skip
     events = worker.ask(message, limit_s=session.limit_s)
     session.record(
-        "examined", arm=arm,
+        "examined", arm=arm, work=_work(session, worker, arm, checked),
         witnesses=[
             {key: event[key] for key in ("optimization", "at_bind", "per_request")}
             for event in events if event["event"] == "witness"
@@ -114,6 +116,22 @@ def _examine(session: Session, worker: WorkerProcess, arm: str, checked: Sequenc
             for event in events if event["event"] == "held"
         ],
     )  # fmt: skip
+
+
+def _work(session: Session, worker: WorkerProcess, arm: str, checked: Sequence[int]) -> list[dict[str, Any]]:
+    """What the stages do in those requests, of the arms without toggles and with all, where the model says so of itself."""
+    role = {item.name: item.role for item in session.design.arms}[arm]
+    if role not in ("none", "all") or session.sides or not adapters.declares_work(session.scenario.model.adapter):
+        return []
+    message = {"do": "work", "arm": arm, "requests": session.wire.singles(checked)}
+    found = []
+    for event in worker.ask(message, limit_s=COUNTING_TAKES * session.limit_s):
+        kind = event.pop("event")
+        if kind == "work":
+            found.append(event)
+        elif kind == "uncounted":
+            _find(session, "limits", f"What the stages of {arm} do could not be counted: {event['message']}.")
+    return found
 
 
 def _kept(file: str, event: Mapping[str, Any]) -> str:

@@ -82,6 +82,10 @@ def _of_controls(device: Device) -> list[Mark]:
     return found
 
 
+_FARTHEST_LIMIT = 1.0
+"""The limit of the hardware is drawn where it lengthens the axis by no more than its own length."""
+
+
 def _forest(marks: Sequence[Mark], controls: Sequence[Mark], device: Device, title: str) -> str:
     count = len(marks) + (len(controls) + 0.4 if controls else 0)
     drawn = canvas.figure(_TOP_PT + _BOTTOM_PT + _ROW_PT * (count + 0.2))
@@ -184,8 +188,8 @@ def _clipped(label: str) -> str:
 def _reach(marks: Sequence[Mark], margin: tuple[float, float] | None, limit: float | None) -> tuple[float, float]:
     ends = [end for mark in marks for end in (mark.low, mark.centre, mark.high, mark.known) if end is not None]
     ends += [1.5 * side for side in margin or ()]
-    if limit is not None:
-        ends.append(math.log(limit))
     low, high = min(*ends, -0.001), max(*ends, 0.001)
+    if limit is not None and math.log(limit) > low - _FARTHEST_LIMIT * (high - low):
+        low = min(low, math.log(limit))  # farther away it would press all else together, and is told in words
     pad = 0.05 * (high - low)
     return low - pad, high + pad

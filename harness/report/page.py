@@ -7,7 +7,7 @@ from pathlib import PurePath
 from typing import Any
 
 from harness import units
-from harness.report import breakdown, commands, kinds, memory, revisions, rows, sentences
+from harness.report import breakdown, commands, kinds, least, memory, revisions, rows, sentences
 from harness.report.frontiers import frontiers
 from harness.report.model import Device, Facts, Incident, Listening, Page, Player, Row
 from harness.report.place import where
@@ -100,7 +100,7 @@ def _device(reading: Reading, name: str, metric: str) -> Device:
         snapshots=memory.snapshots(reading, name),
         conditions=memory.conditions(reading, name),
         placebo=placebo,
-        limit=None,
+        limit=least.limit(reading, name) if metric == "latency" else None,
         effects_caption=sentences.effects_caption(placebo is not None, any(c.log_known is not None for c in controls)),
         margin=_margin(reading, name, metric),
         frontiers=frontiers(reading, name),

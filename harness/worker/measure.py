@@ -15,14 +15,14 @@ from random import Random
 from statistics import fmean
 from typing import Any
 
-from . import allocations, places, spans
+from . import allocations, operations, places, spans
 from .arms import DEVICE_DOSE, HOST_DOSE, UNINSTRUMENTED, Arm
 from .machine import Machine
 from .peaks import PeakRecorder, Points
 from .playback import playback
 from .probes import Probe
 from .requests import Output, Request, Speaker
-from .target import Model, Target, activation, held
+from .target import Model, Target, activation, declaring, held
 from .together import Threads, values_of
 
 Begin = Callable[[str, str], None]
@@ -239,6 +239,27 @@ class Bench:
             outputs.append(_written(_run(target, request), heard[request.id], file))
         return counts, outputs, held(target)
 
+    def work(
+        self, arm: str, requests: Sequence[Request], begin: Begin
+    ) -> Iterator[tuple[Request, str, dict[str, Any]]]:
+        """What each stage does in each of `requests` on `arm`, untimed: (request, stage, what it does).
+
+        That is the `operations` that PyTorch was asked for, and the `parts` that the model declares of itself, where it
+        does (`target.declaring`). One request goes before them, so that none is the arm's first.
+        """
+        target = self.model.bind(self._arms[arm].states, self._speakers)
+        _run(target, requests[0])
+        for request in requests:
+            begin(arm, request.id)
+            counter = operations.Counter()
+            with declaring(self.model) as declared, spans.recording(counter), counter.counting():
+                _run(target, request)
+            self.machine.synchronize()
+            stages = dict.fromkeys(stage for stage in (*counter.counts, *map(_stage_of, declared)) if stage)
+            for stage in stages:
+                parts = [part for part in declared if _stage_of(part) == stage]
+                yield request, stage, {"operations": counter.counts.get(stage, 0), "parts": parts}
+
     def place(
         self, toggle: str, arms: Sequence[str], request: Request, probe: Probe, rng: Random
     ) -> Iterator[list[tuple[str, dict[str, float | None]]]]:
@@ -284,6 +305,11 @@ class Bench:
 def _run(target: Target, request: Request) -> Output:
     with activation([target]):
         return target.run(request, _ignore)
+
+
+def _stage_of(part: Mapping[str, Any]) -> str:
+    """The stage that a declared part belongs to."""
+    return str(part["part"]).partition(".")[0]
 
 
 def _values_of(batch: places.Batch) -> dict[str, float | None]:

@@ -54,7 +54,7 @@ class Worker:
             loader(prepared["call"])(prepared["told"])
         self._machine = device
         if not job["fake"]:
-            _set_threads(job["threads"])
+            set_threads(job["threads"])
         with span("loading"):
             model = loader(job["target"])(job["options"], device, Path(job["work_dir"]))
         arms = [NamedStates(arm["name"], arm["states"]) for arm in job["arms"]]
@@ -144,6 +144,18 @@ class Worker:
         for name, (entries, size_bytes) in held.items():
             self._reply("held", optimization=name, entries=entries, size_bytes=size_bytes)
 
+    def work(self, arm: str, requests: Sequence[Data]) -> None:
+        """What each stage does in each of `requests`, in a process that times nothing.
+
+        An error is told as `uncounted` and not raised: what cannot be counted is no failure of the arm.
+        """
+        try:
+            for request, stage, told in self._bench.work(arm, [request_from(told) for told in requests], self._begin):
+                self._reply("work", request=request.id, stratum=request.stratum, stage=stage, **told)
+        except Exception as error:  # noqa: BLE001  whatever counting meets in a model is told, and costs no arm
+            traceback.print_exc()
+            self._reply("uncounted", message=f"{type(error).__name__}: {error}")
+
     def place(self, toggle: str, arms: Sequence[str], parameters: Data, request: Data, seed: str) -> None:
         """The place of a toggle timed alone, in the states that it has in both `arms`; each round is answered as it ends.
 
@@ -203,7 +215,7 @@ def _python() -> str:
     return platform.python_version() + ("" if implementation == "CPython" else f" ({implementation})")
 
 
-def _set_threads(threads: int) -> None:
+def set_threads(threads: int) -> None:
     """Of PyTorch, where there is one; other libraries read the environment that the runner made."""
     torch = torch_here()
     if torch is not None:

@@ -88,3 +88,18 @@ def activation(targets: Sequence[Target]) -> Iterator[None]:
                 activate()
                 stack.callback(target.deactivate)  # type: ignore[attr-defined]  # whoever has the one has the other
         yield
+
+
+@contextmanager
+def declaring(model: Model) -> Iterator[Sequence[Mapping[str, Any]]]:
+    """What a model declares of the work of requests in the enclosed block, complete when it ends; nothing of most models.
+
+    A model that does has `declaring`, a context that gives a list. Each of its items is of one part of a stage, with the
+    fields of `results.PartWork`; `part` begins with the stage's name and may go on after a dot.
+    """
+    said = getattr(model, "declaring", None)
+    if said is None:
+        yield []
+        return
+    with said() as parts:
+        yield parts

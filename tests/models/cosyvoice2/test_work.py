@@ -12,7 +12,9 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from harness.models.cosyvoice2 import flow_encoder, flow_estimator, vocoder_source, work
 from harness.models.cosyvoice2.config import FULL, NANO
+from harness.models.cosyvoice2.declaring import declaring
 from harness.models.cosyvoice2.pipeline import Networks
+from tests.models.cosyvoice2.conftest import Ask, Build
 
 MELS = NANO.mels
 
@@ -103,4 +105,24 @@ def test_the_published_size_declares_the_parameters_that_were_counted_on_the_pub
     assert declared["flow.encoder"].parameters / 1e6 == pytest.approx(37.8, abs=0.1)
     assert declared["flow.estimator"].parameters / 1e6 == pytest.approx(713, abs=1)
     assert declared["vocoder"].parameters / 1e6 == pytest.approx(20.8, abs=0.1)
+    assert 2 * declared["llm.prefix"].parameters / 1e9 == pytest.approx(0.73, abs=0.01)  # bytes of a step in bfloat16
     assert declared["llm.step"].parameters == 74 * declared["llm.prefix"].parameters
+
+
+def test_a_request_declares_what_its_networks_are_called_with(
+    shared_networks: Networks, build: Build, ask: Ask
+) -> None:
+    """As the whole is reckoned from lengths, and nothing is left in front of the networks."""
+    pipeline, request = build(), ask()
+    before = dict(shared_networks.acoustic.llm.__dict__)
+    with declaring(shared_networks) as parts:
+        output = pipeline.run(request, lambda _: None)
+    assert dict(shared_networks.acoustic.llm.__dict__) == before
+    told = {part["part"]: part for part in parts}
+    assert told["llm.step"]["calls"] == len(output.tokens) - 1
+    assert told["llm.prefix"]["calls"] == told["flow.encoder"]["calls"] == told["vocoder"]["calls"] == 1
+    assert told["flow.estimator"]["calls"] == NANO.flow.euler_steps
+    assert told["vocoder"]["matrix"] == work.vocoder(NANO.vocoder, frames=2 * len(output.tokens), mels=MELS).matrix
+    assert told["frontend.embedding"]["on_host"]
+    step = work.llm(NANO.llm, new=1, held=0)
+    assert told["llm.step"]["parameter_bytes"] == 4 * step.parameters * told["llm.step"]["calls"]
