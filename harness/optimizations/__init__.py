@@ -12,11 +12,11 @@ pipeline where the code asks instead of deciding (`sites.SITES`). No toggle chan
 from __future__ import annotations
 
 from harness.optimizations.registry import Optimization, bind, lacking, named, optimization, registry
-from harness.optimizations.sites import PLANTED_SITES, SITES, SPEECH_SITES, VOICE_SITES, BindContext
+from harness.optimizations.sites import CHECKOUT_SITES, PLANTED_SITES, SITES, SPEECH_SITES, VOICE_SITES, BindContext
 from harness.optimizations.witness import Witness
 from harness.worker.probes import Probe, calls, counter
 
 __all__ = [
-    "PLANTED_SITES", "SITES", "SPEECH_SITES", "VOICE_SITES", "BindContext", "Optimization", "Probe", "Witness",
+    "CHECKOUT_SITES", "PLANTED_SITES", "SITES", "SPEECH_SITES", "VOICE_SITES", "BindContext", "Optimization", "Probe", "Witness",
     "bind", "calls", "counter", "lacking", "named", "optimization", "registry",
 ]  # fmt: skip
