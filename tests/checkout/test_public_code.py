@@ -81,7 +81,7 @@ def measured(code: str, tmp_path_factory: pytest.TempPathFactory) -> Run:
 @pytest.fixture(scope="module")
 def mended(code: str, tmp_path_factory: pytest.TempPathFactory) -> Run:
     """The losses, in requests that stream."""
-    return run_of("seed-losses", code, tmp_path_factory.mktemp("results"), "measure.metrics=[latency]")
+    return run_of("seed-losses", code, tmp_path_factory.mktemp("results"))
 
 
 def counts_of(run: Run, name: str) -> dict[str, Counts]:
