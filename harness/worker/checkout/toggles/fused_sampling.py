@@ -71,11 +71,11 @@ class FusedSampling(Toggle):
         return ""
 
     def present(self) -> str:
-        _, name, function = self._nucleus()  # type: ignore[misc]  # it is asked where nothing is lacking
+        _, name, function = self._nucleus()
         return "" if COPIES in names(function) else f"{name} makes no tensors of lists; {NOT_PUT_BACK}"
 
     def after(self, arm: Any, **_: Any) -> list[Patch]:
-        module, name, _ = self._nucleus()  # type: ignore[misc]  # the same
+        module, name, _ = self._nucleus()
         return [] if self.present() else [Patch.around(module, name, fused)]
 
     def probe(self, **_: Any) -> Probe:

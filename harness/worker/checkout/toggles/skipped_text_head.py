@@ -66,7 +66,7 @@ class SkippedTextHead(Toggle):
         return "" if self._read(holder) & {STATES, LAST} else f"{type(holder).__name__} reads no hidden state"
 
     def present(self) -> str:
-        holder, _ = self._held()  # type: ignore[misc]  # it is asked where nothing is lacking
+        holder, _ = self._held()
         read = self._read(holder)
         return f"{type(holder).__name__} reads {LAST}, which the layers alone give" if STATES not in read else ""
 
@@ -85,7 +85,7 @@ class SkippedTextHead(Toggle):
         return calls() if held is None else calls((held[1].get_output_embeddings(), "forward"))
 
     def _causal(self) -> Any:
-        return self._held()[1]  # type: ignore[index]  # it is asked where nothing is lacking
+        return self._held()[1]
 
     def _held(self) -> Any:
         """The part of the language model that holds a causal one with a head, and that one; None where there is none."""
