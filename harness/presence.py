@@ -9,6 +9,7 @@ from harness import units
 from harness.evidence import Evidence
 from harness.metrics import metric
 from harness.results import TOGETHER, Contrast, Finding, Verdict, toggle_of
+from harness.worker.checkout.toggles.toggle import NOT_PUT_BACK
 
 _FROM_FIGURES: frozenset[Verdict] = frozenset(
     {"faster", "slower", "less", "more", "no material difference", "inconclusive"}
@@ -18,12 +19,16 @@ _FROM_FIGURES: frozenset[Verdict] = frozenset(
 def told_present(evidence: Evidence, contrasts: Iterable[Contrast]) -> list[Contrast]:
     """The contrasts, those of toggles that the code has as `already present`, with what was measured in the reason."""
     present = evidence.run.plan.already_present
-    return [
-        replace(contrast, verdict="already present", reason=f"{present[name]}; {_measured(contrast)}")
-        if (name := toggle_of(contrast.optimization)) in present and contrast.verdict in _FROM_FIGURES
-        else contrast
-        for contrast in contrasts
-    ]
+    return [_told(contrast, present.get(toggle_of(contrast.optimization), "")) for contrast in contrasts]
+
+
+def _told(contrast: Contrast, where: str) -> Contrast:
+    """An inert one counts where the code before is not put back: both its sides are the code as it stands."""
+    if where and contrast.verdict in _FROM_FIGURES:
+        return replace(contrast, verdict="already present", reason=f"{where}; {_measured(contrast)}")
+    if where.endswith(NOT_PUT_BACK) and contrast.verdict == "inert":
+        return replace(contrast, verdict="already present", reason=f"{where}, so that there is nothing to compare")
+    return contrast
 
 
 def _measured(contrast: Contrast) -> str:
@@ -44,6 +49,6 @@ def findings(evidence: Evidence) -> Iterator[Finding]:
         return
     message = (
         f"The measured code has {', '.join(named)} already. Arms without {'it' if len(named) == 1 else 'them'} have the code "
-        f"before, put back by a patch; so what {TOGETHER} gains over none is more than this code can gain."
+        f"before, put back by a patch where that can be done; so what {TOGETHER} gains over none is more than this code can gain."
     )
     yield Finding(kind="already present", device=evidence.device, message=message)

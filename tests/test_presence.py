@@ -8,6 +8,7 @@ from dataclasses import replace
 from harness import compare
 from harness.report.markdown import markdown
 from harness.results import Run
+from harness.worker.checkout.toggles.toggle import NOT_PUT_BACK
 
 WHERE = "FrontEnd keeps them in self.kept"
 
@@ -45,6 +46,19 @@ def test_one_whose_output_changed_stays_what_it_is(measure_fake: Callable[..., R
     before = {c.optimization: c.verdict for c in run.contrasts if c.metric == "latency"}
     after = {c.optimization: c.verdict for c in present(run, "resample_cache").contrasts if c.metric == "latency"}
     assert after["resample_cache"] == before["resample_cache"] == "output changed"
+
+
+def test_an_inert_one_is_already_present_only_where_its_code_before_is_not_put_back(
+    measure_fake: Callable[..., Run],
+) -> None:
+    run = measure_fake(model={"faults": {"resample_cache": "inert"}})
+    assert {c.verdict for c in present(run, "resample_cache").contrasts if c.optimization == "resample_cache"} == {
+        "inert"
+    }
+    told = replace(run, plan=replace(run.plan, already_present={"resample_cache": f"{WHERE}; {NOT_PUT_BACK}"}))
+    found = [c for c in compare.evaluate(told).contrasts if c.optimization == "resample_cache"]
+    assert {c.verdict for c in found} == {"already present"}
+    assert all(c.reason == f"{WHERE}; {NOT_PUT_BACK}, so that there is nothing to compare" for c in found)
 
 
 def test_the_report_lists_it_among_those_that_are_not_compared(measure_fake: Callable[..., Run]) -> None:

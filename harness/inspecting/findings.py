@@ -43,7 +43,10 @@ class Answer:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
-    """A rule's answer, with what readers need to judge it. `measured` is a figure from elsewhere, "" where there is none."""
+    """A rule's answer, with what readers need to judge it. `measured` is a figure from elsewhere, "" where there is none.
+
+    `mended_by` is the toggle that mends a loss, "" where there is none.
+    """
 
     id: str
     kind: Kind
@@ -54,6 +57,7 @@ class Finding:
     reason: str
     why: str
     measured: str
+    mended_by: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

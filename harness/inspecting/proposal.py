@@ -47,7 +47,17 @@ def scenario(inspection: Inspection) -> str:
             )
         else:
             lines.append(f"  # {finding.id}: {finding.state}{_reason(finding)}")
+    lines += _losses(inspection)
     return "\n".join(lines) + "\n"
+
+
+def _losses(inspection: Inspection) -> list[str]:
+    """Toggles that mend losses that were found, to be turned on by hand: the text of a request need not stream."""
+    mended = [finding for finding in inspection.of("loss") if finding.state == "found" and finding.mended_by]
+    heading = [
+        "  # What else costs time; hop_reset and event_wait show in requests that stream (workload: stream: true)."
+    ]
+    return [*(heading if mended else []), *(f"  # {each.mended_by}: true  # {_where(each)}" for each in mended)]
 
 
 def _weights(path: Path) -> list[str]:

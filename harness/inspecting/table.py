@@ -35,7 +35,8 @@ def show(inspection: Inspection, console: Console) -> None:
     for finding in losses:
         if finding.state == "found":
             measured = f" Measured elsewhere: {finding.measured}." if finding.measured else ""
-            _say(console, f"  {finding.id}: {finding.why}{measured}")
+            mended = f" Mended by the toggle {finding.mended_by}." if finding.mended_by else ""
+            _say(console, f"  {finding.id}: {finding.why}{measured}{mended}")
     for unread in inspection.unread:
         place = unread.file if unread.line is None else f"{unread.file}:{unread.line}"
         _say(console, f"not read, so that nothing is known of it: {place}: {unread.reason}")

@@ -24,12 +24,12 @@ from harness.optimizations.registry import (
     registry,
 )
 from harness.optimizations.replacing import original, patched, replaces
-from harness.optimizations.sites import PLANTED_SITES, SITES, SPEECH_SITES, VOICE_SITES, BindContext
+from harness.optimizations.sites import CHECKOUT_SITES, PLANTED_SITES, SITES, SPEECH_SITES, VOICE_SITES, BindContext
 from harness.optimizations.witness import Witness
 from harness.worker.probes import Probe, calls, counter
 
 __all__ = [
-    "BITWISE", "PLANTED_SITES", "SITES", "SPEECH_SITES", "VOICE_SITES", "BindContext", "Cache", "Check", "Held", "Misses",
-    "Optimization", "Probe", "Witness", "bind", "calls", "counter", "held", "lacking", "named", "optimization", "original",
+    "BITWISE", "CHECKOUT_SITES", "PLANTED_SITES", "SITES", "SPEECH_SITES", "VOICE_SITES", "BindContext", "Cache", "Check", "Held",
+    "Misses", "Optimization", "Probe", "Witness", "bind", "calls", "counter", "held", "lacking", "named", "optimization", "original",
     "patched", "registry", "replaces",
 ]  # fmt: skip

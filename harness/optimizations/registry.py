@@ -31,7 +31,9 @@ target calls the site with."""
 _REGISTRY: dict[str, Optimization] = {}
 _DECLARED: dict[str, Optimization] = {}
 _PACKAGE = "harness.optimizations."
-_NOT_TOGGLES = {"cache", "declared", "registry", "replacing", "sites", "witness"}
+_NOT_TOGGLES = {"cache", "declared", "foreign", "registry", "replacing", "sites", "witness"}
+_PORTABLE = "harness.worker.checkout.toggles."
+"""Code that runs beside somebody else's, which builders name and do not repeat."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,12 +101,13 @@ class Optimization:
         return self.place(implementation, *arguments[self.sites[0]])
 
     def source(self, side: Literal["before", "after"]) -> str:
-        """The code of one side as text: its builder, and what the builder uses from the same file."""
+        """The code of one side as text: its builder, and what the builder uses from the same file, or from the portable one."""
         if self.shown is not None:
             return _code_of(self.shown(side))
         builder = self.before if side == "before" else self.after
         used = [builder.__globals__.get(name) for name in dict.fromkeys(_names(builder.__code__))]
-        local = [item for item in used if getattr(item, "__module__", None) == builder.__module__]
+        homes = [(item, getattr(item, "__module__", None) or "") for item in used]
+        local = [item for item, home in homes if home == builder.__module__ or home.startswith(_PORTABLE)]
         return "\n\n".join(_code_of(item) for item in [builder, *local])
 
 

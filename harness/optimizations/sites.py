@@ -111,5 +111,17 @@ VOICE_SITES: Mapping[str, str] = {
 }
 """The sites of a voice that onnxruntime runs, in the same form."""
 
-SITES: Mapping[str, str] = {**SPEECH_SITES, **PLANTED_SITES, **VOICE_SITES}
+CHECKOUT_SITES: Mapping[str, str] = {
+    "llm.forward": "(causal language model of the target) -> what a decoding step calls in place of its forward",
+    "estimator.masks": "(function of the target that builds or converts attention masks) -> what its estimator calls instead",
+    "vocoder.weights": "([part of the vocoder, its weight's name]) -> the patches through which the weights are plain tensors",
+    "engine.hop": "(engine of the target, {attribute: tokens}) -> what its `tts` becomes, so that it begins with these lengths",
+    "engine.wait": "(time.sleep as the engine's module sees it) -> what the streaming loop calls instead",
+    "frontend.sessions": "(onnxruntime session of the target's front end) -> the one that it uses instead",
+    "llm.nucleus": "(function of the target that draws a token from the likeliest) -> what its sampling calls instead",
+}
+"""The sites of somebody else's CosyVoice, in the same form: what its own code is replaced by while a request runs. What
+stands there without a toggle is the target's own."""
+
+SITES: Mapping[str, str] = {**SPEECH_SITES, **PLANTED_SITES, **VOICE_SITES, **CHECKOUT_SITES}
 """Every site."""

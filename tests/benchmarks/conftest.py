@@ -15,13 +15,15 @@ from harness import adapters
 from harness.adapters.base import Model
 from harness.adapters.vits import VitsModel
 from harness.models.vits import voice
-from harness.optimizations import PLANTED_SITES, SPEECH_SITES, VOICE_SITES, lacking
+from harness.optimizations import CHECKOUT_SITES, PLANTED_SITES, SPEECH_SITES, VOICE_SITES, lacking, registry
 from harness.results import State
 from harness.worker.loading import loader
 from harness.worker.machine import machine
 from harness.worker.requests import Request, Speaker
 from tests import made_voice
 
+TIMED_ALONE = sorted(name for name, toggle in registry().items() if not set(toggle.sites) <= set(CHECKOUT_SITES))
+"""Toggles whose place can be timed alone: in somebody else's code, which the others are about, none can."""
 RECORDING_S, RATE_HZ = 3.5, 16_000
 
 

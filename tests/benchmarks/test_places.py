@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from harness.optimizations import named, registry
+from harness.optimizations import named
 from harness.results import State
 from harness.worker.places import events
-from tests.benchmarks.conftest import MakePlace
+from tests.benchmarks.conftest import TIMED_ALONE, MakePlace
 
 STATES: dict[str, tuple[State, ...]] = {
     "precompiled_regex": (True, {"patterns": "all"}),
@@ -16,7 +16,7 @@ STATES: dict[str, tuple[State, ...]] = {
 
 
 @pytest.mark.parametrize(
-    ("toggle", "state"), [(name, state) for name in sorted(registry()) for state in STATES.get(name, (True,))]
+    ("toggle", "state"), [(name, state) for name in TIMED_ALONE for state in STATES.get(name, (True,))]
 )
 def test_what_the_witness_counts_happens_once_in_a_call_on_one_side_of_a_place_alone(
     toggle: str, state: State, make_place: MakePlace

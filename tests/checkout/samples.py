@@ -239,19 +239,27 @@ _OF_A_TENSOR = {
 _OF_A_PATH = {"read_16k": "speech = load_wav(prompt, 16000)", "read_24k": "speech = load_wav(prompt, 24000)"}
 
 
-def written(folder: Path, *, paths: bool = False, replaced: dict[str, str] | None = None, **parts: str) -> str:
+def written(
+    folder: Path,
+    *,
+    paths: bool = False,
+    replaced: dict[str, str] | None = None,
+    files: dict[str, str] | None = None,
+    **parts: str,
+) -> str:
     """Write the package into `folder`, and a model's folder beside it; the package's name.
 
-    `paths` has methods take the path of a recording instead of its samples; `parts` replace pieces of code, `replaced` texts.
+    `paths` has methods take the path of a recording instead of its samples; `parts` replace pieces of code, `replaced` texts,
+    `files` whole files by their names, or add them.
     """
     package = f"sample_voice_{next(_NUMBERS)}"
     pieces = {**_PARTS, **(_OF_A_PATH if paths else _OF_A_TENSOR), **parts, "package": package}
-    files = {
+    shipped = {
         "cli/cosyvoice.py": FACADE, "cli/frontend.py": FRONT_END, "cli/model.py": ENGINE,
         "utils/files.py": FILES, "utils/texts.py": TEXTS,
     }  # fmt: skip
-    texts = {name: text.format(**pieces) if "{" in text else text for name, text in files.items()}
-    for name, text in {**texts, "networks.py": NETWORKS}.items():
+    texts = {name: text.format(**pieces) if "{" in text else text for name, text in shipped.items()}
+    for name, text in {**texts, "networks.py": NETWORKS, **(files or {})}.items():
         for old, new in (replaced or {}).items():
             text = text.replace(old, new)  # noqa: PLW2901  replaced, one after the other
         file = folder / package / name

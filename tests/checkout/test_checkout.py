@@ -6,32 +6,28 @@ import gc
 import hashlib
 import re
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import ExitStack
-from dataclasses import replace
-from itertools import pairwise
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
-import soundfile
 import torch
 import torchaudio
 
 from harness.optimizations import named
-from harness.optimizations.witness import Counts, judge
+from harness.optimizations.witness import judge
 from harness.worker.checkout import finding
 from harness.worker.checkout.code import Code
-from harness.worker.checkout.model import CheckoutModel, load
+from harness.worker.checkout.model import CheckoutModel
 from harness.worker.errors import UsageError
 from harness.worker.requests import Request, Speaker
 from harness.worker.spans import Recorder, recording
 from harness.worker.target import not_applicable
 from tests.checkout.samples import written
+from tests.checkout.speaking import counted, spoken
 
-CPU = SimpleNamespace(device="cpu")
 COLLECTED = {
     "cleanup": "gc.collect()\n        if torch.cuda.is_available():\n            torch.cuda.empty_cache()",
     "replaced": {"import threading": "import gc\nimport threading"},
@@ -41,55 +37,6 @@ TOGGLES = (
     "batched_cleanup", "prebuilt_resample",
 )  # fmt: skip
 STATES: dict[str, Any] = {"precompiled_regex": {"patterns": "all"}}
-
-
-@pytest.fixture
-def speaker(tmp_path: Path) -> Speaker:
-    file = tmp_path / "recording.wav"
-    rate_hz = 22_050
-    soundfile.write(file, np.sin(np.arange(rate_hz) / 20).astype(np.float32), rate_hz)
-    return Speaker(id="s", audio=file, text="what it says", digest="0123")
-
-
-@pytest.fixture
-def request_of(speaker: Speaker) -> Callable[..., Request]:
-    made = Request(id="r", mode="zero_shot", text="下午见 .|See you at three.", speaker=speaker, seed=7)
-    return lambda **changes: replace(made, **changes)
-
-
-@pytest.fixture
-def loaded(tmp_path: Path) -> Iterator[Callable[..., CheckoutModel]]:
-    """Writes a sample and loads it; what was imported is forgotten afterwards."""
-    before = set(sys.modules), list(sys.path), sys.dont_write_bytecode
-    gc.freeze()  # so that the targets' own collections are short
-
-    def make(options: dict[str, Any] | None = None, **parts: Any) -> CheckoutModel:
-        written(tmp_path / "code", **parts)
-        given = {"path": tmp_path / "code", "weights": tmp_path / "code" / "weights", "length": "forced"}
-        return load({**given, **(options or {})}, CPU, tmp_path)
-
-    yield make
-    gc.unfreeze()
-    for name in set(sys.modules) - before[0]:
-        if name.startswith("sample_voice"):
-            del sys.modules[name]
-    sys.path[:], sys.dont_write_bytecode = before[1:]
-
-
-def spoken(model: CheckoutModel, request: Request, states: dict[str, Any] | None = None) -> Any:
-    return model.bind(states or {}, [request.speaker]).run(request, lambda _: None)
-
-
-def counted(model: CheckoutModel, toggle: str, request: Request, state: Any) -> tuple[Counts, list[Any]]:
-    parameters = state if isinstance(state, dict) else {}
-    with model.probe(toggle, parameters)() as tally:
-        target = model.bind({toggle: state}, [request.speaker])
-        readings, outputs = [tally.count], []
-        for _ in range(3):
-            outputs.append(target.run(request, lambda _: None))
-            readings.append(tally.count)
-    steps = [after - before for before, after in pairwise(readings)]
-    return Counts(at_bind=readings[0], per_request=steps), outputs
 
 
 @pytest.mark.parametrize("stream", [False, True], ids=["offline", "streaming"])

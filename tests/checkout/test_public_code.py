@@ -22,6 +22,10 @@ SIX = (
     "cached_cuda_check", "cached_device", "resample_cache", "precompiled_regex", "speaker_preregistration",
     "batched_cleanup",
 )  # fmt: skip
+LOSSES = (
+    "skipped_text_head", "fused_sampling", "mask_reuse", "hop_reset", "event_wait", "frontend_threads",
+    "folded_weight_norm",
+)  # fmt: skip
 BATCHED = "its code gives memory back on a GPU alone"
 
 pytestmark = pytest.mark.skipif(not PYTHON, reason="HARNESS_SEED_CODE is not set: nox -s seed_code")
@@ -43,19 +47,22 @@ def digests(folder: str) -> dict[str, str]:
     return {str(file): hashlib.sha256(file.read_bytes()).hexdigest() for file in files}
 
 
-@pytest.fixture(scope="module")
-def measured(code: str, tmp_path_factory: pytest.TempPathFactory) -> Run:
+def run_of(scenario: str, code: str, out: Path, *more: str) -> Run:
     """A run of some seconds in which nothing of the code's folder may change."""
-    out, before = tmp_path_factory.mktemp("results"), digests(code)
-    settings = [
-        f"model.python={PYTHON}",
-        "measure.workers=2",
-        "workload.texts={en: See you.}",
-        "measure.metrics=[latency]",
-        "measure.margin=10%",
-    ]
+    before = digests(code)
+    settings = [f"model.python={PYTHON}", "measure.workers=2", *more]
     settings += [f"model.path={code}"] if code == HOME else []
-    command = [sys.executable, "-m", "harness", "run", "scenarios/seed-code.yaml", "--device", "cpu", "--budget", "5s"]
+    command = [
+        sys.executable,
+        "-m",
+        "harness",
+        "run",
+        f"scenarios/{scenario}.yaml",
+        "--device",
+        "cpu",
+        "--budget",
+        "5s",
+    ]
     command += ["--out", str(out), *(word for setting in settings for word in ("--set", setting))]
     done = subprocess.run(command, cwd=ROOT, check=False, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr
@@ -64,15 +71,31 @@ def measured(code: str, tmp_path_factory: pytest.TempPathFactory) -> Run:
     return store.load(folder)
 
 
+@pytest.fixture(scope="module")
+def measured(code: str, tmp_path_factory: pytest.TempPathFactory) -> Run:
+    """The six, in requests that do not stream."""
+    shorter = ("workload.texts={en: See you.}", "measure.metrics=[latency]", "measure.margin=10%")
+    return run_of("seed-code", code, tmp_path_factory.mktemp("results"), *shorter)
+
+
+@pytest.fixture(scope="module")
+def mended(code: str, tmp_path_factory: pytest.TempPathFactory) -> Run:
+    """The losses, in requests that stream."""
+    return run_of("seed-losses", code, tmp_path_factory.mktemp("results"))
+
+
+def counts_of(run: Run, name: str) -> dict[str, Counts]:
+    """What the witness of a toggle counted, by arm."""
+    return {
+        w.arm: Counts(at_bind=w.at_bind, per_request=w.per_request) for w in run.witnesses if w.optimization == name
+    }
+
+
 def test_every_toggle_is_engaged_and_leaves_the_output_the_same_bits(measured: Run) -> None:
     assert measured.complete
     assert not measured.failures
     for name in SIX[:-1]:
-        counts = {
-            w.arm: Counts(at_bind=w.at_bind, per_request=w.per_request)
-            for w in measured.witnesses
-            if w.optimization == name
-        }
+        counts = counts_of(measured, name)
         witness = named(name).witness
         assert judge(counts["none"], counts[name], witness.before, witness.expected_after({})) == ""
     graded = {item.arm: item.grade for item in measured.equivalences}
@@ -98,3 +121,18 @@ def test_the_description_says_which_code_ran(measured: Run, code: str) -> None:
     assert model["code"].startswith(Path(code).name if code == HOME else "cosyvoice-minicpmo 0.1.0")
     assert model["prompt"] == ("a path" if code == HOME else "samples at 16 kHz")
     assert model["packages"]["transformers"] == "4.51.3"
+
+
+def test_every_loss_is_mended_by_its_witness_and_all_but_the_cut_of_chunks_leave_the_same_bits(
+    mended: Run, code: str
+) -> None:
+    assert mended.complete
+    assert not mended.failures
+    kept = [] if code == HOME else ["hop_reset"]
+    assert sorted(mended.plan.not_applicable) == kept
+    assert not mended.plan.already_present
+    for name in set(LOSSES) - {"hop_reset"}:
+        counts, witness = counts_of(mended, name), named(name).witness
+        assert judge(counts["none"], counts[name], witness.before, witness.expected_after({})) == "", name
+    graded = {item.arm: item.grade for item in mended.equivalences}
+    assert {graded[name] for name in set(LOSSES) - {"hop_reset"}} == {"bitwise"}

@@ -236,6 +236,18 @@ def test_the_scenario_names_the_model_that_lies_in_the_checkout_and_is_accepted_
     adapter("checkout").check(chosen.options())
 
 
+def test_a_loss_that_was_found_is_named_with_the_toggle_that_mends_it(tmp_path: Path) -> None:
+    speaks = "while True:\n    time.sleep(0.1)\n    yield text\ngc.collect()"
+    inspection = inspect(written(tmp_path, {"cli/model.py": "import time\n" + engine(tts=speaks)}))
+    text = proposed(inspection)
+    assert "  # event_wait: true  # cosyvoice/cli/model.py:" in text
+    assert "hop_reset: true" not in text
+    assert "event_wait" not in scenario.parse(text.encode(), "proposed.yaml").optimizations
+    console = Console(file=io.StringIO(), width=200)
+    show(inspection, console)
+    assert "Mended by the toggle event_wait." in console.file.getvalue()  # type: ignore[attr-defined]  # it is a StringIO
+
+
 def test_no_scenario_is_written_where_nothing_applies(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="nothing to compare"):
         proposed(inspect(written(tmp_path)))

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from harness.inspecting import RULES, Finding, inspect
-from harness.optimizations import SPEECH_SITES, registry
+from harness.optimizations import CHECKOUT_SITES, SPEECH_SITES, registry
 from tests.inspecting.samples import LLM, code, engine, facade, front_end, written
 
 COSTLY, AVOIDED, NEITHER = 0, 1, 2
@@ -337,6 +337,16 @@ def test_every_toggle_of_speech_has_a_rule_and_every_rule_says_why() -> None:
     assert {rule.id for rule in RULES if rule.kind == "toggle"} == speech
     assert all(rule.why.endswith(".") for rule in RULES)
     assert len({rule.id for rule in RULES}) == len(RULES)
+
+
+def test_every_toggle_of_somebody_elses_code_mends_one_loss() -> None:
+    toggles = sorted(name for name, toggle in registry().items() if set(toggle.sites) <= set(CHECKOUT_SITES))
+    assert sorted(rule.mended_by for rule in RULES if rule.mended_by) == toggles
+    assert all(rule.kind == "loss" for rule in RULES if rule.mended_by)
+    page = (Path(__file__).parents[2] / "docs" / "inspect.md").read_text(encoding="utf-8")
+    rows = {line.split("|")[1].strip(" `"): line for line in page.splitlines() if line.startswith("| `")}
+    assert all(("mended by" in rows[rule.id]) == bool(rule.mended_by) for rule in RULES)
+    assert all(rows[rule.id].endswith(f"; mended by `{rule.mended_by}` |") for rule in RULES if rule.mended_by)
 
 
 def test_a_place_is_the_line_that_it_quotes(tmp_path: Path) -> None:

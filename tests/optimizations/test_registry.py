@@ -8,6 +8,7 @@ import pytest
 
 from harness.errors import UsageError
 from harness.optimizations import (
+    CHECKOUT_SITES,
     PLANTED_SITES,
     SITES,
     SPEECH_SITES,
@@ -26,6 +27,7 @@ SEED_SIX = {
     "cached_cuda_check", "cached_device", "resample_cache", "precompiled_regex", "speaker_preregistration",
     "batched_cleanup",
 }  # fmt: skip
+CHECKOUT_TOGGLES = {name for name, toggle in registry().items() if set(toggle.sites) <= set(CHECKOUT_SITES)}
 VOICE_TOGGLES = {"graph_optimization", "io_binding", "session_reuse", "session_threads"}
 WITNESS = Witness(unit="collections", probe=lambda: calls("gc:collect"), before="every request", after="none")
 
@@ -73,14 +75,24 @@ def test_a_target_with_some_sites_gets_these_alone(tmp_path: Path) -> None:
     assert set(bind(everything, context(tmp_path), SPEECH_SITES)) == set(SPEECH_SITES)
     assert set(bind(everything, context(tmp_path), PLANTED_SITES)) == set(PLANTED_SITES)
     assert set(bind(everything, context(tmp_path), VOICE_SITES)) == set(VOICE_SITES)
+    assert set(bind(everything, context(tmp_path), CHECKOUT_SITES)) == set(CHECKOUT_SITES)
 
 
 def test_a_toggle_is_refused_with_the_site_that_the_target_lacks() -> None:
     assert lacking(SPEECH_SITES, "cosyvoice2")["planted_work"] == "cosyvoice2 has no planted.work"
-    assert set(lacking(SPEECH_SITES, "cosyvoice2")) == {"planted_work", *VOICE_TOGGLES}
+    assert set(lacking(SPEECH_SITES, "cosyvoice2")) == {"planted_work", *VOICE_TOGGLES, *CHECKOUT_TOGGLES}
     assert set(lacking(PLANTED_SITES, "planted")) == set(registry()) - {"planted_work"}
     assert lacking(PLANTED_SITES, "planted")["cached_device"] == "planted has no frontend.device, facade.device"
     assert not lacking(SITES, "one that has everything")
+
+
+@pytest.mark.parametrize("name", sorted(CHECKOUT_TOGGLES))
+def test_a_toggle_of_somebody_elses_code_shows_what_runs_beside_it_and_counts_nothing_here(name: str) -> None:
+    shown = named(name).source("after")
+    builder = shown.split("\n\n", 1)[0]
+    assert len(shown) > 2 * len(builder), "the portable code stands there too"
+    with pytest.raises(UsageError, match="by the adapter checkout"):
+        named(name).witness.probe()
 
 
 def test_an_unknown_name_is_answered_with_the_nearest() -> None:

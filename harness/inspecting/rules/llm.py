@@ -16,7 +16,11 @@ _KEPT = {"key_cache", "value_cache", "k_cache", "v_cache", "cache_k", "cache_v"}
 """Names of kept keys and values; a convolution's cache is none."""
 
 
-@loss("The LLM's text head is computed and thrown away", "LLM CPU time 15.3 -> 10.9 s, same audio")
+@loss(
+    "The LLM's text head is computed and thrown away",
+    "LLM CPU time 15.3 -> 10.9 s, same audio",
+    mended_by="skipped_text_head",
+)
 def unused_text_head(tree: Tree) -> Answer:
     """Each step computes scores of the whole text vocabulary and keeps every layer's output, though only the last hidden
     state is read.

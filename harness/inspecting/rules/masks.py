@@ -16,6 +16,7 @@ _ESTIMATOR = ("x", "mask", "mu", "t")
 @loss(
     "Attention masks are built anew and read on the host",
     "estimator -7 % with None for a mask that is all true, same audio",
+    mended_by="mask_reuse",
 )
 def masks_rebuilt(tree: Tree) -> Answer:
     """The estimator runs once a step and builds its masks each time; a mask builder that reads a value with `.item()` waits

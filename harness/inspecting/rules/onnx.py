@@ -15,7 +15,11 @@ _THIRD = 2
 """Where providers stand among the arguments of a session."""
 
 
-@loss("Front-end networks run on one thread, on the CPU", "the speech tokenizer on the CPU took 217 ms of a request")
+@loss(
+    "Front-end networks run on one thread, on the CPU",
+    "the speech tokenizer on the CPU took 217 ms of a request",
+    mended_by="frontend_threads",
+)
 def onnx_on_one_thread(tree: Tree) -> Answer:
     """Speech tokenizer and speaker encoder are ONNX sessions; with one thread, and without a GPU provider, they are most of
     what a new speaker costs.

@@ -19,7 +19,10 @@ _STATES: dict[Kind, tuple[State, State, State]] = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rule:
-    """A check of a tree with its id, title and the reason in words; `measured` is a figure from elsewhere, or ""."""
+    """A check of a tree with its id, title and the reason in words; `measured` is a figure from elsewhere, or "".
+
+    `mended_by` is the toggle of the adapter `checkout` that mends a loss, "" where there is none.
+    """
 
     id: str
     kind: Kind
@@ -27,6 +30,7 @@ class Rule:
     why: str
     measured: str
     check: Check
+    mended_by: str = ""
 
     def judge(self, tree: Tree) -> Finding:
         """The rule's finding in a tree. Where any place still has the cost, that decides the state."""
@@ -36,6 +40,7 @@ class Rule:
         return Finding(
             id=self.id, kind=self.kind, title=self.title, state=state, costs=answer.costs, avoided=answer.avoided,
             reason=answer.reason if state == neither else "", why=self.why, measured=self.measured,
+            mended_by=self.mended_by,
         )  # fmt: skip
 
 
@@ -45,11 +50,24 @@ def toggle(check: Check) -> Rule:
     return Rule(id=name, kind="toggle", title=named(name).title, why=_text(check), measured="", check=check)
 
 
-def loss(title: str, measured: str = "") -> Callable[[Check], Rule]:
-    """A rule that looks for something else that costs time; `measured` says what changing it gave, and where."""
+def loss(title: str, measured: str = "", mended_by: str = "") -> Callable[[Check], Rule]:
+    """A rule that looks for something else that costs time; `measured` says what changing it gave, and where.
+
+    `mended_by` is the toggle that mends it; raises UsageError where there is no such toggle.
+    """
+    if mended_by:
+        named(mended_by)
 
     def made(check: Check) -> Rule:
-        return Rule(id=check.__name__, kind="loss", title=title, why=_text(check), measured=measured, check=check)
+        return Rule(
+            id=check.__name__,
+            kind="loss",
+            title=title,
+            why=_text(check),
+            measured=measured,
+            check=check,
+            mended_by=mended_by,
+        )
 
     return made
 

@@ -11,7 +11,11 @@ from harness.inspecting.rules.rule import loss
 from harness.inspecting.source import Function, Tree
 
 
-@loss("Sampling goes to the host and back for every token", "28 host syncs a token; 85 -> 24 ms a request, same audio")
+@loss(
+    "Sampling goes to the host and back for every token",
+    "28 host syncs a token; 85 -> 24 ms a request, same audio",
+    mended_by="fused_sampling",
+)
 def sampling_on_host(tree: Tree) -> Answer:
     """Reading a tensor's value waits for the device, and a tensor made of a list is copied to it, many times for a token."""
     costs: list[Evidence] = []

@@ -27,6 +27,7 @@ from harness.inspecting.source import Class, Function, Tree
 @loss(
     "The chunk length grows and is never reset",
     "after two requests streaming yields one chunk; results depend on the order of requests",
+    mended_by="hop_reset",
 )
 def hop_never_reset(tree: Tree) -> Answer:
     """The number of tokens to wait for before a chunk is kept on the engine and only ever grows, so that later requests wait
@@ -61,7 +62,7 @@ def prefix_recomputed(tree: Tree) -> Answer:
     return Answer(costs=tuple(costs), avoided=tuple(avoided), reason="no engine streams")
 
 
-@loss("Streaming sleeps to wait for tokens", "up to 100 ms a chunk")
+@loss("Streaming sleeps to wait for tokens", "up to 100 ms a chunk", mended_by="event_wait")
 def sleeping_to_wait(tree: Tree) -> Answer:
     """A loop that sleeps for a fixed time and looks again finds a chunk up to that time late."""
     costs: list[Evidence] = []

@@ -15,7 +15,7 @@ _NEW_STYLE = "torch.nn.utils.parametrizations.weight_norm"
 _REMOVERS = ("remove_weight_norm", "remove_parametrizations")
 
 
-@loss("Weight norm is kept while speaking")
+@loss("Weight norm is kept while speaking", mended_by="folded_weight_norm")
 def weight_norm_kept(tree: Tree) -> Answer:
     """A convolution with weight norm computes its weights from direction and length in each call, which only training
     needs.

@@ -21,10 +21,17 @@ class Tally:
 Probe = Callable[[], AbstractContextManager[Tally]]
 
 
-def calls(*places: tuple[Any, str], modules: Collection[str] | None = None, depth: int = 1) -> Probe:
+def one(*_: Any, **__: Any) -> int:
+    """A call counts as one, whatever its arguments."""
+    return 1
+
+
+def calls(
+    *places: tuple[Any, str], modules: Collection[str] | None = None, depth: int = 1, worth: Callable[..., int] = one
+) -> Probe:
     """A probe of the functions `owner.attribute` of `places` (without any, it counts nothing); with `modules`, of calls from one of these alone.
 
-    The calling module is looked for `depth` frames above the function.
+    The calling module is looked for `depth` frames above the function. `worth` says of a call's arguments how much it counts.
     """
 
     @contextmanager
@@ -35,7 +42,7 @@ def calls(*places: tuple[Any, str], modules: Collection[str] | None = None, dept
             @wraps(original)
             def counted(*args: Any, **kwargs: Any) -> Any:
                 if modules is None or _caller(depth) in modules:
-                    tally.count += 1
+                    tally.count += worth(*args, **kwargs)
                 return original(*args, **kwargs)
 
             return counted

@@ -79,9 +79,8 @@ class CheckoutModel:
         lacking = self.not_applicable()
         arm = Arm(self._code)
         patches, chosen = [], []
-        for name, toggle in self._toggles.items():
-            if name in lacking:
-                continue
+        taken = {name: toggle for name, toggle in self._toggles.items() if name not in lacking}
+        for name, toggle in taken.items():
             state = states.get(name, False)
             parameters = {} if isinstance(state, bool) else dict(state)
             patches += toggle.before(arm) if state is False else toggle.after(arm, **parameters)
@@ -89,6 +88,7 @@ class CheckoutModel:
                 chosen.append(toggle)
         with Patches(patches):
             arm.build_engine()
+        patches += [patch for name, toggle in taken.items() for patch in toggle.of_engine(arm, states.get(name, False))]
         target = Speaking(arm, patches, self._recordings, self._ratio)
         target.activate()
         try:

@@ -14,7 +14,8 @@ from .toggle import Toggle
 
 NAMES = (
     "cached_cuda_check", "cached_device", "resample_cache", "prebuilt_resample", "precompiled_regex",
-    "speaker_preregistration", "batched_cleanup",
+    "speaker_preregistration", "batched_cleanup", "skipped_text_head", "mask_reuse", "folded_weight_norm", "hop_reset",
+    "frontend_threads", "event_wait", "fused_sampling",
 )  # fmt: skip
 
 

@@ -9,6 +9,9 @@ from ..code import Code
 from ..counting import Probe
 from ..patches import Patch
 
+NOT_PUT_BACK = "its code before is not put back"
+"""The end of what `present` says where `before` does nothing, so that the two sides are the same code."""
+
 
 class Toggle:
     """A toggle of one target.
@@ -26,7 +29,10 @@ class Toggle:
         return ""
 
     def present(self) -> str:
-        """Where the code has it already, in words; "" where it does not. Then `before` puts the code before back."""
+        """Where the code has it already, in words; "" where it does not.
+
+        Then `before` puts the code before back, or this ends in `NOT_PUT_BACK`.
+        """
         return ""
 
     def before(self, arm: Any) -> list[Patch]:
@@ -36,6 +42,10 @@ class Toggle:
     def after(self, arm: Any, **parameters: Any) -> list[Patch]:
         """What makes the code as it is with the toggle."""
         raise NotImplementedError
+
+    def of_engine(self, arm: Any, state: Any) -> list[Patch]:
+        """More patches: of the arm's engine, once it stands. `state` is False, or True or parameters."""
+        return []
 
     def prepare(self, arm: Any, speakers: Sequence[Any], recordings: Any) -> None:
         """What the toggle does while the pipeline is built; `speakers` are those known then."""
