@@ -12,6 +12,7 @@ import os
 import sys
 import traceback
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -139,6 +140,7 @@ def run(
     goes on. A device that this machine lacks is skipped, and said so.
     """
     from harness import calibrations, runner, store
+    from harness.declaring import declared
     from harness.terminal import ProgressBar
 
     if memory_snapshot:
@@ -147,7 +149,7 @@ def run(
     if resume is not None and (scenario is not None or settings or budget or device):
         message = "--resume takes everything from the run: give no scenario, --set, --budget or --device with it"
         raise UsageError(message)
-    with ProgressBar() as progress:
+    with ProgressBar() as progress, ExitStack() as stack:
         limit_s = None if limit is None else _seconds(limit, "--for")
         if (folder := resume or unfinished) is not None:
             progress.note(f"going on with {folder}, as it was begun")
@@ -157,6 +159,7 @@ def run(
             folder = out / store.new_run_id(chosen.name)
             devices = _devices(chosen.devices, device)
             known = calibrations.shelf(kept)
+            stack.enter_context(declared(chosen))
             _show_plan(chosen, devices, known, progress.note, scenario or chosen.name)
             action = partial(
                 runner.run, chosen, folder, devices=devices, progress=progress, limit_s=limit_s, known=known

@@ -10,6 +10,7 @@ from typing import Literal
 
 from harness import presence, rules, sequential
 from harness.attribution import attribution, joined, without_chance_finds
+from harness.caches import caches
 from harness.controls import FAMILIES, allowance, calibrated, controls, family, margin_of
 from harness.evidence import Evidence
 from harness.expected import expectations
@@ -25,6 +26,7 @@ from harness.results import (
     TOGETHER,
     ArmSummary,
     Attribution,
+    CacheEffect,
     Contrast,
     Control,
     Expectation,
@@ -61,6 +63,7 @@ def _evaluated(run: Run) -> Run:
     expected: list[Expectation] = []
     least: list[Floor] = []
     attributions: list[Attribution] = []
+    kept: list[CacheEffect] = []
     for device in run.plan.devices:
         evidence = Evidence(run, device)
         outcome = controls(evidence)
@@ -70,6 +73,7 @@ def _evaluated(run: Run) -> Run:
         found += [*findings(evidence), *presence.findings(evidence)]
         arms += _arms(evidence)
         expected += expectations(evidence)
+        kept += caches(evidence, _refused_toggles(evidence))
         joint = JointArms(evidence)
         if joint:
             attributions.append(attribution(joint, outcome))
@@ -86,6 +90,7 @@ def _evaluated(run: Run) -> Run:
         attribution=without_chance_finds(joined(attributions)),
         expectations=tuple(expected),
         floors=tuple(least),
+        caches=tuple(kept),
         findings=(*recorded, *found),
     )
 
@@ -113,6 +118,12 @@ def _refused(evidence: Evidence) -> dict[str, str]:
     """Arms that may not be compared, and why."""
     states = {arm: _state(evidence, name, reference, arm) for name, reference, arm in evidence.run.plan.pairs}
     return {arm: f"{verdict}: {reason}" for arm, (verdict, reason) in states.items() if verdict is not None}
+
+
+def _refused_toggles(evidence: Evidence) -> dict[str, str]:
+    """Toggles, as their contrasts are named, that may not be judged, and why."""
+    states = {name: _state(evidence, name, reference, arm) for name, reference, arm in evidence.run.plan.pairs}
+    return {name: f"{verdict}: {reason}" for name, (verdict, reason) in states.items() if verdict is not None}
 
 
 def decided(run: Run, device: str, look: int) -> tuple[frozenset[str], Mapping[str, bool]]:

@@ -28,23 +28,31 @@ from harness.scenario import Scenario
 LIMIT_S = 600.0
 """Importing a plug-in, and what it imports, may take this long."""
 _LAST_LINES = 2_000
+_ASKED: list[tuple[Mapping[str, Any], Side | None]] = []
+"""What the blocks that are open now have asked, and of whom."""
 
 
 @contextmanager
 def declared(scenario: Scenario, side: Side | None = None) -> Iterator[None]:
     """Know the toggles of a scenario's plug-ins by their words for the enclosed block. `side` says whose code is asked.
 
-    Nothing is started for a scenario without plug-ins. Raises ScenarioError for what is wrong with the scenario or a plug-in,
+    Nothing is started for a scenario without plug-ins, nor within the block of another call for the same. Raises ScenarioError for what is wrong with the scenario or a plug-in,
     and MeasureError where the child ends without an answer.
     """
-    if not _has_plugins(scenario):
+    data = side.scenario if side is not None else scenario.as_data()
+    asked = data, side
+    if not _has_plugins(scenario) or asked in _ASKED:
         yield
         return
-    answer = _asked(side.scenario if side is not None else scenario.as_data(), side)
+    answer = _asked(data, side)
     if problem := answer.get("problem"):
         raise scenario.error(problem["message"], tuple(problem["key"]))
     with declaring(map(Declared.of, answer["cards"])):
-        yield
+        _ASKED.append(asked)
+        try:
+            yield
+        finally:
+            _ASKED.remove(asked)
 
 
 def _has_plugins(scenario: Scenario) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from statistics import median
@@ -207,6 +207,17 @@ class Evidence:
         rows = [[0.0, *(found[arm][worker] for arm in others)] for worker in sorted(whole)]
         blocks = min(len(self._paired(key, arm)) for arm in others)
         return Table(log_ratios=np.array(rows), blocks=blocks)
+
+    def changes_in(self, name: str, reference: str, group: str, strata: Collection[str]) -> dict[str, dict[int, float]]:
+        """What the arms of a group change in requests of the named `strata`, in the metric's unit: arm -> worker -> change.
+
+        Strata count by their shares of the workload. An arm lacks the workers that did not meet all of them.
+        """
+        key = _Key(name, reference, group, difference, 0.0, "")
+        arms = [arm for arm in self.run.plan.groups.get(group, ()) if arm not in self.failed_arms]
+        differences, weights = self._differences(key, arms)
+        wanted = {stratum: weight for stratum, weight in weights.items() if stratum in strata}
+        return worker_locations(differences, wanted) if wanted else {}
 
     def part_of_error(self, optimization: str, look: int | None = None) -> float:
         """The part of its error that a contrast may spend: that of the look at which it was decided, or else of `look`,

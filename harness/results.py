@@ -312,6 +312,64 @@ class FrontierPoint:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class CacheHeld:
+    """What the cache of a toggle held on `arm` after the untimed requests of the examination: entries, and their bytes."""
+
+    device: str
+    optimization: str
+    arm: str
+    entries: int
+    size_bytes: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AtHitRate:
+    """What a cache changes of a request at a hit rate from 0 to 1, on average, in seconds after - before."""
+
+    rate: float
+    change_s: float
+    low_s: float | None
+    high_s: float | None
+
+
+CacheWarning = Literal["only hits", "one speaker"]
+"""Why a cache looks better in a workload than it is in life: no request misses it; all of them are by the same speaker."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CacheEffect:
+    """A toggle that is a cache, told apart by whether requests find their entry (docs/caches.md).
+
+    `misses` is as its file declares. `stated_rate` is the hit rate of the workload, once pipelines are warm. `at` are the changes
+    at the rates that the workload lets one tell, in order: where requests of both kinds were measured, from 0 to 1 with the stated
+    one among them; else the one rate at which all were. `before_s` is what a request takes without the toggle. From the rate
+    `break_even` on the cache helps, None where no rate from 0 to 1 parts a loss from a gain; between `break_even_low` and
+    `break_even_high`, None where there is no such rate, the interval of the change holds 0. `entries` and `entry_bytes` were
+    counted, the latter is the mean; `grows` says that nothing limits how many there are. `reason` says why there are no figures.
+    """
+
+    device: str
+    optimization: str
+    reference_arm: str
+    arm: str
+    misses: str
+    grows: bool
+    stated_rate: float
+    before_s: float | None = None
+    at: tuple[AtHitRate, ...] = ()
+    break_even: float | None = None
+    break_even_low: float | None = None
+    break_even_high: float | None = None
+    level: float = 0.95
+    blocks: int = 0
+    workers: int = 0
+    entries: int | None = None
+    entry_bytes: float | None = None
+    warnings: tuple[CacheWarning, ...] = ()
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class TotalLog:
     """The natural log of the ratio of all toggles to none in one metric: what the shares of that metric add up to."""
 
@@ -662,6 +720,8 @@ class Run:
     frontier: tuple[FrontierPoint, ...] = ()
     attribution: Attribution = Attribution()
     expectations: tuple[Expectation, ...] = ()
+    held: tuple[CacheHeld, ...] = ()
+    caches: tuple[CacheEffect, ...] = ()
     conditions: tuple[Conditions, ...] = ()
     memory_courses: tuple[MemoryCourse, ...] = ()
     looks: tuple[Look, ...] = ()

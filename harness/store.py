@@ -22,6 +22,7 @@ from harness.errors import RunFileError
 from harness.metrics import metric
 from harness.results import (
     SCHEMA_VERSION,
+    CacheHeld,
     Conditions,
     Equivalence,
     Failure,
@@ -135,6 +136,7 @@ class _Reading:
         self.run: Run | None = None
         self.trials: list[Trial] = []
         self.items: dict[str, list[Any]] = {kind: [] for kind in _ITEMS}
+        self.held: list[CacheHeld] = []
         self.unavailable: dict[str, Any] = {}
         self.environment: dict[str, Any] = {"devices": {}}
         self.not_applicable: dict[str, str] = {}
@@ -166,6 +168,7 @@ class _Reading:
             common = {"device": event["device"], "arm": event["arm"]}
             self.items["witness"] += [WitnessCount(**common, **_counts(count)) for count in event["witnesses"]]
             self.work += [_WORK.validate_python({**common, **told}) for told in event.get("work", ())]
+            self.held += [CacheHeld(**common, **held) for held in event.get("held", ())]
         elif kind == "complete":
             self.complete = True
             self.timing["finished"] = event["finished"]
@@ -181,6 +184,7 @@ class _Reading:
             timing=self.timing,
             trials=tuple(self.trials),
             work=tuple(self.work),
+            held=tuple(self.held),
             **lists,
         )
 

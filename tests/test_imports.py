@@ -27,6 +27,7 @@ LAYERS = (
     {
         "controls",
         "expected",
+        "advice",
         "findings",
         "floors",
         "frontier",
@@ -34,7 +35,7 @@ LAYERS = (
         "jointly",
         "attribution",
         "presence",
-        "advice",
+        "caches",
     },
     {"compare", "noise", "paired", "paired_result"},
     {"gate", "unpaired", "comparability"},

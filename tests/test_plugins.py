@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from harness import compare, declaring, plugins, runner, store
+from harness import adapters, compare, declaring, plugins, runner, store
 from harness.declaring import answer_to, declared
 from harness.errors import MeasureError, ScenarioError
 from harness.optimizations import named, registry
@@ -179,6 +179,37 @@ def test_the_words_come_from_a_child_process_and_go_with_the_block(user_code: Ca
             sort.after()
     assert (folder / "good.ran").exists()
     assert "sort" not in registry()
+
+
+def test_a_worker_without_this_project_takes_no_plug_ins(
+    user_code: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(adapters.ADAPTERS, "fake", "tests.worker.tones_adapter")
+    scenario = Scenario.from_data(data_of(user_code(good=GOOD, mine=MINE), model={"adapter": "fake"}))
+    with pytest.raises(ScenarioError, match="runs without this project") as caught:
+        runner.check_model(scenario)
+    assert caught.value.key == "plugins"
+
+
+def test_within_the_block_for_a_scenario_nobody_is_asked_again(
+    user_code: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scenario = Scenario.from_data(data_of(user_code(good=GOOD, mine=MINE)))
+    asked: list[Any] = []
+    ask = declaring._asked
+
+    def noted(*about: Any) -> dict[str, Any]:
+        asked.append(about)
+        return ask(*about)
+
+    monkeypatch.setattr(declaring, "_asked", noted)
+    with declared(scenario):
+        with declared(scenario):
+            assert "sort" in registry()
+        assert "sort" in registry()
+        assert len(asked) == 1
+    with declared(scenario):
+        assert len(asked) == 2
 
 
 def test_without_plug_ins_no_process_is_started(monkeypatch: pytest.MonkeyPatch) -> None:

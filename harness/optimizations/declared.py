@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal, NoReturn
 
+from harness.optimizations.cache import Cache
 from harness.optimizations.registry import Check, Optimization, declaring, own, plain_call
 from harness.optimizations.witness import Expected, Probe, Witness
 
@@ -31,6 +32,7 @@ class Declared(Optimization):
             name=card["name"], title=card["title"], sites=tuple(card["sites"]), before=_not_here, after=_not_here,
             witness=_witness(card), check=Check(**card["check"]), isolation=card["isolation"],
             excludes=tuple(card["excludes"]), seed_section=card["seed_section"], place=plain_call, card=card,
+            cache=Cache.of(card.get("cache")),
         )  # fmt: skip
 
     @property
@@ -70,6 +72,7 @@ def card_of(toggle: Optimization, states: Iterable[Mapping[str, Any]] = ({},)) -
         "excludes": list(toggle.excludes),
         "seed_section": toggle.seed_section,
         "parameters": toggle.parameters,
+        "cache": None if toggle.cache is None else toggle.cache.told(),
     }
 
 

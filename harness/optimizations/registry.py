@@ -16,6 +16,7 @@ from types import CodeType
 from typing import Any, Literal
 
 from harness.errors import UsageError
+from harness.optimizations.cache import Cache, Held
 from harness.optimizations.sites import SITES, BindContext
 from harness.optimizations.witness import Witness
 from harness.results import Grade, Isolation, State
@@ -30,7 +31,7 @@ target calls the site with."""
 _REGISTRY: dict[str, Optimization] = {}
 _DECLARED: dict[str, Optimization] = {}
 _PACKAGE = "harness.optimizations."
-_NOT_TOGGLES = {"declared", "registry", "replacing", "sites", "witness"}
+_NOT_TOGGLES = {"cache", "declared", "registry", "replacing", "sites", "witness"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,7 +57,7 @@ class Optimization:
     `parameters` are the keyword parameters of `after` with their defaults. `seed_section` says where the claim comes
     from in the document that started this project, "" for a toggle that it does not name. `place` makes one call of its
     place: such that on one side it does what the witness counts, and on the other does not. `shown(side)` is the code to show for a
-    side whose builder is not what a reader wants to see.
+    side whose builder is not what a reader wants to see. `cache` is what it keeps, of a toggle that is a cache.
     """
 
     name: str
@@ -70,6 +71,7 @@ class Optimization:
     excludes: tuple[str, ...]
     seed_section: str
     place: Place
+    cache: Cache | None = None
     shown: Callable[[Literal["before", "after"]], Any] | None = None
 
     @property
@@ -144,6 +146,7 @@ def optimization(
     excludes: tuple[str, ...] = (),
     seed_section: str = "",
     place: Place = plain_call,
+    cache: Cache | None = None,
 ) -> Callable[[Builder], Builder]:
     """Register the decorated builder as the code after; its name is the toggle's name. Raises ValueError on a duplicate.
 
@@ -154,6 +157,7 @@ def optimization(
         enter(Optimization(
             name=after.__name__, title=title, sites=sites, before=before, after=after, witness=witness, check=check,
             isolation=isolation, excludes=excludes, seed_section=seed_section, place=place,
+            cache=cache,
         ))  # fmt: skip
         return after
 
@@ -256,3 +260,16 @@ def bind(states: Mapping[str, State], context: BindContext, within: Collection[s
         if missing:
             sites |= dict.fromkeys(missing, toggle.before(context))
     return sites
+
+
+def held(states: Mapping[str, State], sites: Mapping[str, Any]) -> dict[str, Held]:
+    """What the caches among the toggles that `states` turns on hold now, where their files can count it.
+
+    `sites` are the implementations that `bind` made of the same states.
+    """
+    on = [named(name) for name, state in states.items() if state is not False]
+    return {
+        toggle.name: toggle.cache.size(sites[toggle.sites[0]])
+        for toggle in on
+        if toggle.cache is not None and toggle.cache.size is not None and toggle.sites[0] in sites
+    }

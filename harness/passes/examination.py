@@ -111,6 +111,10 @@ def _examine(session: Session, worker: WorkerProcess, arm: str, checked: Sequenc
              **{key: event[key] for key in ("tokens", "hit_cap", "as_first")}}
             for name, file, event in zip(names, files, (e for e in events if e["event"] == "output"), strict=True)
         ],
+        held=[
+            {key: event[key] for key in ("optimization", "entries", "size_bytes")}
+            for event in events if event["event"] == "held"
+        ],
     )  # fmt: skip
 
 

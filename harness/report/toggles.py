@@ -46,9 +46,20 @@ def _facts(entry: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     yield say("Sites"), sites if isinstance(sites, str) else ", ".join(str(site) for site in sites)
     yield say("Output must be"), _check(entry.get("check"))
     yield say("Isolation"), str(entry.get("isolation", "request"))
+    yield from _cache(entry.get("cache"))
     parameters = entry.get("parameters")
     if isinstance(parameters, Mapping) and parameters:
         yield say("Parameters"), ", ".join(f"{key} = {value}" for key, value in parameters.items())
+
+
+def _cache(cache: Any) -> Iterator[tuple[str, str]]:
+    """What a toggle's file says of it as a cache: nothing for one that is none, and in older runs."""
+    if not isinstance(cache, Mapping):
+        return
+    yield say("A cache of"), str(cache.get("entry", ""))
+    yield say("Its key"), str(cache.get("key", ""))
+    leaves = cache.get("eviction") or cache.get("bounded")
+    yield say("How it ends"), str(leaves) if leaves else say("it does not: each new key stays for good")
 
 
 def _claimed_in(entry: Mapping[str, Any]) -> str:

@@ -22,7 +22,7 @@ from .peaks import PeakRecorder, Points
 from .playback import playback
 from .probes import Probe
 from .requests import Output, Request, Speaker
-from .target import Model, Target, activation, declaring
+from .target import Model, Target, activation, declaring, held
 from .together import Threads, values_of
 
 Begin = Callable[[str, str], None]
@@ -213,12 +213,12 @@ class Bench:
     def examine(
         self, arm: str, probes: Mapping[str, Probe], first: Sequence[Request], second: Mapping[Path, Request],
         begin: Begin,
-    ) -> tuple[dict[str, tuple[int, list[int]]], list[dict[str, Any]]]:  # fmt: skip
+    ) -> tuple[dict[str, tuple[int, list[int]]], list[dict[str, Any]], dict[str, tuple[int, int]]]:  # fmt: skip
         """Bind `arm` anew, run the requests `first` with all probes open, then those of `second`, untimed.
 
         Returns name -> (count at bind, count in each request of the first round), and of each request of the second:
         its tokens, whether it hit the cap, and whether its output is the same bits `as_first`. Its audio is written to
-        its file (WAV, 32-bit float).
+        its file (WAV, 32-bit float). Last what the arm's caches hold then, as (entries, bytes), where its target can tell.
         """
         heard: dict[str, Output] = {}
         with ExitStack() as stack:
@@ -237,7 +237,7 @@ class Bench:
         for file, request in second.items():
             begin(arm, request.id)
             outputs.append(_written(_run(target, request), heard[request.id], file))
-        return counts, outputs
+        return counts, outputs, held(target)
 
     def work(
         self, arm: str, requests: Sequence[Request], begin: Begin

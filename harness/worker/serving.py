@@ -129,16 +129,20 @@ class Worker:
         """Run requests `first` and then `second` on `arm`, one at a time.
 
         In the first round all `probes` count (each has the `name` under which it is answered, its `toggle` and the
-        `parameters`); the outputs of the second are compared with those of the first, and written to `files`.
+        `parameters`); the outputs of the second are compared with those of the first, and written to `files`. What caches hold at the end is
+        answered as well.
         """
         self._begin(arm)
         opened = {told["name"]: self._bench.model.probe(told["toggle"], told["parameters"]) for told in probes}
         written = {Path(file): request_from(told) for file, told in zip(files, second)}
-        counts, outputs = self._bench.examine(arm, opened, [request_from(told) for told in first], written, self._begin)
+        requests = [request_from(told) for told in first]
+        counts, outputs, held = self._bench.examine(arm, opened, requests, written, self._begin)
         for name, (at_bind, per_request) in counts.items():
             self._reply("witness", optimization=name, at_bind=at_bind, per_request=per_request)
         for output in outputs:
             self._reply("output", **output)
+        for name, (entries, size_bytes) in held.items():
+            self._reply("held", optimization=name, entries=entries, size_bytes=size_bytes)
 
     def work(self, arm: str, requests: Sequence[Data]) -> None:
         """What each stage does in each of `requests`, in a process that times nothing.

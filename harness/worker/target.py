@@ -22,8 +22,8 @@ from .requests import Output, Request, Speaker
 class Target(Protocol):
     """A pipeline with an arm's toggles bound.
 
-    A target may have two more methods, without arguments: `activate` and `deactivate`. They are called, untimed, around each
-    of its requests, so that changes of the whole process that its arm needs (a replaced function, say) are in place while it
+    A target may have more methods, without arguments. `held` counts what its caches hold (see below), untimed. `activate` and
+    `deactivate` are called, untimed, around each of its requests, so that changes of the whole process that its arm needs (a replaced function, say) are in place while it
     runs, and at no other time. Of several targets of one arm that run at the same moment, all are activated before and
     deactivated in the reverse order after.
     """
@@ -69,6 +69,12 @@ def already_present(model: Model) -> dict[str, str]:
     Their `bind` puts the code before back where such a toggle is off.
     """
     said = getattr(model, "already_present", None)
+    return {} if said is None else dict(said())
+
+
+def held(target: Target) -> dict[str, tuple[int, int]]:
+    """What the caches of a target hold, as toggle -> (entries, bytes); nothing for a target without the method `held`."""
+    said = getattr(target, "held", None)
     return {} if said is None else dict(said())
 
 

@@ -71,6 +71,8 @@ def test_without_the_package_its_names_are_unknown_and_with_it_only_they_are_rea
     assert "unknown adapter 'example'" in missing.stderr
     (installed / "example_toggles.py").rename(installed / "away")
     try:
+        listed = json.loads(harness(installed, "list", "optimizations", "--json", cwd=tmp_path).stdout)
+        assert [item["name"] for item in listed if "package" in item] == ["sum_of_squares_by_formula"]
         assert harness(installed, "validate", "example.yaml", cwd=tmp_path).returncode == 0
         broken = harness(installed, "run", "example.yaml", cwd=tmp_path)
     finally:

@@ -2,6 +2,7 @@
 
 compared   what each optimization changes on a device: table and plot, every metric, kinds of requests
 joint      what each optimization has of the whole change, and how they act together
+reuse      caches, by whether requests find their entry
 samples    every sample: distributions, and in the order measured
 resources  where the time and the memory go
 limits     how far each stage is from what the machine allows, and what to do next
@@ -17,13 +18,14 @@ from collections.abc import Iterator, Sequence
 from harness.report.model import Device, Page, Toggle
 from harness.report.reading import Reading
 from harness.report.section import OfDevice, OfPage, OfToggle, Section
-from harness.report.sections import cards, compared, joint, limits, profiled, resources, samples, whole
+from harness.report.sections import cards, compared, joint, limits, profiled, resources, reuse, samples, whole
 
 DEVICE_PARTS: Sequence[OfDevice] = (
     compared.effects,
     joint.attribution,
     compared.metrics,
     compared.by_kind,
+    reuse.caches,
     samples.distributions,
     samples.in_order,
     resources.stages,
