@@ -89,8 +89,8 @@ def _evaluated(run: Run) -> Run:
         frontier=tuple(points),
         attribution=without_chance_finds(joined(attributions)),
         expectations=tuple(expected),
-        floors=tuple(least),
         caches=tuple(kept),
+        floors=tuple(least),
         findings=(*recorded, *found),
     )
 

@@ -167,8 +167,8 @@ class _Reading:
         elif kind == "examined":
             common = {"device": event["device"], "arm": event["arm"]}
             self.items["witness"] += [WitnessCount(**common, **_counts(count)) for count in event["witnesses"]]
-            self.work += [_WORK.validate_python({**common, **told}) for told in event.get("work", ())]
             self.held += [CacheHeld(**common, **held) for held in event.get("held", ())]
+            self.work += [_WORK.validate_python({**common, **told}) for told in event.get("work", ())]
         elif kind == "complete":
             self.complete = True
             self.timing["finished"] = event["finished"]
@@ -183,8 +183,8 @@ class _Reading:
             unavailable=self.unavailable,
             timing=self.timing,
             trials=tuple(self.trials),
-            work=tuple(self.work),
             held=tuple(self.held),
+            work=tuple(self.work),
             **lists,
         )
 

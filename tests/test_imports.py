@@ -27,7 +27,6 @@ LAYERS = (
     {
         "controls",
         "expected",
-        "advice",
         "findings",
         "floors",
         "frontier",
@@ -35,6 +34,7 @@ LAYERS = (
         "jointly",
         "attribution",
         "presence",
+        "advice",
         "caches",
     },
     {"compare", "noise", "paired", "paired_result"},

@@ -40,8 +40,8 @@ class Cache:
         """The cache that `told` wrote of, without its `size`; None of anything else."""
         if not isinstance(told, Mapping) or told.get("misses") not in get_args(Misses):
             return None
-        texts = {name: str(told.get(name) or "") for name in ("entry", "key", "eviction", "bounded")}
-        return cls(misses=told["misses"], **texts)
+        entry, key, eviction, bounded = (str(told.get(name) or "") for name in ("entry", "key", "eviction", "bounded"))
+        return cls(misses=told["misses"], entry=entry, key=key, eviction=eviction, bounded=bounded)
 
     def told(self) -> dict[str, str]:
         """The same as plain data."""
