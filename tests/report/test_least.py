@@ -8,7 +8,7 @@ from statistics import median
 import pytest
 
 from harness.profiles.index import Index, Profiled
-from harness.report import html, least, markdown
+from harness.report import canvas, forest, html, least, markdown, page
 from harness.report.reading import Reading
 from harness.results import Bandwidth, Ceilings, Floor, Repeated, Run
 from tests.report.sample_runs import calibrated
@@ -45,12 +45,12 @@ def test_a_stage_says_its_floor_its_distance_and_what_binds(run: Run) -> None:
 
 
 def test_page_and_markdown_have_both_parts_and_nothing_of_a_run_is_markup(run: Run) -> None:
-    page, told = html(run), markdown(run)
-    for text in (page, told):
+    whole, told = html(run), markdown(run)
+    for text in (whole, told):
         assert "How far from the limit" in text
         assert "What to do next" in text
         assert "<b>odd" not in text
-    assert "Toggles that act here and are not on: batched_cleanup, cached_cuda_check." in page
+    assert "Toggles that act here and are not on: batched_cleanup, cached_cuda_check." in whole
 
 
 def test_a_run_without_ceilings_has_neither(run: Run) -> None:
@@ -83,3 +83,13 @@ def test_the_limit_is_that_of_all_stages_where_they_are_of_all_kinds_of_request(
     whole = replace(run, floors=(small,), plan=replace(run.plan, strata={kinds[0]: 1.0}))
     assert least.limit(Reading(whole), "cpu") == pytest.approx(0.25)
     assert least.limit(Reading(run), "cpu") is None
+
+
+def test_the_limit_is_marked_in_the_plot_where_it_lies_near_and_presses_nothing_together_where_it_is_far() -> None:
+    device = page.build(calibrated()).devices[0]
+    with canvas.style():
+        far, near, none = (
+            forest.effects(replace(device, limit=limit)).count(">limit<") for limit in (1e-6, 0.85, None)
+        )
+    assert (far, none) == (0, 0)
+    assert near > 0
