@@ -13,6 +13,7 @@ from statistics import median
 
 from harness import calibrations, runner, sequential, store
 from harness.calibrations import Calibration, Costs, Shelf
+from harness.declaring import declared
 from harness.designs import HOST_DOSE
 from harness.environment import fingerprint
 from harness.errors import MeasureError, UsageError
@@ -66,6 +67,13 @@ def calibrate(
     if scenario.measure.workers < MIN_WORKERS:
         message = f"measure.workers is {scenario.measure.workers}; a calibration needs {MIN_WORKERS} or more, whose spread is what it measures"
         raise UsageError(message)
+    with declared(scenario):
+        return _outcomes(scenario, out, devices, progress, shelf, confirm=confirm)
+
+
+def _outcomes(
+    scenario: Scenario, out: Path, devices: Sequence[str], progress: Progress, shelf: Shelf, *, confirm: bool
+) -> list[Outcome]:
     alone = controls_only(scenario)
     folder = out / store.new_run_id(alone.name)
     run = runner.run(alone, folder, devices=devices, progress=progress)

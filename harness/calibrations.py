@@ -158,10 +158,11 @@ def _fault(found: Calibration) -> str:
 
 def shelf(folder: Path | None = None) -> Shelf:
     """Where calibrations are kept: in `folder`, or in the user's cache."""
-    return Shelf(_cache() / "tts-harness" / "calibration" if folder is None else folder)
+    return Shelf(cache() / "tts-harness" / "calibration" if folder is None else folder)
 
 
-def _cache() -> Path:
+def cache() -> Path:
+    """The folder in which this system keeps what its user can do without."""
     if named := os.environ.get("XDG_CACHE_HOME"):
         return Path(named)
     if sys.platform == "win32" and (local := os.environ.get("LOCALAPPDATA")):
@@ -191,8 +192,7 @@ def shape_of(calibration: Calibration, scenario: Scenario, design: Design) -> Sh
     to the others, which is not counted upon.
     """
     measure = scenario.measure
-    of_groups = (len(arms) * (2 if group == "settled" else 1) for group, arms in design.groups.items())
-    round_s = sum(of_groups) * calibration.costs.request_s
+    round_s = design.requests_of_round * calibration.costs.request_s
     controls = len(design.groups) * (2 if "init" in measure.metrics else 1) + sum(
         arm.role == "dose" for arm in design.arms
     )

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from harness.errors import HarnessError
 from harness.optimizations import registry
+from harness.plugins import names
 
 if TYPE_CHECKING:
     from harness.report.listing import Found
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 _PAGES = ("report.html", "report.md", "run.json")
 """What of a run's folder is opened, the first that is there."""
 _WITHOUT_DIMENSIONS = {
+    "callable": "a function of your own, or a factory that makes one",
     "checkout": "your own CosyVoice, the public code or a fork of it, unmodified (docs/checkout.md)",
     "fake": "planted costs and faults on a clock of its own, for tests",
     "planted": "a call of known cost, to see whether a slow-down of known size is found",
@@ -25,8 +27,8 @@ _WITHOUT_DIMENSIONS = {
 
 
 def optimizations() -> list[dict[str, Any]]:
-    """Every toggle, from its own file."""
-    return [
+    """Every toggle, from its own file; of those that an installed package brings only whose they are, because they are code."""
+    ours = [
         {
             "name": toggle.name,
             "title": toggle.title,
@@ -37,9 +39,17 @@ def optimizations() -> list[dict[str, Any]]:
             "isolation": toggle.isolation,
             "excludes": list(toggle.excludes),
             "seed_section": toggle.seed_section,
+            "cache": None if toggle.cache is None else toggle.cache.told(),
             "doc": toggle.doc,
         }
         for _, toggle in sorted(registry().items())
+    ]
+    return [
+        *ours,
+        *(
+            {"name": name, "title": f"of the package {place}", "package": str(place)}
+            for name, place in sorted(names(()).items())
+        ),
     ]
 
 
@@ -75,6 +85,8 @@ def table(items: Sequence[Mapping[str, Any]]) -> str:
     lines = []
     for item in items:
         text = item.get("title") or item.get("description") or _dimensions(item)
+        if item.get("cache"):
+            text += f" [a cache; key: {item['cache']['key']}]"
         lines.append(f"{item['name']:<{width}}  {' '.join(text.split())}")
     return "\n".join(lines)
 

@@ -11,7 +11,8 @@ import json
 import os
 import sys
 import traceback
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -48,6 +49,7 @@ processes, with controls whose true effect is known, and checks that each toggle
   harness gate SCENARIO --base main   is this commit slower? for CI
   harness inspect PATH                where they apply in somebody's CosyVoice
   harness profile smoke               where time goes, before and after: flame graphs
+  harness limits                      what this machine can do at most
   harness doctor                      what on this machine makes timings noisy
   harness make-checkpoint --size reduced DIR   a model directory with random weights
 """
@@ -138,6 +140,7 @@ def run(
     goes on. A device that this machine lacks is skipped, and said so.
     """
     from harness import calibrations, runner, store
+    from harness.declaring import declared
     from harness.terminal import ProgressBar
 
     if memory_snapshot:
@@ -146,7 +149,7 @@ def run(
     if resume is not None and (scenario is not None or settings or budget or device):
         message = "--resume takes everything from the run: give no scenario, --set, --budget or --device with it"
         raise UsageError(message)
-    with ProgressBar() as progress:
+    with ProgressBar() as progress, ExitStack() as stack:
         limit_s = None if limit is None else _seconds(limit, "--for")
         if (folder := resume or unfinished) is not None:
             progress.note(f"going on with {folder}, as it was begun")
@@ -156,6 +159,8 @@ def run(
             folder = out / store.new_run_id(chosen.name)
             devices = _devices(chosen.devices, device)
             known = calibrations.shelf(kept)
+            stack.enter_context(declared(chosen))
+            _show_plan(chosen, devices, known, progress.note, scenario or chosen.name)
             action = partial(
                 runner.run, chosen, folder, devices=devices, progress=progress, limit_s=limit_s, known=known
             )
@@ -165,6 +170,16 @@ def run(
             typer.echo(f"interrupted; what was measured is kept: harness run --resume {folder}", err=True)
             raise typer.Exit(INTERRUPTED) from None
     _tell(result, folder, json_=json_)
+
+
+def _show_plan(chosen: Any, devices: tuple[str, ...], shelf: Any, say: Callable[[str], None], name: str) -> None:
+    """Say before a run what it is going to measure on each device that is here."""
+    from harness import outlook, planning, runner
+
+    usable, _ = runner.usable_devices(devices, fake=chosen.model.adapter == "fake")
+    runner.check_model(chosen)
+    for device in usable:
+        outlook.show_plan(planning.outline(chosen, device, _known(shelf, chosen, device), None), say, name)
 
 
 def _tell(result: Any, folder: Path, *, json_: bool) -> None:
@@ -349,6 +364,7 @@ def plan(
     from rich.console import Console
 
     from harness import calibrations, outlook, planning, runner
+    from harness.declaring import declared
 
     chosen = _load(scenario, settings or [], budget)
     effect = None if detect is None else _percentage(detect, "--detect")
@@ -360,7 +376,8 @@ def plan(
         short = _load(scenario, settings or [], PILOT)
         for outcome in _calibrate(short, missing, out, kept, confirm=False):
             known[outcome.calibration.device] = outcome.calibration
-    outlines = [planning.outline(chosen, name, found, effect) for name, found in known.items()]
+    with declared(chosen):
+        outlines = [planning.outline(chosen, name, found, effect) for name, found in known.items()]
     if json_:
         typer.echo(json.dumps([asdict(outline) for outline in outlines], ensure_ascii=False, indent=1))
         return
@@ -424,13 +441,14 @@ def profile(
     from rich.console import Console
 
     from harness import profile_run
+    from harness.declaring import declared
     from harness.terminal import ProgressBar, show_profiles
 
     chosen, folder = _to_profile(scenario, run_folder, settings or [], out)
-    wanted = profile_run.wanted(
-        chosen, arms or [], kinds or [], rounds=rounds, seconds=_seconds(seconds, "--for"), native=native
-    )
-    with ProgressBar() as progress:
+    with declared(chosen), ProgressBar() as progress:
+        wanted = profile_run.wanted(
+            chosen, arms or [], kinds or [], rounds=rounds, seconds=_seconds(seconds, "--for"), native=native
+        )
         try:
             made, where = profile_run.profile(
                 chosen, folder, wanted, devices=_devices(chosen.devices, device), progress=progress
@@ -471,6 +489,7 @@ def report(
         Path | None, typer.Option(help="Write the page here.", show_default="RUN/report.html, or RUN/comparison.html")
     ] = None,
     markdown: Annotated[Path | None, typer.Option(help="Write Markdown here; - for stdout.")] = None,
+    language: Annotated[str, typer.Option("--lang", metavar="LANG", help="Language of the page: en or zh.")] = "en",
     again: Annotated[
         bool,
         typer.Option("--again", help="First judge what was measured by this version's rules, and write run.json anew."),
@@ -481,6 +500,11 @@ def report(
     The page is one file. Its plots are written beside the run as SVG too, in RUN/plots. Several runs stand side by side on
     one page, each with its own verdicts; what cannot be compared is refused, with the reason.
     """
+    from harness.report.words import LANGUAGES
+
+    if language not in LANGUAGES:
+        message = f"--lang {language}: the page speaks {' and '.join(LANGUAGES)}"
+        raise UsageError(message)
     several = len(folders) > 1
     if again:
         _judge_again(folders)
@@ -489,7 +513,7 @@ def report(
     if several:
         _write_comparison(folders, html=html, markdown=markdown)
     else:
-        _write_reports(folders[0], html=html, markdown=markdown)
+        _write_reports(folders[0], html=html, markdown=markdown, language=language)
     if html is not None:
         typer.echo(f"page  {html.resolve().as_uri()}", err=markdown == Path("-"))
 
@@ -624,6 +648,37 @@ def doctor(json_: JsonFlag = False) -> None:
         typer.echo(f"{item.state:<8} {item.about:<16} {item.found}")
         if item.advice:
             typer.echo(f"{'':<25} -> {item.advice}")
+
+
+@app.command()
+def limits(
+    device: Annotated[str, typer.Option(help="cpu, cuda, cuda:N, or all.")] = "all",
+    threads: Annotated[int, typer.Option(min=1, help="Threads of the CPU, as a worker has (measure.threads).")] = 1,
+    again: Annotated[bool, typer.Option("--again", help="Measure also what is known already.")] = False,
+    kept: CalibrationsOption = None,
+    json_: JsonFlag = False,
+) -> None:
+    """Measure what this machine can do at most, once: bandwidth, rate of matrix products, cost of a call and a launch.
+
+    Each is the best of repeated readings in a fresh process. It is kept for this machine, and later runs say how far each
+    stage of the model is from it (docs/limits.md). Takes some seconds a device.
+    """
+    from harness import ceilings, runner
+    from harness.environment import environment
+
+    shelf, here = ceilings.shelf(kept), environment(threads=threads, seed=0)
+    found = []
+    for name in runner.usable_devices(_devices((), device), fake=False)[0]:
+        known = None if again else shelf.find(here, name)
+        if known is None:
+            known = ceilings.measure(name, here)
+            typer.echo(f"kept in {shelf.keep(known)}", err=True)
+        found.append(known)
+    if json_:
+        typer.echo(json.dumps([ceilings.as_data(known) for known in found], ensure_ascii=False, indent=1))
+        return
+    for known in found:
+        typer.echo("\n".join(ceilings.lines(known)))
 
 
 @app.command()
@@ -777,7 +832,7 @@ def _judge_again(folders: Sequence[Path]) -> None:
         store.save(compare.evaluate(run), folder)
 
 
-def _write_reports(folder: Path, *, html: Path | None, markdown: Path | None) -> Path:
+def _write_reports(folder: Path, *, html: Path | None, markdown: Path | None, language: str = "en") -> Path:
     from harness import report
 
     result = _evaluated(folder)
@@ -786,7 +841,7 @@ def _write_reports(folder: Path, *, html: Path | None, markdown: Path | None) ->
     elif markdown is not None:
         markdown.write_text(report.markdown(result), encoding="utf-8")
     if html is not None:
-        _write_page(result, folder, html)
+        _write_page(result, folder, html, language)
     return html or folder
 
 
@@ -802,7 +857,7 @@ def _profiles_in(folder: Path) -> Index | None:
         return None
 
 
-def _write_page(result: Run, folder: Path, html: Path) -> None:
+def _write_page(result: Run, folder: Path, html: Path, language: str) -> None:
     """The page at `html`, its plots and the pages of allocations in the run's folder, whose files the page links to."""
     from harness import report, store
 
@@ -810,9 +865,9 @@ def _write_page(result: Run, folder: Path, html: Path) -> None:
         data = json.loads(kept.read_text(encoding="utf-8"))
         kept.with_suffix(".html").write_text(report.allocations(kept.stem, data), encoding="utf-8")
     beside = html.resolve().parent == folder.resolve()
-    made = report.render(
-        result, store.files(folder) if beside else {}, profiles=_profiles_in(folder) if beside else None
-    )
+    # The plots are written below, with the page that links to them.
+    files = {**store.files(folder), "plots/": 0} if beside else {}
+    made = report.render(result, files, language, _profiles_in(folder) if beside else None)
     html.parent.mkdir(parents=True, exist_ok=True)
     html.write_text(made.html, encoding="utf-8")
     plots = folder / "plots"

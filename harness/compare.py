@@ -5,25 +5,33 @@ from __future__ import annotations
 import math
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from harness import presence, rules, sequential
+from harness.attribution import attribution, joined, without_chance_finds
+from harness.caches import caches
 from harness.controls import FAMILIES, allowance, calibrated, controls, family, margin_of
 from harness.evidence import Evidence
 from harness.expected import expectations
 from harness.findings import findings
-from harness.frontier import frontier
+from harness.floors import floors
+from harness.frontier import frontier, frontier_of_sets
+from harness.jointly import CONTROLS_GROUP, JointArms
 from harness.metrics import EXACT, METRICS, SITE, SUMMARISED, Metric, metric
 from harness.optimizations import named
+from harness.optimizations.declared import remembered
 from harness.optimizations.witness import Counts, Expected, Witness, judge
 from harness.results import (
     TOGETHER,
     ArmSummary,
+    Attribution,
+    CacheEffect,
     Contrast,
     Control,
     Expectation,
     Finding,
+    Floor,
     FrontierPoint,
     Run,
     State,
@@ -38,13 +46,24 @@ BY_STRATUM = ("latency", "ttfa", "chunk_gap", "rtf")
 
 
 def evaluate(run: Run) -> Run:
-    """The run with controls, contrasts and findings derived from its samples; those it had before are replaced."""
+    """The run with controls, contrasts and findings derived from its samples; those it had before are replaced.
+
+    What a plug-in said of its toggles is taken from the run: the plug-in is not needed.
+    """
+    with remembered(run.optimizations.values()):
+        return _evaluated(run)
+
+
+def _evaluated(run: Run) -> Run:
     outcomes: list[Control] = []
     contrasts: list[Contrast] = []
     found: list[Finding] = []
     arms: list[ArmSummary] = []
     points: list[FrontierPoint] = []
     expected: list[Expectation] = []
+    least: list[Floor] = []
+    attributions: list[Attribution] = []
+    kept: list[CacheEffect] = []
     for device in run.plan.devices:
         evidence = Evidence(run, device)
         outcome = controls(evidence)
@@ -54,7 +73,13 @@ def evaluate(run: Run) -> Run:
         found += [*findings(evidence), *presence.findings(evidence)]
         arms += _arms(evidence)
         expected += expectations(evidence)
+        kept += caches(evidence, _refused_toggles(evidence))
+        joint = JointArms(evidence)
+        if joint:
+            attributions.append(attribution(joint, outcome))
         points += frontier(evidence, _refused(evidence))
+        least += floors(run, device)
+        points += frontier_of_sets(joint) if joint else ()
     recorded = [finding for finding in run.findings if finding not in found]
     return replace(
         run,
@@ -62,7 +87,10 @@ def evaluate(run: Run) -> Run:
         contrasts=tuple(contrasts),
         arms=tuple(arms),
         frontier=tuple(points),
+        attribution=without_chance_finds(joined(attributions)),
         expectations=tuple(expected),
+        caches=tuple(kept),
+        floors=tuple(least),
         findings=(*recorded, *found),
     )
 
@@ -92,6 +120,12 @@ def _refused(evidence: Evidence) -> dict[str, str]:
     return {arm: f"{verdict}: {reason}" for arm, (verdict, reason) in states.items() if verdict is not None}
 
 
+def _refused_toggles(evidence: Evidence) -> dict[str, str]:
+    """Toggles, as their contrasts are named, that may not be judged, and why."""
+    states = {name: _state(evidence, name, reference, arm) for name, reference, arm in evidence.run.plan.pairs}
+    return {name: f"{verdict}: {reason}" for name, (verdict, reason) in states.items() if verdict is not None}
+
+
 def decided(run: Run, device: str, look: int) -> tuple[frozenset[str], Mapping[str, bool]]:
     """What look number `look` at a run in progress settles: optimizations whose every contrast of the latency pass is
     decided, and of each control of that pass whether it has passed, in all of its metrics.
@@ -118,6 +152,7 @@ def decided(run: Run, device: str, look: int) -> tuple[frozenset[str], Mapping[s
 def _contrasts(evidence: Evidence, outcomes: list[Control], look: int | None = None) -> Iterator[Contrast]:
     """All contrasts, or those that a `look` at a run in progress asks for: of the scenario's metrics, over all requests."""
     is_calibrated = calibrated(outcomes) if look is None else dict.fromkeys(FAMILIES, True)
+    joint, home = JointArms(evidence), CONTROLS_GROUP if evidence.run.plan.joint else ""
     for optimization, reference, arm in evidence.run.plan.pairs:
         state, reason = _state(evidence, optimization, reference, arm)
         for name in evidence.metric_names:
@@ -125,19 +160,20 @@ def _contrasts(evidence: Evidence, outcomes: list[Control], look: int | None = N
                 continue
             if name == SITE and optimization == TOGETHER:
                 continue  # several toggles have no one place
-            strata = evidence.strata(name) if name in BY_STRATUM and look is None else []
+            by_stratum = name in BY_STRATUM and look is None and evidence.is_timed(arm)
+            strata = evidence.strata(name) if by_stratum else []
             for stratum in ("", *strata) if len(strata) > 1 else ("",):
                 error = ERROR / (len(strata) if stratum else 1)
                 pair = (optimization, reference, arm)
-                allowed = allowance(outcomes, name, evidence.group_of(reference, arm))
+                allowed = allowance(outcomes, name, home or evidence.group_of(reference, arm))
                 yield _contrast(
-                    evidence, name, pair, (state, reason), is_calibrated[family(name)], allowed, stratum=stratum,
+                    joint, name, pair, (state, reason), is_calibrated[family(name)], allowed, stratum=stratum,
                     error=error, look=look,
                 )  # fmt: skip
 
 
 def _contrast(
-    evidence: Evidence,
+    joint: JointArms,
     name: str,
     pair: tuple[str, str, str],
     invalid: tuple[Verdict | None, str],
@@ -148,12 +184,11 @@ def _contrast(
     error: float,
     look: int | None,
 ) -> Contrast:
-    optimization, reference, arm = pair
+    evidence, (optimization, reference, arm) = joint.evidence, pair
     facts, margin = metric(name), margin_of(evidence, name, optimization)
     part = 1.0 if facts.is_memory else evidence.part_of_error(optimization, look)
-    effect = evidence.effect(name, reference, arm, level=1 - error * part, stratum=stratum)
-    before, after = evidence.paired_values(name, reference, arm, stratum)
-    typical_before, typical_after = evidence.typical(name, reference, arm, stratum)
+    figures = _figures(joint, name, pair, 1 - error * part, stratum)
+    effect, before, after = figures.effect, figures.before, figures.after
     verdict, reason = invalid
     if verdict is None:
         missing = _why_missing(evidence, facts, before, after)
@@ -162,9 +197,9 @@ def _contrast(
     return Contrast(
         optimization=optimization, metric=name, device=evidence.device, stratum=stratum, level=1 - error,
         error=None if effect is None else sequential.smallest_error(effect, *rules.edges(margin), allowed) * ERROR / (error * part),
-        unit=facts.unit, statistic=_statistic(name),
+        unit=facts.unit, statistic=figures.statistic,
         reference_arm=reference, arm=arm, margin=margin, verdict=verdict, reason=reason,
-        before=typical_before, after=typical_after,
+        before=figures.typical_before, after=figures.typical_after,
         ratio=None if effect is None else math.exp(effect.location),
         ratio_low=None if effect is None or effect.low is None else math.exp(effect.low),
         ratio_high=None if effect is None or effect.high is None else math.exp(effect.high),
@@ -174,6 +209,36 @@ def _contrast(
     )  # fmt: skip
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Figures:
+    """What a contrast rests on: its effect, the values of both sides, what stands for them, and how the effect was formed."""
+
+    effect: Effect | None
+    before: Sequence[float]
+    after: Sequence[float]
+    typical_before: float | None
+    typical_after: float | None
+    statistic: str
+
+
+def _figures(joint: JointArms, name: str, pair: tuple[str, str, str], level: float, stratum: str) -> _Figures:
+    """Of a pair of arms its paired values; of a toggle whose arm is not timed those of all arms with it off and on."""
+    evidence, (optimization, reference, arm) = joint.evidence, pair
+    if metric(name).pass_ == "latency" and not evidence.is_timed(arm):
+        off, on = ([v for arm in side for v in evidence.values(name, arm)] for side in joint.sides(optimization))
+        return _Figures(
+            effect=joint.effect_of(name, optimization, level), before=off, after=on,
+            typical_before=quantiles(off).get("p50"), typical_after=quantiles(on).get("p50"), statistic=_ASIDE,
+        )  # fmt: skip
+    before, after = evidence.paired_values(name, reference, arm, stratum)
+    typical_before, typical_after = evidence.typical(name, reference, arm, stratum)
+    return _Figures(
+        effect=evidence.effect(name, reference, arm, level=level, stratum=stratum), before=before, after=after,
+        typical_before=typical_before, typical_after=typical_after, statistic=_statistic(name),
+    )  # fmt: skip
+
+
+_ASIDE = "main effect over all arms that have it on and off (of sampled orders, the mean change in its place), t interval over workers"
 FROM_FIGURES = ("faster", "slower", "less", "more", "no material difference")
 """Verdicts that rest on an interval."""
 

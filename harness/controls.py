@@ -96,9 +96,11 @@ def _placebo(evidence: Evidence, name: str, group: str, level: float) -> Control
     low, high = _ends(effect)
     if low is None or high is None:
         found = rules.Placebo(passed=False, reason=_no_interval(effect))
+    # in a gate, and in a block of many arms, the intervals of the verdicts have to be narrow: decisions 14 and 25
+    elif evidence.run.plan.limits or (evidence.run.plan.joint and group != "request"):
+        found = rules.placebo_not_told_apart(low, high, "processes" if evidence.run.plan.limits else "arms")
     else:
-        of_a_gate = bool(evidence.run.plan.limits)  # whose own interval has to be narrow (docs/decisions/0014)
-        found = rules.placebo_of_processes(low, high) if of_a_gate else rules.placebo(low, high, margin)
+        found = rules.placebo(low, high, margin)
     return Control(
         name=control_name(PLACEBO, group),
         device=evidence.device, metric=name, unit="log-ratio", expected=0.0, low=low, high=high,

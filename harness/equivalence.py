@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,23 +29,26 @@ _FRAME, _HOP, _BANDS = 1024, 256, 40
 
 
 def grade(
-    before: NDArray[np.float32],
-    after: NDArray[np.float32],
-    tokens_before: Sequence[int],
-    tokens_after: Sequence[int],
+    before: NDArray[Any],
+    after: NDArray[Any],
+    tokens_before: Sequence[Any],
+    tokens_after: Sequence[Any],
     check: Check = BITWISE,
+    *,
+    sound: bool = True,
 ) -> tuple[Grade, float | None]:
     """The best grade that holds, and its figure: 0 for bitwise, a sample difference, or a distance in dB.
 
     Speech tokens come first: other tokens are another utterance, graded "changed" whatever the audio. A bound of `check`
     that is wider than that of its grade stands in its place. "changed" has no figure where lengths differ, or where
-    samples are not finite.
+    samples are not finite. Numbers that are no `sound` have no spectrum: beyond "tolerance", which is then of numbers of any
+    scale, they are "changed" by the largest difference.
     """
     if before.shape != after.shape:
         return "changed", None
     finite = bool(np.isfinite(before).all() and np.isfinite(after).all())
     if list(tokens_before) != list(tokens_after):
-        return "changed", log_mel_distance_db(before, after) if finite else None
+        return "changed", log_mel_distance_db(before, after) if finite and sound else None
     if before.tobytes() == after.tobytes():
         return "bitwise", 0.0
     if not finite:
@@ -52,6 +56,10 @@ def grade(
     difference = float(np.max(np.abs(before.astype(np.float64) - after)))
     if difference <= _widest("tolerance", TOLERANCE, check):
         return "tolerance", difference
+    return _by_spectrum(before, after, check) if sound else ("changed", difference)
+
+
+def _by_spectrum(before: NDArray[Any], after: NDArray[Any], check: Check) -> tuple[Grade, float]:
     distance = log_mel_distance_db(before, after)
     alike = distance <= _widest("spectral", SPECTRAL_DB, check) and residual_db(before, after) <= RESIDUAL_DB
     return ("spectral" if alike else "changed"), distance

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from statistics import median
+
+import numpy as np
+from numpy.typing import NDArray
 
 from harness import sequential
 from harness.designs import CONTROLS
 from harness.metrics import FACTS_OF_WORK, METRICS, SITE, SUMMARISED, metric
 from harness.results import CYCLE, TOGETHER, Arm, Equivalence, Run, Trial, WitnessCount, toggle_of
-from harness.statistics import Effect, joint_effects, repeat_effect
+from harness.statistics import Effect, joint_effects, repeat_effect, worker_locations
 
 Form = Callable[[float, float], float]
 """How a pair (before, after) becomes one figure: `log_ratio` or `difference`."""
@@ -39,6 +42,14 @@ class _Key:
     form: Form
     level: float
     stratum: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Table:
+    """Log-ratios of arms to the first of them as [workers, arms], and from how many blocks they are."""
+
+    log_ratios: NDArray[np.float64]
+    blocks: int
 
 
 class Evidence:
@@ -77,6 +88,10 @@ class Evidence:
         """The group of arms in whose blocks the pair is compared: the first that holds both."""
         groups = self.run.plan.groups
         return next((name for name, arms in groups.items() if reference in arms and arm in arms), "")
+
+    def is_timed(self, arm: str) -> bool:
+        """Whether an arm is in some group of blocks; of designs with arms that are only of use together, some are not."""
+        return not self.run.plan.joint or any(arm in arms for arms in self.run.plan.groups.values())
 
     def pairs(self, name: str, reference: str, arm: str, group: str) -> Sequence[tuple[Trial, Trial]]:
         """Trials of both arms that share a block of `group` and have a value of the metric."""
@@ -159,22 +174,50 @@ class Evidence:
 
     def _joint(self, key: _Key) -> Mapping[str, Effect]:
         """Effects of all arms of a group at once, whose noise is estimated together; those that failed have none."""
-        pairs = {
-            arm: [
-                pair
-                for pair in self.pairs(key.metric, key.reference, arm, key.group)
-                if key.stratum in ("", pair[0].stratum)
-            ]
-            for arm in self.run.plan.groups.get(key.group, ())
-            if arm != key.reference and arm not in self.failed_arms
-        }
-        added = metric(key.metric).added
-        figures = _of_sums if added else _of_pairs
-        differences = {arm: figures(found, key) for arm, found in pairs.items()}
-        seen = {stratum for arm in differences.values() for strata in arm.values() for stratum in strata}
-        weights = {stratum: self.run.plan.strata.get(stratum, 1.0) for stratum in seen}
+        others = [arm for arm in self.run.plan.groups.get(key.group, ()) if arm not in self.failed_arms]
+        differences, weights = self._differences(key, others)
         effects = joint_effects(differences, weights, level=key.level)
-        return {arm: replace(effect, blocks=len(pairs[arm])) if added else effect for arm, effect in effects.items()}
+        if not metric(key.metric).added:
+            return effects
+        return {arm: replace(effect, blocks=len(self._paired(key, arm))) for arm, effect in effects.items()}
+
+    def _differences(self, key: _Key, arms: Sequence[str]) -> tuple[dict[str, _Figures], dict[str, float]]:
+        """The paired figures of `arms` against the reference, and the weights of the strata that are in them."""
+        figures = _of_sums if metric(key.metric).added else _of_pairs
+        found = {arm: figures(self._paired(key, arm), key) for arm in arms if arm != key.reference}
+        seen = {stratum for arm in found.values() for strata in arm.values() for stratum in strata}
+        return found, {stratum: self.run.plan.strata.get(stratum, 1.0) for stratum in seen}
+
+    def _paired(self, key: _Key, arm: str) -> list[tuple[Trial, Trial]]:
+        pairs = self.pairs(key.metric, key.reference, arm, key.group)
+        return [pair for pair in pairs if key.stratum in ("", pair[0].stratum)]
+
+    def locations(self, name: str, arms: Sequence[str], group: str) -> Table | None:
+        """The log-ratios of `arms` to the first of them in each worker that measured all of them in blocks of `group`.
+
+        Of memory in each repeat, whose readings are taken in one process. None where there is no such worker.
+        """
+        reference, *others = arms
+        key = _Key(name, reference, group, log_ratio, 0.0, "")
+        differences, weights = self._differences(key, others)
+        found = worker_locations(differences, weights)
+        whole = set.intersection(*(set(found.get(arm, {})) for arm in others)) if others else set()
+        if not whole:
+            return None
+        rows = [[0.0, *(found[arm][worker] for arm in others)] for worker in sorted(whole)]
+        blocks = min(len(self._paired(key, arm)) for arm in others)
+        return Table(log_ratios=np.array(rows), blocks=blocks)
+
+    def changes_in(self, name: str, reference: str, group: str, strata: Collection[str]) -> dict[str, dict[int, float]]:
+        """What the arms of a group change in requests of the named `strata`, in the metric's unit: arm -> worker -> change.
+
+        Strata count by their shares of the workload. An arm lacks the workers that did not meet all of them.
+        """
+        key = _Key(name, reference, group, difference, 0.0, "")
+        arms = [arm for arm in self.run.plan.groups.get(group, ()) if arm not in self.failed_arms]
+        differences, weights = self._differences(key, arms)
+        wanted = {stratum: weight for stratum, weight in weights.items() if stratum in strata}
+        return worker_locations(differences, wanted) if wanted else {}
 
     def part_of_error(self, optimization: str, look: int | None = None) -> float:
         """The part of its error that a contrast may spend: that of the look at which it was decided, or else of `look`,

@@ -10,6 +10,7 @@ from typing import Any
 
 from harness.evidence import Evidence
 from harness.expected import expectations
+from harness.jointly import JointArms
 from harness.metrics import EXACT
 from harness.optimizations import registry
 from harness.results import Finding, Trial, toggle_of
@@ -40,6 +41,7 @@ def findings(evidence: Evidence) -> Iterator[Finding]:
         ("uneven", _uneven(evidence)),
         ("uncovered", _uncovered(evidence)),
         ("two scales", _two_scales(evidence)),
+        ("attribution", _not_attributed(evidence)),
     ):
         if message:
             yield Finding(kind=kind, device=evidence.device, message=message)
@@ -143,6 +145,17 @@ def _two_scales(evidence: Evidence) -> str:
         f"Places timed alone let one expect another change of a request than was measured ({'; '.join(told)}): the toggle "
         "costs or saves something elsewhere, or a call takes another time in a request than in a row."
         if told
+        else ""
+    )
+
+
+def _not_attributed(evidence: Evidence) -> str:
+    """Why a design of several toggles at once attributes nothing."""
+    refused = JointArms(evidence).refused
+    return (
+        f"Nothing is attributed to single optimizations, because arms may not be compared: {refused}. Leave out what changes "
+        "the output or fails, and run again."
+        if refused
         else ""
     )
 
@@ -254,7 +267,7 @@ def _memory_spread(evidence: Evidence) -> str:
     values: dict[str, set[float]] = defaultdict(set)
     for trial in evidence.trials:
         peak = trial.values.get(EXACT)
-        if trial.pass_ == "memory" and peak is not None:
+        if trial.pass_ == "memory" and not trial.group and peak is not None:
             values[trial.arm].add(peak)
     spread = sorted(arm for arm, peaks in values.items() if len(peaks) > 1)
     return f"Peak allocated differed between repeats of the same request in {', '.join(spread)}." if spread else ""

@@ -12,7 +12,9 @@ from dataclasses import dataclass, replace
 from statistics import median
 
 from harness.evidence import Evidence, log_ratio
-from harness.results import CYCLE, FrontierPoint, Trial, at_once, toggle_of
+from harness.jointly import SHARED, JointArms
+from harness.metrics import EXACT
+from harness.results import CYCLE, TOGETHER, FrontierPoint, Trial, at_once, toggle_of
 from harness.statistics import Effect, joint_effects
 
 PEAKS = ("peak_reserved", "rss_peak")
@@ -44,6 +46,61 @@ def frontier(evidence: Evidence, refused: Mapping[str, str]) -> Iterator[Frontie
         if len(arms) > 1:
             for place in _places(evidence, toggle, next(iter(arms.values()))):
                 yield from _marked(_points(evidence, place, arms, refused))
+
+
+def frontier_of_sets(joint: JointArms) -> Iterator[FrontierPoint]:
+    """Sets of toggles by latency against peak: those on the frontier, and none and all. Of sets that cannot be told apart, the
+    smaller stand for the larger that hold them.
+
+    Of all arms where each has a peak of its own, otherwise of those that have. Its `toggle` is that of all together.
+    """
+    evidence = joint.evidence
+    place = _Place(
+        toggle=TOGETHER, reference=joint.names[0], group=joint.group,
+        concurrency=min(evidence.run.plan.concurrency.values(), default=1), strata=tuple(evidence.run.plan.strata),
+    )  # fmt: skip
+    if joint.refused or not evidence.strata("latency"):
+        return
+    peaks = _peaks_of_sets(joint)
+    itself = Effect(location=0.0, low=0.0, high=0.0, level=0.95, blocks=0, workers=0)
+    effects = {**_effects(evidence, place), joint.names[0]: itself}
+    points = []
+    for arm in joint.names:
+        if arm in peaks[1] and arm in effects:
+            name = BEFORE if arm == joint.names[0] else arm
+            point = _point(evidence, place, name, arm, effects[arm])
+            values = peaks[1][arm]
+            points.append(
+                replace(point, peak_metric=peaks[0], peak=median(values), peak_low=min(values), peak_high=max(values))
+            )
+    ends = (joint.names[0], joint.names[-1])
+    marked = _marked(points)
+    yield from (p for p in marked if p.arm in ends or (p.efficient and not _has_equal_part(p, marked, joint)))
+
+
+def _has_equal_part(point: FrontierPoint, points: Sequence[FrontierPoint], joint: JointArms) -> bool:
+    """Whether fewer of the toggles of a set are on the frontier, too, and cannot be told apart from it."""
+    rows = dict(zip(joint.names, joint.on, strict=True))
+    own, mine = _spans(point), rows[point.arm]
+    for other in points:
+        theirs, spans = rows[other.arm], _spans(other)
+        is_part = bool((theirs <= mine).all()) and int(theirs.sum()) < int(mine.sum())
+        if is_part and other.efficient and own and spans and _alike(own, spans):
+            return True
+    return False
+
+
+def _peaks_of_sets(joint: JointArms) -> tuple[str, dict[str, list[float]]]:
+    """The metric of the peaks of arms, and each arm's readings: of one process that had all arms, or of a process each."""
+    trials = [trial for trial in joint.evidence.trials if trial.pass_ == "memory" and trial.arm in joint.names]
+    for name, group in ((EXACT, SHARED), *((name, "") for name in PEAKS)):
+        found: dict[str, list[float]] = defaultdict(list)
+        for trial in trials:
+            if trial.group == group and (value := trial.values.get(name)) is not None:
+                found[trial.arm].append(value)
+        if found:
+            return name, found
+    return PEAKS[-1], {}
 
 
 def _places(evidence: Evidence, toggle: str, first: str) -> Iterator[_Place]:
@@ -141,6 +198,11 @@ def _spans(point: FrontierPoint) -> tuple[Span, Span] | None:
         return None
     low, high = point.ratio_low or point.ratio, point.ratio_high or point.ratio
     return (low, high), (point.peak_low or point.peak, point.peak_high or point.peak)
+
+
+def _alike(one: tuple[Span, Span], other: tuple[Span, Span]) -> bool:
+    """Whether neither figure can be told apart."""
+    return all(mine[0] <= yours[1] and yours[0] <= mine[1] for mine, yours in zip(one, other, strict=True))
 
 
 def _beats(one: tuple[Span, Span], other: tuple[Span, Span]) -> bool:

@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from harness import compare, sequential, store, workload
+from harness.declaring import declared
 from harness.designs import CONFIRMATION, HOST_DOSE, PLACEBO, Design
 from harness.environment import environment
 from harness.errors import MeasureError, UsageError
@@ -101,6 +102,15 @@ def measure(
     """
     scenario = pair.head_scenario
     usable, skipped = usable_devices(devices, fake=scenario.model.adapter == "fake")
+    with declared(scenario, side_of(pair.head, scenario)):
+        return _measured(pair, limits, folder, usable, skipped, progress)
+
+
+def _measured(
+    pair: Pair, limits: Limits, folder: Path, usable: Sequence[str], skipped: Sequence[Finding], progress: Progress
+) -> tuple[Run, Confirmed]:
+    """Measure, and confirm what looks like a regression, once it is known what the toggles are."""
+    scenario = pair.head_scenario
     design, plan = _design(scenario, limits), _plan(scenario, limits, usable)
     journal = store.Journal(folder)
     journal.append("run", {

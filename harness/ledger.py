@@ -27,6 +27,7 @@ class Ledger:
     graded: bool = False
     not_applicable: frozenset[str] = frozenset()
     memory: set[tuple[str, int]] = field(default_factory=set)
+    shared_memory: set[tuple[str, int]] = field(default_factory=set)
     batches: int = 0
     places: Counter[str] = field(default_factory=Counter)
     broken_places: set[str] = field(default_factory=set)
@@ -41,7 +42,8 @@ class Ledger:
                 self.not_applicable = frozenset(event["not_applicable"])
                 self.deaths.pop(None, None)  # one that lives to be ready: those before it died of something else
             case "block" if event["pass_"] == "memory":
-                self.memory |= {(trial["arm"], event["block"]) for trial in event["trials"]}
+                done = self.shared_memory if event["group"] else self.memory
+                done |= {(trial["arm"], event["block"]) for trial in event["trials"]}
             case "block" if event["pass_"] == "micro":
                 self.batches = max(self.batches, event["block"] + 1)
             case "block" if event["phase"] == "timed":

@@ -137,6 +137,18 @@ def between_workers(noise: Noise) -> Between:
     return _Library(noise, []).between
 
 
+def spread_of_blocks(noise: Noise) -> float:
+    """The standard deviation of a block's log-ratio within a worker and stratum, robust to wild blocks (by the median)."""
+    deviations = [
+        abs(value - float(np.median(column)))
+        for worker in noise.workers
+        for pairs in worker.values()
+        for column in np.array(pairs).T
+        for value in column
+    ]
+    return 1.4826 * float(np.median(deviations))
+
+
 _Sizes = tuple[int, ...]
 """Blocks of each stratum that a worker has made, in the order of `Noise.weights`; at least one of each."""
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from rich.console import Console
 from rich.markup import escape
@@ -98,7 +98,7 @@ def _lines(outline: Outline, scenario: str) -> Iterator[str]:
     )
     yield f"  requests  {len(outline.kinds)} kind(s): {', '.join(filter(None, outline.kinds)) or 'all alike'}"
     yield f"  workers   {outline.workers} measure latency; {outline.processes} processes in all"
-    yield f"  looks     after {', '.join(units.seconds(look_s, 3) for look_s in outline.looks_s)} of measuring at most"
+    yield from _looks(outline)
     if outline.expected is None:
         yield "  not known here: how long a request and a start take, the size of a run, and what it can tell apart"
         yield f"            harness calibrate {scenario}, or harness plan {scenario} --pilot, which does so for 20 s"
@@ -106,8 +106,51 @@ def _lines(outline: Outline, scenario: str) -> Iterator[str]:
     yield from _expected(outline.expected)
     if outline.calibrated is not None:
         yield f"  {foresight_of(outline.calibrated)}"
+    if outline.main_effect is not None:
+        yield f"  the smallest main effect that is found in 95 % of runs is about {units.percent(outline.main_effect, 2)}"
     if outline.detection is not None:
         yield f"  {_detection(outline.detection)}"
+    if outline.advice:
+        yield f"  advice    {outline.advice}"
+
+
+def _looks(outline: Outline) -> Iterator[str]:
+    if outline.joint:
+        yield f"  looks     none: the {outline.joint} arms are of use only together, and are measured for the whole budget"
+        return
+    yield f"  looks     after {', '.join(units.seconds(look_s, 3) for look_s in outline.looks_s)} of measuring at most"
+
+
+def show_plan(outline: Outline, say: Callable[[str], None], scenario: str) -> None:
+    """Say before a run what it is going to measure, in a few lines."""
+    for line in _brief(outline, scenario):
+        say(line)
+
+
+def _brief(outline: Outline, scenario: str) -> Iterator[str]:
+    blocks = "; ".join(
+        f"{name} {len(arms)}{', each after an untimed request' if name == 'settled' else ''}"
+        for name, arms in outline.groups.items()
+    )
+    yield (
+        f"plan for {outline.device}: {len(outline.arms)} arms, controls included; arms in a block: {blocks}. "
+        f"{len(outline.pairs)} comparisons; {outline.workers} workers, up to {units.seconds(outline.budget_s, 3)} of measuring"
+    )
+    if outline.expected is None:
+        yield f"  how long a block takes and what can be found: harness calibrate {scenario} would say"
+        return
+    expected, (low, high) = outline.expected, outline.expected.measuring_s
+    fixed = expected.startup_s + expected.other_s
+    yield (
+        f"  about {units.significant(expected.rounds_per_worker, 2)} blocks for each worker; {units.seconds(low + fixed, 2)} to "
+        f"{units.seconds(high + fixed, 2)} in all"
+    )
+    if outline.main_effect is not None:
+        yield f"  smallest main effect that is found in 95 % of runs: about {units.percent(outline.main_effect, 2)}"
+    elif outline.calibrated is not None:
+        yield f"  {foresight_of(outline.calibrated)}"
+    if outline.advice:
+        yield f"  {outline.advice}"
 
 
 def _expected(expected: Expected) -> Iterator[str]:

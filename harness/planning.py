@@ -8,17 +8,19 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Literal
 
-from harness import calibrations, runner, sequential
+from harness import calibrations, designs, runner, sequential
 from harness.calibrate import SHARES
 from harness.calibrations import Calibration
 from harness.designs import CONTROLS, Design
-from harness.metrics import SITE, metric
-from harness.noise import between_workers
+from harness.metrics import EXACT, SITE, metric
+from harness.noise import POWER, between_workers, spread_of_blocks
 from harness.passes import first_cycle
 from harness.passes.examination import MAX_REQUESTS, MIN_REQUESTS
+from harness.passes.memory import SHARED_REPEATS
 from harness.results import Calibrated, Foresight
 from harness.rules import ERROR
 from harness.scenario import Scenario
+from harness.statistics import MIN_WORKERS
 
 EXAMINERS = 2
 """Workers of the examination pass."""
@@ -58,7 +60,11 @@ class Detection:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outline:
-    """The plan of one device, and what is known of it; `expected` and what follows are None without a calibration."""
+    """The plan of one device, and what is known of it; `expected` and what follows are None without a calibration.
+
+    `joint` is how many arms are of use only together. `main_effect` is the smallest main effect that such a design finds in
+    95 % of runs, and `advice` what to do where the budget is too small for its blocks; "" where it is not, or nothing is known.
+    """
 
     device: str
     arms: tuple[str, ...]
@@ -73,28 +79,40 @@ class Outline:
     expected: Expected | None
     calibrated: Calibrated | None
     detection: Detection | None
+    joint: int = 0
+    main_effect: float | None = None
+    advice: str = ""
 
 
 def outline(scenario: Scenario, device: str, known: Calibration | None, effect: float | None) -> Outline:
     """The plan of a scenario on one device; with `effect`, a share, also what budget finds it."""
     design, measure = runner.design_of(scenario, device), scenario.measure
-    foresights = () if known is None else _foresights(known, scenario, design)
+    expected = None
+    foresights = () if known is None or effect is None else _foresights(known, scenario, design)
     calibrated = None if known is None else calibrations.applied(known, scenario, design)
+    if known is not None and calibrated is not None:
+        expected = _expected(known, scenario, design, calibrated)
+    kinds = runner.plan_of(scenario, [device]).strata
     return Outline(
         device=device,
         arms=tuple(arm.name for arm in design.arms),
         groups=design.groups,
         pairs=design.pairs,
-        kinds=runner.plan_of(scenario, [device]).strata,
+        kinds=kinds,
         workers=measure.workers,
         processes=_latency_and_places(scenario) + EXAMINERS + _memory_processes(scenario, design),
         budget_s=measure.budget_s,
         margin=measure.margin_of("latency"),
-        looks_s=tuple(share * measure.budget_s for share in sequential.LOOKS),
-        expected=None if known is None or calibrated is None else _expected(known, scenario, design, calibrated),
+        looks_s=() if design.joint else tuple(share * measure.budget_s for share in sequential.LOOKS),
+        expected=expected,
         calibrated=calibrated,
         detection=None if known is None or effect is None else detection(
             effect, foresights, between_workers(known.noise).estimate),
+        joint=len(design.joint),
+        main_effect=None if known is None or expected is None else _main_effect(
+            known, scenario, design, expected.rounds_per_worker),
+        advice="" if expected is None else designs.advice(
+            scenario.design, len(scenario.optimizations), rounds=expected.rounds_per_worker, kinds=len(kinds)),
     )  # fmt: skip
 
 
@@ -110,7 +128,26 @@ def _latency_and_places(scenario: Scenario) -> int:
 def _memory_processes(scenario: Scenario, design: Design) -> int:
     if not any(metric(name).is_memory for name in scenario.measure.metrics):
         return 0
-    return (len(_plain(design)) + 1) * scenario.measure.memory_repeats
+    several = {arm.name for arm in design.arms if arm.role == "combination"} if design.joint else set()
+    shared = SHARED_REPEATS if design.joint and EXACT in scenario.measure.metrics else 0
+    return (len(set(_plain(design)) - several) + 1) * scenario.measure.memory_repeats + shared
+
+
+def _main_effect(known: Calibration, scenario: Scenario, design: Design, rounds: float) -> float | None:
+    """The smallest main effect of a factorial or a fraction that is found in 95 % of runs, by the calibration's noise.
+
+    The difference of two arms in a worker has the variance between workers, and that of a block over its blocks; a main
+    effect over n arms has 2 / n of it. The margin, and Student's t at the level of one of the toggles, come on top.
+    """
+    from scipy import special
+
+    workers, count = scenario.measure.workers, len(scenario.optimizations)
+    if scenario.design not in ("factorial", "fractional") or workers < MIN_WORKERS:
+        return None
+    between, within = between_workers(known.noise).estimate, spread_of_blocks(known.noise)
+    variance = (between**2 + within**2 / max(1.0, rounds)) * 2 / len(design.joint)
+    quantiles = sum(float(special.stdtrit(workers - 1, level)) for level in (1 - ERROR / (2 * count), POWER))
+    return math.expm1(math.log1p(scenario.measure.margin_of("latency")) + quantiles * math.sqrt(variance / workers))
 
 
 def _plain(design: Design) -> list[str]:

@@ -144,9 +144,11 @@ def _traces(device: str, found: Sequence[Taken], folder: Path) -> tuple[list[Pro
             "counts": _put(folder, f"{name}.operators.json", json.dumps(taken.told, indent=1)),
             "operators": _put(folder, f"{name}.html", _operators(device, None, taken)[0]),
         }
+        alone = operators.traced(None, (taken.arm.name, taken.told))
         entries.append(Profiled(
             device=device, arm=taken.arm.name, kind="torch", processes=len(taken.told),
             requests=sum(told["requests"] for told in taken.told), files=files,
+            launches=None if alone.waits_after is None else alone.launches_after, waits=alone.waits_after,
         ))  # fmt: skip
         if taken.arm.role == "none":
             before = taken

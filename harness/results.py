@@ -11,8 +11,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-SCHEMA_VERSION = 2
-"""1: the first. 2: `Contrast.stratum`, so that several contrasts are about one arm and metric."""
+SCHEMA_VERSION = 3
+"""1: the first. 2: `Contrast.stratum`, so that several contrasts are about one arm and metric. 3: `Run.attribution`, and arms
+of several toggles (role "combination")."""
 
 State = bool | Mapping[str, Any]
 """A toggle's state in an arm: False = before, True = after with its defaults, a mapping = after with these parameters."""
@@ -45,7 +46,7 @@ def at_once(concurrency: int) -> str:
     return "alone" if concurrency == 1 else f"{concurrency} at once"
 
 
-ArmRole = Literal["none", "toggle", "all", "placebo", "dose", "uninstrumented"]
+ArmRole = Literal["none", "toggle", "combination", "all", "placebo", "dose", "uninstrumented"]
 Isolation = Literal["request", "settled"]
 Pass = Literal["latency", "memory", "equivalence", "micro", "profile"]
 Verdict = Literal[
@@ -59,7 +60,10 @@ Grade = Literal["bitwise", "tolerance", "spectral", "words", "changed"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Arm:
-    """One full assignment of the scenario's toggles. `toggle` names the one that differs, for role "toggle"."""
+    """One full assignment of the scenario's toggles. `toggle` names the one that differs, for role "toggle".
+
+    Role "combination" has several on, and not all of them.
+    """
 
     name: str
     role: ArmRole
@@ -308,6 +312,190 @@ class FrontierPoint:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class CacheHeld:
+    """What the cache of a toggle held on `arm` after the untimed requests of the examination: entries, and their bytes."""
+
+    device: str
+    optimization: str
+    arm: str
+    entries: int
+    size_bytes: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AtHitRate:
+    """What a cache changes of a request at a hit rate from 0 to 1, on average, in seconds after - before."""
+
+    rate: float
+    change_s: float
+    low_s: float | None
+    high_s: float | None
+
+
+CacheWarning = Literal["only hits", "one speaker"]
+"""Why a cache looks better in a workload than it is in life: no request misses it; all of them are by the same speaker."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CacheEffect:
+    """A toggle that is a cache, told apart by whether requests find their entry (docs/caches.md).
+
+    `misses` is as its file declares. `stated_rate` is the hit rate of the workload, once pipelines are warm. `at` are the changes
+    at the rates that the workload lets one tell, in order: where requests of both kinds were measured, from 0 to 1 with the stated
+    one among them; else the one rate at which all were. `before_s` is what a request takes without the toggle. From the rate
+    `break_even` on the cache helps, None where no rate from 0 to 1 parts a loss from a gain; between `break_even_low` and
+    `break_even_high`, None where there is no such rate, the interval of the change holds 0. `entries` and `entry_bytes` were
+    counted, the latter is the mean; `grows` says that nothing limits how many there are. `reason` says why there are no figures.
+    """
+
+    device: str
+    optimization: str
+    reference_arm: str
+    arm: str
+    misses: str
+    grows: bool
+    stated_rate: float
+    before_s: float | None = None
+    at: tuple[AtHitRate, ...] = ()
+    break_even: float | None = None
+    break_even_low: float | None = None
+    break_even_high: float | None = None
+    level: float = 0.95
+    blocks: int = 0
+    workers: int = 0
+    entries: int | None = None
+    entry_bytes: float | None = None
+    warnings: tuple[CacheWarning, ...] = ()
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TotalLog:
+    """The natural log of the ratio of all toggles to none in one metric: what the shares of that metric add up to."""
+
+    metric: str
+    device: str
+    value: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Share:
+    """A toggle's share of the change from none to all, as a log-ratio; shares of a metric add up to its `TotalLog`.
+
+    `low` and `high` are the ends of its interval: those of all toggles of a metric hold together with 95 %.
+    """
+
+    optimization: str
+    metric: str
+    device: str
+    share_log: float
+    low: float | None
+    high: float | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MainEffect:
+    """What a toggle changes on average over all settings of the others, as a ratio after / before.
+
+    The intervals of all toggles of a metric hold together with 95 %. `level` is that of this one, `error` the smallest error
+    at which its verdict would stand.
+    """
+
+    optimization: str
+    metric: str
+    device: str
+    ratio: float
+    ratio_low: float | None
+    ratio_high: float | None
+    margin: float
+    verdict: Verdict
+    level: float
+    error: float
+
+
+Joint = Literal["reinforce", "hinder", "independent", "inconclusive"]
+"""Two toggles together give more than the product of their gains, less than it, the product within the margin, or it is not
+known."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Interaction:
+    """How much more (or less) two toggles change together than the product of their changes, as a ratio.
+
+    1 means that they multiply. Intervals of all pairs of a metric hold together with 95 %. `aliases` are the other pairs
+    that a fractional design cannot tell from this one: the figure is then the product of all of theirs, and so is the verdict.
+    """
+
+    a: str
+    b: str
+    metric: str
+    device: str
+    ratio: float
+    ratio_low: float | None
+    ratio_high: float | None
+    margin: float
+    verdict: Joint
+    level: float
+    error: float
+    aliases: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Step:
+    """A toggle turned on after those before it (`place` counts from 1), and what that changes, as a ratio with its interval.
+
+    Steps go from none to all. `so_far_log` is the log-ratio to none with this toggle on.
+    """
+
+    place: int
+    optimization: str
+    metric: str
+    device: str
+    ratio: float
+    ratio_low: float | None
+    ratio_high: float | None
+    so_far_log: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SmallestSet:
+    """The fewest toggles, of the sets that were measured, that keep `wanted` of the gain of all; `kept` is what they keep.
+
+    The gain is counted in log-ratios. `low` and `high` are the 95 % interval of `kept`, for this set by itself.
+    """
+
+    optimizations: tuple[str, ...]
+    metric: str
+    device: str
+    arm: str
+    wanted: float
+    kept: float
+    low: float | None
+    high: float | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Attribution:
+    """What each toggle has of the change from none to all, and how they act together. Empty where the design cannot say.
+
+    `method` says how shares were estimated, `steps_by` in which order steps go and why, `generators` are those of a fraction,
+    and `claims` is how many claims were judged together, so that few of those that stand are false.
+    """
+
+    design: str = ""
+    method: str = ""
+    steps_by: str = ""
+    generators: tuple[str, ...] = ()
+    total_log: tuple[TotalLog, ...] = ()
+    shares: tuple[Share, ...] = ()
+    effects: tuple[MainEffect, ...] = ()
+    interactions: tuple[Interaction, ...] = ()
+    steps: tuple[Step, ...] = ()
+    smallest: tuple[SmallestSet, ...] = ()
+    claims: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ArmSummary:
     """One arm on one device: its toggles, and per metric p50, p95, p99 and `count` of its own trials.
 
@@ -378,6 +566,106 @@ class Calibrated:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Repeated:
+    """One figure, measured again and again: the best, the median and the worst of so many, in the figure's unit."""
+
+    best: float
+    median: float
+    worst: float
+    repeats: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bandwidth:
+    """Bytes a second through blocks of one size: copied (read and written bytes counted) and only read."""
+
+    block_bytes: int
+    copy: Repeated
+    read: Repeated
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ceilings:
+    """What one device of one machine can do at most, as `harness limits` found it, with so many threads on the CPU.
+
+    `rates` are operations a second of matrix products by precision ("float32", "tf32", "bfloat16" and so on). `call` is
+    seconds of the host for one small operation of PyTorch; `launch` seconds of the device for one small kernel in a full
+    queue, None on the CPU. `digest` is the machine's fingerprint, `machine` the same in words.
+    """
+
+    digest: str
+    machine: str
+    device: str
+    made: str
+    threads: int
+    bandwidths: tuple[Bandwidth, ...]
+    rates: Mapping[str, Repeated]
+    call: Repeated
+    launch: Repeated | None = None
+    versions: Mapping[str, str | None] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PartWork:
+    """What a part of a stage declares for one request: calls, operations, and bytes of parameters, state and data.
+
+    `working_bytes` is what one call needs at hand: its parameters and its state. `on_host` says that it runs on the CPU
+    whatever the device.
+    """
+
+    part: str
+    on_host: bool
+    precision: str
+    calls: float
+    matrix: float
+    convolution: float
+    parameter_bytes: float
+    state_bytes: float
+    data_bytes: float
+    working_bytes: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StageWork:
+    """What a stage did in one untimed request of an arm: its parts, and the operations of PyTorch that the host asked for.
+
+    `operations` leaves out views, which compute nothing.
+    """
+
+    device: str
+    arm: str
+    request: str
+    stratum: str
+    stage: str
+    operations: int
+    parts: tuple[PartWork, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Floor:
+    """The least time of a stage in an arm, beside the time that it took; seconds of a request, the mean over `strata`.
+
+    `memory_s`, `arithmetic_s` and `calls_s` are what each ceiling alone asks for, `floor_s` the least that all allow, and
+    `hardware_s` that without the host's calls, which other code of the same arithmetic need not make. `binds` names the
+    ceiling that asks for most. None where it was not measured.
+    """
+
+    device: str
+    arm: str
+    stage: str
+    strata: tuple[str, ...]
+    measured_s: float
+    floor_s: float
+    hardware_s: float
+    memory_s: float
+    arithmetic_s: float
+    calls_s: float
+    operations: float
+    binds: Literal["memory", "arithmetic", "calls"]
+    not_counted: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
     """What was planned for each device: the arms, which of them share a block, and the pairs to compare.
 
@@ -389,6 +677,7 @@ class Plan:
     `limits` are those of a gate, none in other runs: for each gated assignment of the toggles ("none", "all" or a toggle, as
     its contrasts are named) the largest loss in each metric that still passes, as a fraction.
     `dose` is the length of a dose as a share of the reference's latency; None in runs from before it was kept.
+    `joint` are arms that are of use only together, `orders` the sampled orders in which toggles are turned on (`designs`).
     """
 
     devices: tuple[str, ...]
@@ -406,6 +695,8 @@ class Plan:
     looks: tuple[float, ...] = ()
     limits: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     dose: float | None = None
+    joint: tuple[str, ...] = ()
+    orders: tuple[tuple[str, ...], ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -427,10 +718,16 @@ class Run:
     contrasts: tuple[Contrast, ...] = ()
     arms: tuple[ArmSummary, ...] = ()
     frontier: tuple[FrontierPoint, ...] = ()
+    attribution: Attribution = Attribution()
     expectations: tuple[Expectation, ...] = ()
+    held: tuple[CacheHeld, ...] = ()
+    caches: tuple[CacheEffect, ...] = ()
     conditions: tuple[Conditions, ...] = ()
     memory_courses: tuple[MemoryCourse, ...] = ()
     looks: tuple[Look, ...] = ()
     calibrations: tuple[Calibrated, ...] = ()
+    ceilings: tuple[Ceilings, ...] = ()
+    work: tuple[StageWork, ...] = ()
+    floors: tuple[Floor, ...] = ()
     unavailable: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     timing: Mapping[str, Any] = field(default_factory=dict)

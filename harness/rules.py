@@ -115,11 +115,15 @@ def left_open(low: float, high: float, margin: float) -> float:
     return max(below - low, high - above, 0.0)
 
 
-def placebo_of_processes(low: float, high: float) -> Placebo:
-    """Whether two processes of identical code were not told apart: the rule of a gate (docs/decisions/0014)."""
+def placebo_not_told_apart(low: float, high: float, of: str) -> Placebo:
+    """Whether two of identical code were not told apart, `of` being "processes" or "arms".
+
+    The rule of a gate (docs/decisions/0014) and of joint designs (0025), whose verdicts rest on intervals that are narrow, or
+    are none.
+    """
     if low > 0 or high < 0:
         return Placebo(passed=False, reason=_told_apart(low, high))
-    return Placebo(passed=True, reason=f"two processes of identical code were not told apart: {_percent(low, high)}")
+    return Placebo(passed=True, reason=f"two {of} of identical code were not told apart: {_percent(low, high)}")
 
 
 def dose(low_s: float, high_s: float, given_s: float) -> tuple[bool, str]:

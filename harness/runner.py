@@ -10,17 +10,20 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from harness import adapters, calibrations, compare, interpreter, sequential, store, workload
+from harness import adapters, calibrations, ceilings, compare, interpreter, plugins, sequential, store, workload
+from harness.declaring import declared
 from harness.designs import Design, Toggle, design
 from harness.environment import differences, environment, gpus
 from harness.errors import CalibrationError, CheckpointError, NothingMeasuredError, UsageError
 from harness.ledger import Ledger
 from harness.optimizations import named
+from harness.optimizations.declared import Declared, card_of
 from harness.passes import examination_pass, first_cycle, latency_pass, memory_pass, micro_pass
 from harness.processes import Side, worker_environment
-from harness.results import Arm, Calibrated, Finding, Plan, Run
+from harness.results import Arm, Calibrated, Ceilings, Finding, Plan, Run
 from harness.rules import DOSE_IN_MARGINS
 from harness.scenario import Scenario
+from harness.scenario import Toggle as ToggleStates
 from harness.session import DeviceFailedError, Progress, Session, TimeIsUpError, alone_of
 
 PASSES = (examination_pass, latency_pass, micro_pass, memory_pass)
@@ -42,6 +45,18 @@ def run(
     """
     usable, skipped = usable_devices(devices, fake=scenario.model.adapter == "fake")
     check_model(scenario)
+    if warning := _warning(scenario):
+        progress.note(warning)
+    with declared(scenario, side):
+        return _begin(scenario, folder, usable, skipped, progress, limit_s, dose, known, side, revisions)
+
+
+def _begin(
+    scenario: Scenario, folder: Path, usable: Sequence[str], skipped: Sequence[Finding], progress: Progress,
+    limit_s: float | None, dose: float | None, known: calibrations.Shelf | None, side: Side | None,
+    revisions: Mapping[str, Any] | None,
+) -> Run:  # fmt: skip
+    """Write what is going to be measured, and measure it."""
     journal = store.Journal(folder)
     plan = plan_of(scenario, usable, dose)
     around = here(scenario)
@@ -51,7 +66,10 @@ def run(
         "environment": {**around, **({"revisions": revisions} if revisions else {})},
         "plan": asdict(plan),
         "calibrations": [asdict(found) for found in _calibrations(scenario, usable, around, known, progress)],
-        "optimizations": {name: _card(name) for name in scenario.optimizations} if plan.pairs else {},
+        "ceilings": [asdict(found) for found in _ceilings(usable, around, known, progress)],
+        "optimizations": {name: _card(name, toggle) for name, toggle in scenario.optimizations.items()}
+        if plan.pairs
+        else {},
         "timing": {"started": _now(), "command": shlex.join(["harness", *sys.argv[1:]])},
     }
     journal.append("run", run_event)
@@ -82,7 +100,8 @@ def resume(folder: Path, progress: Progress, limit_s: float | None = None) -> Ru
         message = f"This run was resumed where not everything was as before: {'; '.join(changed)}."
         journal.append("finding", asdict(Finding(kind="resumed", device="", message=message)))
         progress.note(message)
-    return _measure(scenario, stored.plan, journal, progress, limit_s)
+    with declared(scenario):
+        return _measure(scenario, stored.plan, journal, progress, limit_s)
 
 
 def here(scenario: Scenario) -> dict[str, Any]:
@@ -93,19 +112,30 @@ def here(scenario: Scenario) -> dict[str, Any]:
 def check_model(scenario: Scenario) -> None:
     """Refuse a model that can be seen to be unusable before anything is started, and an interpreter that cannot run it.
 
-    Raises ScenarioError, or UsageError.
+    The adapter of a package is its code, and asked in a child process (`declaring`). Raises ScenarioError, or UsageError.
     """
+    if scenario.model.adapter not in adapters.ADAPTERS:
+        return
     try:
         adapters.adapter(scenario.model.adapter).check(scenario.options())
     except CheckpointError as error:
         raise scenario.error(str(error), ("model", "weights")) from None
     alone, adapter = alone_of(scenario), adapters.portable(scenario.model.adapter)
+    if alone is not None and plugins.preparation(scenario.as_data()) is not None:
+        message = f"the adapter {scenario.model.adapter} runs without this project, which toggles of plug-ins need; leave them out"
+        raise scenario.error(message, ("plugins",) if scenario.plugins else ("optimizations",))
     if alone is not None and alone.python is not None and adapter is not None:
         try:
             environment = worker_environment(scenario.measure.threads, foreign=True)
             interpreter.check(alone.python, adapter.needs, environment)
         except UsageError as error:
             raise scenario.error(str(error), ("model", "python")) from None
+
+
+def _warning(scenario: Scenario) -> str:
+    """What is said before code runs that is not ours."""
+    named_code = plugins.preparation(scenario.as_data()) is not None
+    return adapters.warning(scenario.model.adapter) or (plugins.WARNING if named_code else "")
 
 
 def usable_devices(wanted: Sequence[str], *, fake: bool) -> tuple[tuple[str, ...], list[Finding]]:
@@ -213,8 +243,10 @@ def plan_of(scenario: Scenario, devices: Sequence[str], dose: float | None = Non
         workers=measure.workers,
         budget_s=measure.budget_s,
         margin={name: measure.margin_of(name) for name in dict.fromkeys(("latency", *measure.metrics))},
-        looks=sequential.LOOKS,
+        looks=() if widest.joint else sequential.LOOKS,
         dose=DOSE_IN_MARGINS * measure.margin_of("latency") if dose is None else dose,
+        joint=widest.joint,
+        orders=widest.orders,
     )
 
 
@@ -241,6 +273,21 @@ def _calibrations(
             progress.note(str(error))
 
 
+def _ceilings(
+    devices: Sequence[str], around: Mapping[str, Any], known: calibrations.Shelf | None, progress: Progress
+) -> Iterator[Ceilings]:
+    """What is known of the limits of the devices, and of the host, on which parts of a model run whatever the device."""
+    if known is None:
+        return
+    for device in dict.fromkeys((*devices, "cpu")):
+        try:
+            found = ceilings.shelf(known.folder).find(around, device)
+            if found is not None:
+                yield found
+        except CalibrationError as error:
+            progress.note(str(error))
+
+
 def _is_anything_measured(run: Run) -> bool:
     """Whether something can be compared; where nothing is to be, whether anything was timed."""
     if not run.plan.pairs:
@@ -248,21 +295,12 @@ def _is_anything_measured(run: Run) -> bool:
     return any(contrast.ratio is not None for contrast in run.contrasts)
 
 
-def _card(name: str) -> dict[str, Any]:
+def _card(name: str, toggle: ToggleStates) -> dict[str, Any]:
     """What the report says of a toggle, taken from its file."""
-    toggle = named(name)
-    return {
-        "title": toggle.title,
-        "doc": toggle.doc,
-        "sites": list(toggle.sites),
-        "before_source": toggle.source("before"),
-        "after_source": toggle.source("after"),
-        "witness_unit": toggle.witness.unit,
-        "check": {"grade": toggle.check.grade, "bound": toggle.check.bound, "reason": toggle.check.reason},
-        "isolation": toggle.isolation,
-        "seed_section": toggle.seed_section,
-        "parameters": toggle.parameters,
-    }
+    known = named(name)
+    if isinstance(known, Declared):
+        return dict(known.card)
+    return card_of(known, [{} if isinstance(state, bool) else state for state in (toggle.before, *toggle.afters)])
 
 
 def _seed(scenario: Scenario) -> int:

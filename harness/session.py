@@ -15,7 +15,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
-from harness import adapters, workload
+from harness import adapters, plugins, sequential, workload
 from harness.adapters.base import SHARED
 from harness.designs import CONTROLS, Design
 from harness.errors import MeasureError, UsageError, WorkerError
@@ -86,6 +86,11 @@ class Session:
         Requests at the same moment may take as long as one after the other.
         """
         return 2 * self.scenario.measure.time_limit_s * max(self.scenario.workload.concurrency)
+
+    @property
+    def looks(self) -> tuple[float, ...]:
+        """Shares of the budget at which the run looks; none where no arm can drop out of the blocks (decision 25)."""
+        return () if self.design.joint else sequential.LOOKS
 
     @property
     def fake(self) -> bool:
@@ -177,6 +182,7 @@ class Session:
             "core": None,
             "vram_limit_bytes": self.scenario.measure.vram_limit_bytes,
             "target": adapters.target(scenario.model.adapter),
+            "prepared": plugins.preparation(scenario.as_data()),
             "options": scenario.options(),
             "device": self.device,
             "arms": [asdict(arm) for arm in self.design.arms],

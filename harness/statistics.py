@@ -97,16 +97,7 @@ def joint_effects(
     stands alone and takes nothing from the others. Arms that no worker measured completely are absent from the answer, and
     workers that were broken off early (`BROKEN_OFF`) count for none.
     """
-    kept = _whole_workers(arms.values())
-    estimates = {
-        arm: {
-            worker: value
-            for worker, strata in differences.items()
-            if worker in kept and (value := location(strata, weights)) is not None
-        }
-        for arm, differences in arms.items()
-    }
-    estimates = {arm: values for arm, values in estimates.items() if values}
+    estimates = worker_locations(arms, weights)
     most = max(map(len, estimates.values()), default=0)
     workers = sorted(next((values for values in estimates.values() if len(values) == most), ()))
     complete = [arm for arm, values in estimates.items() if all(worker in values for worker in workers)]
@@ -116,6 +107,34 @@ def joint_effects(
         arm: _effect(list(values.values()), judged.get(arm), _count(arms[arm], values), level)
         for arm, values in estimates.items()
     }
+
+
+def worker_locations(arms: Mapping[str, Differences], weights: Mapping[str, float]) -> dict[str, dict[int, float]]:
+    """Each arm's location in each worker that measured every stratum of `weights`; arms without any are absent.
+
+    Workers that were broken off early (`BROKEN_OFF`) count for none.
+    """
+    kept = _whole_workers(arms.values())
+    estimates = {
+        arm: {
+            worker: value
+            for worker, strata in differences.items()
+            if worker in kept and (value := location(strata, weights)) is not None
+        }
+        for arm, differences in arms.items()
+    }
+    return {arm: values for arm, values in estimates.items() if values}
+
+
+def effects_of(values: NDArray[np.float64], *, blocks: int, level: float = 0.95) -> list[Effect]:
+    """Effects of quantities of which each worker gives one value, as [workers, quantities].
+
+    By the rule of `joint_effects`: with few workers the noise of the quantities is pooled, which takes them to be alike.
+    """
+    found = spreads(values)
+    return [
+        _effect(list(column), found[place] if found else None, blocks, level) for place, column in enumerate(values.T)
+    ]
 
 
 def _whole_workers(arms: Iterable[Differences]) -> set[int]:

@@ -13,8 +13,6 @@ import secrets
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
-from itertools import groupby
-from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +22,7 @@ from harness.errors import RunFileError
 from harness.metrics import metric
 from harness.results import (
     SCHEMA_VERSION,
+    CacheHeld,
     Conditions,
     Equivalence,
     Failure,
@@ -31,6 +30,7 @@ from harness.results import (
     Look,
     MemoryCourse,
     Run,
+    StageWork,
     Trial,
     WitnessCount,
 )
@@ -136,12 +136,14 @@ class _Reading:
         self.run: Run | None = None
         self.trials: list[Trial] = []
         self.items: dict[str, list[Any]] = {kind: [] for kind in _ITEMS}
+        self.held: list[CacheHeld] = []
         self.unavailable: dict[str, Any] = {}
         self.environment: dict[str, Any] = {"devices": {}}
         self.not_applicable: dict[str, str] = {}
         self.already_present: dict[str, str] = {}
         self.timing: dict[str, Any] = {"measured_s": {}, "startup_s": 0.0}
         self.complete = False
+        self.work: list[StageWork] = []
 
     def note(self, kind: str, event: dict[str, Any]) -> None:
         if kind in _ITEMS:
@@ -165,6 +167,8 @@ class _Reading:
         elif kind == "examined":
             common = {"device": event["device"], "arm": event["arm"]}
             self.items["witness"] += [WitnessCount(**common, **_counts(count)) for count in event["witnesses"]]
+            self.held += [CacheHeld(**common, **held) for held in event.get("held", ())]
+            self.work += [_WORK.validate_python({**common, **told}) for told in event.get("work", ())]
         elif kind == "complete":
             self.complete = True
             self.timing["finished"] = event["finished"]
@@ -179,6 +183,8 @@ class _Reading:
             unavailable=self.unavailable,
             timing=self.timing,
             trials=tuple(self.trials),
+            held=tuple(self.held),
+            work=tuple(self.work),
             **lists,
         )
 
@@ -268,18 +274,29 @@ def files(folder: Path) -> dict[str, int]:
 
 
 def _read_samples(path: Path) -> Iterator[Trial]:
+    """Rows of one trial stand together; what is the same in all of them is taken from the first."""
+    import numpy as np
     import pandas as pd
 
     frame = pd.read_parquet(path)
-    names = [*_TRIAL_COLUMNS, "metric", "value"]
-    columns = [frame[name].astype(object).where(frame[name].notna(), None).tolist() for name in names]
-    for _, group in groupby(zip(frame["trial"].tolist(), *columns, strict=True), key=itemgetter(0)):
-        rows = list(group)
-        fields = dict(zip(_TRIAL_COLUMNS, rows[0][1:-2], strict=True))
-        yield Trial(**fields, values={row[-2]: row[-1] for row in rows})
+    numbers = frame["trial"].to_numpy()
+    starts = np.flatnonzero(np.append(True, numbers[1:] != numbers[:-1])) if len(numbers) else np.empty(0, dtype=int)
+    heads = frame.iloc[starts]
+    columns = [_plain(heads[name]) for name in _TRIAL_COLUMNS]
+    metrics, values = _plain(frame["metric"]), _plain(frame["value"])
+    ends = [*starts[1:].tolist(), len(numbers)][: len(starts)]
+    for start, end, *fields in zip(starts.tolist(), ends, *columns, strict=True):
+        yield Trial(**dict(zip(_TRIAL_COLUMNS, fields, strict=True)),
+                    values=dict(zip(metrics[start:end], values[start:end], strict=True)))  # fmt: skip
+
+
+def _plain(column: Any) -> list[Any]:
+    """A column of a frame as Python's own values, None where there is none."""
+    return list(column.astype(object).where(column.notna(), None).tolist())
 
 
 _RUN = TypeAdapter(Run)
+_WORK = TypeAdapter(StageWork)
 _ITEMS: Mapping[str, tuple[str, TypeAdapter[Any]]] = {
     "witness": ("witnesses", TypeAdapter(WitnessCount)),
     "equivalence": ("equivalences", TypeAdapter(Equivalence)),

@@ -19,6 +19,21 @@ size, significant, count = sizes.size, sizes.significant, sizes.count
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Phrases:
+    """How a language puts a change: patterns with {amount}, {factor}, {word}, {low} and {high}."""
+
+    changed: str = "{amount} {word}"
+    times: str = f"{{factor}}{SPACE}times"
+    none: str = "no change"
+    under: str = "under {amount}"
+    between: str = "{low} to {high}"
+    exact: str = "exact"
+
+
+ENGLISH = Phrases()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Direction:
     """The two words of a change: what a ratio below 1 and one above 1 are called.
 
@@ -28,6 +43,7 @@ class Direction:
     below: str
     above: str
     factors: bool = False
+    phrases: Phrases = ENGLISH
 
 
 TIME = Direction(below="faster", above="slower", factors=True)
@@ -35,6 +51,7 @@ MEMORY = Direction(below="less", above="more")
 RATE = Direction(below="lower", above="higher", factors=True)
 
 _TIMES = ((1.0, "s"), (1e-3, "ms"), (1e-6, "\u00b5s"), (1e-9, "ns"))
+_PREFIXES = ((1e15, "P"), (1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k"))
 _SUPERSCRIPT = str.maketrans("-0123456789", "\u207b\u2070\u00b9\u00b2\u00b3\u2074\u2075\u2076\u2077\u2078\u2079")
 SUFFIXES = {"_bytes": "B", "_s": "s", "_hz": "Hz", "_mhz": "MHz", "_w": "W", "_c": "\u00b0C"}
 """Endings of names that say a unit, with the unit."""
@@ -99,6 +116,12 @@ def quantity(value: float | None, unit: str) -> str:
             return f"{significant(value, 4)}{SPACE}{unit}"
 
 
+def scaled(value: float, unit: str, digits: int = 3) -> str:
+    """A rate with a decimal prefix: (3.04e12, "B/s") -> "3.04 TB/s"."""
+    scale, prefix = next((pair for pair in _PREFIXES if abs(value) >= pair[0] * (1 - 0.5 * 10**-digits)), (1.0, ""))
+    return f"{significant(value / scale, digits)}{SPACE}{prefix}{unit}"
+
+
 def percent(fraction: float | None, decimals: int | None = None) -> str:
     """A share: 0.123 -> "12.3 %". Small ones keep their first digit: 0.000002 -> "0.0002 %"."""
     if fraction is None:
@@ -127,11 +150,12 @@ def change(ratio: float | None, direction: Direction, decimals: int | None = Non
     if ratio is None:
         return NOT_MEASURED
     if ratio == 1:
-        return "no change"
+        return direction.phrases.none
     magnitude = _magnitude(ratio, direction, decimals)
     if not magnitude.strip(f"0.%{SPACE}"):
-        magnitude = f"under {_percent_digits(10.0 ** -(decimals or 0), decimals)}{SPACE}%"
-    return f"{magnitude} {_word(ratio, direction)}"
+        amount = f"{_percent_digits(10.0 ** -(decimals or 0), decimals)}{SPACE}%"
+        magnitude = direction.phrases.under.format(amount=amount)
+    return direction.phrases.changed.format(amount=magnitude, word=_word(ratio, direction))
 
 
 def interval(low: float | None, high: float | None, direction: Direction, *, word: bool = True) -> str:
@@ -143,18 +167,19 @@ def interval(low: float | None, high: float | None, direction: Direction, *, wor
     if low is None or high is None:
         return DASH
     if low == high:
-        return "exact"
+        return direction.phrases.exact
     decimals = interval_decimals(low, high)
     one_side = (low < 1) == (high < 1) and 1 not in (low, high)
     if not one_side:
-        return f"{change(low, direction, decimals)} to {change(high, direction, decimals)}"
+        ends = (change(end, direction, decimals) for end in (low, high))
+        return direction.phrases.between.format(**dict(zip(("low", "high"), ends, strict=True)))
     small, large = (high, low) if high < 1 else (low, high)
     first, last = _magnitude(small, direction, decimals), _magnitude(large, direction, decimals)
     unit = last.partition(SPACE)[2]
     if first.partition(SPACE)[2] == unit:
         first = first.partition(SPACE)[0]
-    suffix = f" {_word(small, direction)}" if word else ""
-    return f"{first} to {last}{suffix}"
+    both = direction.phrases.between.format(low=first, high=last)
+    return direction.phrases.changed.format(amount=both, word=_word(small, direction)) if word else both
 
 
 def interval_decimals(low: float | None, high: float | None) -> int | None:
@@ -172,7 +197,7 @@ def _word(ratio: float, direction: Direction) -> str:
 def _magnitude(ratio: float, direction: Direction, decimals: int | None) -> str:
     factor = max(ratio, 1 / ratio) if ratio > 0 else math.inf
     if direction.factors and 2 <= factor < math.inf:  # noqa: PLR2004  # from twice on, a factor reads better than per cent
-        return f"{factor:.1f}{SPACE}times"
+        return direction.phrases.times.format(factor=f"{factor:.1f}")
     return percent(abs(ratio - 1), decimals)
 
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from harness import workload
 from harness.scenario import Scenario
-from harness.worker.requests import Request, Speaker
+from harness.worker.requests import NOBODY, Request, Speaker
 
 _AS_IT_IS = ("PCM_16", "FLOAT")
 """Kinds of WAV file that `worker.audio` reads."""
@@ -78,7 +78,7 @@ class Wire:
         }
 
     def _audio(self, recording: Path) -> Path:
-        if self._prompts is None:
+        if self._prompts is None or recording == NOBODY.audio:
             return recording
         if recording not in self._handed_over:
             self._handed_over[recording] = handed_over(recording, self._prompts)

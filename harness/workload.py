@@ -24,7 +24,7 @@ from harness.results import at_once as named_at_once
 from harness.scenario import Recording, Scenario
 from harness.scenario.scalars import BUILTIN
 from harness.scenario.texts import TEXTS
-from harness.worker.requests import Mode, Request, Speaker
+from harness.worker.requests import NOBODY, Mode, Request, Speaker
 
 LANES = 3
 """Groups of arms that a design has at most, and warm-up; each has its own new speakers, because arms stand in several."""
@@ -116,7 +116,7 @@ class _Plan:
 
 @lru_cache(maxsize=8)
 def _plan(scenario: Scenario) -> _Plan:
-    prompts = tuple(_prompts(scenario))
+    prompts = tuple(_prompts(scenario)) or (NOBODY,)
     count = scenario.workload.speaker_count
     extra = [_excerpt(prompts, number) for number in range(count - len(prompts))]
     known = (*prompts[:count], *extra)
@@ -177,7 +177,8 @@ class _Kind:
 
     @property
     def stratum(self) -> str:
-        return " ".join(filter(None, (self.label, self.mode, "stream" if self.stream else "")))
+        mode = "" if self.mode == "call" else self.mode
+        return " ".join(filter(None, (self.label, mode, "stream" if self.stream else "")))
 
 
 def _kinds(scenario: Scenario) -> list[_Kind]:
@@ -200,7 +201,7 @@ def _request(kind: _Kind, known: Sequence[Speaker], index: int, seed: int, at_on
     by = known[index]
     source = known[(index + 1) % len(known)].audio if kind.mode == "voice_conversion" else None
     stratum = kind.stratum if at_once == 1 else f"{kind.stratum}, {named_at_once(at_once)}"
-    name = f"{re.sub('[ ,]+', '-', stratum)}-{by.id}-s{seed}"
+    name = "-".join(filter(None, (re.sub("[ ,]+", "-", stratum), by.id, f"s{seed}")))
     return Request(
         id=name, mode=kind.mode, text=kind.text, speaker=by, seed=seed, stream=kind.stream, source=source,
         stratum=stratum, concurrency=at_once,

@@ -50,7 +50,7 @@ class Stubs:
 
 def prepare() -> None:
     """Before the target is imported."""
-    sys.meta_path.append(Stubs(NOT_NEEDED))  # type: ignore[arg-type]  # has what importlib calls
+    sys.meta_path.append(Stubs(NOT_NEEDED))
     _read_with_soundfile()
     _replace_removed_class()
 

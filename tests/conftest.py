@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import importlib
+import sys
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -83,3 +85,25 @@ def measure_fake(tmp_path: Path, quiet: Quiet) -> Callable[..., Run]:
         return runner.run(chosen, tmp_path / "run", devices=chosen.devices, progress=quiet)
 
     return measure
+
+
+@pytest.fixture
+def user_code(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Path]]:
+    """Write files of a user into a folder, which can be imported from; what they register and import goes with the test."""
+    toggles = sys.modules["harness.optimizations.registry"]  # the package's function of that name hides the module
+    toggles.registry()
+    monkeypatch.setattr(toggles, "_REGISTRY", dict(toggles._REGISTRY))
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    before = set(sys.modules)
+
+    def write(**files: str) -> Path:
+        for name, text in files.items():
+            (tmp_path / f"{name}.py").write_text(text, encoding="utf-8")
+        importlib.invalidate_caches()
+        monkeypatch.syspath_prepend(tmp_path)
+        return tmp_path
+
+    yield write
+    for name in set(sys.modules) - before:
+        if str(getattr(sys.modules[name], "__file__", "")).startswith(str(tmp_path)):
+            del sys.modules[name]

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from harness import calibrations, planning, report, runner
+from harness import calibrations, outlook, planning, report, runner
 from harness.calibrate import Outcome, calibrate, controls_only
 from harness.calibrations import Calibration, Costs, Shelf
 from harness.designs import TWIN
@@ -222,6 +222,46 @@ def test_a_plan_counts_by_what_a_request_took() -> None:
     settled = planning.outline(small(optimizations={"batched_cleanup": True}), "cpu", kept(), None)
     assert settled.expected is not None
     assert settled.expected.round_s == pytest.approx((3 + 2 * 3) * 0.05)
+
+
+SIX = dict.fromkeys(
+    ("resample_cache", "cached_device", "cached_cuda_check", "precompiled_regex", "speaker_preregistration"), True
+)
+
+
+def test_a_plan_of_a_joint_design_says_what_main_effect_it_finds_and_looks_at_nothing() -> None:
+    found = planning.outline(small(design="factorial", optimizations=SIX), "cpu", kept(), None)
+    assert (found.joint, found.looks_s) == (32, ())
+    assert found.expected is not None
+    assert found.expected.round_s == pytest.approx((3 + 33) * 0.05)
+    few = planning.outline(small(design="factorial", optimizations=SIX, measure={"workers": 3}), "cpu", kept(), None)
+    assert found.main_effect is not None
+    assert few.main_effect is not None
+    assert 0.01 < found.main_effect < few.main_effect
+    assert planning.outline(small(), "cpu", kept(), None).main_effect is None
+
+
+def test_a_joint_design_that_is_too_large_for_its_budget_gets_a_smaller_one_proposed() -> None:
+    large = planning.outline(
+        small(design="factorial", optimizations=SIX, measure={"budget": "5s"}), "cpu", kept(), None
+    )
+    assert "design: fractional has 16 timed arms instead of 32" in large.advice
+    enough = planning.outline(
+        small(design="factorial", optimizations=SIX, measure={"budget": "60s"}), "cpu", kept(), None
+    )
+    assert enough.advice == ""
+
+
+def test_a_plan_is_said_in_a_few_lines_before_a_run() -> None:
+    said: list[str] = []
+    scenario = small(design="factorial", optimizations=SIX, measure={"budget": "5s"})
+    outlook.show_plan(planning.outline(scenario, "cpu", kept(), None), said.append, "fake")
+    assert said[0].startswith("plan for cpu: 34 arms, controls included; arms in a block: request 3; joint 33.")
+    assert any("smallest main effect" in line for line in said)
+    assert "instead of 32" in said[-1]
+    bare: list[str] = []
+    outlook.show_plan(planning.outline(scenario, "cpu", None, None), bare.append, "fake")
+    assert "harness calibrate fake" in bare[-1]
 
 
 @pytest.mark.parametrize(

@@ -7,12 +7,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import soundfile
 
 from harness import store, transcriber
 from harness.equivalence import accepted, by_words
 from harness.errors import MeasureError
 from harness.optimizations.registry import BITWISE, Check
-from harness.passes.examination import read_audio
+from harness.passes import listening
+from harness.passes.examination import read_output
 from harness.report.markdown import markdown
 from harness.results import Run
 
@@ -32,7 +34,7 @@ def listened(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     def transcribe(files: Sequence[Path]) -> list[str]:
         given.append(len(files))
         return [
-            "Good morning to all of you." if np.max(read_audio(file)) > LOUD else "Good mourning to oil."
+            "Good morning to all of you." if np.max(read_output(file)) > LOUD else "Good mourning to oil."
             for file in files
         ]
 
@@ -58,6 +60,18 @@ def test_word_error_rates_of_both_sides_are_kept_and_equal_outputs_are_listened_
     page = markdown(run).replace("\u00a0", " ").replace("\u202f", " ")
     assert "words wrong 0.0 % → 0.0 %" in page
     assert "words wrong 0.0 % → 66.7 %" in page
+
+
+def test_files_that_differ_beside_their_samples_are_one_sound(listened: list[int], tmp_path: Path) -> None:
+    samples = np.linspace(-0.5, 0.5, 100, dtype=np.float32)
+    for name in ("now.wav", "later.wav"):
+        soundfile.write(tmp_path / name, samples, 24_000, format="WAV", subtype="FLOAT")
+    with soundfile.SoundFile(tmp_path / "later.wav", "r+") as later:
+        later.comment = "written later"
+    soundfile.write(tmp_path / "other.wav", samples, 16_000, format="WAV", subtype="FLOAT")
+    assert (tmp_path / "now.wav").read_bytes() != (tmp_path / "later.wav").read_bytes()
+    heard = listening.listened_to(tmp_path, ["now.wav", "later.wav", "other.wav"])
+    assert (list(heard), listened) == (["now.wav", "later.wav", "other.wav"], [2])
 
 
 def test_nobody_listens_unless_asked(measure_fake: Callable[..., Run], listened: list[int]) -> None:

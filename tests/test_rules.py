@@ -66,8 +66,8 @@ def test_what_a_placebo_leaves_open_takes_a_verdict_that_the_interval_alone_woul
 
 
 def test_the_placebo_of_a_gate_passes_unless_it_is_told_apart() -> None:
-    assert rules.placebo_of_processes(-0.02, 0.02).passed
-    assert not rules.placebo_of_processes(0.001, 0.02).passed
+    assert rules.placebo_not_told_apart(-0.02, 0.02, "processes").passed
+    assert not rules.placebo_not_told_apart(0.001, 0.02, "processes").passed
 
 
 @pytest.mark.parametrize(("low_s", "passed"), [(0.0005, True), (0.0015, False), (-0.0001, False)])

@@ -30,7 +30,12 @@ MINIMAL = b"name: minimal\nmodel: {adapter: cosyvoice2}\noptimizations: {resampl
 
 # (file, line, key, message). TOGGLES and METRICS stand for the names that the registries have.
 REFUSED = [
-    ("adapter-missing", 2, "model.adapter", "this key is required; allowed: cosyvoice2, checkout, fake, planted, vits"),
+    (
+        "adapter-missing",
+        2,
+        "model.adapter",
+        "this key is required; allowed: callable, checkout, cosyvoice2, fake, planted, vits",
+    ),
     ("anchor-bomb", 1, "a", "the anchor &a is not read; write the value out where it is needed"),
     (
         "bad-duration",
@@ -81,7 +86,7 @@ REFUSED = [
         "file-as-a-key",
         4,
         "file",
-        "unknown key; allowed: name, description, model, devices, workload, optimizations, design, measure, gate",
+        "unknown key; allowed: name, description, model, devices, plugins, workload, optimizations, design, measure, gate",
     ),
     (
         "gate-of-unknown-metric",
@@ -251,13 +256,46 @@ REFUSED = [
         "unknown-adapter",
         3,
         "model.adapter",
-        "unknown adapter 'cosyvoice'; allowed: cosyvoice2, checkout, fake, planted, vits; did you mean cosyvoice2?",
+        "unknown adapter 'cosyvoice'; allowed: callable, checkout, cosyvoice2, fake, planted, vits; did you mean cosyvoice2?",
     ),
     (
         "unknown-design",
         4,
         "design",
-        "'factorial' is not available yet: known are one_at_a_time, leave_one_out, controls",
+        (
+            "unknown design 'factorail'; allowed: one_at_a_time, leave_one_out, levels, ladder, factorial, fractional, "
+            "permutations, controls; did you mean factorial?"
+        ),
+    ),
+    (
+        "factorial-of-one",
+        4,
+        "design",
+        (
+            "factorial takes 2 to 6 optimizations, not 1; design fractional has a part of the arms, and permutations samples "
+            "orders"
+        ),
+    ),
+    (
+        "fraction-of-three",
+        4,
+        "design",
+        (
+            "fractional takes 4 to 15 optimizations, not 3; design factorial has few arms for so few toggles; of more, compare "
+            "some in a scenario of their own"
+        ),
+    ),
+    (
+        "levels-of-nothing",
+        4,
+        "design",
+        "levels takes one optimization with a list of states under after, not 1 with 1 state(s)",
+    ),
+    (
+        "states-in-a-factorial",
+        5,
+        "optimizations.batched_cleanup.after",
+        "factorial takes one state of each optimization; compare states in a scenario of design levels",
     ),
     ("unknown-device", 3, "devices.1", "found 'gpu'; allowed: cpu, cuda, cuda:1 (a GPU by its index)"),
     (
@@ -270,13 +308,13 @@ REFUSED = [
         "unknown-key",
         4,
         "colour",
-        "unknown key; allowed: name, description, model, devices, workload, optimizations, design, measure, gate",
+        "unknown key; allowed: name, description, model, devices, plugins, workload, optimizations, design, measure, gate",
     ),
     (
         "unknown-mode",
         5,
         "workload.mode.1",
-        "found 'zeroshot'; allowed: sft, zero_shot, cross_lingual, voice_conversion; did you mean zero_shot?",
+        "found 'zeroshot'; allowed: sft, zero_shot, cross_lingual, voice_conversion, call; did you mean zero_shot?",
     ),
     (
         "unknown-parameter",
@@ -395,8 +433,8 @@ def test_the_fake_adapter_gets_seconds_and_its_own_keys() -> None:
     scenario = load(str(DATA / "fake.yaml"))
     assert scenario.options() == {
         "base": 0.002, "noise": 0.01, "effects": {"cached_device": -0.1}, "faults": {"resample_cache": "inert"},
-        "memory": {"batched_cleanup": 1048576}, "seed": 3, "crowding": {}, "places": {},
-        "new_speaker": 0.0,
+        "memory": {"batched_cleanup": 1048576}, "seed": 3, "crowding": {}, "places": {}, "together": {},
+        "new_speaker": 0.0, "misses": {}, "entry_bytes": {}, "first": {}, "building": {},
     }  # fmt: skip
 
 
@@ -592,12 +630,13 @@ VALUES = st.recursive(
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
     max_leaves=6,
 )
-KEYS = ["name", "description", "model", "devices", "workload", "optimizations", "design", "measure", "gate"]
+DEFINITIONS = schema()["$defs"]
+KEYS = ["name", "description", "model", "devices", "plugins", "workload", "optimizations", "design", "measure", "gate"]
 
 
 @given(st.dictionaries(st.sampled_from(KEYS), VALUES), st.sampled_from(["workload", "measure", "model"]), VALUES)
 def test_values_of_any_type_raise_nothing_but_a_scenario_error(data: dict[str, Any], key: str, value: Any) -> None:
-    data[key] = dict.fromkeys(schema()["$defs"]["Workload" if key == "workload" else "Measure"]["properties"], value)
+    data[key] = dict.fromkeys(DEFINITIONS["Workload" if key == "workload" else "Measure"]["properties"], value)
     with pytest.raises(ScenarioError):
         Scenario.from_data(data)
 
@@ -613,7 +652,8 @@ def _reads(text: bytes) -> bool:
 
 def test_names_agree_with_the_places_that_own_them() -> None:
     assert set(get_args(Mode)) == set(get_args(requests.Mode))
-    assert set(schema()["properties"]["model"]["discriminator"]["mapping"]) == set(adapters.ADAPTERS)
+    ours, _ = schema()["properties"]["model"]["oneOf"]
+    assert set(ours["discriminator"]["mapping"]) == set(adapters.ADAPTERS)
     named, _ = get_args(CosyVoice2.model_fields["size"].annotation)
     assert set(get_args(named)) == set(SIZES)
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Callable
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
 
 from harness import store
 from harness.errors import RunFileError
-from harness.results import SCHEMA_VERSION, Run
+from harness.results import SCHEMA_VERSION, Bandwidth, Ceilings, PartWork, Repeated, Run, StageWork
 
 
 def test_a_torn_last_line_is_dropped_and_writing_goes_on(tmp_path: Path) -> None:
@@ -104,3 +105,42 @@ def test_a_run_of_the_first_schema_has_contrasts_of_the_whole_workload(
         del contrast["stratum"]
     path.write_text(json.dumps(data))
     assert store.load(tmp_path / "run") == run
+
+
+def test_what_stages_do_and_what_the_machine_can_do_are_kept_and_a_run_from_before_has_neither(
+    measure_fake: Callable[..., Run], tmp_path: Path
+) -> None:
+    figure = Repeated(best=2.0, median=1.0, worst=0.5, repeats=15)
+    part = PartWork(
+        part="llm.step", on_host=False, precision="float32", calls=1, matrix=2, convolution=3, parameter_bytes=4,
+        state_bytes=5, data_bytes=6, working_bytes=7,
+    )  # fmt: skip
+    whole = replace(
+        measure_fake(measure={"budget": "1s"}),
+        work=(StageWork(device="cpu", arm="none", request="r", stratum="s", stage="llm", operations=8, parts=(part,)),),
+        ceilings=(Ceilings(
+            digest="0", machine="m", device="cpu", made="2026-11-28", threads=1, call=figure, rates={"float32": figure},
+            bandwidths=(Bandwidth(block_bytes=1024, copy=figure, read=figure),),
+        ),),
+    )  # fmt: skip
+    store.save(whole, tmp_path / "run")
+    read = store.load(tmp_path / "run", samples=False)
+    assert (read.work, read.ceilings) == (whole.work, whole.ceilings)
+    path = tmp_path / "run" / store.RUN_FILE
+    data = json.loads(path.read_text())
+    path.write_text(json.dumps({key: data[key] for key in data if key not in ("work", "ceilings", "floors")}))
+    older = store.load(tmp_path / "run", samples=False)
+    assert not (older.work or older.ceilings or older.floors)
+
+
+def test_what_stages_do_is_read_from_the_journal(tmp_path: Path, measure_fake: Callable[..., Run]) -> None:
+    run = measure_fake(measure={"budget": "1s"})
+    journal = store.Journal(tmp_path / "again")
+    told = {"request": "r", "stratum": "s", "stage": "llm", "operations": 8, "parts": []}
+    journal.append("run", {"id": "again", "scenario": run.scenario, "environment": {}, "plan": asdict(run.plan),
+                           "optimizations": {}, "timing": {}})  # fmt: skip
+    journal.append("examined", {"device": "cpu", "arm": "none", "witnesses": [], "outputs": [], "work": [told]})
+    journal.append("examined", {"device": "cpu", "arm": "all", "witnesses": [], "outputs": []})
+    journal.close()
+    (found,) = store.load(tmp_path / "again").work
+    assert (found.arm, found.stage, found.operations) == ("none", "llm", 8)

@@ -5,8 +5,11 @@
     Model.bind(states) -> Target     a pipeline over those weights with the arm's toggles; timed as `init`
     Target.run(request, on_chunk)    one request, timed; `on_chunk(samples)` is called as each chunk of that many samples
                                      reaches the host
+    Target.activate(), deactivate()  may be left out: called, untimed, around each request of the arm, for what holds in the
+                                     whole process, such as patches (`harness.optimizations.patched`)
 
-Adding an adapter means adding it to `adapters.ADAPTERS`. One whose target needs this project's packages has `load` itself
+Adding an adapter means adding it to `adapters.ADAPTERS`, or naming it in an entry point of the group `harness.adapters`;
+`harness.testing.AdapterContract` tests what is said here. One whose target needs this project's packages has `load` itself
 (`Loading`). One whose target runs in an interpreter of its own (`Portable`) names code that stands alone.
 """
 
@@ -31,6 +34,7 @@ class Adapter(Protocol):
     """Something that can be measured. `options` are the adapter's own keys of `model:` in the scenario."""
 
     name: str
+    # and, of code that is not ours, `warning`: what a run says before it starts (`adapters.warning`)
 
     def check(self, options: Mapping[str, Any]) -> None: ...
 

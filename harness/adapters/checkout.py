@@ -23,6 +23,7 @@ class CheckoutAdapter:
     name = "checkout"
     portable = ".checkout:load"
     needs = ("torch", "torchaudio")
+    warning = "This runs the code that is measured, with your rights, in processes of its own."
 
     def check(self, options: Mapping[str, Any]) -> None:
         """Refuse folders in which there is no CosyVoice, or no model. Nothing is imported. Raises UsageError."""

@@ -6,13 +6,14 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import asdict, replace
 from difflib import get_close_matches
+from functools import partial
 from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness.adapters.base import SHARED
 from harness.errors import UsageError
-from harness.optimizations import SPEECH_SITES, BindContext, Probe, bind, lacking, named
+from harness.optimizations import SPEECH_SITES, BindContext, Probe, bind, held, lacking, named
 from harness.results import State
 from harness.worker.requests import Request, Speaker
 
@@ -48,7 +49,8 @@ class CosyVoice2Model:
         """
         from harness.models.cosyvoice2.pipeline import Pipeline
 
-        return Pipeline(self._networks, bind(states, self._context(), SPEECH_SITES), speakers)
+        sites = bind(states, self._context(), SPEECH_SITES)
+        return Pipeline(self._networks, sites, speakers, held=partial(held, states, sites))
 
     def _context(self) -> BindContext:
         config = self._networks.config
@@ -72,6 +74,12 @@ class CosyVoice2Model:
         arguments = site_arguments(self._networks, bind({}, context, SPEECH_SITES), request)
         return named(optimization).one_call(state, context, arguments)
 
+    def declaring(self) -> AbstractContextManager[list[dict[str, Any]]]:
+        """What the networks must read and compute in the requests that are made meanwhile."""
+        from harness.models.cosyvoice2.declaring import declaring
+
+        return declaring(self._networks)
+
     def inference(self) -> AbstractContextManager[Any]:
         import torch
 
@@ -82,6 +90,7 @@ class CosyVoice2Adapter:
     """`model: {adapter: cosyvoice2, size: nano|reduced|full, weights: random, seed: 0}`, or `weights: DIR`."""
 
     name = "cosyvoice2"
+    declares_work = True
 
     def check(self, options: Mapping[str, Any]) -> None:
         """Refuse unknown options, and a model directory with missing files or a configuration that cannot be served.

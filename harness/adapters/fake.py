@@ -1,8 +1,10 @@
 """A model made of planted costs and planted faults, to test the harness without torch and without waiting.
 
 Its time is that of `FakeMachine`. Options (`model:` in a scenario): `base` seconds a request, `noise` as the standard
-deviation of the log, per toggle or state of one `effects`, `crowding`, `memory`, `places` and `faults` (see `FAULTS`), `seed`, and
-`new_speaker`, what meeting one costs.
+deviation of the log, per toggle or state of one `effects`, per pair of toggles `together`, `crowding`, `memory`, `places` and `faults` (see `FAULTS`), `seed`, and
+`new_speaker`, what meeting one costs. Of caches: `misses` is the effect in a request by a speaker that its pipeline does not
+know, `entry_bytes` what each speaker known takes; `first` is what the first request of a pipeline takes beside, `building` what
+building it does.
 """
 
 from __future__ import annotations
@@ -76,7 +78,10 @@ class FakeModel:
         on = {toggle: setting(toggle, state) for toggle, state in states.items() if state is not False}
         if any(self.planted("faults", name) == "crash_at_bind" for name in on.values()):
             os.abort()
-        self.machine.advance_s(self.options.get("base", 0.05) * _INIT_SHARE * self.wobble())
+        seconds = self.options.get("base", 0.05) * _INIT_SHARE * self.wobble()
+        for name in on.values():
+            seconds *= 1 + (self.planted("building", name) or 0.0)
+        self.machine.advance_s(seconds)
         return FakeTarget(self, on, speakers)
 
     def probe(self, optimization: str, parameters: Mapping[str, Any]) -> Probe:
@@ -132,13 +137,7 @@ class FakeTarget:
                 spans.count(f"fake.{toggle}")
         for name in self._on.values():
             self._fail(model.planted("faults", name), request.concurrency)
-        others = request.concurrency - 1
-        seconds = model.options.get("base", 0.05) * model.wobble() * (1 + _CROWDED_SHARE * others)
-        for name in self._on.values():
-            seconds *= 1 + (model.planted("effects", name) or 0.0) + others * (model.planted("crowding", name) or 0.0)
-        if request.speaker.digest not in self._met:
-            seconds *= 1 + model.options.get("new_speaker", 0.0)
-            self._met.add(request.speaker.digest)
+        others, seconds = request.concurrency - 1, self._seconds(request)
         saved = sum(model.planted("memory", name) or 0 for name in self._on.values())
         for stage, share in _STAGE_SHARES.items():
             with spans.span(stage):
@@ -149,6 +148,29 @@ class FakeTarget:
                 on_chunk(_SAMPLES // 2)
         on_chunk(_SAMPLES // 2 if request.stream else _SAMPLES)
         return self._speak(request)
+
+    def held(self) -> dict[str, tuple[int, int]]:
+        """What the caches hold for which the bytes of an entry are planted: an entry for each speaker known."""
+        sizes = {toggle_of(name): self._model.planted("entry_bytes", name) for name in self._on.values()}
+        return {toggle: (len(self._met), len(self._met) * size) for toggle, size in sizes.items() if size is not None}
+
+    def _seconds(self, request: Request) -> float:
+        """What a request takes, by what is planted."""
+        model, others = self._model, request.concurrency - 1
+        seconds = model.options.get("base", 0.05) * model.wobble() * (1 + _CROWDED_SHARE * others)
+        is_known = request.speaker.digest in self._met
+        for name in self._on.values():
+            missed = None if is_known else model.planted("misses", name)
+            effect = model.planted("effects", name) if missed is None else missed
+            seconds *= 1 + (effect or 0.0) + others * (model.planted("crowding", name) or 0.0)
+            seconds *= 1 if self._spoken else 1 + (model.planted("first", name) or 0.0)
+        for pair, change in model.options.get("together", {}).items():
+            if set(pair.split("+")) <= set(self._on):
+                seconds *= 1 + change
+        if not is_known:
+            seconds *= 1 + model.options.get("new_speaker", 0.0)
+            self._met.add(request.speaker.digest)
+        return float(seconds)
 
     def _fail(self, fault: str | None, concurrency: int) -> None:
         if fault == "crash":

@@ -11,12 +11,25 @@ pipeline where the code asks instead of deciding (`sites.SITES`). No toggle chan
 
 from __future__ import annotations
 
-from harness.optimizations.registry import Optimization, bind, lacking, named, optimization, registry
+from harness.optimizations.cache import Cache, Held, Misses
+from harness.optimizations.registry import (
+    BITWISE,
+    Check,
+    Optimization,
+    bind,
+    held,
+    lacking,
+    named,
+    optimization,
+    registry,
+)
+from harness.optimizations.replacing import original, patched, replaces
 from harness.optimizations.sites import CHECKOUT_SITES, PLANTED_SITES, SITES, SPEECH_SITES, VOICE_SITES, BindContext
 from harness.optimizations.witness import Witness
 from harness.worker.probes import Probe, calls, counter
 
 __all__ = [
-    "CHECKOUT_SITES", "PLANTED_SITES", "SITES", "SPEECH_SITES", "VOICE_SITES", "BindContext", "Optimization", "Probe", "Witness",
-    "bind", "calls", "counter", "lacking", "named", "optimization", "registry",
+    "BITWISE", "CHECKOUT_SITES", "PLANTED_SITES", "SITES", "SPEECH_SITES", "VOICE_SITES", "BindContext", "Cache", "Check", "Held", "Misses",
+    "Optimization", "Probe", "Witness", "bind", "calls", "counter", "held", "lacking", "named", "optimization", "original",
+    "patched", "registry", "replaces",
 ]  # fmt: skip

@@ -98,7 +98,7 @@ def end_of_first_segment(cleanup: Cleanup) -> Callable[[], None]:
     sites=("engine.cleanup",),
     before=clean_each_segment,
     witness=Witness(
-        unit="gc.collect() calls by the cleanup",
+        unit="calls of gc.collect() or empty_cache() by the cleanup",
         probe=lambda **_: calls("gc:collect", caller=__name__),
         before="every request",
         after="fewer",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from harness.optimizations.cache import Cache
 from harness.optimizations.registry import optimization
 from harness.optimizations.sites import BindContext
 from harness.optimizations.witness import Witness
@@ -33,6 +34,12 @@ def ask_each_time(context: BindContext) -> Callable[[], bool]:
         after="none",
     ),
     seed_section="1",
+    cache=Cache(
+        entry="whether there is a GPU",
+        key="none: there is one answer for each pipeline",
+        misses="never",
+        bounded="there is one answer for each pipeline",
+    ),
 )
 def cached_cuda_check(context: BindContext) -> Callable[[], bool]:
     """Ask `torch.cuda.is_available()` once, when the model is built, and keep the answer.

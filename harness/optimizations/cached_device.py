@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from harness.optimizations.cache import Cache
 from harness.optimizations.registry import optimization
 from harness.optimizations.sites import BindContext
 from harness.optimizations.witness import Witness
@@ -37,6 +38,12 @@ def decide_each_time(context: BindContext) -> Callable[[], torch.device]:
         after="none",
     ),
     seed_section="other 1",
+    cache=Cache(
+        entry="the device of tensors",
+        key="none: there is one device for each pipeline",
+        misses="never",
+        bounded="there is one device for each pipeline",
+    ),
 )
 def cached_device(context: BindContext) -> Callable[[], torch.device]:
     """Decide the device once, when the front end and the engine facade are built, and keep it.

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any, Literal
 
+from harness.optimizations.cache import Cache
 from harness.optimizations.registry import optimization
 from harness.optimizations.sites import BindContext, Pattern
 from harness.optimizations.witness import Expected, Witness
@@ -64,6 +65,12 @@ def _expected(patterns: str = "seed") -> Expected:
     witness=Witness(unit="look-ups in re's pattern cache", probe=_look_ups, before="every request", after=_expected),
     seed_section="other 2",
     place=one_search,
+    cache=Cache(
+        entry="a compiled pattern",
+        key="the pattern's name in the front end",
+        misses="never",
+        bounded="there are as many as the front end has patterns",
+    ),
 )
 def precompiled_regex(
     context: BindContext, *, patterns: Literal["seed", "all"] = "seed"

@@ -7,7 +7,8 @@ import importlib
 import inspect
 import pkgutil
 import textwrap
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from difflib import get_close_matches
 from functools import partial
@@ -15,6 +16,7 @@ from types import CodeType
 from typing import Any, Literal
 
 from harness.errors import UsageError
+from harness.optimizations.cache import Cache, Held
 from harness.optimizations.sites import SITES, BindContext
 from harness.optimizations.witness import Witness
 from harness.results import Grade, Isolation, State
@@ -27,7 +29,9 @@ Place = Callable[..., Callable[[], Any]]
 target calls the site with."""
 
 _REGISTRY: dict[str, Optimization] = {}
-_NOT_TOGGLES = {"foreign", "registry", "sites", "witness"}
+_DECLARED: dict[str, Optimization] = {}
+_PACKAGE = "harness.optimizations."
+_NOT_TOGGLES = {"cache", "declared", "foreign", "registry", "replacing", "sites", "witness"}
 _PORTABLE = "harness.worker.checkout.toggles."
 """Code that runs beside somebody else's, which builders name and do not repeat."""
 
@@ -54,7 +58,8 @@ class Optimization:
 
     `parameters` are the keyword parameters of `after` with their defaults. `seed_section` says where the claim comes
     from in the document that started this project, "" for a toggle that it does not name. `place` makes one call of its
-    place: such that on one side it does what the witness counts, and on the other does not.
+    place: such that on one side it does what the witness counts, and on the other does not. `shown(side)` is the code to show for a
+    side whose builder is not what a reader wants to see. `cache` is what it keeps, of a toggle that is a cache.
     """
 
     name: str
@@ -68,6 +73,13 @@ class Optimization:
     excludes: tuple[str, ...]
     seed_section: str
     place: Place
+    cache: Cache | None = None
+    shown: Callable[[Literal["before", "after"]], Any] | None = None
+
+    @property
+    def is_declared(self) -> bool:
+        """Whether only its words are known in this process, and its code is run in others alone."""
+        return False
 
     @property
     def doc(self) -> str:
@@ -90,6 +102,8 @@ class Optimization:
 
     def source(self, side: Literal["before", "after"]) -> str:
         """The code of one side as text: its builder, and what the builder uses from the same file, or from the portable one."""
+        if self.shown is not None:
+            return _code_of(self.shown(side))
         builder = self.before if side == "before" else self.after
         used = [builder.__globals__.get(name) for name in dict.fromkeys(_names(builder.__code__))]
         homes = [(item, getattr(item, "__module__", None) or "") for item in used]
@@ -107,7 +121,10 @@ def _names(code: CodeType) -> Iterator[str]:
 
 def _code_of(item: Any) -> str:
     """Source text without decorators and docstring, which the report shows elsewhere."""
-    tree = ast.parse(textwrap.dedent(inspect.getsource(item)))
+    try:
+        tree = ast.parse(textwrap.dedent(inspect.getsource(item)))
+    except (OSError, TypeError, SyntaxError):  # of built-in code, or of one that was put together while running
+        return f"{getattr(item, '__qualname__', item)!s}  # its source is not at hand\n"
     definition = tree.body[0]
     if isinstance(definition, ast.FunctionDef | ast.ClassDef):
         definition.decorator_list = []
@@ -132,35 +149,76 @@ def optimization(
     excludes: tuple[str, ...] = (),
     seed_section: str = "",
     place: Place = plain_call,
+    cache: Cache | None = None,
 ) -> Callable[[Builder], Builder]:
-    """Register the decorated builder as the code after; its name is the toggle's name. Raises on a duplicate."""
+    """Register the decorated builder as the code after; its name is the toggle's name. Raises ValueError on a duplicate.
+
+    A site is one of `SITES`, or for a toggle of your own any name with a dot in it that your target knows.
+    """
 
     def register(after: Builder) -> Builder:
-        name: str = after.__name__
-        unknown = [site for site in sites if site not in SITES]
-        if unknown:
-            message = f"optimization {name}: no such site: {', '.join(unknown)} (known: {', '.join(SITES)})"
-            raise ValueError(message)
-        if name in _REGISTRY:
-            message = f"optimization {name} is registered already"
-            raise ValueError(message)
-        for other in _REGISTRY.values():
-            if set(other.sites) & set(sites) and other.before is not before:
-                message = f"optimization {name} and {other.name} share a site and must share its code before"
-                raise ValueError(message)
-        _REGISTRY[name] = Optimization(
-            name=name, title=title, sites=sites, before=before, after=after, witness=witness, check=check,
+        enter(Optimization(
+            name=after.__name__, title=title, sites=sites, before=before, after=after, witness=witness, check=check,
             isolation=isolation, excludes=excludes, seed_section=seed_section, place=place,
-        )  # fmt: skip
+            cache=cache,
+        ))  # fmt: skip
         return after
 
     return register
 
 
+def enter(toggle: Optimization) -> None:
+    """Put a toggle into the registry. Raises ValueError for a name that is taken, and for sites that cannot be shared."""
+    if not toggle.after.__module__.startswith(_PACKAGE):
+        _load()
+    if toggle.name in _REGISTRY:
+        message = f"optimization {toggle.name} is registered already: another name is needed"
+        raise ValueError(message)
+    wrong = [site for site in toggle.sites if not is_site(site)]
+    if wrong or not toggle.sites:
+        message = (
+            f"optimization {toggle.name}: no such site: {', '.join(wrong) or 'none is given'} (known: {', '.join(SITES)}; one of "
+            "your own has a prefix that none of these has, such as mine.encode)"
+        )
+        raise ValueError(message)
+    for other in _REGISTRY.values():
+        if set(other.sites) & set(toggle.sites) and other.before is not toggle.before:
+            message = f"optimization {toggle.name} and {other.name} share a site and must share its code before"
+            raise ValueError(message)
+    _REGISTRY[toggle.name] = toggle
+
+
+def is_site(name: str) -> bool:
+    """Whether a toggle may have this site: one of ours, or one of somebody's own, under a prefix that is not ours."""
+    prefix, dot, rest = name.partition(".")
+    ours = {known.partition(".")[0] for known in SITES}
+    return name in SITES or ":" in name or bool(dot and rest and prefix and prefix not in ours)
+
+
 def registry() -> dict[str, Optimization]:
-    """All optimizations by name: a copy. The first call imports the files of this package, which import no torch."""
+    """All optimizations by name: a copy. The first call imports the files of this package, which import no torch.
+
+    Those of plug-ins are among them where their code was imported (in workers), or their words are known (`declaring`).
+    """
     _load()
-    return dict(_REGISTRY)
+    return {**_DECLARED, **_REGISTRY}
+
+
+def own() -> frozenset[str]:
+    """The names of the optimizations that come with the harness."""
+    _load()
+    return frozenset(name for name, toggle in _REGISTRY.items() if toggle.after.__module__.startswith(_PACKAGE))
+
+
+@contextmanager
+def declaring(toggles: Iterable[Optimization]) -> Iterator[None]:
+    """Know `toggles` by their words for the enclosed block, but for those whose code is at hand."""
+    global _DECLARED  # noqa: PLW0603  what is known by its words alone, as `_REGISTRY` is what is known by its code
+    before, _DECLARED = _DECLARED, {**_DECLARED, **{toggle.name: toggle for toggle in toggles}}
+    try:
+        yield
+    finally:
+        _DECLARED = before
 
 
 def _load() -> None:
@@ -193,7 +251,7 @@ def bind(states: Mapping[str, State], context: BindContext, within: Collection[s
     Toggles that `states` does not name are before, and those that are `lacking` a site are left out. A builder is
     called once and serves all sites of its toggle.
     """
-    toggles = [toggle for toggle in registry().values() if set(toggle.sites) <= set(within)]
+    toggles = [toggle for toggle in registry().values() if not toggle.is_declared and set(toggle.sites) <= set(within)]
     sites: dict[str, Any] = {}
     for toggle in toggles:
         state = states.get(toggle.name, False)
@@ -205,3 +263,16 @@ def bind(states: Mapping[str, State], context: BindContext, within: Collection[s
         if missing:
             sites |= dict.fromkeys(missing, toggle.before(context))
     return sites
+
+
+def held(states: Mapping[str, State], sites: Mapping[str, Any]) -> dict[str, Held]:
+    """What the caches among the toggles that `states` turns on hold now, where their files can count it.
+
+    `sites` are the implementations that `bind` made of the same states.
+    """
+    on = [named(name) for name, state in states.items() if state is not False]
+    return {
+        toggle.name: toggle.cache.size(sites[toggle.sites[0]])
+        for toggle in on
+        if toggle.cache is not None and toggle.cache.size is not None and toggle.sites[0] in sites
+    }

@@ -8,6 +8,7 @@ from pathlib import Path
 from threading import get_ident
 from typing import Any
 
+from harness.optimizations.cache import Cache, Held, tensor_bytes
 from harness.optimizations.registry import optimization
 from harness.optimizations.sites import BindContext, SpeakerFeatures
 from harness.optimizations.witness import Witness
@@ -43,6 +44,10 @@ class Registered:
         if prompt.digest not in self._known:
             self._known[prompt.digest] = self._stored(prompt) or self._extracted(prompt, extract)
         return self._known[prompt.digest]
+
+    def held(self) -> Held:
+        """The speakers known, and the bytes of their features in memory; the folder holds as much again."""
+        return len(self._known), sum(tensor_bytes(features.values()) for features in self._known.values())
 
     def _stored(self, prompt: Any) -> Mapping[str, Any] | None:
         from safetensors.torch import load_file
@@ -87,6 +92,12 @@ def features_of_one(speakers: SpeakerFeatures, prompt: Any, extract: Extract) ->
     ),
     seed_section="other 3",
     place=features_of_one,
+    cache=Cache(
+        entry="the features of a speaker: speech tokens, mel frames, embedding",
+        key="a digest of the speaker's recording and its words, and the model",
+        misses="new speaker",
+        size=Registered.held,
+    ),
 )
 def speaker_preregistration(context: BindContext) -> SpeakerFeatures:
     """Compute a speaker's features (speech tokens, mel frames, embedding) when the speaker is registered.

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from harness import workload
+from harness import adapters, workload
 from harness.designs import PLACEBO
 from harness.equivalence import ORDER, accepted, by_words, grade, loosened
 from harness.optimizations import named
@@ -21,10 +21,12 @@ from harness.passes.listening import Heard, words_heard
 from harness.processes import WorkerProcess
 from harness.results import TOGETHER, Finding, toggle_of
 from harness.session import Session
-from harness.worker.requests import Request
+from harness.worker.requests import NUMBERS, Request
 
 MAX_REQUESTS = 4
 """Kinds of request, spread over those of the workload, whose outputs are compared."""
+COUNTING_TAKES = 10
+"""A request whose operations are counted may take so many times as long as another."""
 MIN_REQUESTS = 3
 """Requests in which witnesses are counted at least: so that "once", "every request" and "every other" can be told apart."""
 
@@ -99,16 +101,42 @@ def _examine(session: Session, worker: WorkerProcess, arm: str, checked: Sequenc
     }  # fmt: skip
     events = worker.ask(message, limit_s=session.limit_s)
     session.record(
-        "examined", arm=arm,
+        "examined", arm=arm, work=_work(session, worker, arm, checked),
         witnesses=[
             {key: event[key] for key in ("optimization", "at_bind", "per_request")}
             for event in events if event["event"] == "witness"
         ],
         outputs=[
-            {"request": name, "audio": file, **{key: event[key] for key in ("tokens", "hit_cap", "as_first")}}
+            {"request": name, "audio": _kept(file, event), "exact": event.get("exact", ""),
+             **{key: event[key] for key in ("tokens", "hit_cap", "as_first")}}
             for name, file, event in zip(names, files, (e for e in events if e["event"] == "output"), strict=True)
         ],
+        held=[
+            {key: event[key] for key in ("optimization", "entries", "size_bytes")}
+            for event in events if event["event"] == "held"
+        ],
     )  # fmt: skip
+
+
+def _work(session: Session, worker: WorkerProcess, arm: str, checked: Sequence[int]) -> list[dict[str, Any]]:
+    """What the stages do in those requests, of the arms without toggles and with all, where the model says so of itself."""
+    role = {item.name: item.role for item in session.design.arms}[arm]
+    if role not in ("none", "all") or session.sides or not adapters.declares_work(session.scenario.model.adapter):
+        return []
+    message = {"do": "work", "arm": arm, "requests": session.wire.singles(checked)}
+    found = []
+    for event in worker.ask(message, limit_s=COUNTING_TAKES * session.limit_s):
+        kind = event.pop("event")
+        if kind == "work":
+            found.append(event)
+        elif kind == "uncounted":
+            _find(session, "limits", f"What the stages of {arm} do could not be counted: {event['message']}.")
+    return found
+
+
+def _kept(file: str, event: Mapping[str, Any]) -> str:
+    """Where the worker put an output: sound where it was asked to, numbers beside it."""
+    return file if event.get("is_sound", True) else str(Path(file).with_suffix(NUMBERS))
 
 
 def _probes(session: Session) -> list[dict[str, Any]]:
@@ -138,14 +166,15 @@ def _grade(session: Session, request: str, heard: Heard) -> None:
     }
     reference = made[session.design.reference]
     folder = session.journal.folder
-    before = read_audio(folder / reference["audio"])
+    before = read_output(folder / reference["audio"])
     graded = {
         arm: grade(
-            before, read_audio(folder / output["audio"]), reference["tokens"], output["tokens"], _required(session, arm)
+            before, read_output(folder / output["audio"]), _exactly(reference), _exactly(output), _required(session, arm),
+            sound=is_sound(reference) and is_sound(output),
         )
         for arm, output in made.items()
         if arm != session.design.reference
-    }
+    }  # fmt: skip
     own_difference = graded.get(PLACEBO, ("bitwise", 0.0))
     for arm, by_samples in graded.items():
         check = loosened(_required(session, arm), *own_difference)
@@ -156,8 +185,9 @@ def _grade(session: Session, request: str, heard: Heard) -> None:
             "equivalence", arm=arm, request=request, grade=found, bound=bound,
             accepted=accepted(found, bound, check), required=check.grade, words_before=words_before,
             words_after=words_after,
-            tokens_equal=output["tokens"] == reference["tokens"], tokens=len(output["tokens"]),
-            hit_cap=output["hit_cap"], audio_before=reference["audio"], audio_after=output["audio"],
+            tokens_equal=_exactly(output) == _exactly(reference), tokens=len(output["tokens"]),
+            hit_cap=output["hit_cap"], audio_before=reference["audio"] if is_sound(reference) else None,
+            audio_after=output["audio"] if is_sound(output) else None,
         )  # fmt: skip
 
 
@@ -188,9 +218,21 @@ def _find(session: Session, kind: str, message: str) -> None:
     session.record("finding", **asdict(Finding(kind=kind, device=session.device, message=message)))
 
 
-def read_audio(path: Path) -> NDArray[np.float32]:
-    """Samples of a WAV file as [samples], float32, exactly as written."""
+def is_sound(output: Mapping[str, Any]) -> bool:
+    """Whether an output of a worker is sound, or numbers of any meaning."""
+    return not str(output["audio"]).endswith(NUMBERS)
+
+
+def _exactly(output: Mapping[str, Any]) -> list[Any]:
+    """What of an output is the same or not: its tokens, and in what kind of value its numbers stand."""
+    return [*output["tokens"], output.get("exact", ""), is_sound(output)]
+
+
+def read_output(path: Path) -> NDArray[Any]:
+    """Samples of a WAV file, float32 [samples], or the numbers of a NUMBERS file, float64 [numbers]; exactly as written."""
     import soundfile
 
+    if path.suffix == NUMBERS:
+        return np.asarray(np.load(path, allow_pickle=False))
     audio, _ = soundfile.read(path, dtype="float32")
     return np.asarray(audio)

@@ -15,13 +15,14 @@ from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, field
 from functools import partial
-from statistics import median
+from statistics import fmean, median
 from typing import Any
 
 from harness import compare, sequential, store, workload
-from harness.designs import CONTROLS, DOSES, PLACEBO, control_name
+from harness.designs import CONTROLS, PLACEBO
 from harness.errors import WorkerError
 from harness.load import Load
+from harness.passes.active import active, how_often, is_settled, open_pairs, say_what_fits
 from harness.passes.cycle import first_cycle, known_requests_of
 from harness.processes import WorkerProcess
 from harness.results import Look
@@ -42,7 +43,7 @@ ROOM = 0.5
 def latency_pass(session: Session) -> None:
     """Turns of fresh workers, until all is decided, or the budget is spent and as many workers as planned have worked."""
     ledger, measure = session.ledger, session.scenario.measure
-    while not _is_settled(session) and (ledger.latency_workers < measure.workers or ledger.spent_s < measure.budget_s):
+    while not is_settled(session) and (ledger.latency_workers < measure.workers or ledger.spent_s < measure.budget_s):
         session.check_time()
         _Wave(session).run()
 
@@ -55,6 +56,7 @@ class _Member:
     process: WorkerProcess
     stack: ExitStack
     first: int
+    request_s: float = 0.0
     doses_s: Mapping[int, float] = field(default_factory=dict)
     missing: set[tuple[str, str]] = field(default_factory=set)
     walked: Counter[str] = field(default_factory=Counter)
@@ -88,6 +90,7 @@ class _Wave:
         try:
             self._start(1)
             if self._members:
+                say_what_fits(session, self._members[0].request_s)
                 wanted = min(to_come, self._fitting(), self._worth_starting(to_come, left_s))
                 self._start(wanted - 1)
                 session.begin_step()
@@ -120,6 +123,7 @@ class _Wave:
     def _warm_up(self, member: _Member) -> None:
         session = self._session
         medians_s = _warm_up(session, member.number, member.process)
+        member.request_s = fmean(medians_s.values())
         member.doses_s = {at: session.dose * median_s for at, median_s in medians_s.items()}
         strata = workload.strata(session.scenario)
         member.missing = {(group, stratum) for group in session.design.groups for stratum in strata}
@@ -140,9 +144,9 @@ class _Wave:
         is decided; a look wherever one is due.
         """
         session, ledger = self._session, self._session.ledger
-        looks = sequential.shares_left(ledger.spent_s, session.scenario.measure.budget_s)
+        looks = sequential.shares_left(ledger.spent_s, session.scenario.measure.budget_s, session.looks)
         size = len(self._members)
-        while (ledger.spent_s < end_s or any(map(self._lacks, self._members))) and not _is_settled(session):
+        while (ledger.spent_s < end_s or any(map(self._lacks, self._members))) and not is_settled(session):
             next_s = min((when_s for _, when_s in looks), default=end_s)
             self._round(min(next_s, end_s) - ledger.spent_s)
             self._start(size - len(self._members))
@@ -217,8 +221,8 @@ class _Wave:
 
     def _lacks(self, member: _Member) -> bool:
         """Whether there is a kind of request, in a group that is still measured, that a worker has not met."""
-        active = _active(self._session)
-        return any(group in active for group, _ in member.missing)
+        left = active(self._session)
+        return any(group in left for group, _ in member.missing)
 
     def _block(self, member: _Member) -> _Block | None:
         """The next block of a worker, in the group of which it made fewest; None where nothing is left to measure.
@@ -227,14 +231,15 @@ class _Wave:
         stands in both has met it.
         """
         session = self._session
-        active = _active(session)
-        if not active:
+        left = active(session)
+        if not left:
             return None
-        group = min(active, key=lambda name: member.walked[name])
+        often = {name: how_often(session, name) for name in left}
+        group = min(left, key=lambda name: member.walked[name] / often[name])
         index, lane = member.first + member.walked[group], list(session.design.groups).index(group)
         member.walked[group] += 1
         request = workload.request(session.scenario, index, lane)
-        order = list(active[group])
+        order = list(left[group])
         random.Random(f"{session.journal.folder.name} {session.device} {member.number} {group} {index}").shuffle(order)  # noqa: S311
         return _Block(group, tuple(order), index, lane, request)
 
@@ -247,48 +252,6 @@ class _Wave:
             random.Random(f"{session.journal.folder.name} {ledger.blocks}").shuffle(built)  # noqa: S311  not secrets
             (event,) = member.process.ask({"do": "init", "order": built}, limit_s=session.limit_s)
             _record_block(session, member.number, block.group, event, None)
-
-
-def _is_settled(session: Session) -> bool:
-    """Whether every contrast is decided and the controls of latency have passed; never where there is no contrast."""
-    return bool(session.design.pairs) and session.ledger.calibrated and not _open_pairs(session)
-
-
-def _open_pairs(session: Session) -> list[tuple[str, str]]:
-    """Pairs (reference, arm) that are not decided and can still be measured."""
-    alive = set(session.arms(controls=True))
-    return [
-        (reference, arm)
-        for optimization, reference, arm in session.design.pairs
-        if optimization not in session.ledger.decided and {reference, arm} <= alive
-    ]
-
-
-def _active(session: Session) -> dict[str, list[str]]:
-    """The arms that blocks of each group still hold: both sides of its undecided pairs, the reference and the controls.
-
-    A dose that has passed is given no more. A group all of whose pairs are decided has no more blocks, unless one of its
-    controls has yet to pass. Where controls are all there is, they all stay to the end.
-    """
-    pairs, groups = _open_pairs(session), session.design.groups
-    wanted: dict[str, set[str]] = defaultdict(set)
-    for pair in pairs:
-        home = next((name for name, arms in groups.items() if set(pair) <= set(arms)), None)
-        if home is not None:
-            wanted[home] |= set(pair)
-    active = {}
-    for name, arms in groups.items():
-        controls = [arm for arm in arms if arm in CONTROLS]
-        doubted = [arm for arm in controls if _is_doubted(session, arm, name)]
-        if wanted[name] or doubted:
-            kept = {*wanted[name], session.design.reference, *doubted, *(arm for arm in controls if arm not in DOSES)}
-            active[name] = session.alive([arm for arm in arms if arm in kept])
-    return active
-
-
-def _is_doubted(session: Session, arm: str, group: str) -> bool:
-    """Whether a control has yet to pass, or is there for its own sake."""
-    return not session.design.pairs or control_name(arm, group) not in session.ledger.passed
 
 
 def look(session: Session, number: int) -> None:
@@ -316,7 +279,7 @@ def _warm_up(session: Session, number: int, worker: WorkerProcess) -> dict[int, 
 
     Returns the reference's median in s, for each number of requests at the same moment.
     """
-    arms = session.arms(controls=True)
+    arms = [arm for arm in session.arms(controls=True) if arm in session.design.timed]
     bound = worker.ask({"do": "bind", "arms": arms}, limit_s=session.limit_s)
     _record_warm(session, number, "init", [{**event, "request": "init", "stratum": "init"} for event in bound])
     first = session.design.reference
@@ -357,6 +320,6 @@ def _show_progress(session: Session) -> None:
     ledger, measure = session.ledger, session.scenario.measure
     share = min(1.0, ledger.spent_s / measure.budget_s)
     left_s = max(0.0, measure.budget_s - ledger.spent_s)
-    open_, whole = len(_open_pairs(session)), len(session.design.pairs)
+    open_, whole = len(open_pairs(session)), len(session.design.pairs)
     doing = f"latency: block {ledger.blocks}, {whole - open_} of {whole} decided"
     session.progress.update(session.device, doing, 0.1 + 0.7 * share, left_s)

@@ -36,7 +36,7 @@ def words_heard(session: Session, checked: Sequence[int]) -> Heard:
         output["audio"]: english[output["request"]]
         for arm in session.alive(list(session.ledger.examined))
         for output in session.ledger.examined[arm]
-        if output["request"] in english
+        if output["request"] in english and output["audio"].endswith(".wav")
     }
     obstacle = transcriber.missing() or ("" if spoken else "no request that was compared has an English text")
     if obstacle:
@@ -44,7 +44,7 @@ def words_heard(session: Session, checked: Sequence[int]) -> Heard:
         return {}
     session.progress.update(session.device, "listening", 0.1, None)
     try:
-        heard = _listened(session.journal.folder, list(spoken))
+        heard = listened_to(session.journal.folder, list(spoken))
     except MeasureError as error:
         _find(session, f"The words of the outputs were not checked: {error}.")
         return {}
@@ -53,13 +53,21 @@ def words_heard(session: Session, checked: Sequence[int]) -> Heard:
     return rates
 
 
-def _listened(folder: Path, files: Sequence[str]) -> dict[str, str]:
-    """File -> what is heard in it; one of those with equal content is listened to."""
-    equal: dict[bytes, list[str]] = defaultdict(list)
+def listened_to(folder: Path, files: Sequence[str]) -> dict[str, str]:
+    """File -> what is heard in it; one of those with equal samples is listened to."""
+    equal: dict[tuple[int, bytes], list[str]] = defaultdict(list)
     for file in files:
-        equal[(folder / file).read_bytes()].append(file)
+        equal[_sound_in(folder / file)].append(file)
     found = transcriber.transcribe([folder / same[0] for same in equal.values()])
     return {file: words for same, words in zip(equal.values(), found, strict=True) for file in same}
+
+
+def _sound_in(file: Path) -> tuple[int, bytes]:
+    """Rate and samples of a WAV file: the bytes of equal sounds may differ, as by the time at which they were written."""
+    import soundfile
+
+    samples, rate_hz = soundfile.read(str(file), dtype="float32")
+    return rate_hz, samples.tobytes()
 
 
 def _report_unclear(session: Session, rates: Heard, heard: Mapping[str, str]) -> None:

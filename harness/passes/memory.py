@@ -10,25 +10,74 @@ from typing import Any
 
 from harness import workload
 from harness.designs import CONTROLS, HOST_DOSE
-from harness.metrics import metric
+from harness.jointly import SHARED
+from harness.metrics import EXACT, metric
 from harness.passes.cycle import at_once as run_at_once
 from harness.passes.cycle import requests_of
 from harness.processes import WorkerProcess
 from harness.results import CYCLE, Pass, at_once
 from harness.session import Session
 
+SHARED_REPEATS = 2
+"""Processes that each read all arms of a joint design: what is exact must be the same in both."""
+
 
 def memory_pass(session: Session) -> None:
     """Peaks of every arm, each in a fresh process, repeated; two processes at a time on the CPU, where none disturbs.
 
-    Left out where the scenario asks for no memory metric.
+    Arms of several toggles, of which there may be many, share a process, and only what is exact is read of them. Left out
+    where the scenario asks for no memory metric.
     """
-    if not any(metric(name).is_memory for name in session.scenario.measure.metrics):
+    metrics = session.scenario.measure.metrics
+    if not any(metric(name).is_memory for name in metrics):
         return
     repeats = range(session.scenario.measure.memory_repeats)
-    arms = [*session.arms(controls=False), *session.alive([HOST_DOSE])]
+    arms = [*_alone(session), *session.alive([HOST_DOSE])]
     todo = [(arm, repeat) for repeat in repeats for arm in arms if (arm, repeat) not in session.ledger.memory]
     run_at_once(session, [partial(_measure_peaks, session, arm, repeat) for arm, repeat in todo])
+    if EXACT in metrics and session.design.joint:
+        for repeat in range(SHARED_REPEATS):
+            while missing := _missing(session, repeat):
+                session.check_time()
+                if session.guarded("memory", partial(_shared_peaks, session, missing, repeat)) is False:
+                    return
+
+
+def _alone(session: Session) -> list[str]:
+    """Arms that have processes of their own: all but those of several toggles, unless these are all toggles."""
+    roles = {arm.name: arm.role for arm in session.design.arms}
+    several = "combination" if session.design.joint else ""
+    return [arm for arm in session.arms(controls=False) if roles[arm] != several]
+
+
+def _missing(session: Session, repeat: int) -> list[str]:
+    joint = session.alive(list(session.design.joint))
+    return [arm for arm in joint if (arm, repeat) not in session.ledger.shared_memory]
+
+
+def _shared_peaks(session: Session, arms: Sequence[str], repeat: int, number: int, worker: WorkerProcess) -> bool:
+    """Peak allocated of arms one after the other in one process; False where the device has no such counter."""
+    if EXACT in worker.ready["unavailable"]:
+        return False
+    indexes = requests_of(session)
+    for arm in arms:
+        session.check_time()
+        message = {
+            "do": "memory",
+            "arm": arm,
+            "requests": session.wire.requests(indexes),
+            "dose": False,
+            "snapshot": None,
+        }
+        events = worker.ask(message, limit_s=(2 + 2 * len(indexes)) * session.limit_s)
+        worker.ask({"do": "forget", "arm": arm}, limit_s=session.limit_s)
+        peak = _of_the_cycle([event["values"] for event in events])[EXACT]
+        session.record(
+            "block", pass_="memory", kind="request", phase="timed", worker=number, block=repeat, group=SHARED,
+            request=CYCLE, stratum=CYCLE, trials=[{"arm": arm, "values": {EXACT: peak}}], wall_s=0.0,
+        )  # fmt: skip
+        session.progress.update(session.device, f"memory of {arm}, in one process", 0.99, None)
+    return True
 
 
 def _measure_peaks(session: Session, arm: str, repeat: int) -> None:
@@ -36,7 +85,7 @@ def _measure_peaks(session: Session, arm: str, repeat: int) -> None:
         session.check_time()
         session.guarded("memory", partial(_peaks, session, arm, repeat), arm)
     repeats = session.scenario.measure.memory_repeats
-    share = len(session.ledger.memory) / (repeats * (len(session.arms(controls=False)) + 1))
+    share = min(1.0, len(session.ledger.memory) / (repeats * (len(_alone(session)) + 1)))
     session.progress.update(session.device, f"memory: {arm}, repeat {repeat + 1} of {repeats}", 0.8 + 0.2 * share, None)
 
 

@@ -29,7 +29,10 @@ KINDS: Mapping[Kind, str] = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Profiled:
-    """One arm under one profiler. `files` maps what each is to its name; `link` opens it in speedscope."""
+    """One arm under one profiler. `files` maps what each is to its name; `link` opens it in speedscope.
+
+    Of kind torch on a GPU: `launches` a request, and `waits`, the share of the time in which the device waits for the host.
+    """
 
     device: str
     arm: str
@@ -39,6 +42,8 @@ class Profiled:
     files: Mapping[str, str]
     link: str = ""
     notes: tuple[str, ...] = ()
+    launches: float | None = None
+    waits: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,26 +7,36 @@ import math
 from matplotlib.axes import Axes
 
 from harness import units
+from harness.report.words import say
 
 _PERCENT_STEPS = (0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 20.0)
+_SHARES = (-0.75, -0.5, -0.25, 0.0, 0.5, 1.0, 2.0, 3.0)
+_FEW = 3
 
 
-def ratio_axis(plot: Axes, low: float, high: float, words: units.Direction) -> None:
-    """Ticks at round percentages, or at powers of two where the axis spans more than a factor of two."""
+def ratio_axis(plot: Axes, low: float, high: float, parts: int = 7) -> None:
+    """At most some `parts` ticks at round percentages, or at powers of two where the axis spans more than a factor of two."""
     if low < math.log(0.5) or high > math.log(2):
         powers = range(math.ceil(low / math.log(2)), math.floor(high / math.log(2)) + 1)
-        labels = [_factor(p, words) for p in powers]
-        plot.set_xticks([p * math.log(2) for p in powers], labels)
+        every = 1 + len(powers) // 6
+        powers = range(powers.start - powers.start % every, powers.stop, every)
+        shown = [power for power in powers if low <= power * math.log(2) <= high]
+        if len(shown) <= _FEW:
+            shares = [share for share in _SHARES if low <= math.log1p(share) <= high]
+            plot.set_xticks([math.log1p(share) for share in shares], [units.signed_percent(s, 0) for s in shares])
+            return
+        plot.set_xticks([p * math.log(2) for p in shown], [_factor(p) for p in shown])
         return
     span = (math.exp(high) - math.exp(low)) * 100
-    step = next((step for step in _PERCENT_STEPS if span / step <= 7), _PERCENT_STEPS[-1])  # noqa: PLR2004  # labels fit
+    step = next((step for step in _PERCENT_STEPS if span / step <= parts), _PERCENT_STEPS[-1])
     first, last = math.ceil(math.expm1(low) * 100 / step), math.floor(math.expm1(high) * 100 / step)
     decimals = max(0, -math.floor(math.log10(step)))
     shares = [n * step / 100 for n in range(first, last + 1)]
     plot.set_xticks([math.log1p(share) for share in shares], [units.signed_percent(s, decimals) for s in shares])
 
 
-def _factor(power: int, words: units.Direction) -> str:
+def _factor(power: int) -> str:
+    """Equal distances are equal factors: "4×" is four times as much, "¼×" a quarter."""
     if power == 0:
-        return "no change"
-    return f"{2 ** abs(power)}\u00d7 {words.below if power < 0 else words.above}"
+        return say("no change")
+    return f"{2**power}\u00d7" if power > 0 else f"1/{2**-power}\u00d7"

@@ -1,11 +1,11 @@
-"""What lies below one figure of a device: stages, memory, single requests, and the band of the placebo."""
+"""What lies below one figure of a device: stages, memory, and the band of the placebo."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
 from harness import units
-from harness.report.model import Level, MemoryBar, Stage
+from harness.report.model import MemoryBar, Stage
 from harness.report.reading import INVALID, Reading
 from harness.report.rows import describe
 from harness.report.words import say
@@ -67,17 +67,6 @@ def _memory_bars(reading: Reading, device: str) -> Iterator[MemoryBar]:
                     before=units.size(contrast.before),
                     after=units.size(contrast.after),
                 )
-
-
-def levels(reading: Reading, device: str) -> tuple[Level, ...]:
-    """The latency of each request with nothing and with everything on, in the order measured, warm-up included."""
-    sides = {name: side for name, side in zip(reading.ends(), ("before", "after"), strict=True) if name is not None}
-    found = [trial for trial in reading.requests(device) if trial.arm in sides]
-    return tuple(
-        Level(arm=sides[trial.arm], order=order, worker=trial.worker, warmup=trial.phase == "warmup", latency_s=latency)
-        for order, trial in enumerate(found)
-        if (latency := trial.values.get("latency")) is not None
-    )
 
 
 def placebo_band(reading: Reading, device: str, name: str) -> tuple[float, float] | None:

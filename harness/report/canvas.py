@@ -7,17 +7,24 @@ page, and a viewer that knows neither. No global state of matplotlib is read or 
 from __future__ import annotations
 
 import io
+import math
 import re
+import warnings
+from collections.abc import Sequence
 from contextlib import AbstractContextManager
-from typing import Any
+from typing import Any, Literal
 
 import matplotlib as mpl
+import numpy as np
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
+from numpy.typing import NDArray
 
 from harness.report.palette import COLOURS
 
+Points = Sequence[float] | NDArray[np.float64]
 WIDTH_PT = 760.0
 FONT_PT = 12.5
 
@@ -43,6 +50,11 @@ _STYLE: dict[Any, Any] = {
     "axes.unicode_minus": True,
     "path.simplify": False,
 }
+_CLOUD = re.compile(r'<g id="cloud\|([^"]*)">.*?</g>', re.DOTALL)
+_TIP = re.compile(r'<g id="tip-([0-9a-f]*)">')
+_UNUSED_ID = re.compile(r'<g id="(?:figure|axes|patch|line2d|text|matplotlib\.axis|xtick|ytick)_\d+">')
+_NUMBERS = re.compile(r' (?:d|x|y|transform|points)="[^"]*"')
+_LONG = re.compile(r"-?\d+\.\d{3,}")
 _NO_METADATA = {"Date": None, "Creator": None, "Format": None, "Type": None}
 _SANS = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', 'Noto Sans', Arial, sans-serif"
 
@@ -71,23 +83,86 @@ def style() -> AbstractContextManager[None]:
     return mpl.rc_context(_STYLE)
 
 
-def svg(drawn: Figure, title: str) -> str:
-    """The figure as a standalone SVG document that a screen reader announces as `title`."""
+def svg(drawn: Figure, title: str, attributes: str = "") -> str:
+    """The figure as a standalone SVG document that a screen reader announces as `title`, with `attributes` of its own."""
     buffer = io.StringIO()
-    drawn.savefig(buffer, format="svg", metadata=_NO_METADATA, transparent=True)
+    with warnings.catch_warnings():
+        # Text stays text, so that the reader's own fonts draw it; matplotlib's need not have its letters.
+        warnings.filterwarnings("ignore", message="Glyph .* missing from font")
+        drawn.savefig(buffer, format="svg", metadata=_NO_METADATA, transparent=True)
     text = buffer.getvalue()
     text = text[text.index("<svg") :]
     for placeholder, (name, fallback) in _VARIABLES.items():
         text = text.replace(placeholder, f"var(--{name}, {fallback})")
     text = re.sub(r"'DejaVu Sans'(, [^;\"]*)?", _SANS.replace('"', "'"), text)
+    text = _CLOUD.sub(_drawn_cloud, text)
+    text = _TIP.sub(lambda found: f'<g class="tip"><title>{_attribute(bytes.fromhex(found[1]).decode())}</title>', text)
+    text = _UNUSED_ID.sub("<g>", text)
+    text = _NUMBERS.sub(lambda found: _LONG.sub(lambda n: f"{float(n[0]):.2f}".rstrip("0").rstrip("."), found[0]), text)
     opening, rest = text.split(">", 1)
     opening = re.sub(r' (width|height)="[^"]*"', "", opening)
-    return f'{opening} role="img" aria-label="{_attribute(title)}">{rest}'
+    return f'{opening} role="img" aria-label="{_attribute(title)}" {attributes}>{rest}'
+
+
+def tip(artist: Artist, text: str) -> None:
+    """Let `artist` say `text` when the reader points at it: a title of SVG, which needs no script."""
+    artist.set_gid(f"tip-{text.encode().hex()}")
+
+
+def cloud(plot: Axes, xs: Points, ys: Points, *, colour: str, size_pt: float, label: str,
+          opacity: float = 0.6, ring: bool = False) -> None:  # fmt: skip
+    """Points as one compact path, of which the page's script finds the nearest. Limits of `plot` must be set before.
+
+    matplotlib would write sixty bytes for each point; this takes some twelve.
+    """
+    height = _height_pt(plot)
+    if not len(xs):
+        return
+    places = plot.transData.transform(list(zip(xs, ys, strict=True)))
+    path = "".join(f"M{x:.1f} {height - y:.1f}h0" for x, y in places)
+    fields = (colour, f"{size_pt:g}", f"{opacity:g}", "ring" if ring else "", label.encode().hex(), path)
+    plot.plot([xs[0], xs[0]], [ys[0], ys[0]], gid=f"cloud|{'|'.join(fields)}", clip_on=False)  # stands for all of them
+
+
+def _height_pt(plot: Axes) -> float:
+    drawn = plot.get_figure(root=True)
+    return 0.0 if drawn is None else drawn.get_figheight() * 72
+
+
+def axis_of_values(plot: Axes, axis: Literal["x", "y"], *, log: bool = False) -> str:
+    """Attributes from which the page's script computes seconds from a place in the drawing: value = a + b * place."""
+    height = _height_pt(plot)
+    low, high = plot.get_xlim() if axis == "x" else plot.get_ylim()
+    first = plot.transData.transform((low, 1) if axis == "x" else (1, low))[0 if axis == "x" else 1]
+    last = plot.transData.transform((high, 1) if axis == "x" else (1, high))[0 if axis == "x" else 1]
+    if axis == "y":
+        first, last = height - first, height - last
+    low, high = (math.log(low), math.log(high)) if log else (low, high)
+    slope = (high - low) / (last - first)
+    place = f'data-axis="{axis}" data-a="{low - slope * first:.8g}" data-b="{slope:.8g}"'
+    return f'{place} data-log="1"' if log else place
+
+
+def _drawn_cloud(found: re.Match[str]) -> str:
+    colour, size, opacity, ring, label, path = found[1].split("|")
+    told = _attribute(bytes.fromhex(label).decode())
+    inner = (
+        f'<path d="{path}" style="stroke: var(--surface); stroke-width: {float(size) * 0.45:.2g}; stroke-linecap: round"/>'
+        if ring
+        else ""
+    )
+    return (
+        f'<g class="cloud" data-label="{told}" style="fill: none; opacity: {opacity}">'
+        f'<path d="{path}" style="stroke: {colour}; stroke-width: {size}; stroke-linecap: round"/>{inner}</g>'
+    )
 
 
 def inline(document: str, prefix: str) -> str:
     """The SVG for a place inside HTML: its ids made unique by `prefix`, namespaces left to the HTML parser."""
     text = re.sub(r' xmlns(:xlink)?="[^"]*"', "", document)
+    text = re.sub(
+        r"<style[^>]*>.*?</style>", "", text, flags=re.DOTALL
+    )  # would hold for the whole page; style.css has it
     text = re.sub(r'\bid="([^"]*)"', rf'id="{prefix}-\1"', text)
     text = re.sub(r'href="#([^"]*)"', rf'href="#{prefix}-\1"', text)
     return re.sub(r"url\(#([^)]*)\)", rf"url(#{prefix}-\1)", text)

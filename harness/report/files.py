@@ -41,12 +41,11 @@ class Link:
 
 def downloads(files: Files) -> tuple[Link, ...]:
     """Known files first, then folders, each with its number of files and size."""
-    if not files:
-        return ()
     plots = Link(
         name=f"{_PLOTS}/", about=say("the plots of this page as SVG"), size="", links=((_PLOTS, f"./{_PLOTS}/"),)
     )
-    return (*_alone(files), *_folders(files), plots)
+    there = any(path.startswith(f"{_PLOTS}/") for path in files)
+    return (*_alone(files), *_folders(files), *([plots] if there else ()))
 
 
 def inside(path: str) -> bool:

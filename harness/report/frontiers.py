@@ -6,8 +6,13 @@ from harness import units
 from harness.report.model import Frontier, Panel, Point
 from harness.report.reading import Reading, anchor
 from harness.report.rows import describe, direction, title_of
-from harness.report.words import say
-from harness.results import FrontierPoint, at_once, toggle_of
+from harness.report.words import mark, say
+from harness.results import TOGETHER, FrontierPoint, at_once, toggle_of
+
+_CHOOSE = mark(
+    "Choose among the sets on the frontier, by the memory that you have: every other set is beaten in time or in memory, or is "
+    "no better than a smaller one that is shown. None and all stand beside them."
+)
 
 
 def frontiers(reading: Reading, device: str) -> tuple[Frontier, ...]:
@@ -24,7 +29,7 @@ def _frontier(reading: Reading, points: list[FrontierPoint], toggle: str) -> Fro
     return Frontier(
         toggle=toggle,
         name=anchor("frontier", toggle),
-        title=say("{name}: latency against {peak}", name=title_of(reading, toggle), peak=peak_title.lower()),
+        title=say("{name}: latency against {peak}", name=_name(reading, toggle), peak=peak_title.lower()),
         peak_title=peak_title,
         note=_note(reading, points[0]),
         panels=tuple(
@@ -34,10 +39,14 @@ def _frontier(reading: Reading, points: list[FrontierPoint], toggle: str) -> Fro
     )
 
 
+def _name(reading: Reading, toggle: str) -> str:
+    return say("Sets of optimizations") if toggle == TOGETHER else title_of(reading, toggle)
+
+
 def _note(reading: Reading, point: FrontierPoint) -> str:
     failed = [name for name in ("latency", point.peak_metric) if not reading.calibrated(point.device, name)]
     if not failed:
-        return ""
+        return say(_CHOOSE) if point.toggle == TOGETHER else ""
     titles = say(" and ").join(describe(name).title.lower() for name in failed)
     return say(
         "Not calibrated in {titles}: the controls did not pass, so that the figures prove nothing.", titles=titles

@@ -130,6 +130,7 @@ def _common() -> Mapping[str, Any]:
         "script_hash": digest,
         "code": _code,
         "prose": _prose,
+        "soft": _soft,
         "anchor": anchor,
         "toggle_of": toggle_of,
         "mini": mini,
@@ -142,6 +143,11 @@ def _code(source: str) -> Markup:
     return Markup(highlight(source, PythonLexer(), HtmlFormatter(nowrap=True)))  # noqa: S704  Pygments escapes
 
 
+def _soft(text: str) -> Markup:
+    """Text in which a line may break after a dot or before a bracket, as dotted names need."""
+    return Markup(re.sub(r"(\.)(?=\w)|(?=\()", r"\1<wbr>", str(escape(text))))  # noqa: S704  escaped just here
+
+
 def _prose(text: str) -> Markup:
     """Text of a docstring, in which backticks mark code."""
-    return Markup(re.sub(r"`+([^`]+)`+", r"<code>\1</code>", escape(text)))  # noqa: S704  escaped just here
+    return Markup(re.sub(r"`+([^`]+)`+", r"<code>\1</code>", str(escape(text))))  # noqa: S704  escaped just here

@@ -40,6 +40,9 @@ def _lines(reading: Reading, report: Page) -> Iterator[str]:
         for section in sections.of_device(reading, device):
             if section.markdown is not None:
                 yield from fold(f"{section.title}: {device.name}", section.markdown())
+    for section in sections.of_page(sections.PARTS_AFTER, reading, report):
+        if section.markdown is not None:
+            yield from fold(section.title, section.markdown())
     yield from _incidents("Failures", report.failures)
     yield from _incidents("Findings", report.findings)
     yield from fold("Environment", grid(tables.environment(report)))

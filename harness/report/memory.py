@@ -56,7 +56,10 @@ def stage_peaks(reading: Reading, device: str) -> tuple[StagePeak, ...]:
     names = dict.fromkeys(name for found in values for name in found if name.startswith("peak_allocated."))
     rows = [(name.partition(".")[2], _sides(reading, device, name.partition(".")[2])) for name in names]
     rows.sort(key=lambda row: -(row[1][0] or 0.0))
-    return tuple(StagePeak(stage=stage, figures=tuple(units.size(side) for side in sides)) for stage, sides in rows)
+    return tuple(
+        StagePeak(stage=stage, figures=tuple(units.size(side) for side in sides), allocated=(sides[0], sides[1]))
+        for stage, sides in rows
+    )
 
 
 def _sides(reading: Reading, device: str, stage: str) -> tuple[float | None, ...]:

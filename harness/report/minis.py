@@ -10,7 +10,7 @@ from markupsafe import Markup
 
 from harness.report.model import Row
 
-WIDTH, HEIGHT = 132.0, 20.0
+WIDTH, HEIGHT = 150.0, 18.0
 _PAD = 6.0
 
 
@@ -49,8 +49,8 @@ def mini(row: Row, scale: Scale) -> Markup:
     ]
     if row.low is not None and row.high is not None and row.low > 0:
         first, last = scale.at(math.log(row.low)), scale.at(math.log(row.high))
-        parts.append(f'<path class="i" d="M{first:.1f} 10H{max(last, first + 0.5):.1f}"/>')
-    parts.append(f'<circle cx="{centre:.1f}" cy="10" r="4"/>')
+        parts.append(f'<path class="i" d="M{first:.1f} 9H{max(last, first + 0.5):.1f}"/>')
+    parts.append(f'<circle cx="{centre:.1f}" cy="9" r="3.2"/>')
     return Markup(  # noqa: S704  numbers alone
         f'<svg class="mini {row.verdict.tone}" viewBox="0 0 {WIDTH:.0f} {HEIGHT:.0f}" aria-hidden="true">{"".join(parts)}</svg>'
     )

@@ -148,7 +148,7 @@ class ScaleRow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ControlRow:
-    """A control and its outcome in words."""
+    """A control and its outcome in words. For the plot, log-ratios: its interval, and where it is known to lie."""
 
     name: str
     metric: str
@@ -156,6 +156,9 @@ class ControlRow:
     measured: str
     passed: bool
     reason: str
+    log_low: float | None = None
+    log_high: float | None = None
+    log_known: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -195,10 +198,11 @@ class Course:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StagePeak:
-    """Peaks of one stage as text: allocated before and after, reserved before and after."""
+    """Peaks of one stage as text: allocated before and after, reserved before and after; the first two in bytes, too."""
 
     stage: str
     figures: tuple[str, ...]
+    allocated: tuple[float | None, float | None] = (None, None)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -251,20 +255,9 @@ class Frontier:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Level:
-    """The latency of one request in the order in which it was measured."""
-
-    arm: str
-    order: int
-    worker: int
-    warmup: bool
-    latency_s: float
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Device:
     """Everything about one device. `calibrated` is about the headline metric, `foresight` says what runs like this tell apart, `uncalibrated` names the families of
-    metrics whose controls failed. `placebo` holds the log-ratios between which the baseline differs from its twin.
+    metrics whose controls failed. `limit` is the least ratio that the hardware allows, where it is known. `placebo` holds the log-ratios between which the baseline differs from its twin.
     """
 
     name: str
@@ -290,10 +283,10 @@ class Device:
     allocator: tuple[AllocatorRow, ...]
     snapshots: tuple[tuple[str, str], ...]
     conditions: Facts
-    levels: tuple[Level, ...]
     placebo: tuple[float, float] | None
     margin: float
     effects_caption: str
+    limit: float | None
     frontiers: tuple[Frontier, ...] = ()
     scales: tuple[ScaleRow, ...] = ()
 
@@ -330,6 +323,7 @@ class ToggleOnDevice:
     verdicts: tuple[tuple[str, Badge | None], ...]
     sentence: str
     rows: tuple[Row, ...]
+    stages: tuple[Row, ...]
     witnesses: tuple[WitnessRow, ...]
     equivalences: tuple[EquivalenceRow, ...]
     remark: str

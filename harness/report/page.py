@@ -7,7 +7,7 @@ from pathlib import PurePath
 from typing import Any
 
 from harness import units
-from harness.report import breakdown, commands, kinds, memory, revisions, rows, sentences
+from harness.report import breakdown, commands, kinds, least, memory, revisions, rows, sentences
 from harness.report.frontiers import frontiers
 from harness.report.model import Device, Facts, Incident, Listening, Page, Player, Row
 from harness.report.place import where
@@ -73,17 +73,18 @@ def _device(reading: Reading, name: str, metric: str) -> Device:
     metrics = [known for known in reading.metrics(name) if not rows.is_stage(known)]
     together = [rows.row(reading, contrast) for contrast in reading.contrasts(name, optimization=reading.whole)]
     unavailable = reading.run.unavailable.get(name, {})
+    controls = rows.control_rows(reading, name)
     answer, placebo = sentences.answer(reading, name, headline, invalid), breakdown.placebo_band(reading, name, metric)
     return Device(
         name=name,
         anchor=anchor("device", name),
         answer=answer.whole,
-        answer_lead=f"{_capitalised(answer.lead)}.".replace("..", "."),
-        answer_rest=f"{_capitalised(answer.rest)}." if answer.rest else "",
+        answer_lead=_sentence(answer.lead),
+        answer_rest=_sentence(answer.rest),
         calibrated=reading.calibrated(name, metric),
         foresight=sentences.foresight(reading, name),
         uncalibrated=reading.uncalibrated(name),
-        controls=rows.control_rows(reading, name),
+        controls=controls,
         headline=headline,
         invalid=invalid,
         together=tuple(row for row in together if _has_tile(row)),
@@ -98,9 +99,9 @@ def _device(reading: Reading, name: str, metric: str) -> Device:
         allocator=memory.allocator_rows(reading, name),
         snapshots=memory.snapshots(reading, name),
         conditions=memory.conditions(reading, name),
-        levels=breakdown.levels(reading, name),
         placebo=placebo,
-        effects_caption=sentences.effects_caption(placebo is not None, bool(reading.run.plan.dose)),
+        limit=least.limit(reading, name) if metric == "latency" else None,
+        effects_caption=sentences.effects_caption(placebo is not None, any(c.log_known is not None for c in controls)),
         margin=_margin(reading, name, metric),
         frontiers=frontiers(reading, name),
         scales=scale_rows(reading, name),
@@ -111,8 +112,9 @@ def _has_tile(row: Row) -> bool:
     return not rows.is_stage(row.metric) and row.verdict.tone != "invalid" and row.ratio is not None
 
 
-def _capitalised(text: str) -> str:
-    return text[:1].upper() + text[1:]
+def _sentence(text: str) -> str:
+    """A part of an answer as a sentence of its own; "" stays ""."""
+    return say("{lead}.", lead=text[:1].upper() + text[1:]) if text else ""
 
 
 def _margin(reading: Reading, device: str, metric: str) -> float:

@@ -4,7 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import product
 from statistics import median
+
+import numpy as np
+from numpy.typing import NDArray
 
 from harness.controls import calibrated, family
 from harness.metrics import METRICS
@@ -41,6 +46,18 @@ def _family(metric: str) -> str:
         return "latency"
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Columns:
+    """Timed requests as columns: values of one metric, and numbers that stand for names in `arms` and `requests`."""
+
+    arms: tuple[str, ...]
+    requests: tuple[str, ...]
+    value: NDArray[np.float64]
+    arm: NDArray[np.int64]
+    request: NDArray[np.int64]
+    position: NDArray[np.int64]
+
+
 class Reading:
     """A run with its rows at hand, by device."""
 
@@ -48,6 +65,8 @@ class Reading:
         self.run = run
         self.arms: dict[str, Arm] = {arm.name: arm for arm in run.plan.arms}
         self._by_pass: dict[tuple[str, str, str], list[Trial]] = {}
+        self._columns: dict[tuple[str, str], Columns] = {}
+        self._about_toggles: dict[tuple[str, str | None, str | None], list[Contrast]] = {}
         self._by_arm: dict[tuple[str, str], list[Trial]] = {}
         self.control_arms = {arm.name for arm in run.plan.arms if arm.role in _CONTROL_ROLES}
 
@@ -85,19 +104,17 @@ class Reading:
         return [contrast for contrast in self._about(device, metric, optimization) if contrast.stratum]
 
     def _about(self, device: str, metric: str | None, optimization: str | None) -> list[Contrast]:
-        """Contrasts that are about toggles; controls have a table of their own."""
-        return [
-            contrast
-            for contrast in self.run.contrasts
-            if contrast.device == device
-            and contrast.arm not in self.control_arms
-            and metric in (None, contrast.metric)
-            and optimization in (None, contrast.optimization)
-        ]
+        """Contrasts that are about toggles; controls have a table of their own. All are sorted once, when first asked for."""
+        if not self._about_toggles:
+            for contrast in self.run.contrasts:
+                if contrast.arm not in self.control_arms:
+                    for key in product((contrast.device,), (None, contrast.metric), (None, contrast.optimization)):
+                        self._about_toggles.setdefault(key, []).append(contrast)
+        return self._about_toggles.get((device, metric, optimization), [])
 
     def toggled_arms(self) -> list[Arm]:
-        """The arms that are about toggles, the reference among them: all but the controls."""
-        return [arm for arm in self.run.plan.arms if arm.name not in self.control_arms]
+        """The arms that are about one toggle, none or all: not the controls, nor the many of several toggles."""
+        return [arm for arm in self.run.plan.arms if arm.name not in self.control_arms and arm.role != "combination"]
 
     def timed(self, device: str) -> list[Trial]:
         """The timed requests of the latency pass on a device, of every arm, in stored order."""
@@ -109,6 +126,22 @@ class Reading:
             for trial in self.run.trials:
                 self._by_pass.setdefault((trial.device, trial.pass_, trial.kind), []).append(trial)
         return self._by_pass.get((device, pass_, kind), [])
+
+    def columns(self, device: str, metric: str) -> Columns:
+        """The timed requests of a device that have a value of `metric`, of every arm."""
+        if (device, metric) not in self._columns:
+            arms: dict[str, int] = {}
+            requests: dict[str, int] = {}
+            rows = [
+                (value, arms.setdefault(t.arm, len(arms)), requests.setdefault(t.request, len(requests)), t.position)
+                for t in self.timed(device)
+                if (value := t.values.get(metric)) is not None
+            ]
+            table = np.array(rows, dtype=np.float64).reshape(-1, 4)
+            whole = table[:, 1:].astype(np.int64)
+            self._columns[device, metric] = Columns(arms=tuple(arms), requests=tuple(requests), value=table[:, 0],
+                                                    arm=whole[:, 0], request=whole[:, 1], position=whole[:, 2])  # fmt: skip
+        return self._columns[device, metric]
 
     def metrics(self, device: str) -> list[str]:
         """The metrics that were compared on a device: those of the contract in its order, then stages and devices."""

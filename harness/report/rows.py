@@ -11,10 +11,10 @@ from harness.metrics import Metric, is_of_stage, metric
 from harness.report import revisions
 from harness.report.model import Badge, ControlRow, InvalidRow, MetricTable, Quantile, Row, Tone
 from harness.report.reading import INVALID, JUDGED, Reading
-from harness.report.words import mark, plural, say
+from harness.report.words import in_language, mark, plural, say
 from harness.results import TOGETHER, Contrast, Control, Equivalence, Verdict, toggle_of
 
-_TONES: Mapping[Verdict, Tone] = {
+TONES: Mapping[Verdict, Tone] = {
     "faster": "good", "less": "good",
     "slower": "bad", "more": "bad", "output changed": "bad", "failed": "bad",
     "no material difference": "level",
@@ -59,8 +59,8 @@ def metric_title(measured: Metric) -> str:
 def direction(measured: Metric) -> units.Direction:
     """The words for a change of a metric: faster and slower for times, less and more for memory, else lower, higher."""
     if measured.is_memory:
-        return units.MEMORY
-    return units.TIME if measured.unit == "s" or measured.name == "rtf" else units.RATE
+        return in_language(units.MEMORY)
+    return in_language(units.TIME if measured.unit == "s" or measured.name == "rtf" else units.RATE)
 
 
 def verdict_of(reading: Reading, contrast: Contrast) -> Verdict:
@@ -71,7 +71,7 @@ def verdict_of(reading: Reading, contrast: Contrast) -> Verdict:
 
 def badge(verdict: Verdict) -> Badge:
     """A verdict with its mood."""
-    return Badge(text=say(verdict), word=verdict, tone=_TONES[verdict])
+    return Badge(text=say(verdict), word=verdict, tone=TONES[verdict])
 
 
 def title_of(reading: Reading, optimization: str) -> str:
@@ -176,11 +176,15 @@ def _absent(reading: Reading, device: str, toggle: str) -> InvalidRow:
 
 def control_rows(reading: Reading, device: str) -> tuple[ControlRow, ...]:
     """The controls of a device in stored order."""
-    return tuple(_control(control) for control in reading.run.controls if control.device == device)
+    return tuple(_control(reading, control) for control in reading.run.controls if control.device == device)
 
 
-def _control(control: Control) -> ControlRow:
+def _control(reading: Reading, control: Control) -> ControlRow:
+    low, high, known = _logs(reading, control)
     return ControlRow(
+        log_low=low,
+        log_high=high,
+        log_known=known,
         name=say(control.name.replace("_", " ")),
         metric=describe(control.metric).title,
         expected=say("no change") if _is_null(control) else units.quantity(control.expected, control.unit),
@@ -188,6 +192,20 @@ def _control(control: Control) -> ControlRow:
         passed=control.passed,
         reason=control.reason or _requirement(control),
     )
+
+
+def _logs(reading: Reading, control: Control) -> tuple[float | None, float | None, float | None]:
+    """The interval of a control as log-ratios, and where it is known to lie: of a dose in seconds, beside the baseline."""
+    if control.low is None or control.high is None:
+        return None, None, None
+    if _is_null(control):
+        return control.low, control.high, None
+    found = reading.contrasts(control.device, control.metric)
+    baseline = next((contrast.before for contrast in found if contrast.before), None)
+    if control.unit != "s" or not baseline or control.low <= -baseline:
+        return None, None, None
+    low, high, known = (math.log1p(amount / baseline) for amount in (control.low, control.high, control.expected))
+    return low, high, known
 
 
 def _is_null(control: Control) -> bool:

@@ -248,7 +248,7 @@ def _apart(invalid: Sequence[InvalidRow]) -> str:
     return say("not judged: {names}", names=say(", ").join(names)) if names else ""
 
 
-def effects_caption(placebo: bool, dose: bool) -> str:  # noqa: FBT001  what the plot shows
+def effects_caption(placebo: bool, doses: bool) -> str:  # noqa: FBT001  what the plot shows
     """What the marks of the plot of effects mean."""
     parts = [
         say("Dot: estimate; bar: 95 % interval, on one log-ratio axis, so that equal distances are equal factors."),
@@ -256,6 +256,6 @@ def effects_caption(placebo: bool, dose: bool) -> str:  # noqa: FBT001  what the
     ]
     if placebo:
         parts.append(say("Band: the placebo, the difference of the baseline from its own twin."))
-    if dose:
-        parts.append(say("Triangle: the dose, a slow-down that was really added, and must be found there."))
+    if doses:
+        parts.append(say("Triangle: the dose, a slow-down that was really added; its bar is where it was found."))
     return say(" ").join(parts)

@@ -13,7 +13,9 @@ from rich.text import Text
 
 from harness import units
 from harness.report import page, tables
+from harness.report.jointly import jointly
 from harness.report.model import ControlRow, Device, Facts, Incident, Page, Tone
+from harness.report.reading import Reading
 from harness.report.tables import Cell, Table
 from harness.report.visible import visible
 from harness.results import Run
@@ -56,9 +58,17 @@ def summary(run: Run) -> Group:
             tables.scales(device),
         ):
             parts += laid_out(table) if table.rows else ()
+        parts += [Text(), *map(_line, advice)] if (advice := _advice(run, device.name)) else ()
         if device.foresight:
             parts += [Text(), _line(device.foresight, "dim")]
     return Group(*parts)
+
+
+def _advice(run: Run, device: str) -> list[str]:
+    """What a joint design says to do, a sentence or two each."""
+    found = jointly(Reading(run), device)
+    told = () if found is None else (found.advice_shares, found.advice_order, found.advice_together)
+    return [advice for advice in told if advice]
 
 
 def _answer(device: Device) -> Text:

@@ -46,9 +46,20 @@ def _facts(entry: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     yield say("Sites"), sites if isinstance(sites, str) else ", ".join(str(site) for site in sites)
     yield say("Output must be"), _check(entry.get("check"))
     yield say("Isolation"), str(entry.get("isolation", "request"))
+    yield from _cache(entry.get("cache"))
     parameters = entry.get("parameters")
     if isinstance(parameters, Mapping) and parameters:
         yield say("Parameters"), ", ".join(f"{key} = {value}" for key, value in parameters.items())
+
+
+def _cache(cache: Any) -> Iterator[tuple[str, str]]:
+    """What a toggle's file says of it as a cache: nothing for one that is none, and in older runs."""
+    if not isinstance(cache, Mapping):
+        return
+    yield say("A cache of"), str(cache.get("entry", ""))
+    yield say("Its key"), str(cache.get("key", ""))
+    leaves = cache.get("eviction") or cache.get("bounded")
+    yield say("How it ends"), str(leaves) if leaves else say("it does not: each new key stays for good")
 
 
 def _claimed_in(entry: Mapping[str, Any]) -> str:
@@ -81,7 +92,8 @@ def _on_device(reading: Reading, device: str, name: str) -> ToggleOnDevice:
         device=device,
         verdicts=tuple(_verdicts(headline, remark)),
         sentence=" ".join(sentences.of_a_toggle(row, reading.calibrated(device, row.metric)) for row in headline),
-        rows=tuple(rows.row(reading, contrast) for contrast in contrasts),
+        rows=tuple(rows.row(reading, c) for c in contrasts if not rows.is_stage(c.metric) and c.ratio is not None),
+        stages=tuple(rows.row(reading, c) for c in contrasts if rows.is_stage(c.metric) and c.ratio is not None),
         witnesses=tuple(
             dict.fromkeys(
                 WitnessRow(arm=w.arm, at_bind=units.count(w.at_bind), per_request=_per_request(w.per_request))
@@ -104,7 +116,10 @@ def _per_request(counts: Sequence[int]) -> str:
 
 
 def _equivalence(row: Equivalence) -> EquivalenceRow:
-    tokens = say("{count}, the same") if row.tokens_equal else say("{count}, differ")
+    if row.tokens:
+        tokens = say("{count}, the same") if row.tokens_equal else say("{count}, differ")
+    else:  # of what is no speech: its words, shapes and names
+        tokens = say("none") if row.tokens_equal else say("other values")
     return EquivalenceRow(
         request=row.request,
         grade=say(row.grade),

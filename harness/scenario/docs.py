@@ -51,6 +51,9 @@ parameters. `NAME: true` is short for `NAME: {before: false, after: true}`.
 `after` may be a list of states, `after: [{every: 2}, {every: 4}]`: each is an arm of its own, named like
 `batched_cleanup[every=4]` and compared with `before`. Where several toggles are on together, the first of the list stands.
 The report then draws their time against their peak of memory.
+
+Optimizations of your own are named as these are: those of the files under `plugins`, and those of installed packages
+([plug-ins](plugins.md)).
 """
 
 _SUMMARISED = """\
@@ -59,6 +62,7 @@ Recorded where they can be and shown for each arm, but not compared, because the
 
 _SECTIONS = (
     ("model, adapter: cosyvoice2", "CosyVoice2"),
+    ("model, adapter: callable", "Callable"),
     ("model, adapter: fake", "Fake"),
     ("model, adapter: planted", "Planted"),
     ("model, adapter: checkout", "Checkout"),

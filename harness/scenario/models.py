@@ -21,6 +21,7 @@ from pydantic import (
 )
 from pydantic.json_schema import SkipJsonSchema
 
+from harness import plugins
 from harness.errors import ScenarioError
 from harness.metrics import EXACT, SITE
 from harness.results import NOTHING, TOGETHER
@@ -29,10 +30,10 @@ from harness.scenario.keys import Keys
 from harness.scenario.problems import refuse, scenario_error, unknown
 from harness.scenario.quantities import Bytes, Seconds
 from harness.scenario.requests import Workload
-from harness.scenario.scalars import DesignName, Device, MarginOrMargins, MetricName, Name, Whole, distinct
+from harness.scenario.scalars import DesignName, Device, MarginOrMargins, MetricName, Name, Text, Whole, distinct
 from harness.scenario.source import KeyPath, Place, Source, dotted, found, read
-from harness.scenario.target import Model, ToggleName
-from harness.scenario.toggles import check_states, check_together
+from harness.scenario.target import Callable, Model, Plugged, ToggleName
+from harness.scenario.toggles import check_design, check_states, check_together
 
 DEFAULT_MARGIN = 0.01
 _DEFAULT_METRICS = (
@@ -159,6 +160,17 @@ class Measure(Keys):
         return self
 
 
+CALL: Mapping[str, Any] = {"mode": "call", "texts": {"call": "builtin:en-short"}, "prompts": []}
+"""The workload of a user's function where the scenario says nothing of it."""
+
+
+def _plugin_files(data: Any, file: str) -> list[Path]:
+    """The files under `plugins:`, as far as that is a list of texts; what else it is, is refused when it is validated."""
+    given = data.get("plugins") if isinstance(data, Mapping) else None
+    is_list = isinstance(given, list | tuple) and all(isinstance(item, str) and item for item in given)
+    return list(plugins.files_of({"file": file, "plugins": given})) if is_list else []
+
+
 class Scenario(Keys):
     """Which optimizations are compared, on what, and how."""
 
@@ -171,6 +183,11 @@ class Scenario(Keys):
         default=("cpu", "cuda"),
         description="`cpu`, `cuda` (the first GPU), `cuda:1`. A device that is absent is skipped, and said so.",
     )
+    plugins: Annotated[tuple[Text, ...], AfterValidator(distinct)] = Field(
+        default=(),
+        description="Python files with optimizations of your own, relative to the scenario's file. They are code: `run`, `plan`, "
+        "`calibrate` and `gate` run them, in processes of their own; `validate` and `report` do not.",
+    )
     workload: Workload = Field(default=Workload(), description="The requests that are run.")
     optimizations: dict[ToggleName, Annotated[Toggle, BeforeValidator(_short_toggle)]] = Field(
         min_length=1,
@@ -179,7 +196,11 @@ class Scenario(Keys):
     design: DesignName = Field(
         default="one_at_a_time",
         description="`one_at_a_time`: each toggle alone against none, and all against none. `leave_one_out`: all "
-        "against all but each. `controls`: no toggle, the reference and its controls alone (`harness calibrate`).",
+        "against all but each. `levels`: one toggle, each of its listed states against before. `ladder`: toggles are turned "
+        "on one after the other, in the order in which they are listed. `factorial`: every combination of up to 6 toggles; "
+        "`fractional`: a part of these (4 to 15 toggles); `permutations`: ladders in sampled orders (3 to 12 toggles): what "
+        "these three say is in docs/attribution.md. `controls`: no toggle, the reference and its controls alone (`harness "
+        "calibrate`).",
     )
     measure: Measure = Field(default=Measure(), description="How it is measured.")
     gate: Gate = Field(
@@ -201,7 +222,15 @@ class Scenario(Keys):
 
     def options(self) -> dict[str, Any]:
         """The adapter's own keys of `model:`, times in seconds, paths absolute: what `Adapter.load` takes."""
+        if isinstance(self.model, Plugged):
+            return dict(self.model.model_extra or {})
         options = _options(self.model)
+        if isinstance(self.model, Callable):
+            where, _, name = self.model.target.rpartition(":")
+            return {
+                **options,
+                "target": f"{self.resolve(where)}:{name}" if where.endswith(".py") else self.model.target,
+            }
         if options.get("weights", "random") != "random":
             options["weights"] = str(self.resolve(options["weights"]))
         for name in ("path", "supply"):
@@ -247,7 +276,13 @@ class Scenario(Keys):
     def from_source(cls, source: Source, file: str) -> Self:
         """The scenario of YAML that was read. Raises ScenarioError about the first thing that is wrong."""
         try:
-            scenario = cls.model_validate(source.data)
+            toggles = plugins.names(_plugin_files(source.data, file))
+        except plugins.PluginError as error:
+            raise source.error(
+                str(error), ("plugins", error.number) if error.number is not None else ("plugins",)
+            ) from None
+        try:
+            scenario = cls.model_validate(source.data, context={"toggles": toggles})
         except ValidationError as error:
             raise scenario_error(error, source) from None
         scenario._file = file  # noqa: SLF001  its own private attribute, before anyone else sees it
@@ -260,6 +295,17 @@ class Scenario(Keys):
         except (OSError, ScenarioError):
             return ScenarioError(message, file=self.file, key=dotted(path))
 
+    @model_validator(mode="before")
+    @classmethod
+    def _a_function_needs_no_prompt(cls, value: Any) -> Any:
+        """A user's function is called on the CPU, once, with one short text, unless the scenario says more."""
+        if not isinstance(value, dict) or not isinstance(value.get("model"), dict):
+            return value
+        given = value.get("workload", {})
+        if value["model"].get("adapter") != plugins.CALLABLE or not isinstance(given, dict):
+            return value
+        return {"devices": ["cpu"], **value, "workload": {**CALL, **given}}
+
     @field_validator("optimizations")
     @classmethod
     def _states_make_sense(cls, value: dict[str, Toggle]) -> dict[str, Toggle]:
@@ -267,6 +313,20 @@ class Scenario(Keys):
             check_states(name, toggle.before, toggle.after)
         check_together(list(value))
         return value
+
+    @model_validator(mode="after")
+    def _design_fits(self) -> Self:
+        check_design(self.design, {name: len(toggle.afters) for name, toggle in self.optimizations.items()})
+        return self
+
+    @model_validator(mode="after")
+    def _the_workload_fits_the_model(self) -> Self:
+        own = not isinstance(self.model, Plugged) and self.model.adapter != plugins.CALLABLE
+        if own and "call" in self.workload.modes:
+            refuse("the mode call is for the adapter callable alone", "workload", "mode")
+        if own and not self.workload.prompts:
+            refuse("found an empty list; allowed: at least 1 entry", "workload", "prompts")
+        return self
 
     @model_validator(mode="after")
     def _spans_are_there_to_be_measured(self) -> Self:

@@ -68,7 +68,11 @@ class Speakers(Keys):
 class Workload(Keys):
     """The requests: every text in every mode, by every speaker, with every seed."""
 
-    modes: Modes = Field(default=("zero_shot",), alias="mode", description="One mode of inference, or a list of them.")
+    modes: Modes = Field(
+        default=("zero_shot",),
+        alias="mode",
+        description="One mode of inference, or a list of them; `call` is that of a function of your own.",
+    )
     stream: Stream = Field(
         default=False, description="Whether audio is asked for in chunks; `both` has requests of both kinds."
     )
@@ -78,10 +82,11 @@ class Workload(Keys):
         description="Texts by label: your own words, or `builtin:NAME` for one that comes with the harness. A label "
         "that is `zh` or `en`, or starts with it (`zh-news`), chooses the language of NAME.",
     )
-    prompts: Annotated[tuple[Prompt, ...], Field(min_length=1), AfterValidator(distinct)] = Field(
+    prompts: Annotated[tuple[Prompt, ...], AfterValidator(distinct)] = Field(
         default=(BUILTIN,),
         description="Recordings whose voice is used: `builtin` (two in Mandarin, from the package s3tokenizer), "
-        f"`builtin:NAME` for one of them ({', '.join(BUILTIN_PROMPTS)}), or a recording of your own with its words.",
+        f"`builtin:NAME` for one of them ({', '.join(BUILTIN_PROMPTS)}), or a recording of your own with its words. A function of your own "
+        "(adapter callable) has none unless you give some.",
     )
     speakers: Speakers = Field(default=Speakers(), description="Speakers and how often they return.")
     seeds: Seeds = Field(default=(0,), description="Seeds of the sampling: how many, or a list of them.")
@@ -104,6 +109,12 @@ class Workload(Keys):
             refuse(f"this makes {requests:,} different requests; at most {MAX_REQUESTS:,} are planned")
         return self
 
+    @model_validator(mode="after")
+    def _speakers_are_of_prompts(self) -> Self:
+        if not self.prompts and (self.speakers.count is not None or self.speakers.repeat != 1):
+            refuse("speakers are made from prompts, and there are none: give some under workload.prompts", "speakers")
+        return self
+
     @property
     def streams(self) -> tuple[bool, ...]:
         """The kinds of requests: whole, in chunks, or both."""
@@ -114,4 +125,4 @@ class Workload(Keys):
         """Speakers that requests return to."""
         own = sum(isinstance(prompt, Recording) for prompt in self.prompts)
         builtin = BUILTIN_PROMPTS if BUILTIN in self.prompts else [p for p in self.prompts if isinstance(p, str)]
-        return self.speakers.count or own + len(builtin)
+        return self.speakers.count or max(1, own + len(builtin))

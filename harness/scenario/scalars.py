@@ -24,8 +24,10 @@ _STAGE_METRIC = r"^(stage|device)\.[A-Za-z0-9_.]{1,60}$"
 _BUILTIN_PROMPT = rf"^builtin(:({'|'.join(BUILTIN_PROMPTS)}))?$"
 _MAX_SEEDS = 1000
 
-Mode = Literal["sft", "zero_shot", "cross_lingual", "voice_conversion"]
-Design = Literal["one_at_a_time", "leave_one_out", "controls"]
+Mode = Literal["sft", "zero_shot", "cross_lingual", "voice_conversion", "call"]
+Design = Literal[
+    "one_at_a_time", "leave_one_out", "levels", "ladder", "factorial", "fractional", "permutations", "controls"
+]
 Fault = Literal[
     "crash",
     "crash_once",
@@ -87,7 +89,7 @@ def _metric(value: str) -> str:
 def _design(value: Any) -> Any:
     known = get_args(Design)
     if value not in known:
-        refuse(f"{found(value)} is not available yet: known are {', '.join(known)}")
+        refuse(unknown("design", str(value), known))
     return value
 
 

@@ -40,14 +40,23 @@ def _optimizations(description: str) -> dict[str, Any]:
         "description": description,
         "type": "object",
         "minProperties": 1,
-        "additionalProperties": False,
+        "additionalProperties": {"description": "An optimization of a plug-in.", **_states({"type": "object"})},
         "properties": {name: _toggle(name) for name in sorted(registry())},
     }
 
 
 def _toggle(name: str) -> dict[str, Any]:
     optimization = registry()[name]
-    state = {"anyOf": [{"type": "boolean"}, parameters_schema(optimization)]}
+    return {
+        "title": optimization.title,
+        "description": optimization.doc,
+        **_states(parameters_schema(optimization)),
+    }
+
+
+def _states(parameters: Mapping[str, Any]) -> dict[str, Any]:
+    """What a toggle may be given as, where `parameters` is the schema of its parameters."""
+    state = {"anyOf": [{"type": "boolean"}, parameters]}
     states = {
         "before": {"description": "State on the side before.", "default": False, **state},
         "after": {
@@ -56,11 +65,7 @@ def _toggle(name: str) -> dict[str, Any]:
             "anyOf": [*state["anyOf"], {"type": "array", "minItems": 1, "uniqueItems": True, "items": state}],
         },
     }
-    return {
-        "title": optimization.title,
-        "description": optimization.doc,
-        "anyOf": [{"const": True}, {"type": "object", "properties": states, "additionalProperties": False}],
-    }
+    return {"anyOf": [{"const": True}, {"type": "object", "properties": states, "additionalProperties": False}]}
 
 
 def _drop_titles(node: Any) -> None:

@@ -4,8 +4,21 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field, Strict, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Discriminator,
+    Field,
+    Strict,
+    Tag,
+    ValidationInfo,
+    WithJsonSchema,
+    model_validator,
+)
 
+from harness import plugins
 from harness.results import toggle_of
 from harness.scenario.keys import Keys
 from harness.scenario.problems import refuse, unknown
@@ -15,13 +28,35 @@ from harness.scenario.source import found
 from harness.scenario.toggles import check_toggle_name
 
 
-def _setting_name(name: str) -> str:
-    check_toggle_name(toggle_of(name))
+def _toggle_name(name: str, info: ValidationInfo) -> str:
+    """A name of ours, or of a plug-in: the context of the validation has those that the scenario may name."""
+    return check_toggle_name(name, (info.context or {}).get("toggles", ()))
+
+
+def _setting_name(name: str, info: ValidationInfo) -> str:
+    _toggle_name(toggle_of(name), info)
     return name
 
 
-ToggleName = Annotated[str, AfterValidator(check_toggle_name)]
+def _pair_name(name: str, info: ValidationInfo) -> str:
+    toggles = name.split("+")
+    if len(toggles) != 2:  # noqa: PLR2004  a pair
+        refuse(f"found {found(name)}; allowed: two optimizations joined by +")
+    for toggle in toggles:
+        _toggle_name(toggle, info)
+    return name
+
+
+PairName = Annotated[str, AfterValidator(_pair_name)]
+ToggleName = Annotated[str, AfterValidator(_toggle_name)]
 SettingName = Annotated[str, AfterValidator(_setting_name)]
+
+
+def _target(value: str) -> str:
+    where, colon, name = value.rpartition(":")
+    if not (colon and where and name) or not all(part.isidentifier() for part in name.split(".")):
+        refuse(f"found {found(value)}; allowed: FILE.py:FUNCTION or MODULE:FUNCTION, such as my_tts.py:speak")
+    return value
 
 
 class CosyVoice2(Keys):
@@ -68,6 +103,11 @@ class Fake(Keys):
         description="Relative change of the time by each toggle: -0.1 is 10 % faster. Here and below, one of several "
         "states is named as its arm is: `batched_cleanup[every=4]`.",
     )
+    together: dict[PairName, Annotated[Number, Field(gt=-1, le=100)]] = Field(
+        default={},
+        description="Relative change of the time while two toggles are on together, beside their own effects: "
+        "`resample_cache+cached_device: 0.05` is 5 % more than the product of their effects.",
+    )
     crowding: dict[SettingName, Annotated[Number, Field(gt=-1, le=100)]] = Field(
         default={}, description="What each further request at the same moment adds to the effect of a toggle."
     )
@@ -75,6 +115,22 @@ class Fake(Keys):
         default=0.0,
         description="How much longer the first request by a speaker takes of whom its pipeline has not been told, as a "
         "share of the time of a request.",
+    )
+    misses: dict[SettingName, Annotated[Number, Field(gt=-1, le=100)]] = Field(
+        default={},
+        description="Of a toggle that is a cache: its effect, instead of that in `effects`, in the first request by a speaker of "
+        "whom its pipeline has not been told.",
+    )
+    entry_bytes: dict[SettingName, Whole] = Field(
+        default={},
+        description="Of a toggle that is a cache: bytes that it holds for each speaker whom its pipeline knows.",
+    )
+    first: dict[SettingName, Annotated[Number, Field(gt=-1, le=100)]] = Field(
+        default={},
+        description="How much longer the first request of a pipeline takes with a toggle on, beside its effect.",
+    )
+    building: dict[SettingName, Annotated[Number, Field(gt=-1, le=100)]] = Field(
+        default={}, description="How much longer building a pipeline takes with a toggle on."
     )
     faults: dict[SettingName, Fault] = Field(default={}, description="What goes wrong while a toggle is on.")
     memory: dict[SettingName, Annotated[int, Strict()]] = Field(default={}, description="Bytes that each toggle saves.")
@@ -115,6 +171,25 @@ class Vits(Keys):
     )
 
 
+class Callable(Keys):
+    """A function of your own, or a factory that makes one: what it returns is compared before and after."""
+
+    adapter: Literal["callable"] = Field(description="What is measured.")
+    target: Annotated[Text, AfterValidator(_target)] = Field(
+        description="`FILE.py:FUNCTION`, the file relative to the scenario's, or `MODULE:FUNCTION`. The function gets what it has "
+        "parameters for, by their names: `text`, `prompt` (path of the recording), `prompt_audio` (float32 samples), "
+        "`prompt_rate_hz`, `prompt_text`, `speaker`, `seed`, `stream`, `mode`, `device`, `sites`; it may have none.",
+    )
+    factory: bool = Field(
+        default=False,
+        description="Whether FUNCTION returns the function to measure: it is called when the pipeline is built (`init`), with "
+        "what it has parameters for of `device`, `sites`, `arguments`. A class is a factory without being called one.",
+    )
+    arguments: dict[str, Any] = Field(
+        default={}, description="Values for further parameters of the function, and of the factory, by name."
+    )
+
+
 class Checkout(Keys):
     """Somebody's own CosyVoice: the public code or a fork of it, unmodified. Measuring it runs its code."""
 
@@ -149,10 +224,26 @@ class Checkout(Keys):
     )
 
 
+_NAMES = ("callable", "checkout", "cosyvoice2", "fake", "planted", "vits")
+
+
+class Plugged(BaseModel):
+    """An adapter that an installed package brings (entry point group `harness.adapters`); its keys are its own."""
+
+    model_config = ConfigDict(frozen=True, extra="allow")
+
+    adapter: Annotated[str, WithJsonSchema({"type": "string", "not": {"enum": sorted(_NAMES)}})] = Field(
+        description="What is measured: the name of the entry point."
+    )
+
+
+_OURS = dict(zip(_NAMES, (Callable, Checkout, CosyVoice2, Fake, Planted, Vits), strict=True))
+
+
 def _known_adapter(value: Any) -> Any:
-    adapters = ("cosyvoice2", "checkout", "fake", "planted", "vits")
-    if isinstance(value, CosyVoice2 | Checkout | Fake | Planted | Vits):
+    if isinstance(value, (*_OURS.values(), Plugged)):
         return value
+    adapters = [*_OURS, *(name for name in plugins.adapter_names() if name not in _OURS)]
     if not isinstance(value, dict):
         refuse(f"found {found(value)}; allowed: a mapping such as {{adapter: cosyvoice2, size: nano}}")
     if "adapter" not in value:
@@ -162,6 +253,14 @@ def _known_adapter(value: Any) -> Any:
     return value
 
 
+def _whose(value: Any) -> str:
+    name = value["adapter"] if isinstance(value, dict) else value.adapter
+    return "ours" if name in _OURS else "plugged"
+
+
+_Ours = Annotated[Callable | Checkout | CosyVoice2 | Fake | Planted | Vits, Field(discriminator="adapter")]
 Model = Annotated[
-    CosyVoice2 | Checkout | Fake | Planted | Vits, Field(discriminator="adapter"), BeforeValidator(_known_adapter)
+    Annotated[_Ours, Tag("ours")] | Annotated[Plugged, Tag("plugged")],
+    Discriminator(_whose),
+    BeforeValidator(_known_adapter),
 ]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, ValidationError, create_model
@@ -17,16 +17,21 @@ _FEW = 3
 _LIMITS = {"minimum": "of at least", "exclusiveMinimum": "above", "maximum": "at most", "exclusiveMaximum": "below"}
 
 
-def check_toggle_name(name: str) -> str:
-    """Refuse a name that the registry does not have."""
-    known = sorted(registry())
+def check_toggle_name(name: str, plugged: Iterable[str] = ()) -> str:
+    """Refuse a name that neither the registry nor a plug-in has, of which `plugged` are the toggles."""
+    known = sorted({*registry(), *plugged})
     if name not in known:
         refuse(unknown("optimization", name, known))
     return name
 
 
 def check_states(name: str, before: State, after: State | tuple[State, ...]) -> None:
-    """Refuse states that the toggle `name` cannot take, an after that is before, and one that is given twice."""
+    """Refuse states that the toggle `name` cannot take, an after that is before, and one that is given twice.
+
+    What a plug-in's toggle can take is known where its code is, and checked there.
+    """
+    if not _is_at_hand(name):
+        return
     _check_parameters(name, before, "before")
     if not isinstance(after, tuple):
         _check_parameters(name, after, "after")
@@ -46,10 +51,47 @@ def check_states(name: str, before: State, after: State | tuple[State, ...]) -> 
 def check_together(names: list[str]) -> None:
     """Refuse toggles that exclude each other: some arm would turn both on."""
     for name in names:
-        for other in registry()[name].excludes:
+        for other in registry()[name].excludes if name in registry() else ():
             if other in names:
                 first, second = sorted((name, other), key=names.index)
                 refuse(f"{second} cannot stand together with {first}; compare them in two scenarios", second)
+
+
+def _is_at_hand(name: str) -> bool:
+    return name in registry() and not registry()[name].is_declared
+
+
+_SEVERAL: Mapping[str, tuple[int, int]] = {
+    "ladder": (2, 64), "factorial": (2, 6), "fractional": (4, 15), "permutations": (3, 12),
+}  # fmt: skip
+"""How few and how many toggles a design of several at once takes."""
+_INSTEAD: Mapping[str, str] = {
+    "factorial": "design fractional has a part of the arms, and permutations samples orders",
+    "fractional": "design factorial has few arms for so few toggles; of more, compare some in a scenario of their own",
+    "permutations": "design factorial has all combinations of few toggles; of more, compare some in a scenario of their own",
+    "ladder": "design one_at_a_time is for a single toggle",
+}
+
+
+def check_design(design: str, levels: Mapping[str, int]) -> None:
+    """Refuse a design that cannot be laid out for toggles with so many after-states each."""
+    if design == "levels" and (len(levels) != 1 or max(levels.values()) == 1):
+        refuse(
+            f"levels takes one optimization with a list of states under after, not {len(levels)} with "
+            f"{', '.join(map(str, levels.values()))} state(s)",
+            "design",
+        )
+    if design not in _SEVERAL:
+        return
+    fewest, most = _SEVERAL[design]
+    if not fewest <= len(levels) <= most:
+        refuse(f"{design} takes {fewest} to {most} optimizations, not {len(levels)}; {_INSTEAD[design]}", "design")
+    for name, count in levels.items():
+        if count > 1:
+            refuse(
+                f"{design} takes one state of each optimization; compare states in a scenario of design levels",
+                "optimizations", name, "after",
+            )  # fmt: skip
 
 
 def parameters_schema(optimization: Optimization) -> dict[str, Any]:

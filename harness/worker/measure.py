@@ -15,14 +15,14 @@ from random import Random
 from statistics import fmean
 from typing import Any
 
-from . import allocations, audio, places, spans
+from . import allocations, operations, places, spans
 from .arms import DEVICE_DOSE, HOST_DOSE, UNINSTRUMENTED, Arm
 from .machine import Machine
 from .peaks import PeakRecorder, Points
 from .playback import playback
 from .probes import Probe
 from .requests import Output, Request, Speaker
-from .target import Model, Target, activation
+from .target import Model, Target, activation, declaring, held
 from .together import Threads, values_of
 
 Begin = Callable[[str, str], None]
@@ -62,6 +62,12 @@ class Bench:
         while len(others) < concurrency - 1:
             others.append(self.model.bind(self._arms[arm].states, self._speakers))
         return [self._targets[arm], *others[: concurrency - 1]]
+
+    def forget(self, arm: str) -> None:
+        """Drop the pipelines of `arm`, so that what they hold is not counted with another's."""
+        self._targets.pop(arm, None)
+        self._others.pop(arm, None)
+        gc.collect()
 
     def init(self, arm: str) -> dict[str, float | None]:
         """Build the pipeline of `arm` once more, time it, and drop it."""
@@ -107,7 +113,7 @@ class Bench:
             used_j = machine.energy_j()
         values = _request_values(output, (end - start) / 1e9)
         values["cpu_time"] = (cpu_end - cpu_start) / 1e9
-        values["energy"] = _per_second(joules, used_j, values["audio"])
+        values["energy"] = _per_second(joules, used_j, values.get("audio"))
         if request.stream:
             values["ttfa"] = (chunks[0][0] - start) / 1e9
             values |= _playback_values(chunks, output.sample_rate_hz)
@@ -125,7 +131,7 @@ class Bench:
             together = self._threads.run(targets, request, dose)
             used_j = self.machine.energy_j()
         values = values_of(together, stream=request.stream)
-        values["energy"] = _per_second(joules, used_j, request.concurrency * (values["audio"] or 0.0))
+        values["energy"] = _per_second(joules, used_j, request.concurrency * (values.get("audio") or 0.0))
         if request.stream:
             values |= _mean([_playback_values(a.chunks, a.output.sample_rate_hz) for a in together.answers])
         return {**values, "dose": together.waited_s} if together.waited_s else values
@@ -207,12 +213,12 @@ class Bench:
     def examine(
         self, arm: str, probes: Mapping[str, Probe], first: Sequence[Request], second: Mapping[Path, Request],
         begin: Begin,
-    ) -> tuple[dict[str, tuple[int, list[int]]], list[dict[str, Any]]]:  # fmt: skip
+    ) -> tuple[dict[str, tuple[int, list[int]]], list[dict[str, Any]], dict[str, tuple[int, int]]]:  # fmt: skip
         """Bind `arm` anew, run the requests `first` with all probes open, then those of `second`, untimed.
 
         Returns name -> (count at bind, count in each request of the first round), and of each request of the second:
         its tokens, whether it hit the cap, and whether its output is the same bits `as_first`. Its audio is written to
-        its file (WAV, 32-bit float).
+        its file (WAV, 32-bit float). Last what the arm's caches hold then, as (entries, bytes), where its target can tell.
         """
         heard: dict[str, Output] = {}
         with ExitStack() as stack:
@@ -221,9 +227,7 @@ class Bench:
             readings = [{name: tally.count for name, tally in tallies.items()}]
             for request in first:
                 begin(arm, request.id)
-                with activation([target]):
-                    output = target.run(request, _ignore)
-                heard.setdefault(request.id, output)
+                heard.setdefault(request.id, _run(target, request).kept())
                 readings.append({name: tally.count for name, tally in tallies.items()})
         counts = {
             name: (readings[0][name], [after[name] - before[name] for before, after in zip(readings, readings[1:])])
@@ -232,10 +236,29 @@ class Bench:
         outputs = []
         for file, request in second.items():
             begin(arm, request.id)
-            with activation([target]):
-                output = target.run(request, _ignore)
-            outputs.append(_written(output, heard[request.id], file))
-        return counts, outputs
+            outputs.append(_written(_run(target, request), heard[request.id], file))
+        return counts, outputs, held(target)
+
+    def work(
+        self, arm: str, requests: Sequence[Request], begin: Begin
+    ) -> Iterator[tuple[Request, str, dict[str, Any]]]:
+        """What each stage does in each of `requests` on `arm`, untimed: (request, stage, what it does).
+
+        That is the `operations` that PyTorch was asked for, and the `parts` that the model declares of itself, where it
+        does (`target.declaring`). One request goes before them, so that none is the arm's first.
+        """
+        target = self.model.bind(self._arms[arm].states, self._speakers)
+        _run(target, requests[0])
+        for request in requests:
+            begin(arm, request.id)
+            counter = operations.Counter()
+            with declaring(self.model) as declared, spans.recording(counter), counter.counting():
+                _run(target, request)
+            self.machine.synchronize()
+            stages = dict.fromkeys(stage for stage in (*counter.counts, *map(_stage_of, declared)) if stage)
+            for stage in stages:
+                parts = [part for part in declared if _stage_of(part) == stage]
+                yield request, stage, {"operations": counter.counts.get(stage, 0), "parts": parts}
 
     def place(
         self, toggle: str, arms: Sequence[str], request: Request, probe: Probe, rng: Random
@@ -279,20 +302,35 @@ class Bench:
         allocations.record(speak, file)
 
 
+def _run(target: Target, request: Request) -> Output:
+    with activation([target]):
+        return target.run(request, _ignore)
+
+
+def _stage_of(part: Mapping[str, Any]) -> str:
+    """The stage that a declared part belongs to."""
+    return str(part["part"]).partition(".")[0]
+
+
 def _values_of(batch: places.Batch) -> dict[str, float | None]:
     return {"site": batch.call_s, "calls": float(batch.calls)}
 
 
 def _written(output: Output, before: Output, file: Path) -> dict[str, Any]:
     """Write the audio of `output` to `file`; what else is told of it, `before` being what the same request made first."""
-    audio.write(file, output.audio, output.sample_rate_hz)
+    output.write(file)
     tokens = list(map(int, output.tokens))
-    same = tokens == list(map(int, before.tokens)) and output.audio.tobytes() == before.audio.tobytes()
-    return {"tokens": tokens, "hit_cap": output.hit_cap, "as_first": same}
+    same = (tokens, output.exact) == (list(map(int, before.tokens)), before.exact)
+    return {
+        "tokens": tokens, "hit_cap": output.hit_cap, "exact": output.exact, "is_sound": bool(output.sample_rate_hz),
+        "as_first": same and output.audio.tobytes() == before.audio.tobytes(),
+    }  # fmt: skip
 
 
 def _request_values(output: Output, latency_s: float) -> dict[str, float | None]:
-    audio_s = len(output.audio) / output.sample_rate_hz
+    if not output.sample_rate_hz:
+        return {"latency": latency_s}
+    audio_s = output.audio_s
     return {
         "latency": latency_s,
         "rtf": latency_s / audio_s if audio_s else None,

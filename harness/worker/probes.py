@@ -70,6 +70,9 @@ def _resolve(symbol: str) -> tuple[Any, str, Any]:
 
 
 def _counting(original: Any, tally: _Calls, caller: str | None, depth: int, where: Callable[..., bool] | None) -> Any:
+    if isinstance(original, (staticmethod, classmethod)):
+        return type(original)(_counting(original.__func__, tally, caller, depth, where))
+
     @wraps(original)
     def counted(*args: Any, **kwargs: Any) -> Any:
         if (caller is None or _module_above(depth) == caller) and (where is None or where(*args, **kwargs)):

@@ -7,11 +7,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from .audio import write
+
 if TYPE_CHECKING:
-    import numpy as np
     from numpy.typing import NDArray
 
-Mode = Literal["sft", "zero_shot", "cross_lingual", "voice_conversion"]
+Mode = Literal["sft", "zero_shot", "cross_lingual", "voice_conversion", "call"]
+"""`call` is what is asked of a user's own function: a call, with as much of the request as it has parameters for."""
 
 
 @dataclass(frozen=True)
@@ -25,6 +27,12 @@ class Speaker:
     audio: Path
     text: str
     digest: str
+
+
+NUMBERS = ".npy"
+"""What ends the file of an output that is no sound, instead of `.wav`."""
+NOBODY = Speaker(id="", audio=Path(), text="", digest="")
+"""The speaker of requests that have no prompt."""
 
 
 @dataclass(frozen=True)
@@ -50,15 +58,31 @@ class Request:
 class Output:
     """What a request made: `audio` float32 [samples], mono, on the host; the speech tokens behind it, in order.
 
-    Where there is no numpy, an `array.array("f")` serves as well.
+    Where there is no numpy, an `array.array("f")` serves as well. What is no sound has `sample_rate_hz` 0: `audio` is then every
+    number in it, float64 [numbers], and `exact` a digest of all else (words, bytes, shapes, names), which is the same or not.
+    A class of the target's own makes it, and has a `write` for it.
 
     `hit_cap` tells that generation ran to its longest allowed length instead of ending by itself.
     """
 
-    audio: NDArray[np.float32]
+    audio: NDArray[Any]
     sample_rate_hz: int
     tokens: Sequence[int]
     hit_cap: bool = False
+    exact: str = ""
+
+    @property
+    def audio_s(self) -> float:
+        """Seconds of sound; 0 where there is none."""
+        return len(self.audio) / self.sample_rate_hz if self.sample_rate_hz else 0.0
+
+    def kept(self) -> Output:
+        """The output as it is now, whatever becomes of the memory that it was read from."""
+        return self
+
+    def write(self, file: Path) -> None:
+        """Write the sound to `file`, its samples unchanged; what is no sound, beside it, under a name that ends in `NUMBERS`."""
+        write(file, self.audio, self.sample_rate_hz)
 
 
 def speaker_from(data: Mapping[str, Any]) -> Speaker:

@@ -44,13 +44,17 @@ class Worker:
     """Answers the commands of one job: every public method is a command, its keyword arguments the message's keys.
 
     `target` in the job names what loads the model (`loading`), `options` are the target's own; requests and speakers are
-    data as `requests.request_from` reads them.
+    data as `requests.request_from` reads them. What must be imported before, so that a model finds it, is `prepared` by the
+    function that the job names (`call`), which is given what is `told` to it.
     """
 
     def __init__(self, job: Data, device: Machine, reply: Reply) -> None:
+        prepared = job.get("prepared")
+        if prepared is not None:
+            loader(prepared["call"])(prepared["told"])
         self._machine = device
         if not job["fake"]:
-            _set_threads(job["threads"])
+            set_threads(job["threads"])
         with span("loading"):
             model = loader(job["target"])(job["options"], device, Path(job["work_dir"]))
         arms = [NamedStates(arm["name"], arm["states"]) for arm in job["arms"]]
@@ -125,16 +129,32 @@ class Worker:
         """Run requests `first` and then `second` on `arm`, one at a time.
 
         In the first round all `probes` count (each has the `name` under which it is answered, its `toggle` and the
-        `parameters`); the outputs of the second are compared with those of the first, and written to `files`.
+        `parameters`); the outputs of the second are compared with those of the first, and written to `files`. What caches hold at the end is
+        answered as well.
         """
         self._begin(arm)
         opened = {told["name"]: self._bench.model.probe(told["toggle"], told["parameters"]) for told in probes}
         written = {Path(file): request_from(told) for file, told in zip(files, second)}
-        counts, outputs = self._bench.examine(arm, opened, [request_from(told) for told in first], written, self._begin)
+        requests = [request_from(told) for told in first]
+        counts, outputs, held = self._bench.examine(arm, opened, requests, written, self._begin)
         for name, (at_bind, per_request) in counts.items():
             self._reply("witness", optimization=name, at_bind=at_bind, per_request=per_request)
         for output in outputs:
             self._reply("output", **output)
+        for name, (entries, size_bytes) in held.items():
+            self._reply("held", optimization=name, entries=entries, size_bytes=size_bytes)
+
+    def work(self, arm: str, requests: Sequence[Data]) -> None:
+        """What each stage does in each of `requests`, in a process that times nothing.
+
+        An error is told as `uncounted` and not raised: what cannot be counted is no failure of the arm.
+        """
+        try:
+            for request, stage, told in self._bench.work(arm, [request_from(told) for told in requests], self._begin):
+                self._reply("work", request=request.id, stratum=request.stratum, stage=stage, **told)
+        except Exception as error:  # noqa: BLE001  whatever counting meets in a model is told, and costs no arm
+            traceback.print_exc()
+            self._reply("uncounted", message=f"{type(error).__name__}: {error}")
 
     def place(self, toggle: str, arms: Sequence[str], parameters: Data, request: Data, seed: str) -> None:
         """The place of a toggle timed alone, in the states that it has in both `arms`; each round is answered as it ends.
@@ -167,6 +187,10 @@ class Worker:
         if snapshot:
             self._bench.allocations(arm, wanted, Path(snapshot))
 
+    def forget(self, arm: str) -> None:
+        """Drop the pipelines of an arm."""
+        self._bench.forget(arm)
+
     def profile(self, arm: str, requests: Sequence[Data], how: str, file: str, seconds: float) -> None:
         """Requests of a bound arm under one profiler (`profiling`), in a process that times nothing."""
         self._begin(arm)
@@ -191,7 +215,7 @@ def _python() -> str:
     return platform.python_version() + ("" if implementation == "CPython" else f" ({implementation})")
 
 
-def _set_threads(threads: int) -> None:
+def set_threads(threads: int) -> None:
     """Of PyTorch, where there is one; other libraries read the environment that the runner made."""
     torch = torch_here()
     if torch is not None:

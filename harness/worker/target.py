@@ -22,8 +22,8 @@ from .requests import Output, Request, Speaker
 class Target(Protocol):
     """A pipeline with an arm's toggles bound.
 
-    A target may have two more methods, without arguments: `activate` and `deactivate`. They are called, untimed, around each
-    of its requests, so that changes of the whole process that its arm needs (a replaced function, say) are in place while it
+    A target may have more methods, without arguments. `held` counts what its caches hold (see below), untimed. `activate` and
+    `deactivate` are called, untimed, around each of its requests, so that changes of the whole process that its arm needs (a replaced function, say) are in place while it
     runs, and at no other time. Of several targets of one arm that run at the same moment, all are activated before and
     deactivated in the reverse order after.
     """
@@ -72,6 +72,12 @@ def already_present(model: Model) -> dict[str, str]:
     return {} if said is None else dict(said())
 
 
+def held(target: Target) -> dict[str, tuple[int, int]]:
+    """What the caches of a target hold, as toggle -> (entries, bytes); nothing for a target without the method `held`."""
+    said = getattr(target, "held", None)
+    return {} if said is None else dict(said())
+
+
 @contextmanager
 def activation(targets: Sequence[Target]) -> Iterator[None]:
     """Activate those of `targets` that have the methods for it; deactivated again, the last one first, whatever happens."""
@@ -82,3 +88,18 @@ def activation(targets: Sequence[Target]) -> Iterator[None]:
                 activate()
                 stack.callback(target.deactivate)  # type: ignore[attr-defined]  # whoever has the one has the other
         yield
+
+
+@contextmanager
+def declaring(model: Model) -> Iterator[Sequence[Mapping[str, Any]]]:
+    """What a model declares of the work of requests in the enclosed block, complete when it ends; nothing of most models.
+
+    A model that does has `declaring`, a context that gives a list. Each of its items is of one part of a stage, with the
+    fields of `results.PartWork`; `part` begins with the stage's name and may go on after a dot.
+    """
+    said = getattr(model, "declaring", None)
+    if said is None:
+        yield []
+        return
+    with said() as parts:
+        yield parts

@@ -113,8 +113,10 @@ class Threads:
 def values_of(together: Together, *, stream: bool) -> dict[str, float | None]:
     """The values of the latency metrics that requests at the same moment have: means of one request's, and their sums."""
     outputs = [answer.output for answer in together.answers]
-    audio_s = [len(output.audio) / output.sample_rate_hz for output in outputs]
+    audio_s = [output.audio_s for output in outputs]
     latency_s, first = fmean(answer.latency_s for answer in together.answers), list(outputs[0].tokens)
+    if not outputs[0].sample_rate_hz:
+        return {"latency": latency_s, "cpu_time": together.cpu_s}
     values: dict[str, float | None] = {
         "latency": latency_s,
         "rtf": latency_s / fmean(audio_s) if sum(audio_s) else None,

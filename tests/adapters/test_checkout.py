@@ -73,11 +73,14 @@ def measure(tmp_path: Path, quiet: Quiet) -> Callable[..., Run]:
     return measured
 
 
-def test_a_run_counts_compares_and_says_what_the_code_has_and_what_it_cannot_take(measure: Callable[..., Run]) -> None:
+def test_a_run_counts_compares_and_says_what_the_code_has_and_what_it_cannot_take(
+    measure: Callable[..., Run], quiet: Quiet
+) -> None:
     names = ("cached_cuda_check", "cached_device", "resample_cache", "batched_cleanup", "session_reuse")
     run = measure(dict.fromkeys(names, True))
     assert run.complete
     assert not run.failures
+    assert quiet.notes[0].startswith("This runs the code that is measured, with your rights")
     found = {c.optimization: c for c in run.contrasts if c.metric == "latency"}
     assert found["session_reuse"].reason == "this adapter does not know it"
     assert found["batched_cleanup"].verdict == "not applicable"

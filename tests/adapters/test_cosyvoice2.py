@@ -207,3 +207,24 @@ def extractions(done: Callable[[], object]) -> int:
     with counter("speaker.extracted")() as tally:
         done()
     return tally.count
+
+
+def test_stages_say_what_they_do_in_a_request_and_a_registered_speaker_is_not_encoded(
+    model: CosyVoice2Model, requests: tuple[Request, ...], speaker: Speaker
+) -> None:
+    quick: Mapping[str, State] = {"batched_cleanup": {"every": "never"}}
+    arms = [
+        Arm(name="none", role="none", states=quick),
+        Arm(name="all", role="all", states={**quick, "speaker_preregistration": True}),
+    ]
+    bench = Bench(model, machine("cpu"), arms, [speaker])
+    before, after = (
+        {stage: told for _, stage, told in bench.work(name, requests[:1], lambda *_: None)} for name in ("none", "all")
+    )
+    assert {"frontend", "llm", "flow", "vocoder", "cleanup"} <= set(before)
+    assert before["cleanup"] == {"operations": 0, "parts": []}
+    assert [part["part"] for part in before["frontend"]["parts"]] == ["frontend.speech_tokens", "frontend.embedding"]
+    assert after["frontend"]["parts"] == []
+    assert after["frontend"]["operations"] < before["frontend"]["operations"]
+    assert after["llm"] == before["llm"]
+    assert before["llm"]["operations"] > before["llm"]["parts"][1]["calls"] > 0

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 import gc
 import hashlib
 import re
@@ -17,7 +16,6 @@ import pytest
 import torch
 import torchaudio
 
-import harness.worker.checkout
 from harness.optimizations import named
 from harness.optimizations.witness import judge
 from harness.worker.checkout import finding
@@ -321,17 +319,3 @@ def test_the_parts_are_found_whatever_their_attributes_are_called(loaded: Callab
     )
     code: Code = model._code
     assert (code.front_end_name, code.engine_name) == ("inputs", "speaker")
-
-
-@pytest.mark.parametrize(
-    "file",
-    sorted(Path(harness.worker.checkout.__file__).parent.rglob("*.py")),
-    ids=lambda file: f"{file.parent.name}/{file.name}",
-)
-def test_its_files_are_of_python_3_9_and_import_nothing_but_the_standard_library(file: Path) -> None:
-    tree = ast.parse(file.read_text(encoding="utf-8"), feature_version=(3, 9))
-    for node in tree.body:
-        names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
-        names += [node.module or ""] if isinstance(node, ast.ImportFrom) and not node.level else []
-        foreign = {name for name in names if name.partition(".")[0] not in sys.stdlib_module_names}
-        assert not foreign or file.name == "host.py"

@@ -419,3 +419,22 @@ def _trials() -> list[Trial]:
                         block=block, group="request", position=0, arm=arm, predecessor=None, request=REQUESTS[index % 2], stratum="", values=values,
                     ))  # fmt: skip
     return found
+
+
+def renamed(run: Run, name: str) -> Run:
+    """The same run with `name` in the place of one toggle and of one device."""
+
+    def device(found: str) -> str:
+        return name if found == "cpu" else found
+
+    contrasts = tuple(
+        replace(
+            row,
+            device=device(row.device),
+            optimization=name if row.optimization == "resample_cache" else row.optimization,
+        )
+        for row in run.contrasts
+    )
+    return replace(run, contrasts=contrasts, trials=tuple(replace(t, device=device(t.device)) for t in run.trials),
+                   controls=tuple(replace(c, device=device(c.device)) for c in run.controls),
+                   plan=replace(run.plan, devices=tuple(map(device, run.plan.devices))))  # fmt: skip

@@ -119,6 +119,7 @@ def test_files_beside_the_page_are_linked_by_what_they_are_and_those_outside_are
         "audio/b.wav": 4,
         "../passwd": 3,
         "other.txt": 1,
+        "plots/a.svg": 9,
     }
     found = {link.name: link for link in downloads(files)}
     assert list(found) == ["run.json", "samples.parquet", "audio/", "plots/"]

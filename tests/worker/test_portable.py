@@ -12,7 +12,7 @@ import harness.worker
 from harness.worker import OLDEST_PYTHON
 
 PACKAGE = Path(harness.worker.__file__).parent
-WHERE_FOUND = {"torch", "psutil", "pynvml", "memray"}
+WHERE_FOUND = {"torch", "torchaudio", "psutil", "pynvml", "memray"}
 """Used where the interpreter has them: imported inside functions alone."""
 FILES = sorted(PACKAGE.rglob("*.py"))
 

@@ -79,10 +79,17 @@ def site_arguments(networks: Networks, sites: Mapping[str, Any], request: Reques
 
 
 class Pipeline:
-    """Speaks requests. `sites` says how each place that a toggle can change is done (`optimizations.sites`)."""
+    """Speaks requests. `sites` says how each place that a toggle can change is done (`optimizations.sites`).
+
+    `held` counts what the caches among them hold.
+    """
 
     @torch.inference_mode()
-    def __init__(self, networks: Networks, sites: Mapping[str, Any], speakers: Sequence[Speaker]) -> None:
+    def __init__(
+        self, networks: Networks, sites: Mapping[str, Any], speakers: Sequence[Speaker],
+        held: Callable[[], Mapping[str, tuple[int, int]]] = dict,
+    ) -> None:  # fmt: skip
+        self.held = held
         self._sample_rate_hz = networks.config.sample_rate_hz
         self._device = sites["facade.device"]
         self._cleanup = sites["engine.cleanup"]

@@ -39,7 +39,7 @@ def intervals(part: Part, labels: Sequence[str]) -> str:
         plot.set_ylim(places - 0.4, -0.6)
         plot.axvline(0, color=canvas.MUTED, lw=1, zorder=1)
         _groups(plot, groups)
-        ratio_axis(plot, low, high, words)
+        ratio_axis(plot, low, high)
         for side, text, align in ((0, f"\u2190 {words.below}", "left"), (1, f"{words.above} \u2192", "right")):
             plot.annotate(text, (side, 1), (0, 8), "axes fraction", "offset points", color=canvas.MUTED, ha=align,
                           size=FONT_PT - 1)  # fmt: skip

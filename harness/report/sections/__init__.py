@@ -1,8 +1,11 @@
 """The parts of the page in their order: the lists below are the page's table of contents.
 
 compared   what each optimization changes on a device: table and plot, every metric, kinds of requests
+joint      what each optimization has of the whole change, and how they act together
+reuse      caches, by whether requests find their entry
 samples    every sample: distributions, and in the order measured
 resources  where the time and the memory go
+limits     how far each stage is from what the machine allows, and what to do next
 profiled   why: links to profiles
 cards      one card for each optimization, made of parts
 whole      what is said once: controls, audio, findings, environment, files, glossary
@@ -15,15 +18,18 @@ from collections.abc import Iterator, Sequence
 from harness.report.model import Device, Page, Toggle
 from harness.report.reading import Reading
 from harness.report.section import OfDevice, OfPage, OfToggle, Section
-from harness.report.sections import cards, compared, profiled, resources, samples, whole
+from harness.report.sections import cards, compared, joint, limits, profiled, resources, reuse, samples, whole
 
 DEVICE_PARTS: Sequence[OfDevice] = (
     compared.effects,
+    joint.attribution,
     compared.metrics,
     compared.by_kind,
+    reuse.caches,
     samples.distributions,
     samples.in_order,
     resources.stages,
+    limits.floors,
     resources.memory,
     resources.streaming,
     resources.frontiers,
@@ -37,6 +43,7 @@ PARTS_BEFORE: Sequence[OfPage] = (whole.controls,)
 """What is said once, before the devices."""
 
 PARTS_AFTER: Sequence[OfPage] = (
+    limits.advice,
     cards.optimizations,
     profiled.whole,
     whole.audio,

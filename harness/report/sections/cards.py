@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from functools import partial
 
-from harness.report import plots
+from harness.report import forest
 from harness.report.model import Page, Toggle
 from harness.report.reading import Reading, anchor
 from harness.report.section import Drawing, Section
 from harness.report.words import say
 from harness.results import toggle_of
+
+MOST_PLOTS = 24
+"""Of more optimizations, the effects by kind of request are small drawings in their table."""
 
 
 def optimizations(reading: Reading, page: Page) -> Section | None:
@@ -27,9 +30,10 @@ def by_kind(reading: Reading, page: Page, toggle: Toggle) -> Section | None:
     for device in page.devices:
         for table in device.kinds:
             if toggle_of(table.name) == toggle.name:
-                name = f"{device.anchor}-{anchor('kinds', table.name)}" if table.plotted else ""
+                drawn_too = table.plotted and len(device.kinds) <= MOST_PLOTS
+                name = f"{device.anchor}-{anchor('kinds', table.name)}" if drawn_too else ""
                 if name:
-                    drawn[name] = partial(plots.kinds, table, device)
+                    drawn[name] = partial(forest.kinds, table, device)
                 told.append((device, table, name))
     if not told:
         return None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 
-from harness.report import plots
+from harness.report import forest
 from harness.report.model import Device
 from harness.report.reading import Reading, anchor
 from harness.report.section import Section
@@ -20,13 +20,13 @@ def effects(reading: Reading, device: Device) -> Section:
         title=say("What each optimization changes") if not reading.run.plan.limits else say("What changed"),
         template="effects.html.j2",
         data=device,
-        plots={"effects": partial(plots.effects, device)} if drawn else {},
+        plots={"effects": partial(forest.effects, device)} if drawn else {},
     )
 
 
 def metrics(reading: Reading, device: Device) -> Section | None:
     """Everything on in every metric, and all rows of each metric with quantiles."""
-    if not any(table.rows for table in device.tables):
+    if not any(row.ratio is not None for table in device.tables for row in table.rows):
         return None
     return Section(name="metrics", title=say("Every metric"), template="metrics.html.j2", data=device)
 
@@ -36,6 +36,6 @@ def by_kind(reading: Reading, device: Device) -> Section | None:
     found = next((table for table in device.kinds if table.name == TOGETHER), None)
     if found is None:
         return None
-    drawn = {anchor("kinds", found.name): partial(plots.kinds, found, device)} if found.plotted else {}
+    drawn = {anchor("kinds", found.name): partial(forest.kinds, found, device)} if found.plotted else {}
     return Section(name="kinds", title=say("By kind of request"), template="kinds.html.j2",
                    data=[(device, found, next(iter(drawn), ""))], plots=drawn)  # fmt: skip

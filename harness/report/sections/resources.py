@@ -29,6 +29,8 @@ def memory(reading: Reading, device: Device) -> Section | None:
         drawn["memory"] = partial(plots.memory, device.memory, device.name)
     if device.courses:
         drawn["course"] = partial(plots.course, device.courses, device.name)
+    if any(None not in peak.allocated and "." not in peak.stage for peak in device.stage_peaks):
+        drawn["stage-peaks"] = partial(plots.stage_peaks, device.stage_peaks, device.name)
     return Section(name="memory", title=say("Memory"), template="memory.html.j2", data=device, plots=drawn)
 
 

@@ -1,0 +1,242 @@
+"""A function of your own, or a factory that makes one: `model: {adapter: callable, target: "my_tts.py:speak"}`.
+
+The function gets what it has parameters for, by their names (`ARGUMENTS`); what it returns is compared (`returned`). Toggles
+that replace an attribute are put in place around each request, and those with a site of their own are handed over in the
+parameter `sites`. Nothing of this is about speech, unless the function is.
+"""
+
+from __future__ import annotations
+
+import inspect
+import random
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, ExitStack, nullcontext
+from functools import lru_cache, partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from harness.adapters.calling import check_target, place_of, resolve, wanted
+from harness.adapters.returned import Returned, is_sound, samples_of
+from harness.errors import UsageError
+from harness.optimizations import BindContext, Probe, bind, lacking, named, original, patched, registry
+from harness.optimizations.registry import own
+from harness.results import State
+from harness.worker.requests import NOBODY, Output, Request, Speaker
+from harness.worker.spans import span
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from harness.worker.machine import Machine
+
+ARGUMENTS = (
+    "text", "prompt", "prompt_audio", "prompt_rate_hz", "prompt_text", "speaker", "seed", "stream", "mode", "device", "sites",
+)  # fmt: skip
+"""Names of parameters that a function gets from a request, and from what is bound."""
+_FOR_A_FACTORY = ("device", "sites")
+
+
+class CallableModel:
+    """A function that was imported; `bind` makes the arms of it."""
+
+    def __init__(self, options: Mapping[str, Any], device: str, work_dir: Path) -> None:
+        self._function = resolve(str(options["target"]))
+        self._given = dict(options.get("arguments") or {})
+        self._is_factory = bool(options.get("factory")) or inspect.isclass(self._function)
+        self._device = device
+        self._work_dir = work_dir
+        place = place_of(self._function)
+        self._told = f"{options['target']} ({place})" if place else str(options["target"])
+        known = _FOR_A_FACTORY if self._is_factory else ARGUMENTS
+        self._wanted = wanted(self._function, (*known, *self._given), self._told)
+        self.description: Mapping[str, Any] = {
+            "adapter": CallableAdapter.name, "target": options["target"], "factory": self._is_factory,
+            "arguments": self._given, "device": device,
+        }  # fmt: skip
+
+    @property
+    def sites(self) -> frozenset[str]:
+        """The sites of the function: every attribute that a toggle replaces, and what it can be handed in `sites`.
+
+        These are the ones that its own attribute `sites` lists, or without one all that plug-ins have under names of their own.
+        """
+        toggles = [toggle for name, toggle in registry().items() if name not in own()]
+        attributes = {site for toggle in toggles for site in toggle.sites if ":" in site}
+        if "sites" not in self._wanted and not self._is_factory:
+            return frozenset(attributes)
+        listed = getattr(self._function, "sites", None)
+        handed = {site for toggle in toggles for site in toggle.sites} if listed is None else set(listed)
+        return frozenset(attributes | handed)
+
+    def not_applicable(self) -> Mapping[str, str]:
+        """Toggles of places that the function does not have."""
+        return lacking(self.sites, self._told)
+
+    def bind(self, states: Mapping[str, State], speakers: Sequence[Speaker]) -> CallableTarget:
+        """The function with the toggles of `states`; a factory is called, with its toggles in place."""
+        replaced, sites = self._implementations(states)
+        with patched(replaced):
+            return CallableTarget(self._made(sites), replaced)
+
+    def _made(self, sites: Mapping[str, Any]) -> Callable[[Request], Callable[[], Any]]:
+        """The function as it is measured: made by the factory, if there is one; given a request, it is ready to be called."""
+        if not self._is_factory:
+            return partial(self._ready, self._function, self._wanted, sites)
+        known = {"device": self._device, "sites": sites, **self._given}
+        made = self._function(**{name: known[name] for name in self._wanted})
+        if not callable(made):
+            message = f"{self._told} is a factory and must return what can be called; it returned {type(made).__name__}"
+            raise UsageError(message)
+        return partial(self._ready, made, wanted(made, (*ARGUMENTS, *self._given), f"what {self._told} makes"), sites)
+
+    def _implementations(self, states: Mapping[str, State]) -> tuple[dict[str, Any], dict[str, Any]]:
+        """What is put in the place of attributes, and what the function is handed in `sites`."""
+        bound = bind(states, self._context(), self.sites)
+        on = {site for name, state in states.items() if state is not False for site in named(name).sites}
+        replaced = {site: item for site, item in bound.items() if ":" in site and site in on}
+        return replaced, {site: item for site, item in bound.items() if ":" not in site}
+
+    def _ready(
+        self, function: Callable[..., Any], names: Sequence[str], sites: Mapping[str, Any], request: Request
+    ) -> Callable[[], Any]:
+        return partial(
+            function,
+            **{
+                name: self._given[name] if name in self._given else self._argument(name, request, sites)
+                for name in names
+            },
+        )
+
+    def _argument(self, name: str, request: Request, sites: Mapping[str, Any]) -> Any:
+        """What the function gets for the parameter `name`."""
+        bound = {"device": self._device, "sites": sites}
+        if name in bound:
+            return bound[name]
+        if name in ("text", "seed", "stream", "mode"):
+            return getattr(request, name)
+        by = request.speaker
+        if by == NOBODY and name != "speaker":
+            message = f"{self._told} asks for {name}, and the workload has no prompts: give some under workload.prompts"
+            raise UsageError(message)
+        if name in ("prompt_audio", "prompt_rate_hz"):
+            samples, rate_hz = _recording(by.audio)
+            return samples.copy() if name == "prompt_audio" else rate_hz
+        return {"prompt": str(by.audio), "prompt_text": by.text, "speaker": by.id}[name]
+
+    def probe(self, optimization: str, parameters: Mapping[str, Any]) -> Probe:
+        """The witness of a toggle, as it declares it."""
+        return named(optimization).witness.probe(**parameters)
+
+    def place(self, optimization: str, state: State, request: Request) -> Callable[[], Any]:
+        """A call of the toggle's place with the arguments of the first that `request` makes of it, without any toggle."""
+        site = named(optimization).sites[0]
+        calls: list[tuple[tuple[Any, ...], dict[str, Any]]] = []
+        _, sites = self._implementations({})
+        kept = original(site) if ":" in site else sites.get(site)
+        if not callable(kept):
+            message = f"{site} is no function, so that there is no call of it to time alone"
+            raise UsageError(message)
+
+        def noting(*arguments: Any, **named_arguments: Any) -> Any:
+            calls.append((arguments, named_arguments))
+            return kept(*arguments, **named_arguments)
+
+        with patched({site: noting} if ":" in site else {}):
+            self._made(sites if ":" in site else {**sites, site: noting})(request)()
+        if not calls:
+            message = f"the request does not call {site}, so that there is no call of it to time alone"
+            raise UsageError(message)
+        arguments, named_arguments = calls[0]
+        parameters = {} if isinstance(state, bool) else dict(state)
+        toggle, context = named(optimization), self._context()
+        implementation = toggle.before(context) if state is False else toggle.after(context, **parameters)
+        return toggle.place(partial(implementation, **named_arguments), *arguments)
+
+    def inference(self) -> AbstractContextManager[Any]:
+        return nullcontext()
+
+    def _context(self) -> BindContext:
+        return BindContext(
+            device=self._device, prompt_rate_hz=0, model_rate_hz=0, store_dir=self._work_dir, model_fingerprint=""
+        )
+
+
+class CallableTarget:
+    """An arm: calls the function, and hands its answer over."""
+
+    def __init__(self, prepare: Callable[[Request], Callable[[], Any]], replaced: Mapping[str, Any]) -> None:
+        self._prepare = prepare
+        self._replaced = replaced
+        self._in_place = ExitStack()
+
+    def activate(self) -> None:
+        """The arm's replacements in place, and random numbers that start anew: those that the function draws unseeded."""
+        _seed()
+        self._in_place.enter_context(patched(self._replaced))
+
+    def deactivate(self) -> None:
+        """What was replaced, as it was."""
+        self._in_place.close()
+
+    def run(self, request: Request, on_chunk: Callable[[int], None]) -> Output:
+        """Call the function with what `request` has. Of a generator every item is a chunk."""
+        call = self._prepare(request)
+        with span("call"):
+            value = call()
+            if inspect.isgenerator(value):
+                value = _collected(value, on_chunk)
+            elif request.stream:
+                on_chunk(len(value[0]) if is_sound(value) else 0)
+        if request.stream and not is_sound(value):
+            message = "stream: true asks for sound in chunks: let the function yield pairs (samples, rate)"
+            raise UsageError(message)
+        return Returned(value)
+
+
+class CallableAdapter:
+    """`model: {adapter: callable, target: "my_tts.py:speak", factory: false, arguments: {steps: 10}}`."""
+
+    name = "callable"
+
+    def check(self, options: Mapping[str, Any]) -> None:
+        """Refuse a file that is missing, cannot be parsed, or has no such function. Runs nothing. Raises UsageError."""
+        check_target(str(options["target"]))
+
+    def load(self, options: Mapping[str, Any], machine: Machine, work_dir: Path) -> CallableModel:
+        """The function, its module imported: whatever that loads is not timed. Raises UsageError."""
+        self.check(options)
+        return CallableModel(options, machine.device, work_dir)
+
+
+def _collected(chunks: Iterator[Any], on_chunk: Callable[[int], None]) -> Any:
+    """All items of a generator, each told as it comes: one sound where all are sound of one rate, a list of them else."""
+    items = []
+    for item in chunks:
+        on_chunk(len(item[0]) if is_sound(item) else 0)
+        items.append(item)
+    rates = {item[1] if is_sound(item) else None for item in items}
+    if len(rates) != 1 or None in rates:
+        return items
+    return np.concatenate([samples_of(samples) for samples, _ in items]), items[0][1]
+
+
+def _seed() -> None:
+    """Start the random numbers of Python, numpy and torch anew, as far as they were imported."""
+    random.seed(0)
+    np.random.seed(0)  # noqa: NPY002  what the user's code draws from, if it draws from numpy's own
+    if (torch := sys.modules.get("torch")) is not None:
+        torch.manual_seed(0)
+
+
+@lru_cache(maxsize=16)
+def _recording(audio: Path) -> tuple[NDArray[np.float32], int]:
+    import soundfile
+
+    samples, rate_hz = soundfile.read(str(audio), dtype="float32")
+    return samples, rate_hz
+
+
+ADAPTER = CallableAdapter()

@@ -1,0 +1,113 @@
+"""A function by its name: found without running it, imported, and asked for its parameters."""
+
+from __future__ import annotations
+
+import ast
+import importlib
+import inspect
+from collections.abc import Iterable, Sequence
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any
+
+from harness import plugins
+from harness.errors import UsageError
+
+
+def check_target(target: str) -> None:
+    """Refuse a file that is missing, cannot be parsed, or has no such name at its top level. Raises UsageError.
+
+    Nothing is run; of `MODULE:NAME` nothing can be said without.
+    """
+    where, _, path = target.rpartition(":")
+    if not where.endswith(".py"):
+        return
+    file, name = Path(where), path.partition(".")[0]
+    if not file.is_file():
+        message = f"model.target: there is no such file: {file}"
+        raise UsageError(message)
+    try:
+        tree = ast.parse(file.read_bytes(), where)
+    except (SyntaxError, ValueError) as error:
+        line = f":{error.lineno}" if isinstance(error, SyntaxError) and error.lineno else ""
+        message = f"{file}{line}: not a Python file that can be read: {getattr(error, 'msg', error)}"
+        raise UsageError(message) from None
+    made = _names_made(tree)
+    if name not in made and "*" not in made:
+        message = f"model.target: {file} has no {name}{near(name, made)}"
+        raise UsageError(message)
+
+
+def _names_made(tree: ast.Module) -> list[str]:
+    """The names that a module has once it was run, and some that its functions have; `*` where it imports others unnamed."""
+    found = []
+    for node in ast.walk(tree):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+            found.append(node.name)
+        elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+            found.append(node.id)
+        elif isinstance(node, ast.ImportFrom | ast.Import):
+            found += [alias.asname or alias.name.partition(".")[0] for alias in node.names]
+    return found
+
+
+def resolve(target: str) -> Any:
+    """What `FILE.py:NAME` or `MODULE:NAME` names, imported. Raises UsageError where there is nothing that can be called."""
+    where, _, path = target.rpartition(":")
+    try:
+        found: Any = plugins.import_file(Path(where)) if where.endswith(".py") else importlib.import_module(where)
+    except ModuleNotFoundError as error:
+        message = f"model.target: {target} cannot be imported: {error}; modules are looked for beside the scenario and where Python looks"
+        raise UsageError(message) from error
+    for part in path.split("."):
+        if not hasattr(found, part):
+            message = f"model.target: {where} has no {path}{near(part, dir(found))}"
+            raise UsageError(message)
+        found = getattr(found, part)
+    if not callable(found):
+        message = f"model.target: {target} is of type {type(found).__name__}, which cannot be called"
+        raise UsageError(message)
+    return found
+
+
+def near(name: str, known: Iterable[str]) -> str:
+    """`; did you mean NAME?`, or nothing."""
+    found = get_close_matches(name, list(known), n=1)
+    return f"; did you mean {found[0]}?" if found else ""
+
+
+def names(function: Any) -> list[str]:
+    """The names of the parameters that can be given by name; none where they cannot be known, as of some built-in code."""
+    try:
+        parameters = inspect.signature(function).parameters.values()
+    except (TypeError, ValueError):
+        return []
+    return [p.name for p in parameters if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)]
+
+
+def wanted(function: Any, known: Sequence[str], told: str) -> tuple[str, ...]:
+    """The parameters that are given: those that are known by name. Raises UsageError for others that have no default."""
+    try:
+        parameters = inspect.signature(function).parameters.values()
+    except (TypeError, ValueError):
+        return ()
+    for parameter in parameters:
+        by_name = parameter.kind in (parameter.POSITIONAL_OR_KEYWORD, parameter.KEYWORD_ONLY)
+        needed = parameter.default is parameter.empty and parameter.kind not in (
+            parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD,
+        )  # fmt: skip
+        if needed and not (by_name and parameter.name in known):
+            message = (
+                f"{told} needs {parameter.name}, which a request has not: give the parameter a default, or its value in the "
+                f"scenario (model.arguments: {{{parameter.name}: ...}}); known are {', '.join(known)}"
+            )
+            raise UsageError(message)
+    return tuple(name for name in names(function) if name in known)
+
+
+def place_of(function: Any) -> str:
+    """File and line of a function; nothing where its source is not at hand."""
+    try:
+        return f"{inspect.getsourcefile(function)}:{inspect.getsourcelines(function)[1]}"
+    except (OSError, TypeError):
+        return ""

@@ -1,0 +1,26 @@
+"""Which arms a design has, which share a block, and which pairs are compared (docs/decisions/0025)."""
+
+from harness.designs.joint import MOST_FACTORIAL, MOST_FRACTIONAL, MOST_PERMUTED, advice, combination, smaller
+from harness.designs.layouts import design
+from harness.designs.parts import (
+    CONFIRMATION,
+    CONTROLS,
+    DEVICE_DOSE,
+    DOSES,
+    EMPTY_CALL,
+    EMPTY_TWIN,
+    HOST_DOSE,
+    PLACEBO,
+    TWIN,
+    UNINSTRUMENTED,
+    Design,
+    Pair,
+    Toggle,
+    control_name,
+)
+
+__all__ = [
+    "CONFIRMATION", "CONTROLS", "DEVICE_DOSE", "DOSES", "EMPTY_CALL", "EMPTY_TWIN", "HOST_DOSE", "MOST_FACTORIAL",
+    "MOST_FRACTIONAL", "MOST_PERMUTED", "PLACEBO", "TWIN", "UNINSTRUMENTED", "Design", "Pair", "Toggle", "advice", "combination",
+    "control_name", "design", "smaller",
+]  # fmt: skip

@@ -1,0 +1,79 @@
+"""What designs are made of: toggles, the names of controls, and the design itself."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from harness.results import Arm, State, setting
+from harness.worker import arms as worker_arms
+
+HOST_DOSE, DEVICE_DOSE, UNINSTRUMENTED = worker_arms.HOST_DOSE, worker_arms.DEVICE_DOSE, worker_arms.UNINSTRUMENTED
+PLACEBO, TWIN = "placebo", "twin"
+CONTROLS = (PLACEBO, TWIN, HOST_DOSE, DEVICE_DOSE, UNINSTRUMENTED)
+"""Names of the arms whose true effect is known. `uninstrumented` is the reference with nobody listening to its stages,
+`twin` a second placebo, in design `controls` alone."""
+EMPTY_CALL, EMPTY_TWIN = "empty_call", "empty_twin"
+"""What stands for before and after where the place that is timed is an empty call; no arms of a request."""
+CONFIRMATION = "confirmation"
+"""The group of blocks in which a gate confirms a regression with fresh processes."""
+JOINT = "joint"
+"""The group of blocks of arms that are of use only together, where none of them leaves a mark."""
+DOSES = (HOST_DOSE, DEVICE_DOSE)
+
+
+def control_name(arm: str, group: str) -> str:
+    """What the control is called that an arm in a group of blocks is for: a placebo stands in each group."""
+    return arm if group == "request" or arm != PLACEBO else f"{PLACEBO}_{group}"
+
+
+Pair = tuple[str, str, str]
+"""What is compared: (optimization, reference arm, arm)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Toggle:
+    """A toggle of the scenario and its states on the two sides.
+
+    `further` are other after-states (levels), each an arm of its own; in arms that turn on several toggles, `after` stands.
+    """
+
+    name: str
+    before: State
+    after: State
+    further: tuple[State, ...] = ()
+
+    @property
+    def settings(self) -> tuple[tuple[str, State], ...]:
+        """The after-states by name: the toggle's own name where there is but one."""
+        if not self.further:
+            return ((self.name, self.after),)
+        return tuple((setting(self.name, state), state) for state in (self.after, *self.further))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Design:
+    """Arms in table order, the reference first, groups of arms that share a block, and the pairs to compare.
+
+    `groups` maps an isolation to its arms: in group "settled" each timed request follows an untimed one of its own arm. An
+    arm that is in no group is examined, and its memory measured, but it is not timed. `joint` are the arms that are only
+    of use together: all of them are in one group, and none drops out of its blocks. `orders` are those in which toggles
+    are turned on one after the other, of a design that samples them.
+    """
+
+    arms: tuple[Arm, ...]
+    groups: Mapping[str, tuple[str, ...]]
+    pairs: tuple[Pair, ...]
+    reference: str
+    joint: tuple[str, ...] = ()
+    orders: tuple[tuple[str, ...], ...] = ()
+
+    @property
+    def requests_of_round(self) -> int:
+        """Requests in a block of each group: in group "settled" there is an untimed one before each timed one."""
+        return sum(len(arms) * (2 if group == "settled" else 1) for group, arms in self.groups.items())
+
+    @property
+    def timed(self) -> frozenset[str]:
+        """The arms that are in some group."""
+        return frozenset(arm for arms in self.groups.values() for arm in arms)

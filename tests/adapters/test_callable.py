@@ -1,0 +1,299 @@
+"""A user's own function as what is measured."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from harness import runner, workload
+from harness.adapters.base import Model
+from harness.adapters.callable import ARGUMENTS, CallableAdapter
+from harness.adapters.calling import check_target
+from harness.errors import ScenarioError, UsageError
+from harness.results import State
+from harness.scenario import Scenario
+from harness.worker.machine import machine
+from harness.worker.requests import NOBODY, Output, Request, Speaker
+from harness.worker.target import activation
+from tests.conftest import Quiet
+
+REQUEST = Request(id="one", mode="call", text="Hello", speaker=NOBODY, seed=7)
+TOGGLES = '''
+from harness.optimizations import BITWISE, Check, Witness, counter, optimization, replaces
+from harness.worker.spans import count
+
+@replaces("mine:weights")
+def fewer_weights(n):
+    """Make fewer weights."""
+    return [1.0]
+
+@replaces("mine:other_weights")
+def unused(n):
+    """Replace what nobody calls."""
+    return []
+
+def loop(context):
+    def total(numbers):
+        count("mine.loop")
+        result = 0
+        for number in numbers:
+            result += number
+        return result
+    return total
+
+@optimization(title="Use the builtin sum", sites=("mine.total",), before=loop,
+              witness=Witness(unit="loops", probe=lambda **_: counter("mine.loop"), before="every request", after="none"))
+def builtin_sum(context, *, start: int = 0):
+    """Sum by the builtin function."""
+    return lambda numbers: sum(numbers, start)
+'''
+MINE = """
+import random
+
+def weights(n):
+    return [0.5] * n
+
+def other_weights(n):
+    return weights(n)
+
+def level(text, seed):
+    return {"words": text.upper(), "level": sum(weights(10)), "seed": seed, "drawn": random.random()}
+
+def nothing():
+    return len(weights(3))
+
+def total(sites, numbers=(1, 2, 3)):
+    return sites["mine.total"](list(numbers))
+
+def asks(text, colour): return colour
+
+class Voice:
+    def __init__(self, device, scale=2):
+        self.made_with, self.scale = len(weights(4)), scale
+    def __call__(self, text):
+        return [self.made_with, self.scale, len(text)]
+
+def load(sites):
+    return lambda numbers=(4, 5): sites["mine.total"](list(numbers))
+
+def chunks(prompt_audio, prompt_rate_hz):
+    for part in (prompt_audio[:100], prompt_audio[100:300]):
+        yield part, prompt_rate_hz
+
+NUMBER = 3
+"""
+
+
+@pytest.fixture
+def load(user_code: Callable[..., Path], tmp_path: Path) -> Callable[..., Model]:
+    """Load a function of the user's file, his toggles imported."""
+    from harness.plugins import install
+
+    folder = user_code(mine=MINE, my_toggles=TOGGLES)
+    install([folder / "my_toggles.py"], [])
+
+    def loaded(name: str, **options: Any) -> Model:
+        chosen = {"target": f"{folder / 'mine.py'}:{name}", **options}
+        return CallableAdapter().load(chosen, machine("cpu"), tmp_path)
+
+    return loaded
+
+
+def ask(model: Model, states: Mapping[str, State] | None = None, request: Request = REQUEST) -> Output:
+    target = model.bind(states or {}, [])
+    with activation([target]):
+        return target.run(request, lambda _: None)
+
+
+def test_a_function_gets_what_it_has_parameters_for_and_its_answer_is_compared(load: Callable[..., Model]) -> None:
+    model = load("level")
+    first, again = ask(model), ask(model)
+    assert (first.exact, first.audio.tobytes()) == (again.exact, again.audio.tobytes()), "random numbers start anew"
+    assert first.audio[:2].tolist() == [5.0, 7.0]
+    assert (first.sample_rate_hz, list(first.tokens)) == (0, [])
+
+
+def test_a_function_without_parameters_is_called(load: Callable[..., Model]) -> None:
+    assert ask(load("nothing")).audio.tolist() == [3]
+
+
+def test_a_replacement_is_there_while_its_arm_runs_alone(load: Callable[..., Model]) -> None:
+    model = load("level")
+    import mine  # type: ignore[import-not-found]  # written by the fixture
+
+    was = mine.weights
+    assert ask(model, {"fewer_weights": True}).audio[0] == 1.0
+    assert mine.weights is was
+    assert ask(model, {"fewer_weights": False}).audio[0] == 5.0
+
+
+def test_a_site_of_ones_own_is_handed_to_the_function_that_asks_for_it(load: Callable[..., Model]) -> None:
+    model = load("total")
+    assert ask(model).audio.tolist() == [6]
+    assert ask(model, {"builtin_sum": {"start": 10}}).audio.tolist() == [16]
+    with model.probe("builtin_sum", {})() as tally:
+        ask(model)
+        assert tally.count == 1
+        ask(model, {"builtin_sum": True})
+        assert tally.count == 1
+
+
+def test_a_toggle_of_a_site_that_the_function_is_not_handed_is_not_applicable(load: Callable[..., Model]) -> None:
+    reasons = load("level").not_applicable()
+    assert reasons["builtin_sum"].endswith("has no mine.total")
+    assert "mine.py" in reasons["builtin_sum"]
+    assert "resample_cache" in reasons
+    assert not {"fewer_weights", "unused"} & set(reasons)
+    assert "builtin_sum" not in load("total").not_applicable()
+
+
+def test_a_class_is_a_factory_that_is_called_with_its_toggles_in_place(load: Callable[..., Model]) -> None:
+    model = load("Voice", arguments={"scale": 5})
+    assert ask(model).audio.tolist() == [4, 5, 5]
+    assert ask(model, {"fewer_weights": True}).audio.tolist() == [1, 5, 5]
+
+
+def test_a_function_that_makes_the_function_is_called_so(load: Callable[..., Model]) -> None:
+    model = load("load", factory=True)
+    assert ask(model).audio.tolist() == [9]
+    assert ask(model, {"builtin_sum": {"start": 1}}).audio.tolist() == [10]
+    with pytest.raises(UsageError, match="must return what can be called; it returned int"):
+        ask(load("nothing", factory=True))
+
+
+def test_a_generator_of_sound_is_heard_in_chunks(load: Callable[..., Model], tmp_path: Path) -> None:
+    import soundfile
+
+    samples = np.linspace(-0.5, 0.5, 300, dtype=np.float32)
+    soundfile.write(tmp_path / "voice.wav", samples, 16_000, subtype="FLOAT")
+    by = Speaker(id="me", audio=tmp_path / "voice.wav", text="words", digest="")
+    heard: list[int] = []
+    request = Request(id="one", mode="call", text="", speaker=by, seed=0, stream=True)
+    output = load("chunks").bind({}, []).run(request, heard.append)
+    assert heard == [100, 200]
+    assert output.sample_rate_hz == 16_000
+    assert np.array_equal(output.audio, samples)
+
+
+def test_a_prompt_that_is_asked_for_and_not_there_is_named(load: Callable[..., Model]) -> None:
+    with pytest.raises(UsageError, match=r"chunks \(.*mine.py:\d+\) asks for prompt_audio.*workload.prompts"):
+        ask(load("chunks"))
+
+
+@pytest.mark.parametrize("toggle", ["fewer_weights", "builtin_sum"])
+def test_the_place_of_a_toggle_is_called_with_what_the_request_calls_it_with(
+    load: Callable[..., Model], toggle: str
+) -> None:
+    model = load("total" if toggle == "builtin_sum" else "level")
+    off, on = (model.place(toggle, state, REQUEST) for state in (False, True))
+    with model.probe(toggle, {})() as tally:
+        made = off()
+        assert tally.count == 1
+        assert on() == (6 if toggle == "builtin_sum" else [1.0])
+        assert tally.count == 1
+    assert made == (6 if toggle == "builtin_sum" else [0.5] * 10)
+
+
+def test_a_place_that_the_request_does_not_call_is_named(load: Callable[..., Model]) -> None:
+    with pytest.raises(UsageError, match="does not call mine:other_weights"):
+        load("level").place("unused", state=False, request=REQUEST)
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("asks", r"asks \(.*:\d+\) needs colour.*model.arguments: \{colour: ...\}.*known are text"),
+        ("NUMBER", "is of type int, which cannot be called"),
+        ("levle", "has no levle; did you mean level"),
+    ],
+)
+def test_a_target_that_cannot_be_called_says_what_to_do(load: Callable[..., Model], name: str, said: str) -> None:
+    with pytest.raises(UsageError, match=said):
+        load(name)
+
+
+@pytest.mark.parametrize(
+    ("text", "target", "said"),
+    [
+        (None, "gone.py:speak", "no such file"),
+        ("def speak(:\n", "broken.py:speak", r"broken.py:1: not a Python file"),
+        ("raise SystemExit\ndef speak(): ...\n", "quick.py:speek", "did you mean speak"),
+        ("raise SystemExit\ndef speak(): ...\n", "quick.py:speak", ""),
+    ],
+)
+def test_a_target_is_checked_without_running_it(text: str | None, target: str, said: str, tmp_path: Path) -> None:
+    if text is not None:
+        (tmp_path / target.partition(":")[0]).write_text(text)
+    if not said:
+        check_target(f"{tmp_path / target}")
+        return
+    with pytest.raises(UsageError, match=said):
+        check_target(f"{tmp_path / target}")
+
+
+def scenario_of(folder: Path, **keys: Any) -> Scenario:
+    data = {
+        "file": str(folder / "mine.yaml"), "name": "mine", "model": {"adapter": "callable", "target": "mine.py:level"},
+        "plugins": ["my_toggles.py"], "optimizations": {"fewer_weights": True, "unused": True},
+        "measure": {"metrics": ["latency", "site"], "budget": "2s", "workers": 2, "margin": "10%"},
+    }  # fmt: skip
+    return Scenario.from_data({**data, **keys})
+
+
+def test_the_defaults_of_a_function_are_one_call_on_the_cpu_without_a_prompt(user_code: Callable[..., Path]) -> None:
+    scenario = scenario_of(user_code(mine=MINE, my_toggles=TOGGLES))
+    assert scenario.devices == ("cpu",)
+    (request,) = workload.requests(scenario)
+    assert (request.id, request.stratum, request.speaker) == ("call-s0", "call", NOBODY)
+    assert Scenario.from_data(scenario.as_data()) == scenario
+
+
+@pytest.mark.parametrize(
+    ("keys", "key"),
+    [
+        ({"workload": {"speakers": {"count": 2}}}, "workload.speakers"),
+        ({"model": {"adapter": "cosyvoice2"}, "workload": {"mode": "call"}}, "workload.mode"),
+        ({"model": {"adapter": "vits"}, "workload": {"prompts": []}}, "workload.prompts"),
+        ({"model": {"adapter": "callable", "target": "speak"}}, "model.target"),
+        ({"model": {"adapter": "callable", "target": "mine.py:1"}}, "model.target"),
+    ],
+)
+def test_a_workload_that_does_not_fit_the_model_is_refused(
+    user_code: Callable[..., Path], keys: Mapping[str, Any], key: str
+) -> None:
+    with pytest.raises(ScenarioError) as caught:
+        scenario_of(user_code(my_toggles=TOGGLES), **keys)
+    assert caught.value.key == key
+
+
+def test_a_run_of_a_function_tells_engaged_toggles_from_idle_ones_and_changed_outputs(
+    user_code: Callable[..., Path], tmp_path: Path, quiet: Quiet
+) -> None:
+    folder = user_code(mine=MINE, my_toggles=TOGGLES)
+    run = runner.run(scenario_of(folder), tmp_path / "run", devices=["cpu"], progress=quiet)
+    found = {item.optimization: item for item in run.contrasts if item.metric == "latency"}
+    assert found["fewer_weights"].verdict == "output changed"
+    assert found["fewer_weights"].equivalence == "changed"
+    assert found["unused"].verdict == "inert"
+    assert found["unused"].equivalence == "bitwise"
+    assert {row.audio_after for row in run.equivalences} == {None}
+    assert run.optimizations["fewer_weights"]["title"] == "Make fewer weights"
+    assert "[0.5] * n" in run.optimizations["fewer_weights"]["before_source"]
+    places = {item.optimization: item for item in run.contrasts if item.metric == "site"}
+    assert places["fewer_weights"].before is not None
+    assert any("does not call mine:other_weights" in finding.message for finding in run.findings)
+
+
+def test_every_argument_that_is_told_of_can_be_had(load: Callable[..., Model], user_code: Callable[..., Path]) -> None:
+    named = ", ".join(ARGUMENTS)
+    user_code(everything=f"def ask({named}):\n    return [repr(type(value)) for value in ({named})]\n")
+    from harness.recordings import builtin_speaker
+
+    by = builtin_speaker("aishell-0121")
+    request = Request(id="one", mode="call", text="t", speaker=by, seed=0)
+    model = load("level", target="everything:ask")
+    assert len(ask(model, request=request).exact) == 64

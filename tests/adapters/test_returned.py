@@ -1,0 +1,117 @@
+"""What a function returned: which of it is compared as numbers, and which is the same or not."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from harness.adapters.returned import Returned, flattened, is_sound
+from harness.equivalence import accepted, grade
+from harness.errors import UsageError
+from harness.optimizations import Check
+
+
+def graded(before: Any, after: Any, check: Check | None = None) -> tuple[str, float | None]:
+    first, second = Returned(before), Returned(after)
+    sound = bool(first.sample_rate_hz and second.sample_rate_hz)
+    return grade(first.audio, second.audio, [first.exact], [second.exact], check or Check(grade="bitwise"), sound=sound)
+
+
+@dataclass
+class Answer:
+    mel: Any
+    words: str
+
+
+VALUES = [
+    1, 1.5, True, None, "words", b"bytes", [1, [2.5, "x"]], {"a": 1, "b": [2]}, (1, 2), 2 + 3j,
+    np.arange(6).reshape(2, 3), np.float32(0.1), torch.ones(2, 3), torch.ones(2, dtype=torch.bfloat16), Answer([1.0], "a"),
+    2**80, np.array([2**62 + 1]), np.array(["a", "b"]), np.zeros(0), float("nan"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("value", VALUES, ids=str)
+def test_a_value_is_itself_to_the_bit(value: Any) -> None:
+    assert graded(value, value) == ("bitwise", 0.0)
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        (1, True), (1, 1.0), ("a", "b"), ("a", b"a"), ([1], [1, 2]), ([[1], 2], [1, [2]]), ({"a": 1}, {"b": 1}), (None, 0),
+        (np.zeros((2, 3)), np.zeros((3, 2))), (np.zeros(2, np.float32), np.zeros(2)), (2**80, 2**80 + 1),
+        (np.array([2**62 + 1]), np.array([2**62 + 2])), (np.array(["a"]), np.array(["b"])),
+    ],
+    ids=str,
+)  # fmt: skip
+def test_what_is_no_number_or_of_another_kind_is_the_same_or_not(before: Any, after: Any) -> None:
+    assert graded(before, after)[0] == "changed"
+
+
+@pytest.mark.parametrize(("before", "after"), [([], ()), ((1, "a"), [1, "a"]), (np.ones(2), torch.ones(2).double())])
+def test_a_list_is_as_good_as_a_tuple_and_an_array_as_a_tensor(before: Any, after: Any) -> None:
+    assert graded(before, after) == ("bitwise", 0.0)
+
+
+def test_numbers_are_compared_with_the_tolerance_that_a_toggle_declares() -> None:
+    before, after = {"mel": torch.zeros(4), "steps": 3}, {"mel": torch.full((4,), 0.5), "steps": 3}
+    assert graded(before, after) == ("changed", 0.5)
+    loose = Check(grade="tolerance", bound=0.5, reason="halves are rounded")
+    found = graded(before, after, loose)
+    assert found == ("tolerance", 0.5)
+    assert accepted(*found, loose)
+    assert graded(before, {**after, "steps": 4}, loose)[0] == "changed"
+
+
+def test_one_bit_of_a_float64_is_seen() -> None:
+    assert graded([1.0], [np.nextafter(1.0, 2)])[0] == "tolerance"
+
+
+def test_samples_with_a_rate_are_sound_and_have_a_spectrum() -> None:
+    samples = np.random.default_rng(0).normal(0, 0.1, 24_000).astype(np.float32)
+    sound = Returned((samples, 24_000))
+    assert (sound.sample_rate_hz, sound.audio_s) == (24_000, 1.0)
+    assert sound.audio.dtype == np.float32
+    assert graded((samples, 24_000), (samples + np.float32(2e-4) * samples.std(), 24_000))[0] in (
+        "tolerance",
+        "spectral",
+    )
+    assert graded((samples, 24_000), (-samples, 24_000))[0] == "changed"
+    assert graded((samples, 24_000), samples)[0] == "changed"
+
+
+def test_whole_numbers_of_sound_are_scaled_to_one() -> None:
+    assert Returned((np.array([0, -32_768, 16_384], np.int16), 16_000)).audio.tolist() == [0.0, -1.0, 0.5]
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        (np.zeros((2, 100)), 24_000),
+        (np.zeros(9), 3),
+        (np.zeros(9), True),
+        ([0.0], 24_000),
+        np.zeros(9),
+        (np.float32(1), 24_000),
+    ],
+    ids=["stereo", "no rate", "a truth", "a list", "no pair", "a number"],
+)
+def test_what_only_looks_like_sound_is_compared_as_numbers(value: Any) -> None:
+    assert not is_sound(value)
+    assert graded(value, value) == ("bitwise", 0.0)
+
+
+def test_what_cannot_be_compared_is_refused_with_its_place() -> None:
+    with pytest.raises(UsageError, match=r"\['a'\]\[1\] is of type object"):
+        flattened({"a": [1, object()]})
+
+
+def test_an_output_that_was_kept_does_not_change_with_the_memory_that_it_was_read_from() -> None:
+    buffer = np.zeros(3)
+    kept = Returned(buffer).kept()
+    buffer += 1
+    assert kept.audio.tolist() == [0, 0, 0]

@@ -1,0 +1,140 @@
+"""The part of the page, and of Markdown, about a joint design, from a fixed attribution."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from harness.report import html, markdown, svgs
+from harness.report.jointly import jointly
+from harness.report.reading import Reading
+from harness.results import (
+    Attribution,
+    Interaction,
+    Joint,
+    MainEffect,
+    Run,
+    Share,
+    SmallestSet,
+    Step,
+    TotalLog,
+    Verdict,
+)
+from tests.report.sample_runs import HOSTILE, calibrated, not_calibrated
+
+NAMES = ("speaker_preregistration", "batched_cleanup", "resample_cache")
+LOGS = (-0.12, -0.03, 0.001)
+PLACE = {"metric": "latency", "device": "cpu"}
+
+
+def pair(a: str, b: str, ratio: float, verdict: Joint, aliases: tuple[tuple[str, str], ...] = ()) -> Interaction:
+    return Interaction(
+        a=a, b=b, **PLACE, ratio=ratio, ratio_low=ratio - 0.004, ratio_high=ratio + 0.004, margin=0.01, verdict=verdict,
+        level=0.98, error=0.001, aliases=aliases,
+    )  # fmt: skip
+
+
+def attribution(**changes: Any) -> Attribution:
+    verdicts: tuple[Verdict, ...] = ("faster", "faster", "no material difference")
+    so_far = [sum(LOGS[:n]) for n in (1, 2, 3)]
+    found = Attribution(
+        design="factorial",
+        total_log=(TotalLog(value=sum(LOGS), **PLACE),),
+        shares=tuple(
+            Share(optimization=name, share_log=log, low=log - 0.005, high=log + 0.005, **PLACE)
+            for name, log in zip(NAMES, LOGS, strict=True)
+        ),
+        effects=tuple(
+            MainEffect(optimization=name, **PLACE, ratio=1 + log, ratio_low=1 + log - 0.005, ratio_high=1 + log + 0.005,
+                       margin=0.01, verdict=verdict, level=0.98, error=0.001)
+            for name, log, verdict in zip(NAMES, LOGS, verdicts, strict=True)
+        ),
+        interactions=(
+            pair(NAMES[0], NAMES[1], 1.03, "hinder"),
+            pair(NAMES[0], NAMES[2], 1.001, "independent"),
+            pair(NAMES[1], NAMES[2], 1.004, "inconclusive"),
+        ),
+        steps=tuple(
+            Step(place=place, optimization=name, **PLACE, ratio=1 + log, ratio_low=1 + log - 0.005,
+                 ratio_high=1 + log + 0.005, so_far_log=reached)
+            for place, (name, log, reached) in enumerate(zip(NAMES, LOGS, so_far, strict=True), start=1)
+        ),
+        smallest=(SmallestSet(optimizations=NAMES[:2], **PLACE, arm="x", wanted=0.95, kept=0.99, low=0.97, high=1.01),),
+    )  # fmt: skip
+    return replace(found, **changes)
+
+
+def run(**changes: Any) -> Run:
+    return replace(calibrated(), attribution=attribution(**changes))
+
+
+def test_each_part_says_in_one_sentence_what_to_do() -> None:
+    found = jointly(Reading(run()), "cpu")
+    assert found is not None
+    assert found.advice_shares == (
+        "Adopt Extract a speaker's features once, Clean up once a request, not once a segment: they keep 99 % of the whole "
+        "gain (97 % to 101 %); the others can wait."
+    ).replace(" %", "\u202f%")
+    assert found.advice_order.endswith("What follows adds nothing that can be told apart.")
+    assert found.advice_together.startswith(
+        "Where one of these pairs is on, expect less of the other: Extract a speaker's"
+    )
+
+
+def test_bars_begin_where_those_above_them_end() -> None:
+    found = jointly(Reading(run()), "cpu")
+    assert found is not None
+    assert [bar.start_log for bar in found.bars] == [0.0, LOGS[0], LOGS[0] + LOGS[1]]
+    assert [bar.part for bar in found.bars] == ["+81\u202f%", "+20\u202f%", "\u22121\u202f%"]
+
+
+def test_nothing_is_advised_where_the_controls_failed() -> None:
+    found = jointly(Reading(replace(not_calibrated(), attribution=attribution())), "cpu")
+    assert found is not None
+    assert "nothing is advised" in found.advice_shares
+    assert (found.advice_order, found.advice_together) == ("", "")
+
+
+def test_all_together_gaining_nothing_is_said() -> None:
+    found = jointly(Reading(run(smallest=())), "cpu")
+    assert found is not None
+    assert "adopt none of them" in found.advice_shares
+
+
+def test_pairs_that_cannot_be_told_apart_are_named_and_counted_once() -> None:
+    aliased = (
+        pair(NAMES[0], NAMES[1], 0.95, "reinforce", ((NAMES[0], NAMES[2]),)),
+        pair(NAMES[0], NAMES[2], 0.95, "reinforce", ((NAMES[0], NAMES[1]),)),
+    )
+    found = jointly(Reading(run(interactions=aliased)), "cpu")
+    assert found is not None
+    assert found.cells[0].aliases == "speaker_preregistration \u00d7 resample_cache"
+    assert found.advice_together.count("\u00d7") == 1
+    assert "only design factorial can say" in found.advice_together
+
+
+def test_page_and_markdown_hold_the_part_and_its_plots_and_escape_what_a_run_says() -> None:
+    hostile = run(generators=(f"c = a \u00d7 {HOSTILE}",))
+    page, text, plots = html(hostile), markdown(hostile), svgs(hostile)
+    assert {name for name in plots if "waterfall" in name or "matrix" in name} == {
+        "device-cpu-waterfall.svg", "device-cpu-matrix.svg",
+    }  # fmt: skip
+    assert "What each has of the whole" in page
+    assert HOSTILE not in page
+    assert HOSTILE not in text
+    assert "| speaker\\_preregistration \u00d7 batched\\_cleanup |" in text
+
+
+def test_a_ladder_has_steps_and_no_shares() -> None:
+    ladder = run(design="ladder", shares=(), effects=(), interactions=())
+    found = jointly(Reading(ladder), "cpu")
+    assert found is not None
+    assert not found.has_shares
+    assert found.bars[0].share == "\u2013"
+    assert "device-cpu-matrix.svg" not in svgs(ladder)
+    assert "steps of the change" in svgs(ladder)["device-cpu-waterfall.svg"]
+
+
+def test_other_designs_have_no_such_part() -> None:
+    assert jointly(Reading(calibrated()), "cpu") is None
+    assert "What each has of the whole" not in html(calibrated())
