@@ -14,7 +14,7 @@ from harness.worker.checkout.toggles.mask_reuse import Masks
     sites=("estimator.masks",),
     before=as_it_stands,
     witness=Witness(
-        unit="attention masks built for the estimator",
+        unit="attention masks built for the estimator and read on the host",
         probe=counted_there,
         before="every request",
         after="fewer",

@@ -54,6 +54,20 @@ def test_a_loss_is_mended_by_its_witness_and_the_output_stays_the_same_bits(
         assert output.audio.tobytes() == spoken_before[0].audio.tobytes()
 
 
+@pytest.mark.parametrize("toggle", LOSSES)
+def test_an_arm_that_was_bound_while_its_witness_counted_speaks_afterwards_too(
+    loaded: Load, request_of: Make, toggle: str
+) -> None:
+    model = lossy(loaded, GROWS)
+    with model.probe(toggle, {})():
+        inside = model.bind({toggle: True}, [])
+    outside = model.bind({toggle: True}, [])
+    told = inside.run(request_of(stream=True), lambda _: None)
+    with model.probe(toggle, {})():
+        counted_too = outside.run(request_of(stream=True), lambda _: None)
+    assert told.audio.tobytes() == counted_too.audio.tobytes()
+
+
 def test_networks_are_what_they_were_after_requests_with_every_mended_loss(loaded: Load, request_of: Make) -> None:
     model = lossy(loaded)
     engine = model._code.engine

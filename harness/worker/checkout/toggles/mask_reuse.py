@@ -108,11 +108,12 @@ class MaskReuse(Toggle):
         return [Patch.around(solver, "forward", masks.solving), *changed]
 
     def probe(self, **_: Any) -> Probe:
+        """Counts at the tensor's method: a builder's name is what the patch changes, and must be the same whenever it is put in place."""
+        import torch
+
         _, estimator = self._parts()
-        if estimator is None:
-            return calls()
-        module = sys.modules[type(estimator).__module__]
-        return calls(*((module, name) for name, function in self._masking(estimator) if READS in names(function)))
+        seen_by = set() if estimator is None else {type(estimator).__module__, __name__}
+        return calls((torch.Tensor, READS), modules=seen_by, depth=2)
 
     def _parts(self) -> tuple[Any, Any]:
         """The part of the flow that runs the estimator and is given its mask, and the estimator; None for what is not there."""
@@ -129,7 +130,7 @@ class MaskReuse(Toggle):
         """Functions that the estimator's `forward` calls by a name of its module, and that are named after masks."""
         forward = methods(type(estimator))["forward"]
         named = [(name, forward.__globals__.get(name)) for name in sorted(names(forward)) if "mask" in name]
-        seen = [(name, inspect.unwrap(value)) for name, value in named if callable(value)]  # a probe may lie on it
+        seen = [(name, inspect.unwrap(value)) for name, value in named if callable(value)]
         return [(name, function) for name, function in seen if isinstance(function, FunctionType)]
 
 
