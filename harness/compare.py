@@ -130,7 +130,7 @@ def decided(run: Run, device: str, look: int) -> tuple[frozenset[str], Mapping[s
     """What look number `look` at a run in progress settles: optimizations whose every contrast of the latency pass is
     decided, and of each control of that pass whether it has passed, in all of its metrics.
 
-    A control that has yet to pass decides nothing here: what is settled is so whatever it may leave open when it passes.
+    A control that has yet to pass decides nothing here; what a placebo leaves open at this look is allowed for.
     """
     evidence = Evidence(run, device)
     outcomes = controls(evidence)

@@ -358,11 +358,9 @@ class _Resampled:
 def _allowances(estimate: Log, half: Log, margin: float) -> tuple[NDArray[np.bool_], Log]:
     """Of placebos as (estimate, half length of the interval): which passed, and what they leave open (`rules.placebo`)."""
     below, above = rules.edges(margin / 2)
-    most = rules.edges(margin)[1]
     low, high = estimate - half, estimate + half
     excess = np.maximum(np.maximum(below - low, high - above), 0.0)
-    passed = (excess == 0) | ((low <= 0) & (high >= 0) & (excess <= most))
-    return passed, np.where(passed, excess, most)
+    return (excess == 0) | ((low <= 0) & (high >= 0)), excess
 
 
 def _told(low: Log, high: Log, below: float, above: float) -> NDArray[np.bool_]:
