@@ -3,8 +3,7 @@
 Its time is that of `FakeMachine`. Options (`model:` in a scenario): `base` seconds a request, `noise` as the standard
 deviation of the log, per toggle or state of one `effects`, per pair of toggles `together`, `crowding`, `memory`, `places` and `faults` (see `FAULTS`), `seed`, and
 `new_speaker`, what meeting one costs. Of caches: `misses` is the effect in a request by a speaker that its pipeline does not
-know, `entry_bytes` what each speaker known takes; `first` is what the first request of a pipeline takes beside, `building` what
-building it does.
+know, `entry_bytes` what each speaker known takes.
 """
 
 from __future__ import annotations
@@ -78,10 +77,7 @@ class FakeModel:
         on = {toggle: setting(toggle, state) for toggle, state in states.items() if state is not False}
         if any(self.planted("faults", name) == "crash_at_bind" for name in on.values()):
             os.abort()
-        seconds = self.options.get("base", 0.05) * _INIT_SHARE * self.wobble()
-        for name in on.values():
-            seconds *= 1 + (self.planted("building", name) or 0.0)
-        self.machine.advance_s(seconds)
+        self.machine.advance_s(self.options.get("base", 0.05) * _INIT_SHARE * self.wobble())
         return FakeTarget(self, on, speakers)
 
     def probe(self, optimization: str, parameters: Mapping[str, Any]) -> Probe:
@@ -163,7 +159,6 @@ class FakeTarget:
             missed = None if is_known else model.planted("misses", name)
             effect = model.planted("effects", name) if missed is None else missed
             seconds *= 1 + (effect or 0.0) + others * (model.planted("crowding", name) or 0.0)
-            seconds *= 1 if self._spoken else 1 + (model.planted("first", name) or 0.0)
         for pair, change in model.options.get("together", {}).items():
             if set(pair.split("+")) <= set(self._on):
                 seconds *= 1 + change

@@ -24,9 +24,11 @@ _WARNINGS = {
     ),
 }
 _ALWAYS = {
-    "first use": mark("Only the first request with a key misses: what that costs stands under first requests."),
+    "first use": mark(
+        "only the first request of a pipeline with a key misses, which is not among those that are compared."
+    ),
     "never": mark(
-        "Entries are made while the pipeline is built, and no request misses: what that costs stands under building."
+        "entries are made while the pipeline is built, and no request misses; what that costs is part of init."
     ),
 }
 

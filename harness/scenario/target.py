@@ -125,13 +125,6 @@ class Fake(Keys):
         default={},
         description="Of a toggle that is a cache: bytes that it holds for each speaker whom its pipeline knows.",
     )
-    first: dict[SettingName, Annotated[Number, Field(gt=-1, le=100)]] = Field(
-        default={},
-        description="How much longer the first request of a pipeline takes with a toggle on, beside its effect.",
-    )
-    building: dict[SettingName, Annotated[Number, Field(gt=-1, le=100)]] = Field(
-        default={}, description="How much longer building a pipeline takes with a toggle on."
-    )
     faults: dict[SettingName, Fault] = Field(default={}, description="What goes wrong while a toggle is on.")
     memory: dict[SettingName, Annotated[int, Strict()]] = Field(default={}, description="Bytes that each toggle saves.")
     places: dict[ToggleName, Seconds] = Field(

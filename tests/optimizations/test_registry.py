@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -14,7 +15,9 @@ from harness.optimizations import (
     SPEECH_SITES,
     VOICE_SITES,
     BindContext,
+    Cache,
     bind,
+    held,
     lacking,
     named,
     optimization,
@@ -122,3 +125,42 @@ def test_toggles_of_one_site_must_share_the_code_before() -> None:
 
     with pytest.raises(ValueError, match="must share its code before"):
         optimization(title="", sites=("frontend.resample",), before=new_toggle, witness=WITNESS)(new_toggle)
+
+
+def test_what_a_cache_holds_is_counted_from_its_own_data(tmp_path: Path) -> None:
+    import torch
+
+    states: dict[str, State] = {"resample_cache": True, "speaker_preregistration": True, "cached_device": True}
+    sites = bind(states, context(tmp_path), SPEECH_SITES)
+    assert held(states, sites) == {"resample_cache": (0, 0), "speaker_preregistration": (0, 0)}
+    for rate in (16_000, 16_000, 22_050):
+        sites["frontend.resample"](torch.zeros(1, 800), rate, 24_000)
+    prompt = SimpleNamespace(id="a", digest="a")
+    sites["frontend.speaker"].features(
+        prompt, lambda _: {"embedding": torch.zeros(1, 192), "tokens": torch.zeros(5).long()}
+    )
+    counted = held(states, sites)
+    kernels = [kept.kernel for kept in sites["frontend.resample"].kernels.values()]
+    assert counted["resample_cache"] == (2, sum(4 * kernel.numel() for kernel in kernels))
+    assert counted["speaker_preregistration"] == (1, 192 * 4 + 5 * 8)
+
+
+def test_a_prebuilt_resampler_is_one_entry_from_the_start(tmp_path: Path) -> None:
+    states: dict[str, State] = {"prebuilt_resample": True}
+    sites = bind(states, context(tmp_path), SPEECH_SITES)
+    assert held(states, sites) == {"prebuilt_resample": (1, 4 * sites["frontend.resample"].kernel.kernel.numel())}
+
+
+def test_a_toggle_that_is_off_or_no_cache_is_not_counted(tmp_path: Path) -> None:
+    states: dict[str, State] = {"resample_cache": False, "batched_cleanup": True}
+    assert held(states, bind(states, context(tmp_path), SPEECH_SITES)) == {}
+
+
+def test_a_cache_is_made_again_of_its_words_and_of_nothing_else() -> None:
+    cache = named("speaker_preregistration").cache
+    assert cache is not None
+    again = Cache.of(cache.told())
+    assert again is not None
+    assert (again.told(), again.grows) == (cache.told(), True)
+    assert Cache.of(None) is None
+    assert Cache.of({"misses": "<b>"}) is None

@@ -53,8 +53,8 @@ def row(found: CacheEffect, of: Run | None = None) -> CacheRow:
         (effect(0.0, 0.0), "whether it saves time at any hit rate cannot be told"),
         (replace(CROSSING, at=CROSSING.at[-1:]), "only requests that hit were measured; to see what misses cost"),
         (replace(CROSSING, at=CROSSING.at[:1]), "only requests that miss were measured; to see what hits save"),
-        (effect(0, 0, misses="first use", at=()), "Only the first request with a key misses"),
-        (effect(0, 0, misses="never", at=()), "no request misses: what that costs stands under building"),
+        (effect(0, 0, misses="first use", at=()), "only the first request of a pipeline with a key misses"),
+        (effect(0, 0, misses="never", at=()), "no request misses; what that costs is part of init"),
         (effect(0, 0, at=(), reason="failed: it died"), "no figures (failed: it died)."),
     ],
 )  # fmt: skip

@@ -1,4 +1,4 @@
-"""Chinese: what the page says of caches, and of building, first requests and the steady state."""
+"""Chinese: what the page says of caches."""
 
 from __future__ import annotations
 
@@ -31,8 +31,8 @@ SENTENCES: Mapping[str, str] = {
     "Looks better than in life.": "看起来比实际更好。",
     "every request of this workload finds its entry: the figure is the best that the cache can do, and life is worse": "本负载的每个请求都命中：这是缓存能做到的最好结果，实际会更差",
     "all requests to known speakers are by the same one: a cache that holds a single entry does as well": "所有已知说话人的请求都来自同一人：只存一个条目的缓存也同样好",
-    "Only the first request with a key misses: what that costs stands under first requests.": "每个键只有首个请求未命中：其代价见“首个请求”。",
-    "Entries are made while the pipeline is built, and no request misses: what that costs stands under building.": "条目在构建流水线时生成，没有请求会未命中：其代价见“构建”。",
+    "only the first request of a pipeline with a key misses, which is not among those that are compared.": "每条流水线中每个键只有首个请求未命中，它不在所比较的请求之列。",
+    "entries are made while the pipeline is built, and no request misses; what that costs is part of init.": "条目在构建流水线时生成，没有请求会未命中；其代价计入初始化。",
     "The controls of this run did not pass: the figures are shown, and nothing is advised.": "本次运行的对照未通过：数字照列，不作建议。",
     "no figures ({reason}).": "无数字（{reason}）。",
     "only requests that miss were measured; to see what hits save, set workload.speakers.repeat above 0.": "只测量了未命中的请求；要看命中节省多少，请将 workload.speakers.repeat 设为大于 0。",
