@@ -14,7 +14,7 @@ from harness.caches import Kinds, break_even
 
 RUNS = 2000
 NOISE_S = 0.01
-CASES = {"clear": (-0.1, 0.05), "even": (-0.03, 0.03), "near 0": (-0.05, 0.005)}
+CASES = {"clear": (-0.1, 0.05), "even": (-0.03, 0.03), "near 0": (-0.05, 0.005), "near the noise": (-0.01, 0.01)}
 """Name -> what a hit and a miss change, in seconds."""
 WORKERS = (3, 6, 10)
 
