@@ -106,6 +106,13 @@ def opened(browser: Any) -> Iterator[Callable[..., Opened]]:
         context.close()
 
 
+def status_of(page: Any) -> str:
+    """What is announced, once something is: the clipboard answers in its own time."""
+    page.wait_for_function("document.querySelector('[role=status]').textContent")
+    told: str = page.inner_text("[role=status]")
+    return told
+
+
 @pytest.mark.parametrize("size", [DESKTOP, PHONE], ids=["desktop", "phone"])
 @pytest.mark.parametrize("state", STATES)
 def test_the_page_asks_for_nothing_complains_of_nothing_and_is_no_wider_than_the_window(
@@ -209,7 +216,7 @@ def test_a_table_is_copied_as_markdown_and_as_csv_with_plain_numbers(
     page = opened(permissions=["clipboard-read", "clipboard-write"]).go(folder / "calibrated.html")
     page.locator(".tools[data-for=effects-device-cpu] input").fill("preregistration")
     page.click(".tools[data-for=effects-device-cpu] [data-tool=markdown]")
-    assert page.inner_text("[role=status]") == "Copied as Markdown"
+    assert status_of(page) == "Copied as Markdown"
     head, rule, row = page.evaluate("navigator.clipboard.readText()").strip().splitlines()
     assert head.startswith("| Optimization | Before | After |")
     assert set(rule) <= set("| -")
@@ -309,7 +316,7 @@ def test_the_chinese_page_works_as_the_english_one_and_speaks_chinese(
     page.click(f"{TABLE} th.change button")
     assert page.get_attribute(f"{TABLE} th.change", "aria-sort") == "ascending"
     page.click(".tools[data-for=effects-device-cpu] [data-tool=markdown]")
-    assert page.inner_text("[role=status]") == "已复制为 Markdown"
+    assert status_of(page) == "已复制为 Markdown"
     assert page.evaluate("navigator.clipboard.readText()").startswith("| 优化 | 之前 | 之后 |")
     assert one.complaints == []
 

@@ -97,13 +97,14 @@ def test_controls_stand_among_the_effects_and_a_dose_where_it_is_known_to_be() -
     assert ">host dose</text>" in effects
 
 
-def test_a_limit_is_drawn_where_it_is_known() -> None:
+def test_a_limit_is_drawn_where_it_is_known_and_not_far_away() -> None:
     from harness.report import canvas, forest
 
     device = page.build(sample_runs.calibrated()).devices[0]
     with canvas.style():
         assert ">limit</text>" not in forest.effects(device)
-        assert ">limit</text>" in forest.effects(replace(device, limit=0.4))
+        assert ">limit</text>" in forest.effects(replace(device, limit=0.9))
+        assert ">limit</text>" not in forest.effects(replace(device, limit=0.001))
 
 
 def test_the_plot_of_a_gate_names_its_settings() -> None:
