@@ -69,14 +69,17 @@ CASES = ((0.0, 0.0), (0.0, 0.0025), (0.0, 0.005), (0.0, 0.01), (0.0, 0.015), (0.
 
 
 def main() -> None:
-    """Print the table: of each case and noise, called slower and placebo passed, by the stricter rule and by this one."""
+    """Print the table: of each case and noise, called slower by the stricter rule and by this one; then the most called faster."""
+    faster = 0.0
     print("| true effect | bias | " + " | ".join(f"noise {100 * noise:g} %" for noise in NOISES) + " |")  # noqa: T201
     for effect, bias in CASES:
         cells = []
         for noise in NOISES:
             strict, ours = (simulate(math.log1p(effect), bias, noise, strict=rule) for rule in (True, False))
+            faster = max(faster, strict.faster, ours.faster)
             cells.append(f"{100 * strict.slower:.1f} -> {100 * ours.slower:.1f} %")
         print(f"| {100 * effect:+g} % | {100 * bias:g} % | {' | '.join(cells)} |", flush=True)  # noqa: T201
+    print(f"called faster in at most {100 * faster:.2f} % of the runs of any case")  # noqa: T201
 
 
 if __name__ == "__main__":

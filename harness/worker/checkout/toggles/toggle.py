@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from typing import Any
 
 from ..code import Code
@@ -13,7 +14,7 @@ NOT_PUT_BACK = "its code before is not put back"
 """The end of what `present` says where `before` does nothing, so that the two sides are the same code."""
 
 
-class Toggle:
+class Toggle(ABC):
     """A toggle of one target.
 
     `before` and `after` make the patches of an arm in which it is off, or on with parameters; they are called once for each arm,
@@ -39,9 +40,9 @@ class Toggle:
         """What makes the code as it is without the toggle: nothing, unless it has it."""
         return []
 
+    @abstractmethod
     def after(self, arm: Any, **parameters: Any) -> list[Patch]:
         """What makes the code as it is with the toggle."""
-        raise NotImplementedError
 
     def of_engine(self, arm: Any, state: Any) -> list[Patch]:
         """More patches: of the arm's engine, once it stands. `state` is False, or True or parameters."""
@@ -50,10 +51,6 @@ class Toggle:
     def prepare(self, arm: Any, speakers: Sequence[Any], recordings: Any) -> None:
         """What the toggle does while the pipeline is built; `speakers` are those known then."""
 
+    @abstractmethod
     def probe(self, **parameters: Any) -> Probe:
         """The witness: what it counts is declared in the toggle's file of `harness/optimizations/`."""
-        raise NotImplementedError
-
-    def place(self, arm: Any, request: Any, recordings: Any) -> Callable[[], Any]:
-        """One call of the toggle's place, made while the arm's patches are in place."""
-        raise NotImplementedError
