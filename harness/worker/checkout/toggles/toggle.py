@@ -48,7 +48,7 @@ class Toggle(ABC):
         """More patches: of the arm's engine, once it stands. `state` is False, or True or parameters."""
         return []
 
-    def prepare(self, arm: Any, speakers: Sequence[Any], recordings: Any) -> None:
+    def prepare(self, arm: Any, speakers: Sequence[Any], recordings: Any) -> None:  # noqa: B027  most toggles prepare nothing
         """What the toggle does while the pipeline is built; `speakers` are those known then."""
 
     @abstractmethod
