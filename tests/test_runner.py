@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import signal
 import subprocess
@@ -194,10 +195,10 @@ def test_when_the_reference_fails_nothing_can_be_compared(tmp_path: Path, quiet:
     assert (tmp_path / "run" / store.RUN_FILE).exists()
 
 
-def test_a_noisy_run_is_not_calibrated_and_draws_no_verdict(measure_fake: Callable[..., Run]) -> None:
+def test_a_noisy_run_draws_no_verdict(measure_fake: Callable[..., Run]) -> None:
     run = measure_fake(model={"noise": 0.2, "effects": {"resample_cache": -0.4}})
     placebo = next(control for control in run.controls if control.name == "placebo" and control.metric == "latency")
-    assert not placebo.passed
+    assert placebo.allowance > math.log1p(run.plan.margin["latency"])
     assert contrast(run, "resample_cache").verdict == "inconclusive"
     assert contrast(run, "resample_cache").ratio is not None
 
