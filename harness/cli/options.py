@@ -30,6 +30,7 @@ DeviceOption = Annotated[
 BudgetOption = Annotated[
     str | None, typer.Option(help="Measuring time per device, such as 90s or 2m.", show_default="the scenario's")
 ]
+LanguageOption = Annotated[str, typer.Option("--lang", metavar="LANG", help="Language of the page: en or zh.")]
 SettingsOption = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="KEY=VALUE", help="Set a key of the scenario: measure.workers=8. May be repeated."),

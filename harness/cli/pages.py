@@ -34,15 +34,19 @@ def write_reports(folder: Path, *, html: Path | None, markdown: Path | None = No
         _write_page(run, folder, html, language)
 
 
-def write_comparison(folders: Sequence[Path], *, html: Path | None, markdown: Path | None) -> None:
-    """Write several runs side by side. Raises UsageError where they cannot be compared."""
+def write_comparison(
+    folders: Sequence[Path], *, html: Path | None, markdown: Path | None, language: str = "en"
+) -> None:
+    """Write several runs side by side; the page in `language`. Raises UsageError where they cannot be compared."""
     from harness.report import comparing
+    from harness.report.words import speaking
 
-    found = comparing.compare([run_of(folder) for folder in folders])
+    runs = [run_of(folder) for folder in folders]
     if html is not None:
-        write(html, comparing.html(found))
+        with speaking(language):
+            write(html, comparing.html(comparing.compare(runs)))
     if markdown is not None:
-        write(markdown, comparing.markdown(found))
+        write(markdown, comparing.markdown(comparing.compare(runs)))
 
 
 def judge_again(folders: Sequence[Path]) -> None:
@@ -60,10 +64,12 @@ def judge_again(folders: Sequence[Path]) -> None:
 def _write_page(run: Run, folder: Path, html: Path, language: str) -> None:
     """The page at `html`, its plots and the pages of allocations in the run's folder, whose files the page links to."""
     from harness import report, store
+    from harness.report.words import speaking
 
     for kept in sorted((folder / "memory").glob("*.json")):
         data = json.loads(kept.read_text(encoding="utf-8"))
-        write(kept.with_suffix(".html"), report.allocations(kept.stem, data))
+        with speaking(language):
+            write(kept.with_suffix(".html"), report.allocations(kept.stem, data))
     beside = html.resolve().parent == folder.resolve()
     # The plots are written below, with the page that links to them.
     files = {**store.files(folder), "plots/": 0} if beside else {}

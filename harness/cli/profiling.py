@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from harness.cli import pages
-from harness.cli.options import RESULTS, DeviceOption, JsonFlag, SettingsOption
-from harness.cli.reading import devices_of, scenario_of, seconds_of
+from harness.cli.options import RESULTS, DeviceOption, JsonFlag, LanguageOption, SettingsOption
+from harness.cli.reading import devices_of, language_of, scenario_of, seconds_of
 from harness.cli.telling import console, interruptible
 from harness.errors import UsageError
 
@@ -53,6 +53,7 @@ def profile(
     device: DeviceOption = None,
     settings: SettingsOption = None,
     out: ProfilesOutOption = RESULTS,
+    language: LanguageOption = "en",
     json_: JsonFlag = False,
 ) -> None:
     """Say why: where time and memory go, and what differs between before and after. Times nothing.
@@ -62,15 +63,16 @@ def profile(
     """
     from harness import profile_run
     from harness.declaring import declared
+    from harness.report.words import speaking
     from harness.terminal import ProgressBar, show_profiles
 
     chosen, folder = _to_profile(scenario, run_folder, settings, out)
     devices, seconds_each = devices_of(chosen.devices, device), seconds_of(seconds, "--for")
-    with declared(chosen), ProgressBar() as progress, interruptible():
+    with declared(chosen), ProgressBar() as progress, interruptible(), speaking(language_of(language)):
         wanted = profile_run.wanted(chosen, arms or [], kinds or [], rounds=rounds, seconds=seconds_each, native=native)
         made, where = profile_run.profile(chosen, folder, wanted, devices=devices, progress=progress)
     if run_folder is not None:
-        pages.write_reports(folder, html=pages.page_of(folder))
+        pages.write_reports(folder, html=pages.page_of(folder), language=language)
     if json_:
         typer.echo((where / "index.json").read_text(encoding="utf-8"))
         return

@@ -38,6 +38,16 @@ def devices_of(listed: tuple[str, ...], wanted: str | None) -> tuple[str, ...]:
     return (wanted,)
 
 
+def language_of(wanted: str) -> str:
+    """The language that --lang asks for."""
+    from harness.report.words import LANGUAGES
+
+    if wanted not in LANGUAGES:
+        message = f"--lang {wanted}: the page speaks {' and '.join(LANGUAGES)}"
+        raise UsageError(message)
+    return wanted
+
+
 def seconds_of(text: str, option: str) -> float:
     """A time such as `90s` or `2m`, in seconds."""
     from harness.scenario.quantities import Seconds

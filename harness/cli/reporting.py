@@ -8,8 +8,8 @@ from typing import Annotated
 import typer
 
 from harness.cli import pages
-from harness.cli.options import RESULTS, JsonFlag, RunArgument
-from harness.cli.reading import run_of
+from harness.cli.options import RESULTS, JsonFlag, LanguageOption, RunArgument
+from harness.cli.reading import language_of, run_of
 from harness.cli.telling import STDOUT, console, write
 from harness.errors import UsageError
 
@@ -20,14 +20,13 @@ PageFile = Annotated[
     Path | None, typer.Option(help="Write the page here.", show_default="RUN/report.html, or RUN/comparison.html")
 ]
 MarkdownFile = Annotated[Path | None, typer.Option(help="Write Markdown here; - for stdout.")]
-LanguageOption = Annotated[str, typer.Option("--lang", metavar="LANG", help="Language of the page: en or zh.")]
 AgainFlag = Annotated[
     bool,
     typer.Option("--again", help="First judge what was measured by this version's rules, and write run.json anew."),
 ]
 FolderArgument = Annotated[Path, typer.Argument(metavar="DIR", help="Folder with runs, at any depth.")]
 IndexFile = Annotated[Path | None, typer.Option(help="Write the page here.", show_default="DIR/index.html")]
-TitleOption = Annotated[str, typer.Option(help="What stands at its head.")]
+TitleOption = Annotated[str, typer.Option(help="What stands at its head.", show_default="Runs")]
 FormatOption = Annotated[str, typer.Option("--format", metavar="FORMAT", help="pytest-benchmark")]
 ExportFile = Annotated[Path | None, typer.Option(help="Write it here.", show_default="stdout")]
 
@@ -44,27 +43,18 @@ def report(
     The page is one file. Its plots are written beside the run as SVG too, in RUN/plots. Several runs stand side by side on
     one page, each with its own verdicts; what cannot be compared is refused, with the reason.
     """
-    _check(language)
+    language_of(language)
     several = len(folders) > 1
     if again:
         pages.judge_again(folders)
     if html is None and markdown is None:
         html = folders[0] / "comparison.html" if several else pages.page_of(folders[0])
     if several:
-        pages.write_comparison(folders, html=html, markdown=markdown)
+        pages.write_comparison(folders, html=html, markdown=markdown, language=language)
     else:
         pages.write_reports(folders[0], html=html, markdown=markdown, language=language)
     if html is not None:
         typer.echo(f"page  {html.resolve().as_uri()}", err=markdown == STDOUT)
-
-
-def _check(language: str) -> None:
-    """Refuse a language that no page speaks. Raises UsageError."""
-    from harness.report.words import LANGUAGES
-
-    if language not in LANGUAGES:
-        message = f"--lang {language}: the page speaks {' and '.join(LANGUAGES)}"
-        raise UsageError(message)
 
 
 def show(folder: RunArgument, json_: JsonFlag = False) -> None:
@@ -82,20 +72,24 @@ def show(folder: RunArgument, json_: JsonFlag = False) -> None:
     console().print(terminal(found))
 
 
-def index(folder: FolderArgument = RESULTS, out: IndexFile = None, title: TitleOption = "Runs") -> None:
+def index(
+    folder: FolderArgument = RESULTS, out: IndexFile = None, title: TitleOption = "", language: LanguageOption = "en"
+) -> None:
     """Write a page that lists all runs below a folder, the newest first, with a search. Links lead to their pages.
 
     The page is one file; it needs no network, and without JavaScript only the search is missing.
     """
     from harness import catalogue
     from harness import report as reports
+    from harness.report.words import speaking
 
     if not folder.is_dir():
         message = f"{folder}: there is no such folder; name one that holds runs"
         raise UsageError(message)
     out = out or folder / "index.html"
     found = catalogue.runs(folder, seen_from=out.parent)
-    write(out, reports.index(found, title))
+    with speaking(language_of(language)):
+        write(out, reports.index(found, title))
     typer.echo(f"{len(found)} run{'' if len(found) == 1 else 's'}\npage  {out.resolve().as_uri()}")
 
 

@@ -45,7 +45,7 @@ def test_a_difference_that_is_in_every_round_does_not_hold_zero_whatever_drifts_
     assert not by_name[REFERENCE].holds_zero
     assert by_name[EFFECT].holds_zero
     said = list(told(list(by_name.values()), 4))
-    assert said[0].startswith(f"{REFERENCE}      +1.005\u202f%")
+    assert said[0].startswith(f"{REFERENCE}   +1.005\u202f%")
     assert said[0].endswith("DOES NOT HOLD ZERO")
     assert said[-1] == f"In 4 rounds, runs with profiles differ from those without in: {REFERENCE}."
 
