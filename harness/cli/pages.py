@@ -42,11 +42,12 @@ def write_comparison(
     from harness.report.words import speaking
 
     runs = [run_of(folder) for folder in folders]
+    found = comparing.compare(runs)
     if html is not None:
         with speaking(language):
             write(html, comparing.html(comparing.compare(runs)))
     if markdown is not None:
-        write(markdown, comparing.markdown(comparing.compare(runs)))
+        write(markdown, comparing.markdown(found))
 
 
 def judge_again(folders: Sequence[Path]) -> None:

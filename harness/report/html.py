@@ -96,7 +96,7 @@ def allocations(title: str, data: Mapping[str, Any]) -> str:
             holders=holders,
             plot=Markup(canvas.inline(drawn, "held")),  # noqa: S704  matplotlib escapes what it draws
             language=language(),
-            **_common(),
+            **{**_common(), "style": templating.style("profiles.css")},
         )
     )
 
