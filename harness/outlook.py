@@ -97,7 +97,8 @@ def _lines(outline: Outline, scenario: str) -> Iterator[str]:
         f"{arm} with {reference}" for _, reference, arm in outline.pairs
     )
     yield f"  requests  {len(outline.kinds)} kind(s): {', '.join(filter(None, outline.kinds)) or 'all alike'}"
-    yield f"  workers   {outline.workers} measure latency; {outline.processes} processes in all"
+    firsts = f", {outline.firsts} of them for first requests" if outline.firsts else ""
+    yield f"  workers   {outline.workers} measure latency; {outline.processes} processes in all{firsts}"
     yield from _looks(outline)
     if outline.expected is None:
         yield "  not known here: how long a request and a start take, the size of a run, and what it can tell apart"

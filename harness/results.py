@@ -48,7 +48,7 @@ def at_once(concurrency: int) -> str:
 
 ArmRole = Literal["none", "toggle", "combination", "all", "placebo", "dose", "uninstrumented"]
 Isolation = Literal["request", "settled"]
-Pass = Literal["latency", "memory", "equivalence", "micro", "profile"]
+Pass = Literal["latency", "first", "memory", "equivalence", "micro", "profile"]
 Verdict = Literal[
     "faster", "slower", "less", "more", "no material difference", "inconclusive",
     "inert", "not applicable", "already present", "output changed", "failed",
@@ -366,6 +366,45 @@ class CacheEffect:
     entries: int | None = None
     entry_bytes: float | None = None
     warnings: tuple[CacheWarning, ...] = ()
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PhaseChange:
+    """What a toggle changes of one phase, in seconds after - before, with the ends of its interval, from so many workers."""
+
+    before_s: float | None
+    change_s: float
+    low_s: float | None
+    high_s: float | None
+    workers: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StartEffect:
+    """What a toggle changes when a process starts, and what in every request from then on (docs/decisions/0031).
+
+    `init` is that of a pipeline in a warm process, `first` the first request of a fresh one, `steady` a request of a warm one;
+    None where it was not measured. `upfront` is what is paid or won before requests are steady: where first requests were
+    measured, init and the first request of a fresh process together (`basis` "start"), else init alone ("init"). After `even`
+    requests, counted from the first, both cancel; None where they do not, or one of the two is not told apart from nothing.
+    Between `even_low` and `even_high` the sum is not told apart from nothing; with `even` None they bound the number where
+    the steady change is told apart. `reason` says why there are no figures.
+    """
+
+    device: str
+    optimization: str
+    reference_arm: str
+    arm: str
+    init: PhaseChange | None = None
+    first: PhaseChange | None = None
+    steady: PhaseChange | None = None
+    upfront: PhaseChange | None = None
+    basis: Literal["init", "start"] | None = None
+    even: float | None = None
+    even_low: float | None = None
+    even_high: float | None = None
+    level: float = 0.95
     reason: str = ""
 
 
@@ -722,6 +761,7 @@ class Run:
     expectations: tuple[Expectation, ...] = ()
     held: tuple[CacheHeld, ...] = ()
     caches: tuple[CacheEffect, ...] = ()
+    starts: tuple[StartEffect, ...] = ()
     conditions: tuple[Conditions, ...] = ()
     memory_courses: tuple[MemoryCourse, ...] = ()
     looks: tuple[Look, ...] = ()

@@ -148,7 +148,7 @@ REFUSED = [
         "misspelt-key",
         6,
         "measure.budgt",
-        "unknown key; allowed: metrics, margin, budget, workers, threads, memory_repeats, time_limit, vram_limit, memory_snapshot, pin, words, instrumentation; did you mean budget?",
+        "unknown key; allowed: metrics, margin, budget, workers, threads, memory_repeats, first_repeats, time_limit, vram_limit, memory_snapshot, pin, words, instrumentation; did you mean budget?",
     ),
     (
         "misspelt-metric",
@@ -434,7 +434,7 @@ def test_the_fake_adapter_gets_seconds_and_its_own_keys() -> None:
     assert scenario.options() == {
         "base": 0.002, "noise": 0.01, "effects": {"cached_device": -0.1}, "faults": {"resample_cache": "inert"},
         "memory": {"batched_cleanup": 1048576}, "seed": 3, "crowding": {}, "places": {}, "together": {},
-        "new_speaker": 0.0, "misses": {}, "entry_bytes": {},
+        "new_speaker": 0.0, "misses": {}, "entry_bytes": {}, "at_init": {}, "at_first": {}, "cold": None,
     }  # fmt: skip
 
 
@@ -540,7 +540,7 @@ def test_overrides_replace_values_by_path() -> None:
     ("override", "key", "message"),
     [
         ("measure.budgt=3s", "measure.budgt",
-         "unknown key; allowed: metrics, margin, budget, workers, threads, memory_repeats, time_limit, vram_limit, memory_snapshot, pin, words, instrumentation; did you mean budget?"),
+         "unknown key; allowed: metrics, margin, budget, workers, threads, memory_repeats, first_repeats, time_limit, vram_limit, memory_snapshot, pin, words, instrumentation; did you mean budget?"),
         ("measure.workers=many", "measure.workers", "found 'many'; allowed: a whole number"),
         ("name.first=x", "name", "found 'minimal' here, which has no keys; set `name` as a whole"),
         ("optimizations.resample_cache.after=true", "optimizations.resample_cache",
