@@ -18,6 +18,7 @@ from harness.optimizations import Cache, registry
 from harness.results import AtHitRate, CacheEffect, CacheHeld, CacheWarning, Run, toggle_of
 from harness.rules import ERROR
 from harness.scenario import Scenario
+from harness.scenario.requests import Workload
 from harness.statistics import Effect, effects_of
 
 LATENCY = "latency"
@@ -98,7 +99,22 @@ def _told_beforehand(evidence: Evidence, pair: tuple[str, str, str], cache: Cach
         entries=None if held is None else held.entries,
         entry_bytes=held.size_bytes / held.entries if held is not None and held.entries else None,
         warnings=tuple(_warnings(evidence.run, cache, misses)),
+        **(_rates(evidence, pair, hits) if cache.misses == "new speaker" else {}),
     )  # fmt: skip
+
+
+def _rates(evidence: Evidence, pair: tuple[str, str, str], hits: Sequence[str]) -> dict[str, float]:
+    """Where a popularity of speakers is stated: the hit rate of the life that was drawn, and of the requests that were timed."""
+    workload_ = _workload(evidence.run)
+    life = None if workload_ is None else workload_.speakers.reuse
+    if workload_ is None or life is None:
+        return {}
+    _, reference, arm = pair
+    found = {"drawn_rate": life.drawn(workload_.speaker_count).hit_rate}
+    timed = evidence.pairs(LATENCY, reference, arm, evidence.group_of(reference, arm))
+    if timed:
+        found["timed_rate"] = sum(trial.stratum in hits for trial, _ in timed) / len(timed)
+    return found
 
 
 def _is_about(held: CacheHeld, device: str, optimization: str, arm: str) -> bool:
@@ -126,14 +142,15 @@ def _warnings(run: Run, cache: Cache, misses: Sequence[str]) -> Iterator[CacheWa
         return
     if not misses:
         yield "only hits"
-    if _speakers(run) == 1 and set(run.plan.strata) - set(misses):
+    read = _workload(run)
+    if read is not None and read.speaker_count == 1 and set(run.plan.strata) - set(misses):
         yield "one speaker"
 
 
-def _speakers(run: Run) -> int | None:
-    """How many speakers requests return to; None where the run's scenario is not one that can be read today."""
+def _workload(run: Run) -> Workload | None:
+    """The workload of a run; None where its scenario is not one that can be read today."""
     try:
-        return Scenario.from_data(run.scenario).workload.speaker_count
+        return Scenario.from_data(run.scenario).workload
     except HarnessError:
         return None
 

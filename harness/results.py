@@ -323,6 +323,23 @@ class CacheHeld:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class CacheReplay:
+    """The first requests of a life, by a stated popularity of speakers, made untimed in their order on `arm`.
+
+    By the witness of `optimization`, `hits` of `requests` found their entry; of the same requests `drawn` would in a cache that loses
+    none, and `expected` (not a whole number) on average over draws.
+    """
+
+    device: str
+    optimization: str
+    arm: str
+    requests: int
+    hits: int
+    drawn: int
+    expected: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class AtHitRate:
     """What a cache changes of a request at a hit rate from 0 to 1, on average, in seconds after - before."""
 
@@ -345,7 +362,8 @@ class CacheEffect:
     one among them; else the one rate at which all were. `before_s` is what a request takes without the toggle. From the rate
     `break_even` on the cache helps, None where no rate from 0 to 1 parts a loss from a gain; between `break_even_low` and
     `break_even_high`, None where there is no such rate, the interval of the change holds 0. `entries` and `entry_bytes` were
-    counted, the latter is the mean; `grows` says that nothing limits how many there are. `reason` says why there are no figures.
+    counted, the latter is the mean. Where a popularity of speakers is stated, `stated_rate` is the expected hit rate,
+    `drawn_rate` that of the life that was drawn, and `timed_rate` that of the requests that were timed. `grows` says that nothing limits how many there are. `reason` says why there are no figures.
     """
 
     device: str
@@ -366,6 +384,8 @@ class CacheEffect:
     entries: int | None = None
     entry_bytes: float | None = None
     warnings: tuple[CacheWarning, ...] = ()
+    drawn_rate: float | None = None
+    timed_rate: float | None = None
     reason: str = ""
 
 
@@ -761,6 +781,7 @@ class Run:
     expectations: tuple[Expectation, ...] = ()
     held: tuple[CacheHeld, ...] = ()
     caches: tuple[CacheEffect, ...] = ()
+    replays: tuple[CacheReplay, ...] = ()
     starts: tuple[StartEffect, ...] = ()
     conditions: tuple[Conditions, ...] = ()
     memory_courses: tuple[MemoryCourse, ...] = ()

@@ -7,6 +7,7 @@ of 0.6 to 0.8 among requests for web pages); a uniform popularity has all of the
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -46,7 +47,7 @@ class Drawn:
         return float(self.hits.mean())
 
 
-def draw(probabilities: NDArray[np.float64], requests: int, known: int, seed: int) -> Drawn:
+def draw(probabilities: NDArray[np.float64], requests: int, known: int, seed: int | Sequence[int]) -> Drawn:
     """So many requests in the order in which they come, the same for the same arguments; items count from 0."""
     rng = np.random.default_rng(seed)
     items = rng.choice(len(probabilities), size=requests, p=probabilities)

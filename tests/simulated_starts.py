@@ -14,7 +14,7 @@ import numpy as np
 from harness.starts import even
 from harness.statistics import repeat_effect
 
-RUNS = 4000
+RUNS = 1000
 UPFRONT_S, STEADY_S, SHARED_S = 0.006, 0.002, 0.001
 """Standard deviations between workers: of what is paid, of what a request wins, and of what both share in one process."""
 CASES = {

@@ -4,7 +4,7 @@ Its time is that of `FakeMachine`. Options (`model:` in a scenario): `base` seco
 deviation of the log, per toggle or state of one `effects`, per pair of toggles `together`, `crowding`, `memory`, `places` and `faults` (see `FAULTS`), `seed`, and
 `new_speaker`, what meeting one costs. Of starts: `at_init` and `at_first`, the seconds that a toggle adds to building a pipeline and
 to its first request, `cold` those of the first request of a process. Of caches: `misses` is the effect in a request by a speaker that its pipeline does not
-know, `entry_bytes` what each speaker known takes.
+know, `counts_misses` whether the witness counts these, `entry_bytes` what each speaker known takes.
 """
 
 from __future__ import annotations
@@ -133,7 +133,11 @@ class FakeTarget:
     def run(self, request: Request, on_chunk: Callable[[int], None]) -> Output:
         model = self._model
         for toggle in registry():
-            if toggle not in self._on or model.planted("faults", self._on[toggle]) == "inert":
+            if (
+                toggle not in self._on
+                or model.planted("faults", self._on[toggle]) == "inert"
+                or self._misses(toggle, request)
+            ):
                 spans.count(f"fake.{toggle}")
         for name in self._on.values():
             self._fail(model.planted("faults", name), request.concurrency)
@@ -154,15 +158,22 @@ class FakeTarget:
         sizes = {toggle_of(name): self._model.planted("entry_bytes", name) for name in self._on.values()}
         return {toggle: (len(self._met), len(self._met) * size) for toggle, size in sizes.items() if size is not None}
 
+    def _misses(self, toggle: str, request: Request) -> bool:
+        """Whether a toggle is planted as a cache of speakers whose misses are counted, and does not know this one."""
+        counts = (
+            self._model.options.get("counts_misses") and self._model.planted("misses", self._on[toggle]) is not None
+        )
+        return counts and request.speaker.digest not in self._met
+
     def _starting_s(self) -> float:
         """What this request takes longer because nothing was asked before, of this pipeline or of its process."""
         model, seconds = self._model, 0.0
         if self._is_first:
-            seconds += sum(model.planted("at_first", name) or 0.0 for name in self._on.values()) * model.wobble()
+            seconds += sum(model.planted("at_first", name) or 0.0 for name in self._on.values())
         if model.is_cold:
-            seconds += (model.options.get("cold") or 0.0) * model.wobble()
+            seconds += model.options.get("cold") or 0.0
         self._is_first = model.is_cold = False
-        return seconds
+        return seconds * model.wobble() if seconds else 0.0
 
     def _seconds(self, request: Request) -> float:
         """What a request takes, by what is planted."""

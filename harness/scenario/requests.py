@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, Self
+import math
+from typing import TYPE_CHECKING, Annotated, Literal, Self
 
-import numpy as np
-from numpy.typing import NDArray
 from pydantic import AfterValidator, Discriminator, Field, Tag, field_validator, model_validator
 from pydantic.json_schema import SkipJsonSchema
 
-from harness import reuse
 from harness.scenario.keys import Keys
 from harness.scenario.problems import refuse
 from harness.scenario.scalars import (
@@ -29,6 +27,12 @@ from harness.scenario.scalars import (
     distinct,
     mapping_or_not,
 )
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from harness.reuse import Drawn
 
 MAX_REQUESTS = 10_000
 RAREST = 0.0099
@@ -72,15 +76,24 @@ class Reuse(Keys):
             refuse("a uniform popularity has no exponent; leave it out, or write distribution: zipf", "exponent")
         return self
 
-    def hit_rate(self, known: int) -> float:
-        """The expected share of requests that find their speaker in a cache that loses none, `known` ones being in it at first."""
-        return reuse.expected_hit_rate(self._popularity(), self.requests, known)
+    def hit_rate(self, known: int, requests: int | None = None) -> float:
+        """The expected share of the first `requests` (by default of all) that find their speaker in a cache that loses none.
 
-    def drawn(self, known: int) -> reuse.Drawn:
+        `known` ones are in it at first.
+        """
+        from harness import reuse  # which needs numpy: scenarios are read without it
+
+        return reuse.expected_hit_rate(self._popularity(), requests or self.requests, known)
+
+    def drawn(self, known: int) -> Drawn:
         """The requests of one life of a process."""
+        from harness import reuse
+
         return reuse.draw(self._popularity(), self.requests, known, self.seed)
 
     def _popularity(self) -> NDArray[np.float64]:
+        from harness import reuse
+
         return reuse.popularity(self.distribution, self.items, 1.0 if self.exponent is None else self.exponent)
 
 
@@ -178,9 +191,11 @@ class Workload(Keys):
         rate = found.hit_rate(self.speaker_count)
         if 0 < min(rate, 1 - rate) < RAREST:
             refuse(
-                f"{100 * rate:.2f} % of the requests would return to a speaker; allowed: from 1 to 99 %, or all, so that both kinds are "
+                f"{math.floor(1e4 * rate) / 100:.2f} % of the requests would return to a speaker; allowed: from 1 to 99 %, or all, so that both kinds are "
                 "met in a run: change items, requests or speakers.count", "speakers", "reuse",
             )  # fmt: skip
+        if len(set(found.drawn(self.speaker_count).hits.tolist())) == 1 and 0 < rate < 1:
+            refuse("the requests that this seed draws are all of one kind; give another", "speakers", "reuse", "seed")
         return self
 
     @property

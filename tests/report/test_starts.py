@@ -63,14 +63,14 @@ def row(found: StartEffect, of: Run | None = None) -> StartRow:
         (effect(phase(0.04), phase(0.012)), "pays 40.0 ms at initialisation and loses 12.0 ms a request: it never pays back."),
         (effect(phase(0.04, 0.1), phase(-0.012), even_low=0.0, even_high=12.5), "even after 13 requests at most."),
         (effect(phase(-0.04, 0.1), phase(-0.012)),
-         "wins 12.0 ms a request; what it changes at initialisation is not told from nothing (−140.0 ms to +60.0 ms)."),
+         "wins 12.0 ms a request; what it changes at initialisation is not told from nothing (−140 ms to +60.0 ms)."),
         (effect(phase(0.04, 0.1), phase(0.012)), "loses 12.0 ms a request; what it changes at initialisation is not told"),
         (effect(phase(0.04), phase(-0.012, 0.1)), "so that it is not known to pay back."),
         (effect(phase(-0.04), phase(-0.012, 0.1)), "wins 40.0 ms at initialisation; what it changes of a request is not told"),
-        (effect(phase(0.04, 0.1), phase(0.0)), "neither at initialisation (−60.0 ms to +140.0 ms) nor in a request"),
+        (effect(phase(0.04, 0.1), phase(0.0)), "neither at initialisation (−60.0 ms to +140 ms) nor in a request"),
         (effect(phase(0.04), phase(-0.012)), "have different signs; after how many requests that is even is not known yet."),
         (effect(phase(0.04, None), phase(-0.012, None)), "one process measured it, so that there is no interval"),
-        (effect(phase(0), phase(0), init=None, upfront=None, steady=None, reason="inert: idle"), "no figures (inert: idle)."),
+        (replace(PAYS, init=None, upfront=None, steady=None, reason="inert: idle"), "no figures (inert: idle)."),
     ],
 )  # fmt: skip
 def test_each_start_has_a_sentence_that_says_when_it_is_even(found: StartEffect, sentence: str) -> None:
