@@ -93,28 +93,28 @@ def _told_beforehand(evidence: Evidence, pair: tuple[str, str, str], cache: Cach
     hits, misses = _told_apart(evidence, cache.misses)
     shares = evidence.run.plan.strata
     held = next((found for found in evidence.run.held if _is_about(found, evidence.device, optimization, arm)), None)
-    return CacheEffect(
+    told = CacheEffect(
         device=evidence.device, optimization=optimization, reference_arm=reference, arm=arm, misses=cache.misses,
         grows=cache.grows, stated_rate=_share(hits, shares) / (_share([*hits, *misses], shares) or 1.0),
         entries=None if held is None else held.entries,
         entry_bytes=held.size_bytes / held.entries if held is not None and held.entries else None,
         warnings=tuple(_warnings(evidence.run, cache, misses)),
-        **(_rates(evidence, pair, hits) if cache.misses == "new speaker" else {}),
     )  # fmt: skip
+    return _with_rates(evidence, told, hits)
 
 
-def _rates(evidence: Evidence, pair: tuple[str, str, str], hits: Sequence[str]) -> dict[str, float]:
-    """Where a popularity of speakers is stated: the hit rate of the life that was drawn, and of the requests that were timed."""
-    workload_ = _workload(evidence.run)
-    life = None if workload_ is None else workload_.speakers.reuse
-    if workload_ is None or life is None:
-        return {}
-    _, reference, arm = pair
-    found = {"drawn_rate": life.drawn(workload_.speaker_count).hit_rate}
-    timed = evidence.pairs(LATENCY, reference, arm, evidence.group_of(reference, arm))
-    if timed:
-        found["timed_rate"] = sum(trial.stratum in hits for trial, _ in timed) / len(timed)
-    return found
+def _with_rates(evidence: Evidence, told: CacheEffect, hits: Sequence[str]) -> CacheEffect:
+    """`told` with the hit rate of the life that was drawn, and of the requests that were timed, where a popularity is stated."""
+    read = _workload(evidence.run)
+    life = None if read is None else read.speakers.reuse
+    if read is None or life is None or told.misses != "new speaker":
+        return told
+    group = evidence.group_of(told.reference_arm, told.arm)
+    timed = evidence.pairs(LATENCY, told.reference_arm, told.arm, group)
+    return replace(
+        told, drawn_rate=life.drawn(read.speaker_count).hit_rate,
+        timed_rate=sum(trial.stratum in hits for trial, _ in timed) / len(timed) if timed else None,
+    )  # fmt: skip
 
 
 def _is_about(held: CacheHeld, device: str, optimization: str, arm: str) -> bool:

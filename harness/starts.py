@@ -28,6 +28,11 @@ class Even:
     low: float | None = None
     high: float | None = None
 
+    def later(self, requests: int) -> Even:
+        """The same, so many requests later."""
+        moved = (None if end is None else end + requests for end in (self.requests, self.low, self.high))
+        return Even(**dict(zip(("requests", "low", "high"), moved, strict=True)))
+
 
 def even(upfront: Effect, steady: Effect, *, covariance: float = 0.0, level: float) -> Even:
     """The number n of requests at which `upfront` + n `steady` is nothing; `covariance` is that of the two estimates.
@@ -83,11 +88,10 @@ def _with_figures(evidence: Evidence, told: StartEffect) -> StartEffect:
     if upfront is None or steady is None:
         return found
     if start is None:
-        number, before = even(upfront, steady, covariance=_covariance(evidence, told), level=level), 0
+        number = even(upfront, steady, covariance=_covariance(evidence, told), level=level)
     else:  # the first request is in what is paid before: of n requests, n - 1 are steady ones
-        number, before = even(upfront, steady, level=level), 1
-    ends = (None if end is None else end + before for end in (number.requests, number.low, number.high))
-    return replace(found, **dict(zip(("even", "even_low", "even_high"), ends, strict=True)))
+        number = even(upfront, steady, level=level).later(1)
+    return replace(found, even=number.requests, even_low=number.low, even_high=number.high)
 
 
 def _effect(evidence: Evidence, told: StartEffect, name: str, level: float) -> Effect | None:

@@ -152,11 +152,7 @@ def test_a_replay_is_the_life_in_its_order_each_speaker_by_one_voice() -> None:
     assert life is not None
     items = life.drawn(KNOWN).items[:50].tolist()
     voices = [r.speaker.digest for r in workload.replay(made, 50)]
-    assert (
-        {(item, voice) for item, voice in zip(items, voices, strict=True)}.__len__()
-        == len(set(items))
-        == len(set(voices))
-    )
+    assert len(set(zip(items, voices, strict=True))) == len(set(items)) == len(set(voices))
     registered = [speaker.digest for speaker in workload.speakers(made)]
     assert all(
         (voice == registered[item]) if item < KNOWN else voice not in registered

@@ -162,6 +162,12 @@ def test_a_run_is_read_again_with_its_starts_and_an_older_one_without(
     assert compare.evaluate(older).starts == measured.starts
 
 
+def test_a_run_says_how_many_processes_first_requests_take(measure_fake: Callable[..., Run], quiet: Quiet) -> None:
+    few = {**MEASURE, "metrics": ["latency", "first_request"], "first_repeats": 2, "budget": "2s"}
+    measure_fake(model=MODEL, measure=few, optimizations={LAZY: True})
+    assert "cpu: first requests take 6 fresh processes: 3 arms, 2 rounds" in quiet.notes
+
+
 def test_the_plan_says_how_many_processes_first_requests_take() -> None:
     chosen = fake_scenario(measure={**MEASURE, "first_repeats": 7}, optimizations=TOGGLES)
     found = planning.outline(chosen, "cpu", None, None)

@@ -163,7 +163,7 @@ class FakeTarget:
         counts = (
             self._model.options.get("counts_misses") and self._model.planted("misses", self._on[toggle]) is not None
         )
-        return counts and request.speaker.digest not in self._met
+        return bool(counts) and request.speaker.digest not in self._met
 
     def _starting_s(self) -> float:
         """What this request takes longer because nothing was asked before, of this pipeline or of its process."""

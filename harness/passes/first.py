@@ -34,6 +34,10 @@ def first_pass(session: Session) -> None:
     if FIRST not in session.scenario.measure.metrics:
         return
     rounds = session.scenario.measure.first_repeats
+    wanted = len([*alone(session), *session.alive([PLACEBO])])
+    session.progress.note(
+        f"{session.device}: first requests take {rounds * wanted} fresh processes: {wanted} arms, {rounds} rounds"
+    )
     for number in range(rounds):
         arms = [*alone(session), *session.alive([PLACEBO])]
         random.Random(f"{session.journal.folder.name} {session.device} first {number}").shuffle(arms)  # noqa: S311  not secrets
