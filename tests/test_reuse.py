@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import math
 from collections import Counter
 from collections.abc import Callable
@@ -13,8 +14,9 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from rich.console import Console
 
-from harness import compare, reuse, store, workload
+from harness import compare, outlook, planning, reuse, store, workload
 from harness.report import html, markdown
 from harness.results import Run
 from harness.reuse import Distribution
@@ -211,6 +213,16 @@ def test_a_cache_that_loses_entries_is_a_finding(measured: Run) -> None:
     losing = compare.evaluate(replace(measured, replays=(replace(replay, hits=replay.hits - 2),)))
     (found,) = [f for f in losing.findings if f.kind == "reuse"]
     assert f"{SPEAKERS} ({replay.hits - 2} of 24, drawn {replay.drawn})" in found.message
+
+
+def test_the_plan_says_how_many_requests_are_expected_to_return() -> None:
+    text = io.StringIO()
+    outlook.show_outline(planning.outline(scenario(), "cpu", None, None), Console(file=text, width=200), "fake")
+    rate = reuse.expected_hit_rate(reuse.popularity("zipf", 40, 0.9), 200, KNOWN)
+    assert f"{100 * rate:.1f}\u202f% of requests are expected to return" in text.getvalue()
+    text = io.StringIO()
+    outlook.show_outline(planning.outline(fake_scenario(), "cpu", None, None), Console(file=text, width=200), "fake")
+    assert "expected to return" not in text.getvalue()
 
 
 def test_runs_without_a_popularity_replay_nothing(measure_fake: Callable[..., Run]) -> None:
