@@ -274,6 +274,7 @@ def start(tmp_path: Path, budget: str = "100000s", noise: float = 0.5) -> subpro
         f"optimizations: {{resample_cache: true}}\nmeasure: {{budget: {budget}, workers: 3, memory_repeats: 2}}\n"
     )
     command = [sys.executable, "-m", "harness", "run", str(scenario), "--out", str(tmp_path / "results")]
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job, and each child, ignores Ctrl-C
     return subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
 
 

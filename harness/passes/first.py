@@ -49,11 +49,11 @@ def first_pass(session: Session) -> None:
 
 
 def _some(session: Session, arms: Sequence[str], number: int) -> None:
-    """Start a process for each of `arms`, then time one after the other; what dies is dealt with, and not recorded."""
-    with (
-        ThreadPoolExecutor(len(arms)) as starters,
-        ExitStack() as stack,
-    ):  # a worker ends with the thread that started it
+    """Start a process for each of `arms`, then time one after the other; what dies is dealt with, and not recorded.
+
+    The threads that start them live as long, because a worker ends with the thread that started it.
+    """
+    with ThreadPoolExecutor(len(arms)) as starters, ExitStack() as stack:
         starting = {arm: starters.submit(_start, session, stack, arm) for arm in arms}
         wait(starting.values())
         for arm, started in starting.items():
