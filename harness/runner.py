@@ -18,7 +18,7 @@ from harness.errors import CalibrationError, CheckpointError, NothingMeasuredErr
 from harness.ledger import Ledger
 from harness.optimizations import named
 from harness.optimizations.declared import Declared, card_of
-from harness.passes import examination_pass, first_cycle, latency_pass, memory_pass, micro_pass
+from harness.passes import examination_pass, first_cycle, first_pass, latency_pass, memory_pass, micro_pass
 from harness.processes import Side, worker_environment
 from harness.results import Arm, Calibrated, Ceilings, Finding, Plan, Run
 from harness.rules import DOSE_IN_MARGINS
@@ -26,7 +26,7 @@ from harness.scenario import Scenario
 from harness.scenario import Toggle as ToggleStates
 from harness.session import DeviceFailedError, Progress, Session, TimeIsUpError, alone_of
 
-PASSES = (examination_pass, latency_pass, micro_pass, memory_pass)
+PASSES = (examination_pass, latency_pass, first_pass, micro_pass, memory_pass)
 
 
 def run(
