@@ -29,11 +29,10 @@ EARS = ("distillmos==0.9.1", "xls-r-sqa==0.1.0", "Resemblyzer==0.1.4")
 PUBLIC_CODE = "cosyvoice-minicpmo==0.1.0"
 """CosyVoice as it stood in 2025, re-published; its own requirements are more than speaking needs."""
 PUBLIC_CODE_NEEDS = (
-    "torch", "torchaudio", "transformers==4.51.3", "hyperpyyaml", "ruamel.yaml<0.19", "omegaconf", "inflect", "diffusers",
-    "conformer", "einops", "librosa", "soundfile", "onnxruntime", "tiktoken", "regex", "scipy", "tqdm", "more-itertools",
+    "transformers==4.51.3", "hyperpyyaml", "ruamel.yaml<0.19", "omegaconf", "inflect", "diffusers", "conformer", "einops",
+    "librosa", "soundfile", "onnxruntime", "tiktoken", "regex", "scipy", "tqdm", "more-itertools", "wetext",
 )  # fmt: skip
-SEED_CODE_NEEDS = (*(need for need in PUBLIC_CODE_NEEDS if need not in ("torch", "torchaudio")), "wetext")
-"""What it needs beside the torch of the shared environment, and the normalisers that it leaves out."""
+"""What it needs beside the torch of the shared environment."""
 WHISPER = "openai-whisper"
 """Its log-mel frames alone are used; its own requirements include triton."""
 
@@ -75,7 +74,12 @@ def env(session: nox.Session) -> None:
 
 @nox.session(python=False, requires=["env"])
 def bench(session: nox.Session) -> None:
-    """The main job: measure the six optimizations on this machine, and print where the page is."""
+    """The main job: measure the six optimizations on this machine, and print where the page is.
+
+    First what this machine can do at most, once and for seconds, so that the page says how far each stage is from it; where
+    that fails, it says why, and the run goes on without.
+    """
+    session.run(str(python_of_env()), "-m", "harness", "limits", external=True, success_codes=(0, 2, 4))
     run(session, "-m", "harness", "run", *(session.posargs or ["seed-optimizations"]))
 
 
@@ -170,21 +174,6 @@ def parity(session: nox.Session) -> None:
     shutil.rmtree(folder / "model")
 
 
-def public_env(session: nox.Session) -> Path:
-    """Build the environment of the public code in `.nox/parity`, and return its Python."""
-    folder = ROOT / ".nox" / "parity"
-    python, stamp = python_in(folder), folder / "installed-for"
-    wanted = " ".join((PUBLIC_CODE, WHISPER, *PUBLIC_CODE_NEEDS))
-    if stamp.exists() and stamp.read_text(encoding="utf-8") == wanted:
-        return python
-    session.run(sys.executable, "-m", "venv", "--clear", str(folder), external=True)
-    install = (str(python), "-m", "pip", "install", "--quiet")
-    session.run(*install, "setuptools", *PUBLIC_CODE_NEEDS, external=True)
-    session.run(*install, "--no-deps", "--no-build-isolation", PUBLIC_CODE, WHISPER, external=True)
-    stamp.write_text(wanted, encoding="utf-8")
-    return python
-
-
 @nox.session(python=False, requires=["env"])
 def seed_code(session: nox.Session) -> None:
     """Measure the six optimizations on the public code that the seed document was written about, in an environment of its own.
@@ -193,7 +182,7 @@ def seed_code(session: nox.Session) -> None:
     for some seconds; what else is given goes to `harness run`.
     """
     options = [option for option in session.posargs if option != "--short"]
-    python = seed_code_env(session)
+    python = public_env(session)
     model = ROOT / ".nox" / "seed-code" / "model"
     if not (model / "cosyvoice2.yaml").exists():
         shutil.rmtree(model, ignore_errors=True)
@@ -204,14 +193,14 @@ def seed_code(session: nox.Session) -> None:
         run(session, "-m", "harness", "run", "seed-code", "--set", f"model.python={python}", *options)
 
 
-def seed_code_env(session: nox.Session) -> Path:
-    """Build the environment of the measured code in `.nox/seed-code`, and return its Python.
+def public_env(session: nox.Session) -> Path:
+    """Build the environment of the public code in `.nox/public-code`, and return its Python.
 
     It sees the packages of the shared environment after its own: torch is not installed twice.
     """
-    folder = ROOT / ".nox" / "seed-code"
+    folder = ROOT / ".nox" / "public-code"
     python, stamp = python_in(folder), folder / "installed-for"
-    wanted = " ".join((PUBLIC_CODE, WHISPER, *SEED_CODE_NEEDS))
+    wanted = " ".join((PUBLIC_CODE, WHISPER, *PUBLIC_CODE_NEEDS))
     if stamp.exists() and stamp.read_text(encoding="utf-8") == wanted:
         return python
     session.run(str(python_of_env()), "-m", "venv", "--clear", str(folder), external=True)
@@ -220,7 +209,7 @@ def seed_code_env(session: nox.Session) -> Path:
     line = f"import site; site.addsitedir({str(shared).strip()!r})\n"
     Path(str(own).strip(), "shared.pth").write_text(line, encoding="utf-8")
     install = (str(python), "-m", "pip", "install", "--quiet")
-    session.run(*install, "setuptools", *SEED_CODE_NEEDS, external=True)
+    session.run(*install, "setuptools", *PUBLIC_CODE_NEEDS, external=True)
     session.run(*install, "--no-deps", "--no-build-isolation", PUBLIC_CODE, WHISPER, external=True)
     stamp.write_text(wanted, encoding="utf-8")
     return python

@@ -155,6 +155,10 @@ class _Reading:
             self.trials += _trials(event)
             measured = self.timing["measured_s"]
             measured[event["device"]] = measured.get(event["device"], 0.0) + event["wall_s"]
+        elif kind == "worked":
+            worked = self.timing.setdefault("worked_s", {}).setdefault(event["device"], {"pass": 0.0, "model": 0.0})
+            worked["pass"] += event["wall_s"]
+            worked["model"] += event["model_s"]
         elif kind == "worker":
             self.unavailable[event["device"]] = event["unavailable"]
             self.environment["devices"][event["device"]] = event["machine"]

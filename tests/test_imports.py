@@ -39,7 +39,7 @@ LAYERS = (
         "caches",
     },
     {"compare", "noise", "paired", "paired_result"},
-    {"gate", "unpaired", "comparability"},
+    {"gate", "unpaired"},
     {"report", "processes", "pyspy"},
     {"environment", "session", "doctor", "calibrations", "ceilings", "declaring"},
     {"passes", "catalogue"},

@@ -146,11 +146,11 @@ class Measure(Keys):
     quality: bool = Field(
         default=False,
         description="Whether the quality of the outputs that are compared is estimated, and how like the reference's voice theirs "
-        "is (of sound in any language; needs two packages with weights, and is left out, and said so, without them).",
+        "is (of sound in any language; needs packages with weights, and is left out, and said so, without them).",
     )
     instrumentation: bool = Field(
         default=False,
-        description="Measure also an arm to whose stages nobody listens: what the spans themselves cost.",
+        description="Measure also arms that are listened to not at all and 20 times over: what the spans themselves cost.",
     )
 
     def margin_of(self, metric: str) -> float:

@@ -131,6 +131,8 @@ TERMS: Mapping[str, str] = {
     "Design": "设计",
     "Measured for": "测量时长",
     "Start-up": "启动",
+    "Of the latency pass": "延迟测量阶段中",
+    "the model worked {share}": "模型工作占 {share}",
     "General": "概况",
     "All together": "全部合计",
     "all together": "全部合计",
