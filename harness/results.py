@@ -114,7 +114,8 @@ class Equivalence:
     lacks one. `grade` is the best grade that holds, `bound` its figure (largest absolute difference of samples for tolerance,
     log-mel distance in dB for spectral, growth of the word error rate for words; None where lengths differ or samples are
     not finite), `accepted` whether the check that the toggle declares is met.
-    `words_before`/`words_after` are word error rates as shares, None where nobody listened.
+    `words_before`/`words_after` are word error rates as shares, `quality_before`/`quality_after` estimated opinion scores from
+    1 to 5, `voice` the likeness of both voices as a cosine; None where nobody listened.
     `audio_before`/`audio_after` are paths relative to the run's folder, or None.
     """
 
@@ -132,6 +133,9 @@ class Equivalence:
     audio_after: str | None = None
     words_before: float | None = None
     words_after: float | None = None
+    quality_before: float | None = None
+    quality_after: float | None = None
+    voice: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

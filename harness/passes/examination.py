@@ -13,11 +13,11 @@ from numpy.typing import NDArray
 
 from harness import adapters, workload
 from harness.designs import PLACEBO
-from harness.equivalence import ORDER, accepted, by_words, grade, loosened
+from harness.equivalence import ORDER, accepted, by_sound, by_words, grade, loosened
 from harness.optimizations import named
 from harness.optimizations.registry import BITWISE, Check
 from harness.passes.cycle import at_once, known_requests_of
-from harness.passes.listening import Heard, words_heard
+from harness.passes.listening import Heard, listen
 from harness.processes import WorkerProcess
 from harness.results import TOGETHER, Finding, toggle_of
 from harness.session import Session
@@ -49,7 +49,7 @@ def examination_pass(session: Session) -> None:
         ],
     )
     if not session.ledger.graded:
-        heard = words_heard(session, checked)
+        heard = listen(session, checked)
         for index in checked:
             _grade(session, workload.request(session.scenario, index).id, heard)
         _report_unchecked(session, checked)
@@ -182,7 +182,8 @@ def _probes(session: Session) -> list[dict[str, Any]]:
 def _grade(session: Session, request: str, heard: Heard) -> None:
     """Grade what every living arm made of `request`, against what the reference did.
 
-    Where its words were listened to, an arm that is understood worse than the reference is not accepted, whatever else holds.
+    Where it was listened to, an arm that is understood worse than the reference, sounds worse or like somebody else is not
+    accepted, whatever else holds.
     """
     made = {
         arm: output
@@ -205,12 +206,12 @@ def _grade(session: Session, request: str, heard: Heard) -> None:
     for arm, by_samples in graded.items():
         check = loosened(_required(session, arm), *own_difference)
         output = made[arm]
-        words_before, words_after = heard.get(reference["audio"]), heard.get(output["audio"])
-        found, bound = by_words(*by_samples, check, words_before, words_after)
+        ears = heard.between(reference["audio"], output["audio"])
+        by_ear = by_words(*by_samples, check, ears["words_before"], ears["words_after"])
+        found, bound = by_sound(*by_ear, ears["quality_before"], ears["quality_after"], ears["voice"])
         session.record(
             "equivalence", arm=arm, request=request, grade=found, bound=bound,
-            accepted=accepted(found, bound, check), required=check.grade, words_before=words_before,
-            words_after=words_after,
+            accepted=accepted(found, bound, check), required=check.grade, **ears,
             tokens_equal=_exactly(output) == _exactly(reference), tokens=len(output["tokens"]),
             hit_cap=output["hit_cap"], audio_before=reference["audio"] if is_sound(reference) else None,
             audio_after=output["audio"] if is_sound(output) else None,

@@ -152,6 +152,11 @@ class Measure(Keys):
         description="Whether a speech recogniser listens to the outputs that are compared, and counts the words that are "
         "wrong before and after (English texts alone; needs the extra `words`, and is left out, and said so, without it).",
     )
+    quality: bool = Field(
+        default=False,
+        description="Whether the quality of the outputs that are compared is estimated, and how like the reference's voice theirs "
+        "is (of sound in any language; needs packages with weights, and is left out, and said so, without them).",
+    )
     instrumentation: bool = Field(
         default=False,
         description="Measure also arms that are listened to not at all and 20 times over: what the spans themselves cost.",
@@ -236,10 +241,8 @@ class Scenario(Keys):
         options = _options(self.model)
         if isinstance(self.model, Callable):
             where, _, name = self.model.target.rpartition(":")
-            return {
-                **options,
-                "target": f"{self.resolve(where)}:{name}" if where.endswith(".py") else self.model.target,
-            }
+            if where.endswith(".py"):
+                options["target"] = f"{self.resolve(where)}:{name}"
         if options.get("weights", "random") != "random":
             options["weights"] = str(self.resolve(options["weights"]))
         for name in ("path", "supply"):

@@ -191,6 +191,11 @@ class Callable(Keys):
     arguments: dict[str, Any] = Field(
         default={}, description="Values for further parameters of the function, and of the factory, by name."
     )
+    python: Text | None = Field(
+        default=None,
+        description="The interpreter in which the function runs, relative to the scenario's file: Python 3.11 or newer, with "
+        "what the function needs, and nothing of this project. Without one, this interpreter.",
+    )
 
 
 class Checkout(Keys):

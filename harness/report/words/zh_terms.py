@@ -114,7 +114,7 @@ TERMS: Mapping[str, str] = {
     "Grade": "等级",
     "Bound": "界",
     "Required": "要求",
-    "Words": "词",
+    "Heard": "听辨结果",
     "Allocated before": "已分配，之前",
     "Allocated after": "已分配，之后",
     "Reserved before": "已保留，之前",
