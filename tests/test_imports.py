@@ -15,13 +15,14 @@ PACKAGE = Path(harness.__file__).parent
 LAYERS = (
     {"worker"},
     {"errors", "units"},
+    {"listener"},
     {"results", "metrics", "profiles"},
-    {"statistics", "nvml", "rules", "twins", "forked", "interpreter", "fraction", "effects"},
+    {"statistics", "nvml", "rules", "twins", "forked", "interpreter", "fraction", "effects", "reuse"},
     {"optimizations"},
     {"plugins"},
     {"designs", "equivalence", "scenario", "store", "sequential", "load"},
     {"models", "recordings", "inspecting"},
-    {"adapters", "workload", "words", "transcriber"},
+    {"adapters", "workload", "words", "transcriber", "assessor"},
     {"wire"},
     {"evidence", "batches"},
     {
@@ -36,6 +37,7 @@ LAYERS = (
         "presence",
         "advice",
         "caches",
+        "starts",
     },
     {"compare", "noise", "paired", "paired_result"},
     {"gate", "unpaired"},
@@ -98,6 +100,7 @@ def test_optimizations_never_import_models() -> None:
         ("onnx", {"onnx_export.py"}),
         ("gruut", {"phonemes.py"}),
         ("faster_whisper", {"transcriber.py"}),
+        ("distillmos", {"assessor.py"}),
         ("transformers", set()),
     ],
 )

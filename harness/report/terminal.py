@@ -16,6 +16,7 @@ from harness.report import page, tables
 from harness.report.jointly import jointly
 from harness.report.model import ControlRow, Device, Facts, Incident, Page, Tone
 from harness.report.reading import Reading
+from harness.report.starts import starts
 from harness.report.tables import Cell, Table
 from harness.report.visible import visible
 from harness.results import Run
@@ -37,8 +38,9 @@ def terminal(run: Run) -> Group:
         if controls.rows
         else [_line("The run holds no controls, so it is not calibrated.", "yellow")]
     )
+    reading = Reading(run)
     for device in report.devices:
-        parts += _device(device, report)
+        parts += _device(device, report, list(_further(reading, device.name)))
     parts += _incidents("Failures", report.failures)
     parts += _incidents("Findings", report.findings)
     parts += laid_out(tables.environment(report))
@@ -92,13 +94,21 @@ def _head(report: Page) -> Iterator[RenderableType]:
     yield _facts(report.facts)
 
 
-def _device(device: Device, report: Page) -> Iterator[RenderableType]:
+def _further(reading: Reading, device: str) -> Iterator[Table]:
+    """Tables of what not every run holds: a joint design, starts."""
+    if (shares := jointly(reading, device)) is not None:
+        yield from tables.jointly(shares)
+    if (begun := starts(reading, device)) is not None:
+        yield tables.starts(begun)
+
+
+def _device(device: Device, report: Page, further: Sequence[Table]) -> Iterator[RenderableType]:
     yield Text()
     state = "" if device.calibrated else " (not calibrated)"
     yield Rule(Text(f"{visible(device.name)}{state}", "bold"), align="left", style="dim", characters="\u2500")
     if not device.headline.rows:
         yield _line(f"{report.words.none}.")
-    for table in tables.of_device(device, report):
+    for table in (*tables.of_device(device, report), *further):
         yield from laid_out(table)
     if device.foresight:
         yield Text()
