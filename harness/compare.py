@@ -18,6 +18,7 @@ from harness.findings import findings
 from harness.floors import floors
 from harness.frontier import frontier, frontier_of_sets
 from harness.jointly import CONTROLS_GROUP, JointArms
+from harness.lengths import curves
 from harness.metrics import EXACT, METRICS, SITE, SUMMARISED, Metric, metric
 from harness.optimizations import named
 from harness.optimizations.declared import remembered
@@ -29,6 +30,7 @@ from harness.results import (
     CacheEffect,
     Contrast,
     Control,
+    EffectCurve,
     Expectation,
     Finding,
     Floor,
@@ -64,6 +66,7 @@ def _evaluated(run: Run) -> Run:
     least: list[Floor] = []
     attributions: list[Attribution] = []
     kept: list[CacheEffect] = []
+    followed: list[EffectCurve] = []
     for device in run.plan.devices:
         evidence = Evidence(run, device)
         outcome = controls(evidence)
@@ -74,6 +77,7 @@ def _evaluated(run: Run) -> Run:
         arms += _arms(evidence)
         expected += expectations(evidence)
         kept += caches(evidence, _refused_toggles(evidence))
+        followed += curves(evidence, _refused_toggles(evidence), outcome)
         joint = JointArms(evidence)
         if joint:
             attributions.append(attribution(joint, outcome))
@@ -90,6 +94,7 @@ def _evaluated(run: Run) -> Run:
         attribution=without_chance_finds(joined(attributions)),
         expectations=tuple(expected),
         caches=tuple(kept),
+        curves=tuple(followed),
         floors=tuple(least),
         findings=(*recorded, *found),
     )

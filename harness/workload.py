@@ -5,6 +5,7 @@
     request(scenario, block)  the request of a block: a pure function of its arguments, the same in every process
     rehearsal(scenario, block)  what may run untimed before it
     strata(scenario)          the share of blocks that each stratum gets
+    prompt_s(scenario)        how long the recording behind each request lasts
 
 With `speakers: {repeat: 0.75}` every fourth block brings a speaker that no block had before, an excerpt of one of the
 prompts that is not among `speakers`; its stratum ends in "new speaker". Both kinds of blocks go through the texts,
@@ -19,7 +20,7 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 from math import ceil, floor
 
-from harness.recordings import BUILTIN_RECORDINGS, builtin_speaker, excerpt, fault_of, speaker
+from harness.recordings import BUILTIN_RECORDINGS, builtin_speaker, excerpt, fault_of, of_length, seconds, speaker
 from harness.results import at_once as named_at_once
 from harness.scenario import Recording, Scenario
 from harness.scenario.scalars import BUILTIN
@@ -93,6 +94,13 @@ def strata(scenario: Scenario) -> dict[str, float]:
     return shares
 
 
+def prompt_s(scenario: Scenario) -> dict[str, float]:
+    """Seconds of the speaker's recording, for each request to a known speaker that has one."""
+    found = {made.id: made.speaker for made in requests(scenario) if made.speaker is not NOBODY}
+    lasts_s = {speaker: seconds(speaker.audio) for speaker in set(found.values())}
+    return {name: lasts_s[speaker] for name, speaker in found.items()}
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Plan:
     """`prompts` are the recordings that were given, `speakers` those and the excerpts that requests return to."""
@@ -134,7 +142,8 @@ def _prompts(scenario: Scenario) -> list[Speaker]:
             _, _, name = prompt.partition(":")
             for builtin in [name] if name else BUILTIN_RECORDINGS:
                 found[builtin] = builtin_speaker(builtin)
-    return list(found.values())
+    lengths_s = scenario.workload.prompt_lengths_s
+    return [of_length(of, length) for of in found.values() for length in lengths_s] if lengths_s else [*found.values()]
 
 
 def _own_speaker(scenario: Scenario, prompt: Recording, index: int) -> Speaker:
@@ -185,14 +194,15 @@ def _kinds(scenario: Scenario) -> list[_Kind]:
     """Voice conversion speaks a recording instead of a text, so it comes once and not for each text."""
     workload = scenario.workload
     return [
-        _Kind(mode, stream, label, _words(text))
+        _Kind(mode, stream, label, words(text))
         for stream in workload.streams
         for mode in workload.modes
         for label, text in ([("", "")] if mode == "voice_conversion" else workload.texts.items())
     ]
 
 
-def _words(text: str) -> str:
+def words(text: str) -> str:
+    """The words of a text of a workload: its own, or those of the builtin one that it names."""
     return TEXTS[text.removeprefix(f"{BUILTIN}:")] if text.startswith(f"{BUILTIN}:") else text
 
 

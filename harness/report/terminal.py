@@ -13,9 +13,11 @@ from rich.text import Text
 
 from harness import units
 from harness.report import page, tables
+from harness.report.curves import curves
 from harness.report.jointly import jointly
 from harness.report.model import ControlRow, Device, Facts, Incident, Page, Tone
 from harness.report.reading import Reading
+from harness.report.sections import lengths
 from harness.report.tables import Cell, Table
 from harness.report.visible import visible
 from harness.results import Run
@@ -38,7 +40,7 @@ def terminal(run: Run) -> Group:
         else [_line("The run holds no controls, so it is not calibrated.", "yellow")]
     )
     for device in report.devices:
-        parts += _device(device, report)
+        parts += [*_device(device, report), *_curves(run, device.name)]
     parts += _incidents("Failures", report.failures)
     parts += _incidents("Findings", report.findings)
     parts += laid_out(tables.environment(report))
@@ -65,10 +67,23 @@ def summary(run: Run) -> Group:
 
 
 def _advice(run: Run, device: str) -> list[str]:
-    """What a joint design says to do, a sentence or two each."""
-    found = jointly(Reading(run), device)
-    told = () if found is None else (found.advice_shares, found.advice_order, found.advice_together)
+    """What a joint design says to do, and what a crossing over a length does: a sentence or two each."""
+    found, over = jointly(Reading(run), device), curves(Reading(run), device)
+    told = [] if found is None else [found.advice_shares, found.advice_order, found.advice_together]
+    if over is not None:
+        told += [row.advice for row in over.rows if any(crossing.told for crossing in row.curve.crossings)]
     return [advice for advice in told if advice]
+
+
+def _curves(run: Run, device: str) -> Iterator[RenderableType]:
+    """Effects over length and concurrency, and what to do."""
+    found = curves(Reading(run), device)
+    if found is None:
+        return
+    rows = tuple(tuple(tables.Cell(text=text) for text in lengths.cells(row)) for row in found.rows)
+    yield from laid_out(Table(title=f"By length and concurrency on {device}", head=lengths.HEAD, rows=rows, keys=3))
+    for line in filter(None, (found.note, *(row.advice for row in found.rows))):
+        yield _line(line)
 
 
 def _answer(device: Device) -> Text:

@@ -2,6 +2,7 @@
 
 compared   what each optimization changes on a device: table and plot, every metric, kinds of requests
 joint      what each optimization has of the whole change, and how they act together
+lengths    effects over the length of text and prompt, and requests at once
 reuse      caches, by whether requests find their entry
 samples    every sample: distributions, and in the order measured
 resources  where the time and the memory go
@@ -18,13 +19,14 @@ from collections.abc import Iterator, Sequence
 from harness.report.model import Device, Page, Toggle
 from harness.report.reading import Reading
 from harness.report.section import OfDevice, OfPage, OfToggle, Section
-from harness.report.sections import cards, compared, joint, limits, profiled, resources, reuse, samples, whole
+from harness.report.sections import cards, compared, joint, lengths, limits, profiled, resources, reuse, samples, whole
 
 DEVICE_PARTS: Sequence[OfDevice] = (
     compared.effects,
     joint.attribution,
     compared.metrics,
     compared.by_kind,
+    lengths.curves,
     reuse.caches,
     samples.distributions,
     samples.in_order,
