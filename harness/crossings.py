@@ -7,7 +7,7 @@ intervals are right: docs/decisions/0030-lengths.md.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import groupby
@@ -25,8 +25,10 @@ STEPS = 120
 """Steps between the smallest and the largest value, in equal factors. An end of an interval is rounded outwards to one."""
 KEPT = 5
 """One in so many of them is kept in a run, beside the values that were measured."""
-_STRAIGHT = 2
-"""Values through which any straight line fits."""
+MOST_PARTS = 3
+"""Parts of a change, at most: a fixed one, one for each unit, and one for each square of it."""
+MISFIT_ERROR = 0.01
+"""Chance that a form is given up that holds: small, because intervals are off in those runs."""
 _LEAST = math.log(1e-3)
 
 
@@ -64,18 +66,18 @@ class Curve:
     def __init__(self, changes: Changes, judging: Judging) -> None:
         self.changes = changes
         self.judging = judging
-        self.checked = len(changes.at) > _STRAIGHT
-        self.form: CurveForm = "between neighbours" if self.checked and self._is_bent() else "fixed and per unit"
+        self._parts = min(MOST_PARTS, len(changes.at))
+        self.checked = len(changes.at) > self._parts
+        self.form: CurveForm = "between neighbours" if self.checked and self._is_misfit() else _FORMS[self._parts]
         self.grid = _grid(changes)
         self.before_s = np.interp(self.grid, changes.at, changes.before_s)
 
     @cached_property
-    def parts_s(self) -> tuple[float, float] | None:
-        """The fixed part of the change, and that for each unit of the axis; None of the other form."""
+    def parts_s(self) -> tuple[float, ...]:
+        """The fixed part of the change, that for each unit of the axis, and that for each square of it; none of no form."""
         if self.form == "between neighbours":
-            return None
-        fixed, per_unit = self._fit() @ self.changes.seconds[:, 0].mean(axis=0)
-        return float(fixed), float(per_unit)
+            return ()
+        return tuple(map(float, self._fit() @ self.changes.seconds[:, 0].mean(axis=0)))
 
     @cached_property
     def measured(self) -> tuple[AtLength, ...]:
@@ -161,15 +163,27 @@ class Curve:
     def _band(self) -> tuple[Numbers, Numbers]:
         """Ends of the band on the grid, in seconds, made of intervals that hold together; NaN where there is none.
 
-        A straight line lies between the two that join the ends of its intervals at either end of the axis.
+        A straight line is what its two ends are, and a parabola what three of its points are: where these are right, so is
+        all of it, and lies as far from its estimate, at most, as theirs lie from theirs, weighed as Lagrange's polynomials do.
         """
         if self.form == "between neighbours":
             values = np.eye(len(self.changes.at))
             _, low, high = _arrays([self._effect(one, self.judging.band_error / len(values)) for one in values])
             return self._hull(low, high)
-        ends = self.changes.at[[0, -1]]
-        _, low, high = _arrays([self._effect(weights, self.judging.band_error / 2) for weights in self._weights(ends)])
-        return np.interp(self.grid, ends, low), np.interp(self.grid, ends, high)
+        knots = self.changes.at[[0, -1]] if self._parts < MOST_PARTS else self._three_points()
+        _, low, high = _arrays(
+            [self._effect(one, self.judging.band_error / len(knots)) for one in self._weights(knots)]
+        )
+        powers = np.arange(len(knots))
+        of_knots = self.grid[:, None] ** powers @ np.linalg.inv(knots[:, None] ** powers)
+        half = np.abs(of_knots) @ ((high - low) / 2)
+        return self._intervals[0] - half, self._intervals[0] + half
+
+    def _three_points(self) -> Numbers:
+        """The ends of the axis and the value nearest to its middle."""
+        at = self.changes.at
+        middle = 1 + int(np.argmin(abs(at[1:-1] - (at[0] + at[-1]) / 2)))
+        return np.asarray(at[[0, middle, -1]])
 
     def _hull(self, low: Numbers, high: Numbers) -> tuple[Numbers, Numbers]:
         """Between two values measured all that the intervals of both hold, at one its own."""
@@ -181,25 +195,29 @@ class Curve:
         return effects_of(self.changes.seconds @ weights, blocks=self.changes.blocks, level=1 - error)[0]
 
     def _weights(self, at: Numbers) -> Numbers:
-        """What each measured value weighs in the line at `at`: [at, values]."""
-        return np.asarray(np.column_stack([np.ones(len(at)), at]) @ self._fit())
+        """What each measured value weighs in the curve at `at`: [at, values]."""
+        return np.asarray(at[:, None] ** np.arange(self._parts) @ self._fit())
 
     def _fit(self) -> Numbers:
-        """What each measured value weighs in the fixed part and in that for each unit [2, values]: least squares of the shares of
-        a request, because noise grows with its length.
+        """What each measured value weighs in each part of the change [parts, values]: least squares of the shares of a request,
+        because noise grows with its length.
         """
-        return np.asarray(np.linalg.pinv(self._design()) / self.changes.before_s)
+        scale = self.changes.at[-1] ** np.arange(self._parts)
+        return np.asarray(np.linalg.pinv(self._design()) / self.changes.before_s / scale[:, None])
 
     def _design(self) -> Numbers:
         at, before_s = self.changes.at, self.changes.before_s
-        return np.asarray(np.column_stack([1 / before_s, at / before_s]))
+        return np.asarray((at / at[-1])[:, None] ** np.arange(self._parts) / before_s[:, None])
 
-    def _is_bent(self) -> bool:
-        """Whether what a fixed part and one for each unit leave over is told from nothing, at the error of an interval."""
+    def _is_misfit(self) -> bool:
+        """Whether what the parts leave over is told from nothing."""
         bases, _, _ = np.linalg.svd(self._design(), full_matrices=True)
-        left = bases[:, _STRAIGHT:].T / self.changes.before_s
-        found = [self._effect(weights, self.judging.error / len(left)) for weights in left]
+        left = bases[:, self._parts :].T / self.changes.before_s
+        found = [self._effect(weights, MISFIT_ERROR / len(left)) for weights in left]
         return any(e.low is not None and e.high is not None and not e.low <= 0 <= e.high for e in found)
+
+
+_FORMS: Mapping[int, CurveForm] = {2: "fixed and per unit", MOST_PARTS: "fixed, per unit and per square"}
 
 
 def _grid(changes: Changes) -> Numbers:

@@ -165,9 +165,8 @@ def _with_figures(
         margin=told.margin, allowance=allowance(outcomes, told.metric, group), error=ERROR * part,
         band_error=(1 - told.level) * part, trusted=calibrated(list(outcomes))[family(told.metric)],
     ))  # fmt: skip
-    fixed_s, per_unit_s = curve.parts_s or (None, None)
     return replace(
-        told, form=curve.form, checked=curve.checked, fixed_s=fixed_s, per_unit_s=per_unit_s, measured=curve.measured,
+        told, form=curve.form, checked=curve.checked, parts_s=curve.parts_s, measured=curve.measured,
         points=curve.points, crossings=curve.crossings, stretches=curve.stretches, blocks=changes.blocks,
         workers=len(changes.seconds),
     )  # fmt: skip

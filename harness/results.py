@@ -372,9 +372,9 @@ class CacheEffect:
 Axis = Literal["audio", "characters", "prompt", "concurrency"]
 """What an effect is followed along: seconds of audio made, characters of text where there is no audio, seconds of the speaker's
 recording, requests at the same moment."""
-CurveForm = Literal["fixed and per unit", "between neighbours"]
-"""A fixed part and a part for each unit of the axis, in seconds; or, where that does not hold, no form: between two values measured
-the change lies between theirs."""
+CurveForm = Literal["fixed and per unit", "fixed, per unit and per square", "between neighbours"]
+"""Of what parts a change in seconds is made up; or, where these do not hold, no form: between two values measured the change lies
+between theirs."""
 Edge = Literal["zero", "gain", "loss"]
 """What a curve may cross: no change, a gain as large as the margin, a loss as large as it."""
 
@@ -419,7 +419,7 @@ class EffectCurve:
     """What a toggle changes along one axis, over the values that were measured and not beyond (docs/lengths.md).
 
     `measured` are these values, each with its own interval; `points` is the curve with its band, which holds the whole of it with
-    `level`. `fixed_s` and `per_unit_s` are the parts of the change in seconds, None where the form is another. `checked` says
+    `level`. `parts_s` are the parts of the change in seconds, in the order of the form; empty where it has none. `checked` says
     that there were values enough to see whether the form holds. `stretches` are empty where the controls failed. `reason` says
     why there are no figures.
     """
@@ -434,8 +434,7 @@ class EffectCurve:
     level: float
     form: CurveForm = "fixed and per unit"
     checked: bool = False
-    fixed_s: float | None = None
-    per_unit_s: float | None = None
+    parts_s: tuple[float, ...] = ()
     measured: tuple[AtLength, ...] = ()
     points: tuple[AtLength, ...] = ()
     crossings: tuple[Crossing, ...] = ()

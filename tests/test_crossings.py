@@ -26,8 +26,8 @@ def crossings(of: Curve, edge: str) -> list[Crossing]:
 
 def test_a_fixed_saving_and_a_cost_for_each_second_cross_where_they_cancel() -> None:
     found = curve([-0.010 + 0.0025 * at for at in AT])
-    assert found.form == "fixed and per unit"
-    assert found.parts_s == pytest.approx((-0.010, 0.0025))
+    assert found.form == "fixed, per unit and per square"
+    assert found.parts_s == pytest.approx((-0.010, 0.0025, 0.0), abs=1e-9)
     (crossing,) = crossings(found, "zero")
     assert crossing.told
     assert crossing.at == pytest.approx(4.0, abs=0.01)
@@ -61,25 +61,31 @@ def test_a_crossing_of_which_one_side_is_in_the_noise_is_open_there_and_not_told
     assert crossing.at == pytest.approx(3.0, abs=0.05)
 
 
-def test_of_what_bends_no_more_is_said_than_between_which_values_it_crosses() -> None:
-    found = curve([0.01, -0.02, 0.02])
+def test_of_what_has_no_form_no_more_is_said_than_between_which_values_it_crosses() -> None:
+    at = np.array([1.0, 2.0, 4.0, 8.0, 16.0])
+    noise = np.random.default_rng(3).normal(0.0, 1e-5, (6, 1, 5))
+    steps = Changes(
+        at=at, before_s=0.2 + 0.1 * at, seconds=np.array([0.02, 0.02, -0.02, -0.02, 0.05]) + noise, blocks=30
+    )
+    found = Curve(steps, Judging(margin=MARGIN))
     assert found.form == "between neighbours"
-    assert found.parts_s is None
+    assert found.parts_s == ()
     one, other = crossings(found, "zero")
     assert one.told
     assert other.told
-    assert (one.low, one.high, other.low, other.high) == (1.0, 3.0, 3.0, 10.0)
-    assert [crossing.at for crossing in (one, other)] == pytest.approx([1 + 2 / 3, 3 + 3.5], abs=0.02)
-    assert [(s.start, s.verdict) for s in found.stretches if s.verdict != "inconclusive"] == [
-        (1.0, "slower"), (3.0, "faster"), (10.0, "slower"),
+    assert (one.low, one.high, other.low, other.high) == (2.0, 4.0, 8.0, 16.0)
+    assert one.at == pytest.approx(3.0, abs=0.05)
+    assert [(s.start, s.end, s.verdict) for s in found.stretches if s.verdict != "inconclusive"] == [
+        (1.0, 2.0, "slower"), (4.0, 8.0, "faster"), (16.0, 16.0, "slower"),
     ]  # fmt: skip
 
 
-def test_two_values_cannot_show_whether_a_line_holds() -> None:
+def test_values_that_no_curve_can_miss_do_not_check_it() -> None:
     changes = curve([0.0, 0.0, 0.0]).changes
     two = Changes(at=AT[:2], before_s=BEFORE_S[:2], seconds=changes.seconds[:, :, :2], blocks=9)
+    assert Curve(two, Judging(margin=MARGIN)).form == "fixed and per unit"
     assert not Curve(two, Judging(margin=MARGIN)).checked
-    assert curve([0.0, 0.0, 0.0]).checked
+    assert not curve([0.0, 0.0, 0.0]).checked
 
 
 def test_one_worker_gives_a_curve_without_interval_crossing_or_verdict() -> None:

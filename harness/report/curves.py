@@ -144,15 +144,17 @@ def _decimals(point: AtLength) -> int:
 
 def _parts(curve: EffectCurve) -> str:
     """The change in seconds, as its form has it."""
-    if curve.fixed_s is None or curve.per_unit_s is None:
-        return (
-            say("not a straight line: between two values measured, it lies between theirs")
-            if curve.points
-            else units.DASH
-        )
-    told = {"fixed": units.signed_seconds(curve.fixed_s), "each": units.signed_seconds(curve.per_unit_s)}
-    text = say("{fixed}, and {each} for each {unit}", unit=say(_UNITS[curve.axis]), **told)
-    return text if curve.checked else say("{text} (a line through two values, unchecked)", text=text)
+    if not curve.points:
+        return units.DASH
+    if curve.form == "between neighbours":
+        return say("of no form: between two values measured, it lies between theirs")
+    told = dict(zip(("fixed", "each", "square"), map(units.signed_seconds, curve.parts_s), strict=False))
+    unit = say(_UNITS[curve.axis])
+    if "square" in told:
+        text = say("{fixed}, {each} for each {unit}, {square} for each square of it", unit=unit, **told)
+    else:
+        text = say("{fixed}, {each} for each {unit}", unit=unit, **told)
+    return text if curve.checked else say("{text} (no further value to check it)", text=text)
 
 
 def _crossing(curve: EffectCurve, edge: Edge) -> str:
