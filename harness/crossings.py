@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from harness import rules
 from harness.results import AtLength, Crossing, CurveForm, Edge, Stretch
 from harness.rules import ERROR, TIME
-from harness.statistics import Effect, effects_of
+from harness.statistics import OWN_FROM, Effect, effects_of
 
 Numbers = NDArray[np.float64]
 STEPS = 120
@@ -82,7 +82,7 @@ class Curve:
     @cached_property
     def measured(self) -> tuple[AtLength, ...]:
         """What was measured at each value alone, with an interval of its own."""
-        found = [self._effect(weights, self.judging.error) for weights in np.eye(len(self.changes.at))]
+        found = self._effects(np.eye(len(self.changes.at)), self.judging.error)
         pairs = zip(self.changes.at, self.changes.before_s, found, strict=True)
         return tuple(_at(at, before, e.location, e.low, e.high) for at, before, e in pairs)
 
@@ -155,9 +155,9 @@ class Curve:
         """On the grid: the curve, and the ends of the interval at each point alone, in seconds; NaN where there is none."""
         error = self.judging.error
         if self.form == "between neighbours":
-            means, low, high = _arrays([self._effect(weights, error) for weights in np.eye(len(self.changes.at))])
+            means, low, high = _arrays(self._effects(np.eye(len(self.changes.at)), error))
             return np.interp(self.grid, self.changes.at, means), *self._hull(low, high)
-        return _arrays([self._effect(weights, error) for weights in self._weights(self.grid)])
+        return _arrays(self._effects(self._weights(self.grid), error))
 
     @cached_property
     def _band(self) -> tuple[Numbers, Numbers]:
@@ -168,12 +168,10 @@ class Curve:
         """
         if self.form == "between neighbours":
             values = np.eye(len(self.changes.at))
-            _, low, high = _arrays([self._effect(one, self.judging.band_error / len(values)) for one in values])
+            _, low, high = _arrays(self._effects(values, self.judging.band_error / len(values)))
             return self._hull(low, high)
-        knots = self.changes.at[[0, -1]] if self._parts < MOST_PARTS else self._three_points()
-        _, low, high = _arrays(
-            [self._effect(one, self.judging.band_error / len(knots)) for one in self._weights(knots)]
-        )
+        knots = self.changes.at[[0, -1]] if self.form == _FORMS[2] else self._three_points()
+        _, low, high = _arrays(self._effects(self._weights(knots), self.judging.band_error / len(knots)))
         powers = np.arange(len(knots))
         of_knots = self.grid[:, None] ** powers @ np.linalg.inv(knots[:, None] ** powers)
         half = np.abs(of_knots) @ ((high - low) / 2)
@@ -191,8 +189,15 @@ class Curve:
         before = np.where(self.changes.at[after] == self.grid, after, after - 1)
         return np.minimum(low[before], low[after]), np.maximum(high[before], high[after])
 
-    def _effect(self, weights: Numbers, error: float) -> Effect:
-        return effects_of(self.changes.seconds @ weights, blocks=self.changes.blocks, level=1 - error)[0]
+    def _effects(self, weights: Numbers, error: float) -> list[Effect]:
+        """Effects of the first arm with these weights of the values, [effects, values].
+
+        Where workers are so few that noise is pooled, it is pooled over arms, for each effect apart.
+        """
+        blocks, seconds = self.changes.blocks, self.changes.seconds
+        if len(seconds) >= OWN_FROM:
+            return effects_of(seconds[:, 0] @ weights.T, blocks=blocks, level=1 - error)
+        return [effects_of(seconds @ one, blocks=blocks, level=1 - error)[0] for one in weights]
 
     def _weights(self, at: Numbers) -> Numbers:
         """What each measured value weighs in the curve at `at`: [at, values]."""
@@ -213,11 +218,11 @@ class Curve:
         """Whether what the parts leave over is told from nothing."""
         bases, _, _ = np.linalg.svd(self._design(), full_matrices=True)
         left = bases[:, self._parts :].T / self.changes.before_s
-        found = [self._effect(weights, MISFIT_ERROR / len(left)) for weights in left]
+        found = self._effects(left, MISFIT_ERROR / len(left))
         return any(e.low is not None and e.high is not None and not e.low <= 0 <= e.high for e in found)
 
 
-_FORMS: Mapping[int, CurveForm] = {2: "fixed and per unit", MOST_PARTS: "fixed, per unit and per square"}
+_FORMS: Mapping[int, CurveForm] = {2: "fixed and per unit", 3: "fixed, per unit and per square"}
 
 
 def _grid(changes: Changes) -> Numbers:

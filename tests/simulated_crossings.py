@@ -1,4 +1,6 @@
-"""How often crossings and bands are right, by simulation: `python -m tests.simulated_crossings [PART OF A CASE'S NAME]`.
+"""How often crossings and bands are right, by simulation: `python -m tests.simulated_crossings [PART OF A CASE'S NAME [PARTS]]`.
+
+With PARTS 2, curves are straight lines: what decision 30 compares with.
 
 A worker's changes have noise in proportion to a request's time: a part that its arm has at every value of the axis, a part of
 each value, and as much of both that all arms share, because the reference is noisy, too. Two other arms change nothing, and lend
@@ -14,11 +16,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from harness import crossings
 from harness.crossings import Changes, Curve, Judging
 from harness.results import Crossing, Edge
 
 Numbers = NDArray[np.float64]
-RUNS = 1000
+RUNS = 500
 WORKERS = (3, 6, 10)
 MARGIN = 0.01
 NOISE = 0.002
@@ -157,8 +160,9 @@ def _is_false(curve: Curve, case: Case) -> bool:
     return False
 
 
-def main(part: str = "") -> None:
-    """Print the table of docs/lengths.md, or the rows whose case has `part` in its name."""
+def main(part: str = "", parts: str = "") -> None:
+    """Print the table of docs/lengths.md, or the rows whose case has `part` in its name; of curves of so many `parts`."""
+    crossings.MOST_PARTS = int(parts or crossings.MOST_PARTS)
     head = (
         "planted",
         "workers",
