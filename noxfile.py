@@ -28,11 +28,10 @@ SPEAKER_PROMPTS = "s3tokenizer==0.3.0"
 PUBLIC_CODE = "cosyvoice-minicpmo==0.1.0"
 """CosyVoice as it stood in 2025, re-published; its own requirements are more than speaking needs."""
 PUBLIC_CODE_NEEDS = (
-    "torch", "torchaudio", "transformers==4.51.3", "hyperpyyaml", "ruamel.yaml<0.19", "omegaconf", "inflect", "diffusers",
-    "conformer", "einops", "librosa", "soundfile", "onnxruntime", "tiktoken", "regex", "scipy", "tqdm", "more-itertools",
+    "transformers==4.51.3", "hyperpyyaml", "ruamel.yaml<0.19", "omegaconf", "inflect", "diffusers", "conformer", "einops",
+    "librosa", "soundfile", "onnxruntime", "tiktoken", "regex", "scipy", "tqdm", "more-itertools", "wetext",
 )  # fmt: skip
-SEED_CODE_NEEDS = (*(need for need in PUBLIC_CODE_NEEDS if need not in ("torch", "torchaudio")), "wetext")
-"""What it needs beside the torch of the shared environment, and the normalisers that it leaves out."""
+"""What it needs beside the torch of the shared environment."""
 WHISPER = "openai-whisper"
 """Its log-mel frames alone are used; its own requirements include triton."""
 
@@ -168,21 +167,6 @@ def parity(session: nox.Session) -> None:
     shutil.rmtree(folder / "model")
 
 
-def public_env(session: nox.Session) -> Path:
-    """Build the environment of the public code in `.nox/parity`, and return its Python."""
-    folder = ROOT / ".nox" / "parity"
-    python, stamp = python_in(folder), folder / "installed-for"
-    wanted = " ".join((PUBLIC_CODE, WHISPER, *PUBLIC_CODE_NEEDS))
-    if stamp.exists() and stamp.read_text(encoding="utf-8") == wanted:
-        return python
-    session.run(sys.executable, "-m", "venv", "--clear", str(folder), external=True)
-    install = (str(python), "-m", "pip", "install", "--quiet")
-    session.run(*install, "setuptools", *PUBLIC_CODE_NEEDS, external=True)
-    session.run(*install, "--no-deps", "--no-build-isolation", PUBLIC_CODE, WHISPER, external=True)
-    stamp.write_text(wanted, encoding="utf-8")
-    return python
-
-
 @nox.session(python=False, requires=["env"])
 def seed_code(session: nox.Session) -> None:
     """Measure the six optimizations on the public code that the seed document was written about, in an environment of its own.
@@ -191,7 +175,7 @@ def seed_code(session: nox.Session) -> None:
     for some seconds; what else is given goes to `harness run`.
     """
     options = [option for option in session.posargs if option != "--short"]
-    python = seed_code_env(session)
+    python = public_env(session)
     model = ROOT / ".nox" / "seed-code" / "model"
     if not (model / "cosyvoice2.yaml").exists():
         shutil.rmtree(model, ignore_errors=True)
@@ -202,14 +186,14 @@ def seed_code(session: nox.Session) -> None:
         run(session, "-m", "harness", "run", "seed-code", "--set", f"model.python={python}", *options)
 
 
-def seed_code_env(session: nox.Session) -> Path:
-    """Build the environment of the measured code in `.nox/seed-code`, and return its Python.
+def public_env(session: nox.Session) -> Path:
+    """Build the environment of the public code in `.nox/public-code`, and return its Python.
 
     It sees the packages of the shared environment after its own: torch is not installed twice.
     """
-    folder = ROOT / ".nox" / "seed-code"
+    folder = ROOT / ".nox" / "public-code"
     python, stamp = python_in(folder), folder / "installed-for"
-    wanted = " ".join((PUBLIC_CODE, WHISPER, *SEED_CODE_NEEDS))
+    wanted = " ".join((PUBLIC_CODE, WHISPER, *PUBLIC_CODE_NEEDS))
     if stamp.exists() and stamp.read_text(encoding="utf-8") == wanted:
         return python
     session.run(str(python_of_env()), "-m", "venv", "--clear", str(folder), external=True)
@@ -218,7 +202,7 @@ def seed_code_env(session: nox.Session) -> Path:
     line = f"import site; site.addsitedir({str(shared).strip()!r})\n"
     Path(str(own).strip(), "shared.pth").write_text(line, encoding="utf-8")
     install = (str(python), "-m", "pip", "install", "--quiet")
-    session.run(*install, "setuptools", *SEED_CODE_NEEDS, external=True)
+    session.run(*install, "setuptools", *PUBLIC_CODE_NEEDS, external=True)
     session.run(*install, "--no-deps", "--no-build-isolation", PUBLIC_CODE, WHISPER, external=True)
     stamp.write_text(wanted, encoding="utf-8")
     return python

@@ -14,7 +14,9 @@ from harness.designs import (
     EMPTY_CALL,
     EMPTY_TWIN,
     HOST_DOSE,
+    INSTRUMENTATION,
     PLACEBO,
+    SPANS_REPEATED,
     UNINSTRUMENTED,
     control_name,
 )
@@ -22,6 +24,7 @@ from harness.evidence import Evidence, difference
 from harness.metrics import ALLOCATOR_UNIT_BYTES, EXACT, SITE, metric
 from harness.results import Control
 from harness.statistics import Effect
+from harness.worker.arms import SPAN_REPEATS
 from harness.worker.vram import DOSE_BYTES
 
 SPANS_MAY_COST = 0.005
@@ -61,7 +64,7 @@ def calibrated(outcomes: list[Control]) -> Mapping[str, bool]:
     """Per family of metrics (see `family`): whether its controls were measured and all passed."""
     by_family: dict[str, list[bool]] = {name: [] for name in FAMILIES}
     for control in outcomes:
-        if control.name == UNINSTRUMENTED:
+        if control.name in INSTRUMENTATION:
             continue  # what spans cost, they cost in every arm alike
         by_family[family(control.metric)].append(control.passed)
     by_family["device"] += by_family["latency"]
@@ -180,21 +183,28 @@ def _dose_bound(evidence: Evidence, name: str, baseline: float) -> float:
 
 
 def _spans(evidence: Evidence) -> Iterator[Control]:
-    """What the spans cost, where the scenario has it measured: the arm without a listener against the reference."""
-    effect = evidence.effect("latency", evidence.reference, UNINSTRUMENTED)
-    if UNINSTRUMENTED not in evidence.arms:
-        return
-    low, high = _ends(effect)
+    """What the spans cost, where the scenario has it measured: against the reference, an arm without a listener, and one that
+    listens many times, whose difference is so many times as far from the noise.
+    """
+    if UNINSTRUMENTED in evidence.arms:
+        yield _cost_of_spans(evidence, UNINSTRUMENTED, 1, "with nobody listening to its stages, latency changed by")
+    if SPANS_REPEATED in evidence.arms:
+        said = f"listening {SPAN_REPEATS} times to each stage made, for each time but the first, a difference in latency of"
+        yield _cost_of_spans(evidence, SPANS_REPEATED, SPAN_REPEATS - 1, said)
+
+
+def _cost_of_spans(evidence: Evidence, arm: str, times: int, said: str) -> Control:
+    """The control of an arm that differs from the reference by `times` the cost of its spans."""
+    effect = evidence.effect("latency", evidence.reference, arm)
+    low, high = (end if end is None else math.log1p(math.expm1(end) / times) for end in _ends(effect))
     if low is None or high is None:
         passed, reason = False, _no_interval(effect)
     else:
         passed = math.log1p(-SPANS_MAY_COST) <= low and high <= math.log1p(SPANS_MAY_COST)
         interval = f"{100 * math.expm1(low):+.3f} to {100 * math.expm1(high):+.3f} %"
-        reason = (
-            f"with nobody listening to its stages, latency changed by {interval} (±{100 * SPANS_MAY_COST:g} % allowed)"
-        )
-    yield Control(
-        name=UNINSTRUMENTED, device=evidence.device, metric="latency", unit="log-ratio", expected=0.0, low=low,
+        reason = f"{said} {interval} (±{100 * SPANS_MAY_COST:g} % allowed)"
+    return Control(
+        name=arm, device=evidence.device, metric="latency", unit="log-ratio", expected=0.0, low=low,
         high=high, level=0.95, bound=SPANS_MAY_COST, passed=passed, reason=reason,
     )  # fmt: skip
 

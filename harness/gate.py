@@ -18,7 +18,7 @@ from typing import Literal
 
 from harness import units
 from harness.controls import calibrated, family
-from harness.designs import UNINSTRUMENTED
+from harness.designs import INSTRUMENTATION
 from harness.metrics import EXACT, Metric, metric
 from harness.results import Contrast, Run, Verdict
 
@@ -186,7 +186,7 @@ def _doubts(run: Run, device: str) -> Mapping[str, str]:
     failed = {
         family(control.metric): control
         for control in reversed(outcomes)
-        if not control.passed and control.name != UNINSTRUMENTED
+        if not control.passed and control.name not in INSTRUMENTATION
     }
     doubts = {}
     for name, passed in calibrated(outcomes).items():

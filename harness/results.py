@@ -46,7 +46,7 @@ def at_once(concurrency: int) -> str:
     return "alone" if concurrency == 1 else f"{concurrency} at once"
 
 
-ArmRole = Literal["none", "toggle", "combination", "all", "placebo", "dose", "uninstrumented"]
+ArmRole = Literal["none", "toggle", "combination", "all", "placebo", "dose", "instrumentation"]
 Isolation = Literal["request", "settled"]
 Pass = Literal["latency", "memory", "equivalence", "micro", "profile"]
 Verdict = Literal[

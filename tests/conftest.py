@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import importlib
+import os
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -14,6 +16,7 @@ from harness import runner, scenario, workload
 from harness.results import Run
 from harness.scenario import Scenario
 
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # before torch is imported: threads of several test processes wait by spinning
 pytest_plugins = ("pytester",)
 TOGGLES = ("resample_cache", "cached_device", "cached_cuda_check")
 
@@ -26,6 +29,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         for item in items:
             if item.get_closest_marker("cuda"):
                 item.add_marker(pytest.mark.skip(reason="PyTorch finds no CUDA device here"))
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _short_collections() -> None:
+    """Collections that models make of themselves pass over what pytest and other tests hold, half a million objects."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture

@@ -10,7 +10,9 @@ from harness.designs.parts import (
     EMPTY_CALL,
     EMPTY_TWIN,
     HOST_DOSE,
+    INSTRUMENTATION,
     PLACEBO,
+    SPANS_REPEATED,
     TWIN,
     UNINSTRUMENTED,
     Design,
@@ -20,7 +22,7 @@ from harness.designs.parts import (
 )
 
 __all__ = [
-    "CONFIRMATION", "CONTROLS", "DEVICE_DOSE", "DOSES", "EMPTY_CALL", "EMPTY_TWIN", "HOST_DOSE", "MOST_FACTORIAL",
-    "MOST_FRACTIONAL", "MOST_PERMUTED", "PLACEBO", "TWIN", "UNINSTRUMENTED", "Design", "Pair", "Toggle", "advice", "combination",
-    "control_name", "design", "smaller",
+    "CONFIRMATION", "CONTROLS", "DEVICE_DOSE", "DOSES", "EMPTY_CALL", "EMPTY_TWIN", "HOST_DOSE", "INSTRUMENTATION",
+    "MOST_FACTORIAL", "MOST_FRACTIONAL", "MOST_PERMUTED", "PLACEBO", "SPANS_REPEATED", "TWIN", "UNINSTRUMENTED", "Design",
+    "Pair", "Toggle", "advice", "combination", "control_name", "design", "smaller",
 ]  # fmt: skip

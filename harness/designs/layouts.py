@@ -9,10 +9,10 @@ from harness.designs import joint
 from harness.designs.parts import (
     DEVICE_DOSE,
     HOST_DOSE,
+    INSTRUMENTATION,
     JOINT,
     PLACEBO,
     TWIN,
-    UNINSTRUMENTED,
     Design,
     Pair,
     Toggle,
@@ -21,7 +21,8 @@ from harness.optimizations import registry
 from harness.results import Arm, ArmRole
 
 _ROLES: Mapping[str, ArmRole] = {
-    PLACEBO: "placebo", TWIN: "placebo", HOST_DOSE: "dose", DEVICE_DOSE: "dose", UNINSTRUMENTED: "uninstrumented",
+    PLACEBO: "placebo", TWIN: "placebo", HOST_DOSE: "dose", DEVICE_DOSE: "dose",
+    **dict.fromkeys(INSTRUMENTATION, "instrumentation"),
 }  # fmt: skip
 
 
@@ -43,11 +44,11 @@ class _Layout:
 def design(name: str, toggles: Sequence[Toggle], *, device: str, instrumentation: bool = False) -> Design:
     """Lay out design `name` (a key of `LAYOUTS`) for one device. Raises KeyError for another.
 
-    With `instrumentation`, an arm is added that shows what the spans cost.
+    With `instrumentation`, the arms are added that show what the spans cost.
     """
     layout = LAYOUTS[name](toggles)
     controls = [PLACEBO, *(() if layout.pairs else (TWIN,)), HOST_DOSE, *([DEVICE_DOSE] if device != "cpu" else ())]
-    return _with_controls(layout, [*controls, *([UNINSTRUMENTED] if instrumentation else ())])
+    return _with_controls(layout, [*controls, *(INSTRUMENTATION if instrumentation else ())])
 
 
 def _one_at_a_time(toggles: Sequence[Toggle]) -> _Layout:

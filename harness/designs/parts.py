@@ -8,11 +8,14 @@ from dataclasses import dataclass
 from harness.results import Arm, State, setting
 from harness.worker import arms as worker_arms
 
-HOST_DOSE, DEVICE_DOSE, UNINSTRUMENTED = worker_arms.HOST_DOSE, worker_arms.DEVICE_DOSE, worker_arms.UNINSTRUMENTED
+HOST_DOSE, DEVICE_DOSE = worker_arms.HOST_DOSE, worker_arms.DEVICE_DOSE
+UNINSTRUMENTED, SPANS_REPEATED = worker_arms.UNINSTRUMENTED, worker_arms.SPANS_REPEATED
+INSTRUMENTATION = (UNINSTRUMENTED, SPANS_REPEATED)
+"""Arms that show what the spans cost."""
 PLACEBO, TWIN = "placebo", "twin"
-CONTROLS = (PLACEBO, TWIN, HOST_DOSE, DEVICE_DOSE, UNINSTRUMENTED)
+CONTROLS = (PLACEBO, TWIN, HOST_DOSE, DEVICE_DOSE, *INSTRUMENTATION)
 """Names of the arms whose true effect is known. `uninstrumented` is the reference with nobody listening to its stages,
-`twin` a second placebo, in design `controls` alone."""
+`spans_repeated` with each listened to many times, `twin` a second placebo, in design `controls` alone."""
 EMPTY_CALL, EMPTY_TWIN = "empty_call", "empty_twin"
 """What stands for before and after where the place that is timed is an empty call; no arms of a request."""
 CONFIRMATION = "confirmation"

@@ -31,7 +31,7 @@ INVALID: frozenset[Verdict] = frozenset({"inert", "not applicable", "already pre
 """Verdicts of arms that may not be compared: none of them enters a table of gains."""
 
 _NOT_STAGES = ("latency", "dose")
-_CONTROL_ROLES = ("placebo", "dose", "uninstrumented")
+_CONTROL_ROLES = ("placebo", "dose", "instrumentation")
 
 
 def anchor(*parts: str) -> str:

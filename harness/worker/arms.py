@@ -9,8 +9,12 @@ from typing import Any, Protocol, Union
 State = Union[bool, Mapping[str, Any]]
 """A toggle's state: False = before, True = after with its defaults, a mapping = after with these parameters."""
 
-HOST_DOSE, DEVICE_DOSE, UNINSTRUMENTED = "host_dose", "device_dose", "uninstrumented"
-"""Names of the arms that a worker treats in a way of their own: two are delayed, and to the last one nobody listens."""
+HOST_DOSE, DEVICE_DOSE = "host_dose", "device_dose"
+UNINSTRUMENTED, SPANS_REPEATED = "uninstrumented", "spans_repeated"
+"""Names of the arms that a worker treats in a way of their own: two are delayed, to the stages of the third nobody listens,
+and each stage of the fourth is listened to `SPAN_REPEATS` times.
+"""
+SPAN_REPEATS = 20
 
 
 class Arm(Protocol):

@@ -9,14 +9,14 @@ from __future__ import annotations
 
 import gc
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, nullcontext
+from contextlib import AbstractContextManager, ExitStack, nullcontext
 from pathlib import Path
 from random import Random
 from statistics import fmean
 from typing import Any
 
 from . import allocations, operations, places, spans
-from .arms import DEVICE_DOSE, HOST_DOSE, UNINSTRUMENTED, Arm
+from .arms import DEVICE_DOSE, HOST_DOSE, SPAN_REPEATS, SPANS_REPEATED, UNINSTRUMENTED, Arm
 from .machine import Machine
 from .peaks import PeakRecorder, Points
 from .playback import playback
@@ -103,7 +103,7 @@ class Bench:
         with activation([target]):
             machine.synchronize()
             joules = machine.energy_j()
-            with nullcontext() if arm == UNINSTRUMENTED else spans.recording(recorder):
+            with _listened_to(arm, recorder):
                 cpu_start, start = machine.cpu_time_ns(), machine.clock_ns()
                 with spans.span("request"):
                     waited = dose()
@@ -363,6 +363,13 @@ def _tracked() -> int:
     """How many objects more than at the last collection the collector tracks, where Python counts them (PyPy does not)."""
     counted = getattr(gc, "get_count", None)
     return GARBAGE + 1 if counted is None else int(counted()[0])
+
+
+def _listened_to(arm: str, recorder: spans.Recorder) -> AbstractContextManager[Any]:
+    """How the stages of `arm` are listened to."""
+    if arm == UNINSTRUMENTED:
+        return nullcontext()
+    return spans.recording(spans.Repeated(recorder, SPAN_REPEATS) if arm == SPANS_REPEATED else recorder)
 
 
 def _no_dose() -> float:

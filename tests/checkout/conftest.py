@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -49,7 +48,6 @@ def request_of(speaker: Speaker) -> Callable[..., Request]:
 def loaded(tmp_path: Path) -> Iterator[Callable[..., CheckoutModel]]:
     """Writes a sample and loads it; what was imported is forgotten afterwards."""
     before = set(sys.modules), list(sys.path), sys.dont_write_bytecode
-    gc.freeze()  # so that the targets' own collections are short
 
     def make(options: dict[str, Any] | None = None, **parts: Any) -> CheckoutModel:
         written(tmp_path / "code", **parts)
@@ -57,7 +55,6 @@ def loaded(tmp_path: Path) -> Iterator[Callable[..., CheckoutModel]]:
         return load({**given, **(options or {})}, CPU, tmp_path)
 
     yield make
-    gc.unfreeze()
     for name in set(sys.modules) - before[0]:
         if name.startswith("sample_voice"):
             del sys.modules[name]

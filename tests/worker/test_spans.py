@@ -29,6 +29,15 @@ def test_marks_are_taken_at_both_ends() -> None:
     assert [(name, start, end) for name, _, _, start, end in heard.spans] == [("flow", 0, 1)]
 
 
+def test_a_repeated_recorder_marks_each_stage_so_many_times_and_keeps_it_once() -> None:
+    marks: list[int] = []
+    recorder = spans.Recorder(mark=lambda: marks.append(len(marks)))
+    with spans.recording(spans.Repeated(recorder, 5)), spans.span("request"), spans.span("llm"):
+        pass
+    assert len(marks) == 2 * 2 * 5
+    assert [name for name, *_ in recorder.spans] == ["llm", "request"]
+
+
 def test_nothing_is_recorded_outside_a_recording() -> None:
     heard = recorder()
     with spans.span("llm"):
