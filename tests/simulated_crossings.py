@@ -77,14 +77,14 @@ class Shares:
     """Shares of runs, by edge where one is named.
 
     `held`: a part of the axis that is given holds the crossing, told or not; None where none is planted. `told`: a crossing is
-    told. `false`: one is told of an edge where none is planted, or one that does not hold it. `band`: the band misses the planted
-    change anywhere. `stretch`: a verdict on any stretch is false. `width` is the median width of told intervals.
+    told. `false`: one is told where none is planted, or one that does not hold it. `band`: the band misses the planted change
+    anywhere. `stretch`: a verdict on any stretch is false. `width` is the median width of told intervals.
     """
 
     held: dict[Edge, float | None]
     told: dict[Edge, float]
     width: dict[Edge, float | None]
-    false: float
+    false: dict[Edge, float]
     band: float
     stretch: float
 
@@ -95,22 +95,22 @@ def simulate(case: Case, workers: int, runs: int = RUNS, seed: int = 11) -> Shar
     truth = {edge: case.crossing(share) for edge, share in EDGES.items()}
     held: dict[Edge, int] = dict.fromkeys(EDGES, 0)
     widths: dict[Edge, list[float]] = {edge: [] for edge in EDGES}
-    wrong = {"false": 0, "band": 0, "stretch": 0}
+    false: dict[Edge, int] = dict.fromkeys(EDGES, 0)
+    wrong = {"band": 0, "stretch": 0}
     for _ in range(runs):
         curve = Curve(_changes(rng, case, workers), Judging(margin=MARGIN))
-        false = False
         for edge in EDGES:
             found, planted = [one for one in curve.crossings if one.edge == edge], truth[edge]
             held[edge] += planted is not None and any(holds(one, planted) for one in found)
             told = [one for one in found if one.told]
             widths[edge] += [_width(told[0], case)] if told else []
-            false |= any(planted is None or not holds(one, planted) for one in told)
-        wrong["false"] += false
+            false[edge] += any(planted is None or not holds(one, planted) for one in told)
         wrong["band"] += _misses(curve, case)
         wrong["stretch"] += _is_false(curve, case)
     return Shares(
         held={edge: None if truth[edge] is None else held[edge] / runs for edge in EDGES},
         told={edge: len(widths[edge]) / runs for edge in EDGES},
+        false={edge: count / runs for edge, count in false.items()},
         width={edge: float(np.median(widths[edge])) if widths[edge] else None for edge in EDGES},
         **{name: count / runs for name, count in wrong.items()},
     )
@@ -183,13 +183,14 @@ def main(part: str = "", parts: str = "") -> None:
 
 def _rows(name: str, workers: int, found: Shares) -> list[tuple[str, ...]]:
     """A row for each edge that is crossed; one where none is."""
-    whole = tuple(f"{100 * share:.1f} %" for share in (found.false, found.band, found.stretch))
+    whole = tuple(f"{100 * share:.1f} %" for share in (found.band, found.stretch))
     edges = [edge for edge in EDGES if found.held[edge] is not None]
     if not edges:
-        return [(name, str(workers), "none", "", f"{100 * max(found.told.values()):.1f} %", "", *whole)]
+        most = (f"{100 * max(shares.values()):.1f} %" for shares in (found.told, found.false))
+        return [(name, str(workers), "none", "", next(most), "", next(most), *whole)]
     return [
         (name, str(workers), edge, f"{100 * (found.held[edge] or 0):.1f} %", f"{100 * found.told[edge]:.1f} %",
-         "" if found.width[edge] is None else f"{found.width[edge]:.2f}", *whole)
+         "" if found.width[edge] is None else f"{found.width[edge]:.2f}", f"{100 * found.false[edge]:.1f} %", *whole)
         for edge in edges
     ]  # fmt: skip
 

@@ -129,5 +129,5 @@ def test_intervals_hold_the_planted_crossing_as_often_as_they_say(name: str) -> 
 @pytest.mark.parametrize("name", ["nothing", "nothing, heavy tails", "the same share: -3 % at any length"])
 def test_where_no_crossing_is_planted_none_is_told_more_often_than_they_say(name: str) -> None:
     found = simulate(CASES[name], workers=6, runs=200)
-    assert found.false <= 0.1
+    assert all(share <= 0.1 for share in found.false.values())
     assert found.stretch <= 0.1
