@@ -1,7 +1,6 @@
 """Along what an effect can be followed in a run: text, speaker prompt, concurrency; and the curve of each toggle along each.
 
-An axis has a value for each text (prompt, concurrency); everything else of the workload is averaged at each value with its
-shares. The numbers are those of `crossings`; here is decided what they are about.
+An axis has a value for each text (prompt, concurrency); the strata of the workload that have it are averaged with their shares. The numbers are those of `crossings`; here is decided what they are about.
 """
 
 from __future__ import annotations
@@ -30,7 +29,7 @@ ALIKE = 1.1
 """Values that differ by a smaller factor count as one."""
 
 Kind = tuple[str, float | None]
-"""A stratum, and the length of the prompt in seconds where it is known."""
+"""A stratum; along the prompt also the seconds of the prompt, None where they are not known."""
 Pair = tuple[Trial, Trial]
 
 
@@ -81,24 +80,23 @@ class Kinds:
         self._prompt_s = {name: groups[seconds] for name, seconds in self.plan.prompt_s.items()}
         self._prompts = Counter(self._prompt_s.values())
 
-    def of(self, trial: Trial) -> Kind:
-        """The kind of a trial's request."""
-        return trial.stratum, self._prompt_s.get(trial.request)
+    def of(self, trial: Trial, axis: Axis) -> Kind:
+        """The kind of a trial's request: what is located apart along an axis."""
+        return trial.stratum, self._prompt_s.get(trial.request) if axis == "prompt" else None
 
     def axes(self, pairs: Sequence[Pair]) -> Iterator[Along]:
         """The axes along which the requests of these pairs differ enough."""
-        by_kind: dict[Kind, list[Trial]] = defaultdict(list)
-        for before, _ in pairs:
-            by_kind[self.of(before)].append(before)
-        heard = all(trial.values.get("audio") for trials in by_kind.values() for trial in trials)
-        lengths = self._audio_s(by_kind) if heard else self._characters()
+        before = [one for one, _ in pairs]
+        heard = all(trial.values.get("audio") for trial in before)
+        lengths = self._audio_s(before) if heard else self._characters()
         found: dict[Axis, Callable[[Kind], float | None]] = {
             "audio" if heard else "characters": lambda kind: lengths.get(self._label(kind[0])),
             "prompt": lambda kind: kind[1],
             "concurrency": lambda kind: float(self.plan.concurrency.get(kind[0], 1)),
         }
         for axis, of_kind in found.items():
-            values = self._values(by_kind, of_kind, whole=axis == "concurrency")
+            kinds = dict.fromkeys(self.of(trial, axis) for trial in before)
+            values = self._values(list(kinds), of_kind, whole=axis == "concurrency")
             if len(values) > 1 and values[-1].at >= SPAN * values[0].at:
                 yield Along(axis=axis, values=values)
 
@@ -109,9 +107,9 @@ class Kinds:
         return self.plan.strata.get(stratum, 1.0) * among
 
     def _values(
-        self, by_kind: Mapping[Kind, list[Trial]], of_kind: Callable[[Kind], float | None], *, whole: bool
+        self, kinds: Sequence[Kind], of_kind: Callable[[Kind], float | None], *, whole: bool
     ) -> tuple[Value, ...]:
-        exact = {kind: value for kind in by_kind if (value := of_kind(kind))}
+        exact = {kind: value for kind in kinds if (value := of_kind(kind))}
         groups = {value: value for value in exact.values()} if whole else merged(exact.values())
         places: dict[float, dict[Kind, float]] = defaultdict(dict)
         for kind, value in exact.items():
@@ -123,11 +121,14 @@ class Kinds:
         first = stratum.partition(",")[0].partition(" ")[0]
         return first if first in self._texts else ""
 
-    def _audio_s(self, by_kind: Mapping[Kind, list[Trial]]) -> Mapping[str, float]:
-        """How long each text is spoken: the mean over its kinds of their medians."""
+    def _audio_s(self, before: Sequence[Trial]) -> Mapping[str, float]:
+        """How long each text is spoken: the mean over its strata of their medians."""
+        by_stratum: dict[str, list[float]] = defaultdict(list)
+        for trial in before:
+            by_stratum[trial.stratum].append(trial.values["audio"] or 0.0)
         found: dict[str, list[float]] = defaultdict(list)
-        for kind, trials in by_kind.items():
-            found[self._label(kind[0])].append(median(trial.values["audio"] or 0.0 for trial in trials))
+        for stratum, values in by_stratum.items():
+            found[self._label(stratum)].append(median(values))
         return {label: fmean(values) for label, values in found.items() if label}
 
     def _characters(self) -> Mapping[str, float]:
@@ -177,7 +178,7 @@ def _changes(evidence: Evidence, told: EffectCurve, along: Along, kinds: Kinds) 
     reference, group = told.reference_arm, evidence.group_of(told.reference_arm, told.arm)
     arms = [arm for arm in evidence.run.plan.groups.get(group, ()) if arm not in {*evidence.failed_arms, reference}]
     paired = {arm: evidence.pairs(told.metric, reference, arm, group) for arm in arms}
-    differences = {arm: _differences(pairs, told.metric, kinds) for arm, pairs in paired.items()}
+    differences = {arm: _differences(pairs, told, kinds) for arm, pairs in paired.items()}
     found = [worker_locations(differences, value.kinds) for value in along.values]
     whole = {arm: set.intersection(*(set(at.get(arm, ())) for at in found)) for arm in arms}
     workers = sorted(whole.get(told.arm, ()))
@@ -188,23 +189,24 @@ def _changes(evidence: Evidence, told: EffectCurve, along: Along, kinds: Kinds) 
     seconds = [[[at[arm][worker] for at in found] for arm in (told.arm, *others)] for worker in workers]
     return Changes(
         at=np.array([value.at for value in along.values]), seconds=np.array(seconds), blocks=len(paired[told.arm]),
-        before_s=np.array([_before_s(paired[told.arm], told.metric, kinds, value) for value in along.values]),
+        before_s=np.array([_before_s(paired[told.arm], told, kinds, value) for value in along.values]),
         whole=along.axis == "concurrency",
     )  # fmt: skip
 
 
-def _differences(pairs: Sequence[Pair], name: str, kinds: Kinds) -> Differences:
+def _differences(pairs: Sequence[Pair], told: EffectCurve, kinds: Kinds) -> Differences:
     """Changes in seconds: worker -> kind -> one for each block. A kind stands for a stratum, which it is or is a part of."""
     found: dict[int, dict[Kind, list[float]]] = defaultdict(lambda: defaultdict(list))
     for before, after in pairs:
-        found[before.worker][kinds.of(before)].append(value_of(after, name) - value_of(before, name))
+        change_s = value_of(after, told.metric) - value_of(before, told.metric)
+        found[before.worker][kinds.of(before, told.axis)].append(change_s)
     return found
 
 
-def _before_s(pairs: Sequence[Pair], name: str, kinds: Kinds, value: Value) -> float:
+def _before_s(pairs: Sequence[Pair], told: EffectCurve, kinds: Kinds, value: Value) -> float:
     """What a request takes at a value without the toggle: the medians of its kinds, by their shares."""
     found: dict[Kind, list[float]] = defaultdict(list)
     for before, _ in pairs:
-        found[kinds.of(before)].append(value_of(before, name))
+        found[kinds.of(before, told.axis)].append(value_of(before, told.metric))
     whole = sum(value.kinds.values())
     return sum(share / whole * median(found[kind]) for kind, share in value.kinds.items())

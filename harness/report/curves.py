@@ -10,7 +10,7 @@ from harness import units
 from harness.report.reading import Reading, anchor
 from harness.report.rows import describe, title_of
 from harness.report.words import mark, say
-from harness.results import AtLength, Axis, Crossing, Edge, EffectCurve, Stretch, Verdict
+from harness.results import Axis, Crossing, Edge, EffectCurve, Stretch, Verdict
 
 MOST_PLOTS = 24
 """Of more curves, only those that cross something are drawn."""
@@ -39,6 +39,14 @@ _ORDER: Sequence[Verdict] = ("faster", "slower", "no material difference", "inco
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Change:
+    """A change at one end of an axis, and the band there, "" where there is none."""
+
+    change: str
+    band: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CurveRow:
     """One curve. `plot` names its drawing, "" where there is none; `first` and `last` are the changes at the ends of its axis."""
 
@@ -49,8 +57,8 @@ class CurveRow:
     curve: EffectCurve
     plot: str
     span: str
-    first: str
-    last: str
+    first: Change
+    last: Change
     parts: str
     sign: str
     worth: str
@@ -90,7 +98,8 @@ def _row(reading: Reading, curve: EffectCurve, *, calibrated: bool, drawn: bool)
         plot=anchor("over", curve.axis, curve.optimization) if drawn else "",
         span=_span(curve), first=_change(curve, 0), last=_change(curve, -1), parts=_parts(curve), sign=_crossing(curve, "zero"),
         worth=_crossing(curve, "gain"),
-        advice=say("{title}, {metric}: {advice}", title=title, metric=measured.title.lower(), advice=_advice(curve))
+        advice=say("{title}, {metric} over {axis}: {advice}", title=title, metric=measured.title.lower(),
+                   axis=say(AXES[curve.axis]).lower(), advice=_advice(curve))
         if calibrated or curve.reason else "",
     )  # fmt: skip
 
@@ -117,29 +126,16 @@ def _span(curve: EffectCurve) -> str:
     )
 
 
-def _change(curve: EffectCurve, place: int) -> str:
-    """The change at one end of the axis, and the band there."""
+def _change(curve: EffectCurve, place: int) -> Change:
     if not curve.points:
-        return units.DASH
+        return Change(change=units.DASH, band="")
     point = curve.points[place]
-    return f"{ratio(point)} ({band(point)})" if point.low is not None else ratio(point)
-
-
-def ratio(point: AtLength) -> str:
-    """The change at a point as a percentage."""
-    return units.signed_percent(point.ratio - 1, _decimals(point))
-
-
-def band(point: AtLength) -> str:
-    """The ends of the band at a point."""
+    decimals = units.interval_decimals(point.low, point.high) or 1
+    change = units.signed_percent(point.ratio - 1, decimals)
     if point.low is None or point.high is None:
-        return say("no interval")
-    low, high = (units.signed_percent(end - 1, _decimals(point)) for end in (point.low, point.high))
-    return say("{low} to {high}", low=low, high=high)
-
-
-def _decimals(point: AtLength) -> int:
-    return units.interval_decimals(point.low, point.high) or 1
+        return Change(change=change, band=say("no interval"))
+    low, high = (units.signed_percent(end - 1, decimals) for end in (point.low, point.high))
+    return Change(change=change, band=say("{low} to {high}", low=low, high=high))
 
 
 def _parts(curve: EffectCurve) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from functools import partial
 
 from harness.report import curve_plot
-from harness.report.curves import CurveRow, Curves
+from harness.report.curves import Change, CurveRow, Curves
 from harness.report.curves import curves as told
 from harness.report.markup import escape, tabulate
 from harness.report.model import Device
@@ -40,4 +40,8 @@ def markdown(found: Curves) -> Iterator[str]:
 
 def cells(row: CurveRow) -> tuple[str, ...]:
     """A curve as the cells of a table below `HEAD`."""
-    return row.name, row.metric, row.axis, row.span, row.first, row.last, row.parts, row.sign, row.worth
+    return row.name, row.metric, row.axis, row.span, _cell(row.first), _cell(row.last), row.parts, row.sign, row.worth
+
+
+def _cell(change: Change) -> str:
+    return f"{change.change} ({change.band})" if change.band else change.change

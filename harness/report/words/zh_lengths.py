@@ -42,7 +42,7 @@ SENTENCES: Mapping[str, str] = {
     " and ": "和",
     "; ": "；",
     "{pieces}.": "{pieces}。",
-    "{title}, {metric}: {advice}": "{title}，{metric}：{advice}",
+    "{title}, {metric} over {axis}: {advice}": "{title}，{metric}随{axis}：{advice}",
     "of no form: between two values measured, it lies between theirs": "无固定形式：两个测量值之间，变化介于二者之间",
     "{fixed}, {each} for each {unit}": "{fixed}，每{unit} {each}",
     "{fixed}, {each} for each {unit}, {square} for each square of it": "{fixed}，每{unit} {each}，其平方项 {square}",
@@ -54,5 +54,5 @@ SENTENCES: Mapping[str, str] = {
     "perhaps, {low} to {high}": "或许在 {low} 至 {high}",
     "{at} ({low} to {high})": "{at}（{low} 至 {high}）",
     "{title}: {metric} over {axis}, on {device}": "{title}：{metric}随{axis}的变化，{device}",
-    "Dots: what was measured, each with its interval. Shade: the band of the whole curve; grey: the margin. Diamond: where the sign changes, with its interval. At the foot, the verdict there.": "圆点：测量值及其区间。阴影：整条曲线的置信带；灰色：容差。菱形：变号处及其区间。底部：该处的判定。",
+    "In seconds: {parts}. Dots: what was measured, each with its interval. Shade: the band of the whole curve; grey: the margin. Diamond: where the sign changes, with its interval. At the foot, the verdict there.": "以秒计：{parts}。圆点：测量值及其区间。阴影：整条曲线的置信带；灰色：容差。菱形：变号处及其区间。底部：该处的判定。",
 }
