@@ -12,13 +12,14 @@ from statistics import fmean, median
 
 import numpy as np
 
-from harness import workload
 from harness.controls import allowance, calibrated, family, margin_of
 from harness.crossings import Changes, Curve, Judging
 from harness.evidence import Evidence, value_of
 from harness.jointly import CONTROLS_GROUP
 from harness.results import Axis, Control, EffectCurve, Trial
 from harness.rules import ERROR
+from harness.scenario.scalars import BUILTIN
+from harness.scenario.texts import TEXTS
 from harness.statistics import Differences, worker_locations
 
 METRICS = ("latency", "ttfa")
@@ -132,7 +133,9 @@ class Kinds:
         return {label: fmean(values) for label, values in found.items() if label}
 
     def _characters(self) -> Mapping[str, float]:
-        return {label: float(len(workload.words(text))) for label, text in self._texts.items()}
+        return {
+            label: float(len(TEXTS.get(text.removeprefix(f"{BUILTIN}:"), text))) for label, text in self._texts.items()
+        }
 
 
 def merged(values: Iterable[float]) -> dict[float, float]:

@@ -194,15 +194,14 @@ def _kinds(scenario: Scenario) -> list[_Kind]:
     """Voice conversion speaks a recording instead of a text, so it comes once and not for each text."""
     workload = scenario.workload
     return [
-        _Kind(mode, stream, label, words(text))
+        _Kind(mode, stream, label, _words(text))
         for stream in workload.streams
         for mode in workload.modes
         for label, text in ([("", "")] if mode == "voice_conversion" else workload.texts.items())
     ]
 
 
-def words(text: str) -> str:
-    """The words of a text of a workload: its own, or those of the builtin one that it names."""
+def _words(text: str) -> str:
     return TEXTS[text.removeprefix(f"{BUILTIN}:")] if text.startswith(f"{BUILTIN}:") else text
 
 

@@ -27,6 +27,8 @@ _COLOURS = {
     "invalid": canvas.SURFACE,
 }
 _TEN = 10
+_PAD = 0.02
+"""Room beside the ends of the axis, as a share of its length."""
 
 
 def curve(row: CurveRow, device: str) -> str:
@@ -35,7 +37,9 @@ def curve(row: CurveRow, device: str) -> str:
     drawn = canvas.figure(_HEIGHT_PT)
     plot = canvas.axes(drawn, left=90, right=40, top=14, bottom=64)
     plot.set_xscale("log")
-    plot.set_xlim(found.points[0].at, found.points[-1].at)
+    first, last = found.points[0].at, found.points[-1].at
+    pad = (last / first) ** _PAD
+    plot.set_xlim(first / pad, last * pad)
     low, high = _reach(found)
     plot.set_ylim(low, high)
     plot.axhspan(math.log1p(-found.margin), math.log1p(found.margin), color=canvas.BAND, lw=0, zorder=0)
@@ -68,7 +72,6 @@ def _measured(plot: Axes, found: EffectCurve) -> None:
                 color=canvas.INK,
                 lw=1.4,
                 zorder=3,
-                clip_on=False,
             )
         (dot,) = plot.plot(
             [point.at], [math.log(point.ratio)], marker="o", ms=7, color=canvas.INK, zorder=4, clip_on=False

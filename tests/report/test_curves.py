@@ -8,9 +8,10 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from harness.report import html, markdown, svgs, terminal
+from harness.report import html, markdown, svgs
 from harness.report.curves import MOST_PLOTS, CurveRow, curves
 from harness.report.reading import Reading
+from harness.report.terminal import terminal
 from harness.results import AtLength, Crossing, EffectCurve, Run, Stretch, Verdict
 from tests.report.sample_runs import HOSTILE, calibrated, not_calibrated
 

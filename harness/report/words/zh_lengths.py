@@ -54,5 +54,6 @@ SENTENCES: Mapping[str, str] = {
     "perhaps, {low} to {high}": "或许在 {low} 至 {high}",
     "{at} ({low} to {high})": "{at}（{low} 至 {high}）",
     "{title}: {metric} over {axis}, on {device}": "{title}：{metric}随{axis}的变化，{device}",
-    "In seconds: {parts}. Dots: what was measured, each with its interval. Shade: the band of the whole curve; grey: the margin. Diamond: where the sign changes, with its interval. At the foot, the verdict there.": "以秒计：{parts}。圆点：测量值及其区间。阴影：整条曲线的置信带；灰色：容差。菱形：变号处及其区间。底部：该处的判定。",
+    "In seconds: {parts}.": "以秒计：{parts}。",
+    "Dots: what was measured, each with its interval. Shade: the band of the whole curve; grey: the margin. Diamond: where the sign changes, with its interval. At the foot, the verdict there.": "圆点：测量值及其区间。阴影：整条曲线的置信带；灰色：容差。菱形：变号处及其区间。底部：该处的判定。",
 }
