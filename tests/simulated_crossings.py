@@ -170,7 +170,7 @@ def main(part: str = "", parts: str = "") -> None:
         "held",
         "told",
         "median width",
-        "false crossings",
+        "told falsely",
         "band missed",
         "false verdicts",
     )
