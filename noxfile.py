@@ -23,7 +23,8 @@ ROOT = Path(__file__).parent
 GPU_SCENARIOS = ("full-six", "full-offline", "full-long", "full-streaming", "full-frontier")
 SPEAKER_PROMPTS = "s3tokenizer==0.3.0"
 """Ships two real recordings, which are read as files; its own requirements are not needed and not installed."""
-
+EARS = ("distillmos==0.9.1", "xls-r-sqa==0.1.0", "Resemblyzer==0.1.4")
+"""Ship weights that tell quality and voice, which are read as files; their own requirements are neither needed nor installed."""
 
 PUBLIC_CODE = "cosyvoice-minicpmo==0.1.0"
 """CosyVoice as it stood in 2025, re-published; its own requirements are more than speaking needs."""
@@ -73,7 +74,12 @@ def env(session: nox.Session) -> None:
 
 @nox.session(python=False, requires=["env"])
 def bench(session: nox.Session) -> None:
-    """The main job: measure the six optimizations on this machine, and print where the page is."""
+    """The main job: measure the six optimizations on this machine, and print where the page is.
+
+    First what this machine can do at most, once and for seconds, so that the page says how far each stage is from it; where
+    that fails, it says why, and the run goes on without.
+    """
+    session.run(str(python_of_env()), "-m", "harness", "limits", external=True, success_codes=(0, 2, 4))
     run(session, "-m", "harness", "run", *(session.posargs or ["seed-optimizations"]))
 
 
@@ -112,23 +118,35 @@ def tests(session: nox.Session) -> None:
 def voice(session: nox.Session) -> None:
     """Measure a voice with real weights, listen to what it says, and run the tests that need both.
 
-    Installs the extras `voice` and `words` into the shared environment.
+    Installs the extras `voice` and `words` into the shared environment, and weights that tell quality and voice.
     """
     if not os.environ.get("HARNESS_PYTHON"):
         extras = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"][
             "optional-dependencies"
         ]
         run(session, "-m", "pip", "install", "--quiet", *extras["voice"], *extras["words"])
-    run(session, "-m", "pytest", "tests/adapters/test_vits.py", "tests/test_transcriber.py")
+        run(session, "-m", "pip", "install", "--quiet", "--no-deps", *EARS)
+    run(session, "-m", "pytest", "tests/adapters/test_vits.py", "tests/test_transcriber.py", "tests/test_assessor.py")
     run(session, "-m", "harness", "run", "real-voice", *session.posargs)
 
 
 @nox.session(python=False, requires=["env"])
 def microbench(session: nox.Session) -> None:
-    """Every toggle's place alone, before and after, by pytest-benchmark. `-- --benchmark-json FILE` keeps the figures."""
+    """Every toggle's place alone, before and after, and what a stage costs, by pytest-benchmark.
+
+    `-- --benchmark-json FILE` keeps the figures.
+    """
     options = ("--benchmark-enable", "--benchmark-disable-gc", "--benchmark-group-by", "group", "--benchmark-columns",
                "median,iqr,min,max,rounds,iterations")  # fmt: skip
-    run(session, "-m", "pytest", "tests/benchmarks/bench_places.py", *options, *session.posargs)
+    run(
+        session,
+        "-m",
+        "pytest",
+        "tests/benchmarks/bench_places.py",
+        "tests/benchmarks/bench_spans.py",
+        *options,
+        *session.posargs,
+    )
 
 
 @nox.session(python=False, requires=["env"])

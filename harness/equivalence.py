@@ -22,6 +22,10 @@ OWN_TIMES = 2.0
 """A toggle may differ from the reference by this many times what the reference differs from itself."""
 WORDS = 0.05
 """Largest growth of the word error rate, as a share of the words, with which an utterance says the same."""
+QUALITY = 0.3
+"""Largest fall of the estimated opinion score, of 1 to 5, with which an utterance sounds as good."""
+VOICE = 0.85
+"""Least likeness of two voices, as the cosine of their vectors, with which the same words are said by the same speaker."""
 
 ORDER: tuple[Grade, ...] = ("bitwise", "tolerance", "spectral", "words", "changed")
 """Grades from best to worst."""
@@ -92,6 +96,18 @@ def by_words(
     if lost > _widest("words", WORDS, check):
         return "changed", bound
     return ("words", lost) if found == "changed" and check.grade == "words" else (found, bound)
+
+
+def by_sound(
+    found: Grade, bound: float | None, quality_before: float | None, quality_after: float | None, voice: float | None
+) -> tuple[Grade, float | None]:
+    """The grade and its figure when quality, as an opinion score, and likeness of the voices are known; None where not.
+
+    What sounds worse, or like somebody else, is "changed" whatever its samples and words say. Neither makes a grade better.
+    """
+    if quality_before is None or quality_after is None or voice is None:
+        return found, bound
+    return ("changed", bound) if quality_before - quality_after > QUALITY or voice < VOICE else (found, bound)
 
 
 def loosened(check: Check, own_grade: Grade, own_bound: float | None) -> Check:

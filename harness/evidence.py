@@ -152,10 +152,10 @@ class Evidence:
     ) -> Effect | None:  # fmt: skip
         """The paired effect of `arm` against `reference`, by default as a log-ratio; None where nothing is paired.
 
-        Over the whole workload with its shares, or in one `stratum` of the latency pass. Of memory also None where a
-        repeat has no figure: leaving it out would choose among the repeats.
+        Over the whole workload with its shares, or in one `stratum` of the latency pass. Of what is measured once in a
+        process (memory, first requests) also None where a repeat has no figure: leaving it out would choose among the repeats.
         """
-        if metric(name).pass_ == "memory":
+        if metric(name).pass_ in ("memory", "first"):
             pairs = [(value_of(a, name), value_of(b, name)) for a, b in self.pairs(name, reference, arm, "")]
             figures = [form(before, after) for before, after in pairs]
             if any(map(math.isnan, figures)):

@@ -25,6 +25,8 @@ LOAD = 0.1
 """Cores that others take, at most, without a word."""
 UNCOVERED = 0.05
 """Stages that leave more of a request than this uncovered do not explain its time."""
+OWN_WORK = 0.05
+"""Share of a latency pass that may be the harness's own work without a word."""
 
 
 def findings(evidence: Evidence) -> Iterator[Finding]:
@@ -35,6 +37,7 @@ def findings(evidence: Evidence) -> Iterator[Finding]:
         ("drift", _drift(evidence)),
         ("throttling", _throttling(evidence)),
         ("load", _load(evidence)),
+        ("own work", _own_work(evidence)),
         ("cap", _cap(evidence)),
         ("memory spread", _memory_spread(evidence)),
         ("threads", _not_alike(evidence)),
@@ -42,9 +45,25 @@ def findings(evidence: Evidence) -> Iterator[Finding]:
         ("uncovered", _uncovered(evidence)),
         ("two scales", _two_scales(evidence)),
         ("attribution", _not_attributed(evidence)),
+        ("reuse", _not_as_drawn(evidence)),
     ):
         if message:
             yield Finding(kind=kind, device=evidence.device, message=message)
+
+
+def _not_as_drawn(evidence: Evidence) -> str:
+    """Caches that did not hit where one that loses nothing would, by their witness."""
+    told = [
+        f"{replay.optimization} ({replay.hits} of {replay.requests}, drawn {replay.drawn})"
+        for replay in evidence.run.replays
+        if replay.device == evidence.device and replay.hits != replay.drawn
+    ]
+    if not told:
+        return ""
+    return (
+        "Requests that were drawn did not hit as they would in a cache that loses nothing, by the witness: "
+        f"{', '.join(told)}. The hit rate that the scenario states is then not that of the cache."
+    )
 
 
 def _requests(evidence: Evidence) -> list[tuple[Trial, float]]:
@@ -212,6 +231,18 @@ def _load(evidence: Evidence) -> str:
     if stolen and max(stolen) >= LOAD:
         told += f"; the hypervisor took {median(stolen):.2f} cores, {max(stolen):.2f} at most"
     return f"{told}."
+
+
+def _own_work(evidence: Evidence) -> str:
+    """How much of the latency pass was no work of the model: turns, answers, looks, files."""
+    worked = evidence.run.timing.get("worked_s", {}).get(evidence.device)
+    if not worked or worked["model"] >= (1 - OWN_WORK) * worked["pass"]:
+        return ""
+    share = 1 - worked["model"] / worked["pass"]
+    return (
+        f"In {100 * share:.1f} % of the latency pass ({worked['pass']:.1f} s once the workers had started) the harness worked, "
+        f"not the model: no error of the figures, but blocks that were not measured (up to {100 * OWN_WORK:g} % is usual)."
+    )
 
 
 def _conditions(evidence: Evidence) -> list[Mapping[str, Any]]:

@@ -10,6 +10,8 @@ from typing import Any
 from harness.errors import UsageError
 from harness.worker import OLDEST_PYTHON
 
+OLDEST_WHOLE = (3, 11)
+"""The oldest Python in which a worker runs whose target needs more of this project than the worker: a user's function."""
 ANSWER_LIMIT_S = 60.0
 """An interpreter on a slow disk may take so long to start."""
 _QUESTION = """\
@@ -25,16 +27,17 @@ sys.stdout.write("\\n" + json.dumps(found) + "\\n")
 """Understood by every Python since 2.7; nothing is imported that it looks for."""
 
 
-def check(python: str, needs: Sequence[str], environment: Mapping[str, str]) -> None:
-    """Refuse an interpreter that is not there, is too old for a worker, or lacks a module that it `needs`.
+def check(
+    python: str, needs: Sequence[str], environment: Mapping[str, str], oldest: tuple[int, int] = OLDEST_PYTHON
+) -> None:
+    """Refuse an interpreter that is not there, is older than the `oldest` that will do, or lacks a module that it `needs`.
 
     `environment` is that of its process. Raises UsageError.
     """
     told = _asked(python, needs, environment)
     version = ".".join(map(str, told["version"]))
-    if tuple(told["version"]) < OLDEST_PYTHON:
-        oldest = ".".join(map(str, OLDEST_PYTHON))
-        message = f"{python} is Python {version}; a worker needs {oldest} or newer"
+    if tuple(told["version"]) < oldest:
+        message = f"{python} is Python {version}; a worker needs {'.'.join(map(str, oldest))} or newer"
         raise UsageError(message)
     if told["lacking"]:
         message = (

@@ -19,6 +19,7 @@ from typing import Any, Self
 import harness.worker
 from harness.errors import MeasureError, UsageError, WorkerError
 from harness.worker import PROTOCOL
+from harness.worker.start import WHOLE
 
 START_LIMIT_S = 600.0
 """A worker may take this long to import, and to load its weights."""
@@ -56,9 +57,13 @@ def in_revision(text: str, folder: Path, revision: str) -> str:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Alone:
-    """That a worker runs without this project's packages, by the path of its own package; `python` None is this interpreter."""
+    """That a worker runs without this project's packages, by the path of its own package; `python` None is this interpreter.
+
+    With `whole` its target needs the package `harness`, and none of those that it needs in its turn.
+    """
 
     python: str | None = None
+    whole: bool = False
 
 
 def worker_environment(threads: int, paths: Sequence[str] = (), *, foreign: bool = False) -> dict[str, str]:
@@ -88,7 +93,7 @@ def _command(side: Side | None, alone: Alone | None) -> list[str]:
         return [python, "-m", "harness.worker"]
     theirs = None if side is None else Path(side.paths[0]) / "harness" / "worker"
     package = theirs if theirs is not None and (theirs / "start.py").is_file() else OWN_WORKER
-    return [alone.python or python, str(package / "start.py")]
+    return [alone.python or python, str(package / "start.py"), *([WHOLE] if alone.whole else [])]
 
 
 def _check_protocol(event: Mapping[str, Any]) -> None:

@@ -6,26 +6,22 @@ import json
 import shutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from harness.passes.profile import Taken
 from harness.profiles import holders, operators, speedscope
 from harness.profiles.difference import difference
-from harness.profiles.index import Differing, Kind, Profiled, stem
+from harness.profiles.index import Differing, Kind, Profiled, Said, stem
 from harness.profiles.stacks import Profile, Round, collapsed, within_requests
 from harness.report import allocations
-from harness.report.flames import flames, sentences, top
+from harness.report.flames import TITLES, flames, sentences, top
 from harness.report.operators import operators_page
 from harness.report.operators import sentences as operator_sentences
 from harness.report.operators import top as top_operators
 from harness.report.profiles import speedscope_page
-
-_TITLES = {
-    "py-spy": "Host time (py-spy)",
-    "host-memory": "Host memory at its peak (memray)",
-    "memory": "Memory of the card at its peak",
-}
+from harness.report.words import LANGUAGES, speaking
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,7 +46,7 @@ def _stacks(device: str, kind: Kind, found: Sequence[Taken], folder: Path) -> tu
         name = stem(device, taken.arm.name, kind)
         alone = difference(None, profile)
         files["flame graph"] = _put(
-            folder, f"{name}.html", flames(alone, profiler=_TITLES[kind], device=device, notes=tuple(taken.notes))
+            folder, f"{name}.html", flames(alone, profiler=TITLES[kind], device=device, notes=tuple(taken.notes))
         )
         entries.append(Profiled(
             device=device, arm=taken.arm.name, kind=kind, requests=profile.requests, processes=len(taken.told), files=files,
@@ -60,13 +56,30 @@ def _stacks(device: str, kind: Kind, found: Sequence[Taken], folder: Path) -> tu
             before = profile
         elif before is not None:
             told = difference(before, profile)
-            page = flames(told, profiler=_TITLES[kind], device=device, notes=tuple(taken.notes))
+            said = _in_all_languages(partial(sentences, told), partial(top, told))
+            page = flames(told, profiler=TITLES[kind], device=device, notes=tuple(taken.notes))
             differences.append(Differing(
                 device=device, before=before.arm, arm=taken.arm.name, toggle=taken.arm.toggle or "", kind=kind,
                 page=_put(folder, f"{stem(device, before.arm, taken.arm.name, kind)}.difference.html", page),
-                sentences=sentences(told), top=top(told),
+                sentences=said["en"].sentences, top=said["en"].top, said=_others(said),
             ))  # fmt: skip
     return entries, differences
+
+
+Words = Callable[[], tuple[str, ...]]
+
+
+def _in_all_languages(sentences_of: Words, top_of: Words) -> Mapping[str, Said]:
+    """What is said of a difference, by language: the page of a run may speak another one than its profiles."""
+    said = {}
+    for code in LANGUAGES:
+        with speaking(code):
+            said[code] = Said(sentences=sentences_of(), top=top_of())
+    return said
+
+
+def _others(said: Mapping[str, Said]) -> Mapping[str, Said]:
+    return {code: told for code, told in said.items() if code != "en"}
 
 
 def _put(folder: Path, name: str, text: str) -> str:
@@ -142,9 +155,9 @@ def _traces(device: str, found: Sequence[Taken], folder: Path) -> tuple[list[Pro
         files = {
             "trace": f"{name}.trace.json.gz",
             "counts": _put(folder, f"{name}.operators.json", json.dumps(taken.told, indent=1)),
-            "operators": _put(folder, f"{name}.html", _operators(device, None, taken)[0]),
+            "operators": _put(folder, f"{name}.html", _operators(device, None, taken)),
         }
-        alone = operators.traced(None, (taken.arm.name, taken.told))
+        alone = _both(None, taken)
         entries.append(Profiled(
             device=device, arm=taken.arm.name, kind="torch", processes=len(taken.told),
             requests=sum(told["requests"] for told in taken.told), files=files,
@@ -153,18 +166,21 @@ def _traces(device: str, found: Sequence[Taken], folder: Path) -> tuple[list[Pro
         if taken.arm.role == "none":
             before = taken
         elif before is not None:
-            page, told, most = _operators(device, before, taken)
+            told = _both(before, taken)
+            said = _in_all_languages(partial(operator_sentences, told), partial(top_operators, told))
             differences.append(Differing(
                 device=device, before=before.arm.name, arm=taken.arm.name, toggle=taken.arm.toggle or "", kind="torch",
-                page=_put(folder, f"{stem(device, before.arm.name, taken.arm.name, 'torch')}.difference.html", page),
-                sentences=told, top=most,
+                page=_put(folder, f"{stem(device, before.arm.name, taken.arm.name, 'torch')}.difference.html", _operators(device, before, taken)),
+                sentences=said["en"].sentences, top=said["en"].top, said=_others(said),
             ))  # fmt: skip
     return entries, differences
 
 
-def _operators(device: str, before: Taken | None, after: Taken) -> tuple[str, tuple[str, ...], tuple[str, ...]]:
+def _both(before: Taken | None, after: Taken) -> operators.Traced:
     first = None if before is None else (before.arm.name, before.told)
-    told = operators.traced(first, (after.arm.name, after.told))
+    return operators.traced(first, (after.arm.name, after.told))
+
+
+def _operators(device: str, before: Taken | None, after: Taken) -> str:
     callers = operators.callers([] if before is None else before.told, after.told)
-    page = operators_page(told, callers, device=device)
-    return page, operator_sentences(told), top_operators(told)
+    return operators_page(_both(before, after), callers, device=device)

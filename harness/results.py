@@ -48,7 +48,7 @@ def at_once(concurrency: int) -> str:
 
 ArmRole = Literal["none", "toggle", "combination", "all", "placebo", "dose", "instrumentation"]
 Isolation = Literal["request", "settled"]
-Pass = Literal["latency", "memory", "equivalence", "micro", "profile"]
+Pass = Literal["latency", "first", "memory", "equivalence", "micro", "profile"]
 Verdict = Literal[
     "faster", "slower", "less", "more", "no material difference", "inconclusive",
     "inert", "not applicable", "already present", "output changed", "failed",
@@ -114,7 +114,8 @@ class Equivalence:
     lacks one. `grade` is the best grade that holds, `bound` its figure (largest absolute difference of samples for tolerance,
     log-mel distance in dB for spectral, growth of the word error rate for words; None where lengths differ or samples are
     not finite), `accepted` whether the check that the toggle declares is met.
-    `words_before`/`words_after` are word error rates as shares, None where nobody listened.
+    `words_before`/`words_after` are word error rates as shares, `quality_before`/`quality_after` estimated opinion scores from
+    1 to 5, `voice` the likeness of both voices as a cosine; None where nobody listened.
     `audio_before`/`audio_after` are paths relative to the run's folder, or None.
     """
 
@@ -132,6 +133,9 @@ class Equivalence:
     audio_after: str | None = None
     words_before: float | None = None
     words_after: float | None = None
+    quality_before: float | None = None
+    quality_after: float | None = None
+    voice: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -323,6 +327,23 @@ class CacheHeld:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class CacheReplay:
+    """The first requests of a life, by a stated popularity of speakers, made untimed in their order on `arm`.
+
+    By the witness of `optimization`, `hits` of `requests` found their entry; of the same requests `drawn` would in a cache that loses
+    none, and `expected` (not a whole number) on average over draws.
+    """
+
+    device: str
+    optimization: str
+    arm: str
+    requests: int
+    hits: int
+    drawn: int
+    expected: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class AtHitRate:
     """What a cache changes of a request at a hit rate from 0 to 1, on average, in seconds after - before."""
 
@@ -345,7 +366,8 @@ class CacheEffect:
     one among them; else the one rate at which all were. `before_s` is what a request takes without the toggle. From the rate
     `break_even` on the cache helps, None where no rate from 0 to 1 parts a loss from a gain; between `break_even_low` and
     `break_even_high`, None where there is no such rate, the interval of the change holds 0. `entries` and `entry_bytes` were
-    counted, the latter is the mean; `grows` says that nothing limits how many there are. `reason` says why there are no figures.
+    counted, the latter is the mean. Where a popularity of speakers is stated, `stated_rate` is the expected hit rate,
+    `drawn_rate` that of the life that was drawn, and `timed_rate` that of the requests that were timed. `grows` says that nothing limits how many there are. `reason` says why there are no figures.
     """
 
     device: str
@@ -366,6 +388,47 @@ class CacheEffect:
     entries: int | None = None
     entry_bytes: float | None = None
     warnings: tuple[CacheWarning, ...] = ()
+    drawn_rate: float | None = None
+    timed_rate: float | None = None
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PhaseChange:
+    """What a toggle changes of one phase, in seconds after - before, with the ends of its interval, from so many workers."""
+
+    before_s: float | None
+    change_s: float
+    low_s: float | None
+    high_s: float | None
+    workers: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StartEffect:
+    """What a toggle changes when a process starts, and what in every request from then on (docs/decisions/0031).
+
+    `init` is that of a pipeline in a warm process, `first` the first request of a fresh one, `steady` a request of a warm one;
+    None where it was not measured. `upfront` is what is paid or won before requests are steady: where first requests were
+    measured, init and the first request of a fresh process together (`basis` "start"), else init alone ("init"). After `even`
+    requests, counted from the first, both cancel; None where they do not, or one of the two is not told apart from nothing.
+    Between `even_low` and `even_high` the sum is not told apart from nothing; with `even` None they bound the number where
+    the steady change is told apart. `reason` says why there are no figures.
+    """
+
+    device: str
+    optimization: str
+    reference_arm: str
+    arm: str
+    init: PhaseChange | None = None
+    first: PhaseChange | None = None
+    steady: PhaseChange | None = None
+    upfront: PhaseChange | None = None
+    basis: Literal["init", "start"] | None = None
+    even: float | None = None
+    even_low: float | None = None
+    even_high: float | None = None
+    level: float = 0.95
     reason: str = ""
 
 
@@ -800,6 +863,8 @@ class Run:
     held: tuple[CacheHeld, ...] = ()
     caches: tuple[CacheEffect, ...] = ()
     curves: tuple[EffectCurve, ...] = ()
+    replays: tuple[CacheReplay, ...] = ()
+    starts: tuple[StartEffect, ...] = ()
     conditions: tuple[Conditions, ...] = ()
     memory_courses: tuple[MemoryCourse, ...] = ()
     looks: tuple[Look, ...] = ()

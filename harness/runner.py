@@ -18,15 +18,16 @@ from harness.errors import CalibrationError, CheckpointError, NothingMeasuredErr
 from harness.ledger import Ledger
 from harness.optimizations import named
 from harness.optimizations.declared import Declared, card_of
-from harness.passes import examination_pass, first_cycle, latency_pass, memory_pass, micro_pass
+from harness.passes import examination_pass, first_cycle, first_pass, latency_pass, memory_pass, micro_pass
 from harness.processes import Side, worker_environment
 from harness.results import Arm, Calibrated, Ceilings, Finding, Plan, Run
 from harness.rules import DOSE_IN_MARGINS
 from harness.scenario import Scenario
 from harness.scenario import Toggle as ToggleStates
 from harness.session import DeviceFailedError, Progress, Session, TimeIsUpError, alone_of
+from harness.worker import OLDEST_PYTHON
 
-PASSES = (examination_pass, latency_pass, micro_pass, memory_pass)
+PASSES = (examination_pass, latency_pass, first_pass, micro_pass, memory_pass)
 
 
 def run(
@@ -121,13 +122,14 @@ def check_model(scenario: Scenario) -> None:
     except CheckpointError as error:
         raise scenario.error(str(error), ("model", "weights")) from None
     alone, adapter = alone_of(scenario), adapters.portable(scenario.model.adapter)
-    if alone is not None and plugins.preparation(scenario.as_data()) is not None:
+    if alone is not None and not alone.whole and plugins.preparation(scenario.as_data()) is not None:
         message = f"the adapter {scenario.model.adapter} runs without this project, which toggles of plug-ins need; leave them out"
         raise scenario.error(message, ("plugins",) if scenario.plugins else ("optimizations",))
-    if alone is not None and alone.python is not None and adapter is not None:
+    if alone is not None and alone.python is not None:
+        needs, oldest = ((), interpreter.OLDEST_WHOLE) if adapter is None else (adapter.needs, OLDEST_PYTHON)
         try:
             environment = worker_environment(scenario.measure.threads, foreign=True)
-            interpreter.check(alone.python, adapter.needs, environment)
+            interpreter.check(alone.python, needs, environment, oldest)
         except UsageError as error:
             raise scenario.error(str(error), ("model", "python")) from None
 

@@ -68,7 +68,7 @@ class Session:
         self.progress = progress
         self.sides = sides or {}
         self.dose = dose
-        alone = adapters.portable(scenario.model.adapter) is not None
+        alone = alone_of(scenario) is not None
         self.wire = Wire(scenario, journal.folder / "work" / SHARED / "prompts" if alone else None)
         self.deadline_s: float | None = None
         self._checked_s: float | None = None
@@ -178,7 +178,7 @@ class Session:
         """What a worker is told first: the model is that of `scenario`, which a side has of its own, all else the session's."""
         return {
             "fake": self.fake,
-            "pin": pass_ in ("latency", "micro") and self.pins,
+            "pin": pass_ in ("latency", "first", "micro") and self.pins,
             "core": None,
             "vram_limit_bytes": self.scenario.measure.vram_limit_bytes,
             "target": adapters.target(scenario.model.adapter),
@@ -305,11 +305,17 @@ class Session:
 
 
 def alone_of(scenario: Scenario) -> Alone | None:
-    """How the workers of a scenario run, if without this project's packages: in the interpreter that its model names."""
-    if adapters.portable(scenario.model.adapter) is None:
+    """How the workers of a scenario run, if without this project's packages: in the interpreter that its model names.
+
+    A user's own function needs the harness itself beside it, for toggles and for what is returned.
+    """
+    is_function = scenario.model.adapter == plugins.CALLABLE
+    if not is_function and adapters.portable(scenario.model.adapter) is None:
         return None
     python = scenario.options().get("python")
-    return Alone(python=None if python is None else str(python))
+    if is_function and python is None:
+        return None
+    return Alone(python=None if python is None else str(python), whole=is_function)
 
 
 def _need(values: Mapping[str, float | None], context_bytes: float, limit_bytes: int) -> str:

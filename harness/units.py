@@ -122,6 +122,11 @@ def scaled(value: float, unit: str, digits: int = 3) -> str:
     return f"{significant(value / scale, digits)}{SPACE}{prefix}{unit}"
 
 
+def score(value: float) -> str:
+    """An opinion score or a cosine, whose differences are looked at: two decimals, whatever its size."""
+    return f"{MINUS if value < 0 else ''}{abs(value):.2f}"
+
+
 def percent(fraction: float | None, decimals: int | None = None) -> str:
     """A share: 0.123 -> "12.3 %". Small ones keep their first digit: 0.000002 -> "0.0002 %"."""
     if fraction is None:

@@ -139,7 +139,10 @@ def test_several_runs_stand_side_by_side_and_one_beside_itself_is_refused(
     assert "2 runs side by side" in page.read_text(encoding="utf-8")
     told = harness("report", "first", "second", "--markdown", "-", cwd=tmp_path)
     assert told.stdout.startswith("## 2 runs side by side")
-    refused = harness("report", "first", "first", "--html", "never.html", cwd=tmp_path)
+    both = harness("report", "first", "second", "--lang", "zh", "--markdown", "-", "--html", "zh.html", cwd=tmp_path)
+    assert both.stdout.startswith("## 2 runs side by side")
+    assert "2 次运行并列" in (tmp_path / "zh.html").read_text(encoding="utf-8")
+    refused = harness("report", "first", "first", "--lang", "zh", "--html", "never.html", cwd=tmp_path)
     assert refused.returncode == 2
     assert "it is the same run" in refused.stderr
     assert not (tmp_path / "never.html").exists()
@@ -168,6 +171,16 @@ def test_index_lists_runs_in_progress_and_finished_and_says_where(
     assert (tmp_path / "index.html").as_uri() in "".join(done.stdout.split())
     assert page.count("<tr role=") == 2
     assert page.count("run not finished") == 1
+    assert "<h1>Runs</h1>" in page
+    harness("index", ".", "--lang", "zh", "--out", "zh.html", cwd=tmp_path)
+    assert "<h1>运行列表</h1>" in (tmp_path / "zh.html").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("command", [("report", "run"), ("index", "."), ("profile", "smoke")])
+def test_a_language_that_no_page_speaks_is_refused(command: tuple[str, ...], tmp_path: Path) -> None:
+    done = harness(*command, "--lang", "tlh", cwd=tmp_path)
+    assert done.returncode == 2
+    assert "--lang tlh: the page speaks en and zh" in done.stderr
 
 
 def test_version_is_printed() -> None:

@@ -1,4 +1,4 @@
-"""Words in a run: when they are listened to, what is said when they cannot be, and what they decide."""
+"""Words, quality and voice in a run: when they are listened to, what is said when they cannot be, and what they decide."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 import soundfile
 
-from harness import store, transcriber
+from harness import assessor, store, transcriber
+from harness.assessor import Assessment
 from harness.equivalence import accepted, by_words
 from harness.errors import MeasureError
 from harness.optimizations.registry import BITWISE, Check
@@ -24,6 +25,8 @@ LISTEN = {"budget": "1s", "words": True}
 LOUD = 0.2
 """What the fake model says has a peak above it, and below it where a toggle is planted to change the output."""
 KEPT = Check(grade="words", bound=0.1)
+CHINESE = {"texts": {"zh": "今天下午"}}
+ASSESS = {"budget": "1s", "quality": True}
 
 
 @pytest.fixture
@@ -43,8 +46,24 @@ def listened(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     return given
 
 
+@pytest.fixture
+def assessed(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """Ears to which soft speech sounds bad, and like somebody else; how many files they were given, each time."""
+    given: list[int] = []
+
+    def assess(files: Sequence[Path]) -> list[Assessment]:
+        given.append(len(files))
+        loud = Assessment(quality=3.25, voice=(1.0, 0.0))
+        soft = Assessment(quality=1.75, voice=(0.6, 0.8))
+        return [loud if np.max(read_output(file)) > LOUD else soft for file in files]
+
+    monkeypatch.setattr(assessor, "missing", lambda: "")
+    monkeypatch.setattr(assessor, "assess", assess)
+    return given
+
+
 def told(run: Run) -> list[str]:
-    return [finding.message for finding in run.findings if finding.kind == "words"]
+    return [finding.message for finding in run.findings if finding.kind in ("words", "quality")]
 
 
 def test_word_error_rates_of_both_sides_are_kept_and_equal_outputs_are_listened_to_once(
@@ -70,7 +89,7 @@ def test_files_that_differ_beside_their_samples_are_one_sound(listened: list[int
         later.comment = "written later"
     soundfile.write(tmp_path / "other.wav", samples, 16_000, format="WAV", subtype="FLOAT")
     assert (tmp_path / "now.wav").read_bytes() != (tmp_path / "later.wav").read_bytes()
-    heard = listening.listened_to(tmp_path, ["now.wav", "later.wav", "other.wav"])
+    heard = listening.listened_to(tmp_path, ["now.wav", "later.wav", "other.wav"], transcriber.transcribe)
     assert (list(heard), listened) == (["now.wav", "later.wav", "other.wav"], [2])
 
 
@@ -127,3 +146,42 @@ def test_words_that_are_kept_are_enough_where_a_toggle_declares_no_more() -> Non
     assert accepted(*kept, KEPT)
     assert by_words("changed", None, BITWISE, 0.0, 0.0) == ("changed", None)
     assert not accepted(*by_words("changed", None, KEPT, 0.0, 0.2), KEPT)
+
+
+def test_quality_and_voice_are_kept_whatever_the_language_and_equal_outputs_are_assessed_once(
+    measure_fake: Callable[..., Run], assessed: list[int], tmp_path: Path
+) -> None:
+    run = measure_fake(model={"faults": {"cached_device": "change"}}, workload=CHINESE, measure=ASSESS)
+    found = {row.arm: (row.quality_before, row.quality_after, row.voice) for row in run.equivalences}
+    assert found["resample_cache"] == (3.25, 3.25, 1.0)
+    assert found["cached_device"] == (3.25, 1.75, 0.6)
+    assert (assessed, told(run)) == ([2], [])
+    assert store.load(tmp_path / "run").equivalences == run.equivalences
+    page = markdown(run)
+    assert "quality 3.25 → 3.25 of 5; voice 1.00 alike" in page
+    assert "quality 3.25 → 1.75 of 5; voice 0.60 alike" in page
+
+
+def test_nobody_assesses_unless_asked(measure_fake: Callable[..., Run], assessed: list[int]) -> None:
+    run = measure_fake(workload=CHINESE, measure={"budget": "1s"})
+    assert {(row.quality_after, row.voice) for row in run.equivalences} == {(None, None)}
+    assert (assessed, told(run)) == ([], [])
+
+
+def test_without_ears_the_run_holds_and_says_so(
+    measure_fake: Callable[..., Run], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(assessor, "missing", lambda: "resemblyzer is not installed")
+    run = measure_fake(workload=CHINESE, measure=ASSESS)
+    assert told(run) == ["Quality and voice of the outputs were not checked: resemblyzer is not installed."]
+    assert all(row.accepted for row in run.equivalences)
+
+
+def test_a_reference_that_is_no_speech_is_told(
+    measure_fake: Callable[..., Run], assessed: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(assessor, "assess", lambda files: [Assessment(quality=1.25, voice=(1.0,))] * len(files))
+    run = measure_fake(workload=CHINESE, measure=ASSESS)
+    assert len(told(run)) == 1
+    assert "has an estimated quality of 1.25 of 5 already by the reference" in told(run)[0]
+    assert assessed == []

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import json
+import re
 import sys
 from pathlib import Path
 
@@ -101,6 +102,15 @@ def test_every_file_of_the_index_is_there_and_nothing_is_left_over(made: Path) -
     scripts = {f"cpu-{arm}-host-memory.speedscope.js" for arm in ("none", "planted_work")}
     assert {path.name for path in made.iterdir()} == files | scripts | {"index.json", "index.html", "speedscope"}
     assert (made / "speedscope" / "LICENSE").exists()
+
+
+def test_what_a_difference_says_is_kept_in_every_language_and_english_stands_first(made: Path) -> None:
+    for known in index_of(made).differences:
+        assert set(known.said) == {"zh"}
+        assert known.said["zh"].sentences != known.sentences
+        assert len(known.said["zh"].sentences) == len(known.sentences) > 0
+        assert re.search("[\u4e00-\u9fff]", "".join(known.said["zh"].sentences))
+        assert not re.search("[\u4e00-\u9fff]", "".join(known.sentences))
 
 
 def test_what_is_added_later_leaves_what_is_there(made: Path) -> None:

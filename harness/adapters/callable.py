@@ -7,30 +7,33 @@ parameter `sites`. Nothing of this is about speech, unless the function is.
 
 from __future__ import annotations
 
+import importlib
 import inspect
 import random
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, nullcontext
 from functools import lru_cache, partial
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from harness.adapters.calling import check_target, place_of, resolve, wanted
-from harness.adapters.returned import Returned, is_sound, samples_of
 from harness.errors import UsageError
 from harness.optimizations import BindContext, Probe, bind, lacking, named, original, patched, registry
 from harness.optimizations.registry import own
 from harness.results import State
+from harness.worker import audio
 from harness.worker.requests import NOBODY, Output, Request, Speaker
 from harness.worker.spans import span
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
     from harness.worker.machine import Machine
+
+returned: Any = importlib.import_module(
+    "harness.adapters.returned" if find_spec("numpy") is not None else "harness.adapters.plain"
+)
+"""What is done with answers, as the interpreter is able to: with numpy, or without."""
 
 ARGUMENTS = (
     "text", "prompt", "prompt_audio", "prompt_rate_hz", "prompt_text", "speaker", "seed", "stream", "mode", "device", "sites",
@@ -123,7 +126,7 @@ class CallableModel:
             raise UsageError(message)
         if name in ("prompt_audio", "prompt_rate_hz"):
             samples, rate_hz = _recording(by.audio)
-            return samples.copy() if name == "prompt_audio" else rate_hz
+            return returned.prompt(samples) if name == "prompt_audio" else rate_hz
         return {"prompt": str(by.audio), "prompt_text": by.text, "speaker": by.id}[name]
 
     def probe(self, optimization: str, parameters: Mapping[str, Any]) -> Probe:
@@ -189,11 +192,12 @@ class CallableTarget:
             if inspect.isgenerator(value):
                 value = _collected(value, on_chunk)
             elif request.stream:
-                on_chunk(len(value[0]) if is_sound(value) else 0)
-        if request.stream and not is_sound(value):
+                on_chunk(len(value[0]) if returned.is_sound(value) else 0)
+        if request.stream and not returned.is_sound(value):
             message = "stream: true asks for sound in chunks: let the function yield pairs (samples, rate)"
             raise UsageError(message)
-        return Returned(value)
+        answer: Output = returned.Returned(value)
+        return answer
 
 
 class CallableAdapter:
@@ -215,27 +219,28 @@ def _collected(chunks: Iterator[Any], on_chunk: Callable[[int], None]) -> Any:
     """All items of a generator, each told as it comes: one sound where all are sound of one rate, a list of them else."""
     items = []
     for item in chunks:
-        on_chunk(len(item[0]) if is_sound(item) else 0)
+        on_chunk(len(item[0]) if returned.is_sound(item) else 0)
         items.append(item)
-    rates = {item[1] if is_sound(item) else None for item in items}
-    if len(rates) != 1 or None in rates:
-        return items
-    return np.concatenate([samples_of(samples) for samples, _ in items]), items[0][1]
+    rates = {item[1] if returned.is_sound(item) else None for item in items}
+    return items if len(rates) != 1 or None in rates else returned.joined(items)
 
 
 def _seed() -> None:
     """Start the random numbers of Python, numpy and torch anew, as far as they were imported."""
     random.seed(0)
-    np.random.seed(0)  # noqa: NPY002  what the user's code draws from, if it draws from numpy's own
+    returned.seed()
     if (torch := sys.modules.get("torch")) is not None:
         torch.manual_seed(0)
 
 
 @lru_cache(maxsize=16)
-def _recording(audio: Path) -> tuple[NDArray[np.float32], int]:
+def _recording(file: Path) -> tuple[Any, int]:
+    """Samples of a recording, and its rate. Without soundfile it is a WAV file that the runner wrote for it (`wire`)."""
+    if find_spec("soundfile") is None:
+        return audio.read(file)
     import soundfile
 
-    samples, rate_hz = soundfile.read(str(audio), dtype="float32")
+    samples, rate_hz = soundfile.read(str(file), dtype="float32")
     return samples, rate_hz
 
 

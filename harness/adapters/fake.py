@@ -2,9 +2,11 @@
 
 Its time is that of `FakeMachine`. Options (`model:` in a scenario): `base` seconds a request, `noise` as the standard
 deviation of the log, per toggle or state of one `effects`, per pair of toggles `together`, `crowding`, `memory`, `places` and `faults` (see `FAULTS`), `seed`, and
-`new_speaker`, what meeting one costs. Of caches: `misses` is the effect in a request by a speaker that its pipeline does not
-know, `entry_bytes` what each speaker known takes. By length: `speech` is audio for each letter of the text, `pace` time for each
-second of audio, `costs` the seconds that a toggle adds (`Costs` of the scenario).
+`new_speaker`, what meeting one costs. Of starts: `at_init` and `at_first`, the seconds that a toggle adds to building a pipeline and
+to its first request, `cold` those of the first request of a process. Of caches: `misses` is the effect in a request by a speaker that its pipeline does not
+know, `counts_misses` whether the witness counts these, `entry_bytes` what each speaker known takes.
+By length: `speech` is audio for each letter of the text, `pace` time for each second of audio, `costs` the seconds that a toggle
+adds (`Costs` of the scenario).
 """
 
 from __future__ import annotations
@@ -69,6 +71,7 @@ class FakeModel:
         self.work_dir = work_dir
         self.description: Mapping[str, Any] = {"adapter": "fake", **options}
         self._turn = threading.Lock()
+        self.is_cold = True
         name = f"{options.get('seed', 0)} {work_dir.name}"
         self.rng = np.random.default_rng(int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], "little"))
 
@@ -79,7 +82,8 @@ class FakeModel:
         on = {toggle: setting(toggle, state) for toggle, state in states.items() if state is not False}
         if any(self.planted("faults", name) == "crash_at_bind" for name in on.values()):
             os.abort()
-        self.machine.advance_s(self.options.get("base", 0.05) * _INIT_SHARE * self.wobble())
+        added_s = sum(self.planted("at_init", name) or 0.0 for name in on.values())
+        self.machine.advance_s((self.options.get("base", 0.05) * _INIT_SHARE + added_s) * self.wobble())
         return FakeTarget(self, on, speakers)
 
     def probe(self, optimization: str, parameters: Mapping[str, Any]) -> Probe:
@@ -126,16 +130,22 @@ class FakeTarget:
         self._model = model
         self._on = on
         self._spoken: set[str] = set()
+        self._is_first = True
         self._met = {speaker.digest for speaker in speakers}
 
     def run(self, request: Request, on_chunk: Callable[[int], None]) -> Output:
         model = self._model
         for toggle in registry():
-            if toggle not in self._on or model.planted("faults", self._on[toggle]) == "inert":
+            if (
+                toggle not in self._on
+                or model.planted("faults", self._on[toggle]) == "inert"
+                or self._misses(toggle, request)
+            ):
                 spans.count(f"fake.{toggle}")
         for name in self._on.values():
             self._fail(model.planted("faults", name), request.concurrency)
-        others, seconds, samples = request.concurrency - 1, self._seconds(request), self._samples(request)
+        others, samples = request.concurrency - 1, self._samples(request)
+        seconds = self._seconds(request) + self._starting_s()
         saved = sum(model.planted("memory", name) or 0 for name in self._on.values())
         for stage, share in _STAGE_SHARES.items():
             with spans.span(stage):
@@ -151,6 +161,23 @@ class FakeTarget:
         """What the caches hold for which the bytes of an entry are planted: an entry for each speaker known."""
         sizes = {toggle_of(name): self._model.planted("entry_bytes", name) for name in self._on.values()}
         return {toggle: (len(self._met), len(self._met) * size) for toggle, size in sizes.items() if size is not None}
+
+    def _misses(self, toggle: str, request: Request) -> bool:
+        """Whether a toggle is planted as a cache of speakers whose misses are counted, and does not know this one."""
+        counts = (
+            self._model.options.get("counts_misses") and self._model.planted("misses", self._on[toggle]) is not None
+        )
+        return bool(counts) and request.speaker.digest not in self._met
+
+    def _starting_s(self) -> float:
+        """What this request takes longer because nothing was asked before, of this pipeline or of its process."""
+        model, seconds = self._model, 0.0
+        if self._is_first:
+            seconds += sum(model.planted("at_first", name) or 0.0 for name in self._on.values())
+        if model.is_cold:
+            seconds += model.options.get("cold") or 0.0
+        self._is_first = model.is_cold = False
+        return seconds * model.wobble() if seconds else 0.0
 
     def _seconds(self, request: Request) -> float:
         """What a request takes, by what is planted."""

@@ -11,81 +11,48 @@ it is asked for, and never while a request is timed.
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import fields, is_dataclass
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from harness.errors import UsageError
-from harness.worker.requests import NUMBERS, Output
+from harness.adapters.answers import (
+    HIGHEST_HZ,
+    LARGEST_WHOLE,
+    LOWEST_HZ,
+    PAIR,
+    Answer,
+    Leaf,
+    incomparable,
+    taken_apart,
+)
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-LOWEST_HZ, HIGHEST_HZ = 4_000, 768_000
-"""Rates at which a pair of numbers and a whole number is taken for sound."""
-_PAIR = 2
-_LARGEST_WHOLE = 2**53
-_MAX_DEPTH = 50
 
+class Returned(Answer):
+    """An output whose numbers are arrays of numpy."""
 
-class Returned(Output):
-    """An output that is looked at when it is asked for; see `Output` for what its attributes are."""
+    __slots__ = ()
 
-    __slots__ = ("_seen", "_value")
-    _value: Any
-    _seen: tuple[NDArray[Any], str] | None
+    def _is_sound(self) -> bool:
+        return is_sound(self._value)
 
-    def __init__(self, value: Any) -> None:
-        object.__setattr__(self, "_value", value)  # the base is frozen
-        object.__setattr__(self, "_seen", None)
+    def _look(self) -> tuple[NDArray[Any], str]:
+        return (samples_of(self._value[0]), "") if is_sound(self._value) else flattened(self._value)
 
-    @property
-    def sample_rate_hz(self) -> int:
-        return int(self._value[1]) if is_sound(self._value) else 0
+    def _copied(self, numbers: NDArray[Any]) -> NDArray[Any]:
+        return numbers.copy()
 
-    @property
-    def audio(self) -> NDArray[Any]:
-        return self._looked_at()[0]
-
-    @property
-    def exact(self) -> str:
-        return self._looked_at()[1]
-
-    @property
-    def tokens(self) -> Sequence[int]:
-        return ()
-
-    @property
-    def hit_cap(self) -> bool:
-        return False
-
-    def kept(self) -> Output:
-        """A copy: the function may write into the same memory when it is called again."""
-        return Output(audio=self.audio.copy(), sample_rate_hz=self.sample_rate_hz, tokens=(), exact=self.exact)
-
-    def write(self, file: Path) -> None:
-        """Sound as any other; numbers beside it, as numpy writes them."""
-        if self.sample_rate_hz:
-            super().write(file)
-            return
-        file.parent.mkdir(parents=True, exist_ok=True)
-        np.save(file.with_suffix(NUMBERS), self.audio)
-
-    def _looked_at(self) -> tuple[NDArray[Any], str]:
-        if self._seen is None:
-            seen = (samples_of(self._value[0]), "") if is_sound(self._value) else flattened(self._value)
-            object.__setattr__(self, "_seen", seen)
-            return seen
-        return self._seen
+    def _save(self, file: Path, numbers: NDArray[Any]) -> None:
+        np.save(file, numbers)
 
 
 def is_sound(value: Any) -> bool:
     """Whether a value is (samples of one channel, samples a second)."""
-    if not isinstance(value, tuple) or len(value) != _PAIR:
+    if not isinstance(value, tuple) or len(value) != PAIR:
         return False
     samples, rate_hz = value
     whole = isinstance(rate_hz, int | np.integer) and not isinstance(rate_hz, bool)
@@ -106,55 +73,35 @@ def flattened(value: Any) -> tuple[NDArray[np.float64], str]:
 
     Raises UsageError for a value that is made of other things.
     """
-    digest = hashlib.sha256()
-    parts = [np.zeros(0)]
-    for exact, numbers in _leaves(value, "", 0):
-        digest.update(len(exact).to_bytes(8, "little") + exact)
-        if numbers is not None:
-            parts.append(numbers)
-    return np.concatenate(parts), digest.hexdigest()
+    parts, digest = taken_apart(value, _numbers)
+    return np.concatenate([np.zeros(0), *parts]), digest
 
 
-def _leaves(value: Any, path: str, depth: int) -> Iterator[tuple[bytes, NDArray[np.float64] | None]]:
-    """What `value` is made of: of each part, what is the same or not, and its numbers if it has any."""
-    if depth > _MAX_DEPTH:
-        message = f"what was returned cannot be compared: it is nested deeper than {_MAX_DEPTH} at {path}"
-        raise UsageError(message)
-    if isinstance(value, Mapping):
-        yield f"mapping {len(value)}".encode(), None
-        for key, item in value.items():
-            yield f"key {key!r}".encode(), None
-            yield from _leaves(item, f"{path}[{key!r}]", depth + 1)
-    elif is_dataclass(value) and not isinstance(value, type):
-        yield from _leaves({one.name: getattr(value, one.name) for one in fields(value)}, path, depth)
-    elif isinstance(value, list | tuple):
-        yield f"list {len(value)}".encode(), None
-        for index, item in enumerate(value):
-            yield from _leaves(item, f"{path}[{index}]", depth + 1)
-    elif isinstance(value, str):
-        yield b"text " + value.encode("utf-8", "surrogatepass"), None
-    elif isinstance(value, bytes | bytearray | memoryview):
-        yield b"bytes " + bytes(value), None
-    elif value is None:
-        yield b"none", None
-    else:
-        yield _numbers(value, path)
+def joined(chunks: Sequence[tuple[Any, int]]) -> tuple[NDArray[np.float32], int]:
+    """Chunks of sound of one rate as one sound."""
+    return np.concatenate([samples_of(samples) for samples, _ in chunks]), chunks[0][1]
 
 
-def _numbers(value: Any, path: str) -> tuple[bytes, NDArray[np.float64] | None]:
+def seed() -> None:
+    """Start numpy's own random numbers anew."""
+    np.random.seed(0)  # noqa: NPY002  what the user's code draws from, if it draws from numpy's own
+
+
+def prompt(samples: Any) -> NDArray[np.float32]:
+    """Samples of a recording as a function is given them: a copy."""
+    return np.array(samples, dtype=np.float32)
+
+
+def _numbers(value: Any, path: str) -> Leaf:
     if not isinstance(value, bool | int | float | complex | np.generic) and getattr(value, "shape", None) is None:
-        message = (
-            f"what was returned cannot be compared: {path or 'it'} is of type {type(value).__qualname__}; return tensors, arrays, "
-            "numbers, text, bytes, or lists, tuples and mappings of these, or (samples, rate) for sound"
-        )
-        raise UsageError(message)
+        raise incomparable(value, path)
     found = _array(value)
     kind = f"{_dtype_of(value, found)} {list(found.shape)} ".encode()
     if found.dtype.kind == "c" and found.dtype.itemsize <= np.dtype(complex).itemsize:
         return kind, found.astype(complex).reshape(-1).view(np.float64)
     is_float = found.dtype.kind == "f" and found.dtype.itemsize <= np.dtype(float).itemsize
     largest = max(-int(found.min()), int(found.max())) if found.dtype.kind in "iu" and found.size else 0
-    is_whole = found.dtype.kind in "iu" and largest <= _LARGEST_WHOLE
+    is_whole = found.dtype.kind in "iu" and largest <= LARGEST_WHOLE
     if is_float or is_whole or found.dtype.kind == "b":
         return kind, found.astype(np.float64).reshape(-1)
     return kind + (repr(found.tolist()).encode() if found.dtype.hasobject else found.tobytes()), None

@@ -6,8 +6,7 @@ import gc
 from collections.abc import Callable
 from typing import Annotated, Literal
 
-from pydantic import Field
-
+from harness.optimizations.allowed import Field
 from harness.optimizations.registry import optimization
 from harness.optimizations.sites import BindContext, Cleanup
 from harness.optimizations.witness import Witness

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from pydantic import Field
-
+from harness.optimizations.allowed import Field
 from harness.optimizations.foreign import Replacing, as_it_stands, counted_there
 from harness.optimizations.registry import Check, optimization
 from harness.optimizations.sites import BindContext

@@ -31,7 +31,7 @@ target calls the site with."""
 _REGISTRY: dict[str, Optimization] = {}
 _DECLARED: dict[str, Optimization] = {}
 _PACKAGE = "harness.optimizations."
-_NOT_TOGGLES = {"cache", "declared", "foreign", "registry", "replacing", "sites", "witness"}
+_NOT_TOGGLES = {"allowed", "cache", "declared", "foreign", "registry", "replacing", "sites", "witness"}
 _PORTABLE = "harness.worker.checkout.toggles."
 """Code that runs beside somebody else's, which builders name and do not repeat."""
 

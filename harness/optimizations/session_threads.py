@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Annotated, Any
 
-from pydantic import Field
-
+from harness.optimizations.allowed import Field
 from harness.optimizations.graph_optimization import RUN, RUN_BOUND
 from harness.optimizations.registry import Check, optimization
 from harness.optimizations.sites import BindContext

@@ -13,11 +13,11 @@ from numpy.typing import NDArray
 
 from harness import adapters, workload
 from harness.designs import PLACEBO
-from harness.equivalence import ORDER, accepted, by_words, grade, loosened
+from harness.equivalence import ORDER, accepted, by_sound, by_words, grade, loosened
 from harness.optimizations import named
 from harness.optimizations.registry import BITWISE, Check
 from harness.passes.cycle import at_once, known_requests_of
-from harness.passes.listening import Heard, words_heard
+from harness.passes.listening import Heard, listen
 from harness.processes import WorkerProcess
 from harness.results import TOGETHER, Finding, toggle_of
 from harness.session import Session
@@ -25,6 +25,8 @@ from harness.worker.requests import NUMBERS, Request
 
 MAX_REQUESTS = 4
 """Kinds of request, spread over those of the workload, whose outputs are compared."""
+REPLAYED = 24
+"""Requests of a life that are made in their order, untimed, to see how many of them hit."""
 COUNTING_TAKES = 10
 """A request whose operations are counted may take so many times as long as another."""
 MIN_REQUESTS = 3
@@ -47,7 +49,7 @@ def examination_pass(session: Session) -> None:
         ],
     )
     if not session.ledger.graded:
-        heard = words_heard(session, checked)
+        heard = listen(session, checked)
         for index in checked:
             _grade(session, workload.request(session.scenario, index).id, heard)
         _report_unchecked(session, checked)
@@ -115,7 +117,31 @@ def _examine(session: Session, worker: WorkerProcess, arm: str, checked: Sequenc
             {key: event[key] for key in ("optimization", "entries", "size_bytes")}
             for event in events if event["event"] == "held"
         ],
+        replays=_replays(session, worker, arm),
     )  # fmt: skip
+
+
+def _replays(session: Session, worker: WorkerProcess, arm: str) -> list[dict[str, Any]]:
+    """What the witnesses of caches of speakers on `arm` count in the first requests of a life, where a popularity is stated."""
+    life = session.scenario.workload.speakers.reuse
+    mine = [name for name, _, after in session.design.pairs if after == arm and name != TOGETHER]
+    kept = [
+        name for name in mine if (cache := named(toggle_of(name)).cache) is not None and cache.misses == "new speaker"
+    ]
+    states = {item.name: item.states for item in session.design.arms}[arm]
+    if life is None or not kept or states[toggle_of(kept[0])] is False:
+        return []
+    count, known = min(REPLAYED, life.requests), session.scenario.workload.speaker_count
+    message = {
+        "do": "examine", "arm": arm, "probes": [probe for probe in _probes(session) if probe["name"] == kept[0]],
+        "first": session.wire.replay(count), "second": [], "files": [],
+    }  # fmt: skip
+    events = worker.ask(message, limit_s=session.limit_s)
+    (counted,) = (event["per_request"] for event in events if event["event"] == "witness")
+    return [{
+        "optimization": kept[0], "requests": count, "hits": sum(events_of == 0 for events_of in counted),
+        "drawn": int(life.drawn(known).hits[:count].sum()), "expected": count * life.hit_rate(known, count),
+    }]  # fmt: skip
 
 
 def _work(session: Session, worker: WorkerProcess, arm: str, checked: Sequence[int]) -> list[dict[str, Any]]:
@@ -156,7 +182,8 @@ def _probes(session: Session) -> list[dict[str, Any]]:
 def _grade(session: Session, request: str, heard: Heard) -> None:
     """Grade what every living arm made of `request`, against what the reference did.
 
-    Where its words were listened to, an arm that is understood worse than the reference is not accepted, whatever else holds.
+    Where it was listened to, an arm that is understood worse than the reference, sounds worse or like somebody else is not
+    accepted, whatever else holds.
     """
     made = {
         arm: output
@@ -179,12 +206,12 @@ def _grade(session: Session, request: str, heard: Heard) -> None:
     for arm, by_samples in graded.items():
         check = loosened(_required(session, arm), *own_difference)
         output = made[arm]
-        words_before, words_after = heard.get(reference["audio"]), heard.get(output["audio"])
-        found, bound = by_words(*by_samples, check, words_before, words_after)
+        ears = heard.between(reference["audio"], output["audio"])
+        by_ear = by_words(*by_samples, check, ears["words_before"], ears["words_after"])
+        found, bound = by_sound(*by_ear, ears["quality_before"], ears["quality_after"], ears["voice"])
         session.record(
             "equivalence", arm=arm, request=request, grade=found, bound=bound,
-            accepted=accepted(found, bound, check), required=check.grade, words_before=words_before,
-            words_after=words_after,
+            accepted=accepted(found, bound, check), required=check.grade, **ears,
             tokens_equal=_exactly(output) == _exactly(reference), tokens=len(output["tokens"]),
             hit_cap=output["hit_cap"], audio_before=reference["audio"] if is_sound(reference) else None,
             audio_after=output["audio"] if is_sound(output) else None,

@@ -80,6 +80,8 @@ class _Wave:
         self._session = session
         self._members: list[_Member] = []
         self._block_s = TURN_S[1]
+        self._model_s = 0.0
+        self._starting_s = 0.0
         at_once = 2 if session.device == "cpu" and not session.pins else 1
         self._starters = ThreadPoolExecutor(at_once)  # kept: a worker ends with the thread that started it
 
@@ -94,7 +96,12 @@ class _Wave:
                 wanted = min(to_come, self._fitting(), self._worth_starting(to_come, left_s))
                 self._start(wanted - 1)
                 session.begin_step()
+                began_s, self._starting_s = time.monotonic(), 0.0
                 self._until(ledger.spent_s + left_s * wanted / to_come)
+                if not session.fake:  # whose seconds are not the machine's
+                    session.record(
+                        "worked", wall_s=time.monotonic() - began_s - self._starting_s, model_s=self._model_s
+                    )
         finally:
             for member in self._members:
                 member.stack.close()
@@ -102,6 +109,7 @@ class _Wave:
 
     def _start(self, wanted: int) -> None:
         """Start and warm up so many more workers. Those that die on the way are dealt with, and not there."""
+        began_s = time.monotonic()
         starting = [self._starters.submit(self._begin) for _ in range(wanted)]
         wait(starting)
         started = [future.result() for future in starting if future.exception() is None]
@@ -114,6 +122,7 @@ class _Wave:
                 raise error
         for member in started:
             self._guarded(member, partial(self._warm_up, member))
+        self._starting_s += time.monotonic() - began_s
 
     def _begin(self) -> _Member:
         stack = ExitStack()
@@ -189,6 +198,7 @@ class _Wave:
             if member.missing:
                 self._meet(member, block)
             self._block_s = event["wall_s"]
+            self._model_s += event.get("model_s", 0.0)
         session.record_conditions("latency", member.number, first, began_s, load.since_start())
         if "init" in session.scenario.measure.metrics:
             self._build(member, planned)
@@ -252,6 +262,7 @@ class _Wave:
             random.Random(f"{session.journal.folder.name} {ledger.blocks}").shuffle(built)  # noqa: S311  not secrets
             (event,) = member.process.ask({"do": "init", "order": built}, limit_s=session.limit_s)
             _record_block(session, member.number, block.group, event, None)
+            self._model_s += event.get("model_s", 0.0)
 
 
 def look(session: Session, number: int) -> None:

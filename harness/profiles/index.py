@@ -47,8 +47,19 @@ class Profiled:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Said:
+    """What is said of a difference in one language: its first sentences, and what changed most."""
+
+    sentences: tuple[str, ...]
+    top: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Differing:
-    """Two arms under one profiler: a page, and its first sentences. `toggle` names the one that they differ in, if it is one."""
+    """Two arms under one profiler: a page, and its first sentences. `toggle` names the one that they differ in, if it is one.
+
+    `said` has the same in other languages, by their codes.
+    """
 
     device: str
     before: str
@@ -58,6 +69,7 @@ class Differing:
     page: str
     sentences: tuple[str, ...]
     top: tuple[str, ...] = ()
+    said: Mapping[str, Said] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -15,7 +15,7 @@ from harness.results import Axis, Crossing, Edge, EffectCurve, Stretch, Verdict
 MOST_PLOTS = 24
 """Of more curves, only those that cross something are drawn."""
 AXES: dict[Axis, str] = {
-    "audio": mark("Audio made"), "characters": mark("Text"), "prompt": mark("Speaker prompt"), "concurrency": mark("At once"),
+    "audio": mark("Audio made"), "characters": mark("Text"), "prompt": mark("Speaker prompt"), "concurrency": mark("Requests at once"),
 }  # fmt: skip
 _VALUES: dict[Axis, str] = {
     "audio": mark("{value} of audio"), "characters": mark("{value} characters"), "prompt": mark("{value} of prompt"),
@@ -200,6 +200,8 @@ def _where(curve: EffectCurve, stretch: Stretch) -> str:
         return say("at all that was measured, {start} to {end}", start=start, end=end)
     if first:
         return say("up to {end}", end=end)
+    if stretch.start == stretch.end:
+        return say("at {end}", end=end)
     if last:
         return say("from {start} on", start=value(curve.axis, stretch.start))
     return say("from {start} to {end}", start=start, end=end)

@@ -13,21 +13,37 @@ from harness import units
 from harness.profiles.difference import Difference, Function, Node, Sides
 from harness.profiles.stacks import Frame, Unit
 from harness.report import templating
+from harness.report.words import mark, say
 
 _ROW_PX = 20
+TITLES: Mapping[str, str] = {
+    "py-spy": mark("Host time (py-spy)"),
+    "host-memory": mark("Host memory at its peak (memray)"),
+    "memory": mark("Memory of the card at its peak"),
+}
+"""What a flame graph of a kind of profile is called."""
 _FAINTEST = 0.35
 _MOST_ROWS = 40
-_AMOUNTS = {"s": ("a request", units.seconds), "bytes": ("at the peak", units.size)}
+_AMOUNTS = {"s": (mark("a request"), units.seconds), "bytes": (mark("at the peak"), units.size)}
 _NONE: Mapping[Unit, str] = {
-    "s": "No function's own change is beyond what chance moves.",
-    "bytes": "No function holds more or less.",
+    "s": mark("No function's own change is beyond what chance moves."),
+    "bytes": mark("No function holds more or less."),
 }
 _NOTES: Mapping[Unit, str] = {
-    "s": "Times are shares of the samples, of what a request took in the same processes before sampling began: they say "
-    "where time goes, not what a change is worth.",
-    "bytes": "What is held at the highest moment, and was not held before the requests began.",
+    "s": mark(
+        "Times are shares of the samples, of what a request took in the same processes before sampling began: they say "
+        "where time goes, not what a change is worth."
+    ),
+    "bytes": mark("What is held at the highest moment, and was not held before the requests began."),
 }
-_SURE: Mapping[bool, str] = {True: "yes", False: "no"}
+_OWN = mark("itself {before}, then {after}: {change}")
+_OWN_BY_CHANCE = mark("itself {before}, then {after}: {change}, not beyond chance")
+_HEADS: Mapping[bool, tuple[str, ...]] = {
+    True: (mark("Itself before"), mark("Itself after"), mark("Change"), mark("With what it calls, change")),
+    False: (mark("Itself"), mark("With what it calls")),
+}
+_TOP = mark("{name}: {amount} {when}")
+_SURE: Mapping[bool, str] = {True: mark("yes"), False: mark("no")}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,8 +92,9 @@ def flames(difference: Difference, *, profiler: str, device: str, notes: tuple[s
     """The page of a difference, or of one profile where it has one side. `notes` are said at its head."""
     script, digest = templating.script("flames.js")
     page = _page(difference, profiler, device, notes)
-    template = templating.environment().get_template("flames.html.j2")
-    return template.render(page=page, style=templating.style("profiles.css"), script=script, script_hash=digest)
+    return templating.page(
+        "flames.html.j2", page=page, style=templating.style("profiles.css"), script=script, script_hash=digest
+    )
 
 
 def sentences(difference: Difference) -> tuple[str, ...]:
@@ -85,18 +102,20 @@ def sentences(difference: Difference) -> tuple[str, ...]:
     when, amount = _AMOUNTS[difference.unit]
     total = difference.total
     if difference.before is None:
-        return (f"{difference.after}: {amount(total.after)} {when}.",)
+        return (say("{arm}: {amount} {when}.", arm=difference.after, amount=amount(total.after), when=say(when)),)
     found = next((known for known in difference.functions if known.own.sure), None)
-    whole = (
-        f"{difference.after} takes {_change(total, difference.unit)} {when} "
-        f"({difference.before} {amount(total.before)}, {difference.after} {amount(total.after)})."
-    )
+    whole = say(
+        "{arm} takes {change} {when} ({before} {before_amount}, {arm} {after_amount}).",
+        arm=difference.after, change=_change(total, difference.unit), when=say(when), before=difference.before,
+        before_amount=amount(total.before), after_amount=amount(total.after),
+    )  # fmt: skip
     if found is None:
-        return whole, _NONE[difference.unit]
-    return (
-        whole,
-        f"The largest change of a function's own: {_named(found.frame)}, {_change(found.own, difference.unit)} {when}.",
-    )
+        return whole, say(_NONE[difference.unit])
+    largest = say(
+        "The largest change of a function's own: {name}, {change} {when}.",
+        name=_named(found.frame), change=_change(found.own, difference.unit), when=say(when),
+    )  # fmt: skip
+    return whole, largest
 
 
 def top(difference: Difference, most: int = 5) -> tuple[str, ...]:
@@ -104,28 +123,33 @@ def top(difference: Difference, most: int = 5) -> tuple[str, ...]:
     when, amount = _AMOUNTS[difference.unit]
     if difference.before is None:
         return tuple(
-            f"{_named(f.frame)}: {amount(f.own.after)} {when}" for f in difference.functions[:most] if f.own.after
+            say(_TOP, name=_named(f.frame), amount=amount(f.own.after), when=say(when))
+            for f in difference.functions[:most]
+            if f.own.after
         )
     found = [known for known in difference.functions if known.own.sure][:most]
-    return tuple(f"{_named(known.frame)}: {_change(known.own, difference.unit)} {when}" for known in found)
+    return tuple(
+        say(_TOP, name=_named(known.frame), amount=_change(known.own, difference.unit), when=say(when))
+        for known in found
+    )
 
 
 def _page(difference: Difference, profiler: str, device: str, notes: tuple[str, ...]) -> FlamePage:
     two_sided = difference.before is not None
-    arms = f"{difference.before} and {difference.after}" if two_sided else difference.after
-    title = f"{profiler} on {device}: {arms}"
+    arms = say("{one} and {two}", one=difference.before, two=difference.after) if two_sided else difference.after
+    title = say("{profiler} on {device}: {arms}", profiler=say(profiler), device=device, arms=arms)
     boxes = tuple(_boxes(difference))
     return FlamePage(
         title=title,
         sentences=(*sentences(difference), *notes),
-        tree_label=f"Frames of {arms}",
-        note=f"Frames below a thousandth of the width are not drawn. {_NOTES[difference.unit]}",
+        tree_label=say("Frames of {arms}", arms=arms),
+        note=say("{one} {two}", one=say("Frames below a thousandth of the width are not drawn."), two=say(_NOTES[difference.unit])),
         two_sided=two_sided,
         boxes=boxes,
         height_px=(max(box.depth for box in boxes) + 1) * _ROW_PX,
-        heads=("Itself before", "Itself after", "Change", "With what it calls, change") if two_sided else ("Itself", "With what it calls"),
+        heads=tuple(map(say, _HEADS[two_sided])),
         rows=tuple(_row(known, difference.unit, two_sided=two_sided) for known in difference.functions[:_MOST_ROWS]),
-        table_title="Functions by change of their own" if two_sided else "Functions by what they take themselves",
+        table_title=say("Functions by change of their own") if two_sided else say("Functions by what they take themselves"),
     )  # fmt: skip
 
 
@@ -140,7 +164,7 @@ def _row(known: Function, unit: Unit, *, two_sided: bool) -> Row:
             _signed(known.own, unit),
             _signed(known.total, unit),
         )
-    return Row(name=known.frame.name, place=known.frame.place, figures=figures, sure=_SURE[known.own.sure])
+    return Row(name=known.frame.name, place=known.frame.place, figures=figures, sure=say(_SURE[known.own.sure]))
 
 
 def _boxes(difference: Difference) -> Iterator[Box]:
@@ -180,11 +204,16 @@ def _box(
 def _said(difference: Difference, node: Node) -> Iterator[str]:
     when, amount = _AMOUNTS[difference.unit]
     if difference.before is None:
-        yield f"{amount(node.total.after)} {when}, itself {amount(node.own.after)}"
+        yield say(
+            "{amount} {when}, itself {own}", amount=amount(node.total.after), when=say(when), own=amount(node.own.after)
+        )
         return
-    yield f"before {amount(node.total.before)}, after {amount(node.total.after)} {when}"
-    sure = "" if node.own.sure else ", not beyond chance"
-    yield f"itself {amount(node.own.before)}, then {amount(node.own.after)}: {_change(node.own, difference.unit)}{sure}"
+    total, own = node.total, node.own
+    yield say(
+        "before {before}, after {after} {when}", before=amount(total.before), after=amount(total.after), when=say(when)
+    )
+    told = _OWN if own.sure else _OWN_BY_CHANCE
+    yield say(told, before=amount(own.before), after=amount(own.after), change=_change(own, difference.unit))
 
 
 def _named(known: Frame) -> str:
@@ -195,9 +224,9 @@ def _change(sides: Sides, unit: Unit) -> str:
     """The change in words: "1.2 ms more", "3 KiB less", "the same"."""
     _, amount = _AMOUNTS[unit]
     if sides.change == 0:
-        return "the same"
+        return say("the same")
     size = amount(abs(sides.change) if unit == "s" else float(round(abs(sides.change))))
-    return f"{size} {'more' if sides.change > 0 else 'less'}"
+    return say("{amount} more" if sides.change > 0 else "{amount} less", amount=size)
 
 
 def _signed(sides: Sides, unit: Unit) -> str:

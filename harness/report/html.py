@@ -96,7 +96,7 @@ def allocations(title: str, data: Mapping[str, Any]) -> str:
             holders=holders,
             plot=Markup(canvas.inline(drawn, "held")),  # noqa: S704  matplotlib escapes what it draws
             language=language(),
-            **_common(),
+            **{**_common(), "style": templating.style("profiles.css")},
         )
     )
 
@@ -129,7 +129,7 @@ def _common() -> Mapping[str, Any]:
         "script": script,
         "script_hash": digest,
         "code": _code,
-        "prose": _prose,
+        "prose": templating.prose,
         "soft": _soft,
         "anchor": anchor,
         "toggle_of": toggle_of,
@@ -146,8 +146,3 @@ def _code(source: str) -> Markup:
 def _soft(text: str) -> Markup:
     """Text in which a line may break after a dot or before a bracket, as dotted names need."""
     return Markup(re.sub(r"(\.)(?=\w)|(?=\()", r"\1<wbr>", str(escape(text))))  # noqa: S704  escaped just here
-
-
-def _prose(text: str) -> Markup:
-    """Text of a docstring, in which backticks mark code."""
-    return Markup(re.sub(r"`+([^`]+)`+", r"<code>\1</code>", str(escape(text))))  # noqa: S704  escaped just here

@@ -8,9 +8,10 @@ from typing import Any
 
 from harness import units
 from harness.report.visible import visible
+from harness.report.words import mark, plural, say
 from harness.results import Run
 
-UNKNOWN = "not known"
+UNKNOWN = mark("not known")
 _SHORT = 10
 
 
@@ -21,10 +22,10 @@ def machine(run: Run) -> str:
     memory = known(environment, "memory_bytes") or known(environment, "cpu", "memory_bytes")
     parts = (
         known(environment, "cpu", "model"),
-        f"{threads} thread{'' if threads == 1 else 's'}" if threads else None,
+        plural(threads, "{count} thread", "{count} threads", count=threads) if threads else None,
         units.size(memory) if isinstance(memory, int | float) else None,
     )
-    return visible(", ".join(str(part) for part in parts if part)) or UNKNOWN
+    return visible(say(", ").join(str(part) for part in parts if part)) or say(UNKNOWN)
 
 
 def device(run: Run, name: str) -> str:
@@ -32,7 +33,7 @@ def device(run: Run, name: str) -> str:
     card = known(run.environment, "devices", name, "gpu") or (
         known(run.environment, "gpu", "name") if name != "cpu" else None
     )
-    return visible(f"{name}, {card}" if card else name)
+    return visible(say(", ").join((name, str(card))) if card else name)
 
 
 def code(run: Run) -> str:
@@ -40,7 +41,7 @@ def code(run: Run) -> str:
     revisions = known(run.environment, "revisions")
     if isinstance(revisions, Mapping) and run.plan.limits:
         sides = [commit(revisions.get(side)) for side in ("base", "head") if revisions.get(side)]
-        return " \u2192 ".join(sides) or UNKNOWN
+        return " \u2192 ".join(sides) or say(UNKNOWN)
     return commit(known(run.environment, "git"))
 
 
@@ -48,8 +49,9 @@ def commit(git: Any) -> str:
     """A commit in short, and whether it had uncommitted changes."""
     found = known(git, "commit") or known(git, "name")
     if not found:
-        return UNKNOWN
-    return visible(f"{str(found)[:_SHORT]}{' with changes' if known(git, 'dirty') else ''}")
+        return say(UNKNOWN)
+    short = str(found)[:_SHORT]
+    return visible(say("{commit} with changes", commit=short) if known(git, "dirty") else short)
 
 
 def moment(run: Run) -> datetime | None:
@@ -64,7 +66,7 @@ def moment(run: Run) -> datetime | None:
 def day(run: Run) -> str:
     """The same as text, to the minute: "2026-11-24 13:40"."""
     found = moment(run)
-    return UNKNOWN if found is None else f"{found:%Y-%m-%d %H:%M}"
+    return say(UNKNOWN) if found is None else f"{found:%Y-%m-%d %H:%M}"
 
 
 def known(data: Any, *keys: str) -> Any:

@@ -310,7 +310,7 @@ class EquivalenceRow:
     required: str
     accepted: Badge
     tokens: str
-    words: str
+    heard: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

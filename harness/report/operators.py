@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from harness import units
 from harness.profiles.operators import Change, Traced
 from harness.report import templating
 from harness.report.model import Facts
+from harness.report.words import mark, say
 
 _MOST_ROWS = 60
-_WHERE_NONE = "Nothing ran on a device."
-_IN_DOUBT = "Where there is no card, calls are shown that would wait on one."
+_NOTE_OF_CALLERS = mark("Counted apart from the trace. Where there is no card, calls are shown that would wait on one.")
+_NOTE_OF_OPERATORS = mark(
+    "Time of the host in the operator, without those that it calls. Calls are exact; times are of few requests under a "
+    "profiler, and chance moves them."
+)
+_HEADS: Mapping[bool, tuple[str, ...]] = {
+    True: (mark("Calls before"), mark("Calls after"), mark("Time before"), mark("Time after"), mark("Change")),
+    False: (mark("Calls"), mark("Time")),
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,28 +55,29 @@ class OperatorPage:
 def operators_page(traced: Traced, callers: Sequence[Change], *, device: str) -> str:
     """The page: launches and shares of the device, who made the host wait, kernels, operators."""
     two_sided = traced.before is not None
-    heads = ("Calls before", "Calls after", "Time before", "Time after", "Change") if two_sided else ("Calls", "Time")
-    tables = (
-        _table("Who makes the host wait for the device", "Call, file and line", callers, f"Counted apart from the trace. {_IN_DOUBT}",
-               "Nothing was heard that waits.", two_sided=two_sided),
-        _table("Kernels", "Kernel", traced.kernels, "", _WHERE_NONE, two_sided=two_sided),
-        _table("Operators", "Operator", traced.operators, "Time of the host in the operator, without those that it calls. Calls are exact; times are of few requests under a profiler, and chance moves them.",
-               "No operator was heard.", two_sided=two_sided),
-    )  # fmt: skip
-    arms = f"{traced.before} and {traced.after}" if two_sided else traced.after
+    arms = say("{one} and {two}", one=traced.before, two=traced.after) if two_sided else traced.after
     page = OperatorPage(
-        title=f"torch.profiler on {device}: {arms}", facts=tuple(_facts(traced)), heads=heads, tables=tables
+        title=say("{profiler} on {device}: {arms}", profiler="torch.profiler", device=device, arms=arms),
+        facts=tuple(_facts(traced)),
+        heads=tuple(map(say, _HEADS[two_sided])),
+        tables=tuple(_tables(traced, callers, two_sided=two_sided)),
     )
-    return (
-        templating.environment()
-        .get_template("operators.html.j2")
-        .render(page=page, style=templating.style("profiles.css"))
+    return templating.page("operators.html.j2", page=page, style=templating.style("profiles.css"))
+
+
+def _tables(traced: Traced, callers: Sequence[Change], *, two_sided: bool) -> Iterator[OperatorTable]:
+    yield _table(say("Who makes the host wait for the device"), say("Call, file and line"), callers, say(_NOTE_OF_CALLERS),
+                 say("Nothing was heard that waits."), two_sided=two_sided)  # fmt: skip
+    yield _table(
+        say("Kernels"), say("Kernel"), traced.kernels, "", say("Nothing ran on a device."), two_sided=two_sided
     )
+    yield _table(say("Operators"), say("Operator"), traced.operators, say(_NOTE_OF_OPERATORS),
+                 say("No operator was heard."), two_sided=two_sided)  # fmt: skip
 
 
 def sentences(traced: Traced) -> tuple[str, ...]:
     """What is to be said of two arms: launches, waiting, and the operator and kernel that changed most."""
-    return tuple(f"{name}: {text}." for name, text in _facts(traced))
+    return tuple(say("{name}: {text}.", name=name, text=text) for name, text in _facts(traced))
 
 
 def top(traced: Traced, most: int = 5) -> tuple[str, ...]:
@@ -80,38 +89,35 @@ def top(traced: Traced, most: int = 5) -> tuple[str, ...]:
 def _facts(traced: Traced) -> Iterator[tuple[str, str]]:
     two_sided = traced.before is not None
     if traced.busy_after is not None:
-        yield (
-            "Launches a request",
-            _pair(units.count(traced.launches_before), units.count(traced.launches_after), two_sided=two_sided),
-        )
-        yield (
-            "The device waits for the host",
-            _pair(units.percent(traced.waits_before), units.percent(traced.waits_after), two_sided=two_sided),
-        )
-        yield (
-            "The device is busy",
-            _pair(units.percent(traced.busy_before), units.percent(traced.busy_after), two_sided=two_sided),
-        )
-    for name, rows in (("kernel", traced.kernels), ("operator", traced.operators)):
-        if rows:
-            label = f"The {name} that changed most" if two_sided else f"The {name} that takes most"
-            yield (
-                label,
-                _changed(rows[0]) if two_sided else f"{rows[0].name}, {units.seconds(rows[0].own_after_s)} a request",
-            )
+        launches = units.count(traced.launches_before), units.count(traced.launches_after)
+        waits = units.percent(traced.waits_before), units.percent(traced.waits_after)
+        busy = units.percent(traced.busy_before), units.percent(traced.busy_after)
+        yield say("Launches a request"), _pair(*launches, two_sided=two_sided)
+        yield say("The device waits for the host"), _pair(*waits, two_sided=two_sided)
+        yield say("The device is busy"), _pair(*busy, two_sided=two_sided)
+    for rows, changed, takes in (
+        (traced.kernels, mark("The kernel that changed most"), mark("The kernel that takes most")),
+        (traced.operators, mark("The operator that changed most"), mark("The operator that takes most")),
+    ):
+        if rows and two_sided:
+            yield say(changed), _changed(rows[0])
+        elif rows:
+            took = units.seconds(rows[0].own_after_s)
+            yield say(takes), say("{name}, {time} a request", name=rows[0].name, time=took)
 
 
 def _pair(before: str, after: str, *, two_sided: bool) -> str:
-    return f"{before} before, {after} after" if two_sided else after
+    return say("{before} before, {after} after", before=before, after=after) if two_sided else after
 
 
 def _changed(row: Change) -> str:
-    calls = (
-        ""
-        if row.change_calls == 0
-        else f", {units.count(row.calls_before)} calls before, {units.count(row.calls_after)} after"
-    )
-    return f"{row.name}: {units.signed_seconds(row.change_s)} a request{calls}"
+    time = units.signed_seconds(row.change_s)
+    if row.change_calls == 0:
+        return say("{name}: {time} a request", name=row.name, time=time)
+    return say(
+        "{name}: {time} a request, {before} calls before, {after} after",
+        name=row.name, time=time, before=units.count(row.calls_before), after=units.count(row.calls_after),
+    )  # fmt: skip
 
 
 def _table(
@@ -121,8 +127,8 @@ def _table(
         OperatorRow(name=row.name, figures=tuple(_figures(row, two_sided=two_sided))) for row in rows[:_MOST_ROWS]
     )
     left = len(rows) - len(told)
-    more = f" The first {_MOST_ROWS} of {len(rows)}." if left else ""
-    return OperatorTable(title=title, what=what, note=(note + more).strip(), none=none, rows=told)
+    more = say("The first {shown} of {all}.", shown=_MOST_ROWS, all=len(rows)) if left else ""
+    return OperatorTable(title=title, what=what, note=say(" ").join(filter(None, (note, more))), none=none, rows=told)
 
 
 def _figures(row: Change, *, two_sided: bool) -> Iterator[str]:

@@ -141,6 +141,7 @@ def _facts(run: Run) -> Facts:
         (say("Design"), "" if run.plan.limits else str(run.scenario.get("design", "")).replace("_", " ")),
         (say("Measured for"), units.seconds(total) if isinstance(total, int | float) else ""),
         (say("Start-up"), _startup(run.timing.get("startup_s"))),
+        (say("Of the latency pass"), _worked(run.timing.get("worked_s"))),
     )
     return tuple((name, text) for name, text in facts if text)
 
@@ -148,6 +149,15 @@ def _facts(run: Run) -> Facts:
 def _startup(value: Any) -> str:
     total = sum(value.values()) if isinstance(value, Mapping) else value
     return say("{time} (not counted)", time=units.seconds(total)) if isinstance(total, int | float) else ""
+
+
+def _worked(value: Any) -> str:
+    """The share of the latency pass in which the model worked, on all devices together."""
+    devices = list(value.values()) if isinstance(value, Mapping) else []
+    whole_s = sum(device["pass"] for device in devices)
+    if not whole_s:
+        return ""
+    return say("the model worked {share}", share=units.percent(sum(device["model"] for device in devices) / whole_s))
 
 
 def _notices(run: Run) -> tuple[str, ...]:

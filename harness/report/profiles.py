@@ -2,12 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from harness.profiles.index import FOLDER, INDEX_PAGE, KINDS, Differing, Index, Profiled
+from harness.profiles.index import FOLDER, INDEX_PAGE, KINDS, Differing, Index, Profiled, Said
 from harness.report import templating
-from harness.report.words import say
+from harness.report.words import language, mark, say
+
+FILES: Mapping[str, str] = {
+    "flame graph": mark("flame graph"),
+    "speedscope JSON": mark("speedscope JSON"),
+    "collapsed stacks": mark("collapsed stacks"),
+    "allocations": mark("allocations"),
+    "allocator snapshot": mark("allocator snapshot"),
+    "trace": mark("trace"),
+    "counts": mark("counts"),
+    "operators": mark("operators"),
+}
+"""What files of an index are called; another keeps the name that the index gives it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,15 +65,19 @@ def of_run(index: Index) -> ProfilesPart:
 
 def index_page(index: Index) -> str:
     """The page in the folder itself: every difference and every file, by device."""
-    template = templating.environment().get_template("profile_index.html.j2")
-    return template.render(index=index, parts=tuple(_parts(index)), style=templating.style("profiles.css"))
+    return templating.page(
+        "profile_index.html.j2",
+        index=index,
+        named=_named,
+        parts=tuple(_parts(index)),
+        style=templating.style("profiles.css"),
+    )
 
 
 def speedscope_page(name: str) -> str:
     """A page that opens NAME.speedscope.js in the speedscope beside it, from a file or from a server."""
     script, digest = templating.script("speedscope.js")
-    template = templating.environment().get_template("speedscope.html.j2")
-    return template.render(name=name, script=script, script_hash=digest)
+    return templating.page("speedscope.html.j2", name=name, script=script, script_hash=digest)
 
 
 def _parts(index: Index) -> Iterator[ProfilesPart]:
@@ -72,15 +88,20 @@ def _parts(index: Index) -> Iterator[ProfilesPart]:
             prefix="", device=device,
             differences=tuple(_linked(known) for known in index.differences if known.device == device),
             refusals=tuple(
-                f"{known.kind} of {known.arm}: {known.message}" for known in index.refusals if known.device == device
+                say("{kind} of {arm}: {message}", kind=known.kind, arm=known.arm, message=known.message) for known in index.refusals if known.device == device
             ),
             profiles=tuple(known for known in index.profiles if known.device == device),
         )  # fmt: skip
 
 
+def _named(label: str) -> str:
+    return say(FILES.get(label, label))
+
+
 def _linked(known: Differing) -> Linked:
+    said = known.said.get(language()) or Said(sentences=known.sentences, top=known.top)
     return Linked(
         page=known.page, title=say("{kind} on {device}", kind=say(KINDS[known.kind]), device=known.device),
         arms=f"{known.before} → {known.arm}",
-        sentences=known.sentences, top=known.top,
+        sentences=said.sentences, top=said.top,
     )  # fmt: skip

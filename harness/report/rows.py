@@ -8,11 +8,11 @@ from dataclasses import replace
 
 from harness import units
 from harness.metrics import Metric, is_of_stage, metric
-from harness.report import revisions
+from harness.report import heard, revisions
 from harness.report.model import Badge, ControlRow, InvalidRow, MetricTable, Quantile, Row, Tone
 from harness.report.reading import INVALID, JUDGED, Reading
 from harness.report.words import in_language, mark, plural, say
-from harness.results import TOGETHER, Contrast, Control, Equivalence, Verdict, toggle_of
+from harness.results import TOGETHER, Contrast, Control, Verdict, toggle_of
 
 TONES: Mapping[Verdict, Tone] = {
     "faster": "good", "less": "good",
@@ -274,22 +274,7 @@ def _equivalence(reading: Reading, contrast: Contrast) -> str:
     sides = [reading.equivalences(contrast.device, arm) for arm in (contrast.reference_arm, contrast.arm)]
     found = [row for side in sides for row in side if row.grade == contrast.equivalence]
     told = grade(contrast.equivalence, max((row.bound for row in found if row.bound is not None), default=None))
-    heard = [row for row in sides[1] or sides[0] if row.words_before is not None and row.words_after is not None]
-    return f"{told}; {words_wrong(max(heard, key=_words_lost))}" if heard else told
-
-
-def words_wrong(row: Equivalence) -> str:
-    """Word error rates of both sides; "" where nobody listened."""
-    if row.words_before is None or row.words_after is None:
-        return ""
-    return say("words wrong {before} \u2192 {after}", before=units.percent(row.words_before),
-               after=units.percent(row.words_after))  # fmt: skip
-
-
-def _words_lost(row: Equivalence) -> tuple[float, float]:
-    """How many words an output has lost, and where none has lost more than another, how many are wrong."""
-    after = row.words_after or 0.0
-    return after - (row.words_before or 0.0), after
+    return "; ".join(part for part in (told, heard.worst(sides[1] or sides[0])) if part)
 
 
 def grade(name: str | None, bound: float | None) -> str:

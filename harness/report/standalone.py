@@ -1,4 +1,6 @@
-"""Pages beside that of a run: one file each, with the style that all pages share, and a script that a page names itself."""
+"""Pages beside that of a run: one file each, in the language spoken, with the style that all pages share, and a script that a
+page names itself.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +13,8 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from harness.report import palette
+from harness.report import palette, templating
+from harness.report.words import language, say
 
 _STYLE = "assets/style.css"
 
@@ -29,6 +32,9 @@ def render(template: str, *, styles: str, script: str | None = None, **data: Any
             style=Markup(f"{palette.css()}{_text(_STYLE)}\n{_text(styles)}"),  # noqa: S704  files of this package
             script=Markup(code),  # noqa: S704  a file of this package
             policy=_policy(code),
+            language=language(),
+            _=say,
+            prose=templating.prose,
             **data,
         )
     )

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import re
 from functools import cache
 from importlib.resources import files
+from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from harness.report import palette
+from harness.report.words import language, say
 
 
 @cache
@@ -35,6 +38,16 @@ def script(name: str) -> tuple[Markup, str]:
     """A script of this package, and its SHA-256, by which a page's policy lets it run and no other."""
     digest = base64.b64encode(hashlib.sha256(_asset(name).encode()).digest()).decode("ascii")
     return Markup(_asset(name)), digest  # noqa: S704  a file of this package
+
+
+def prose(text: str) -> Markup:
+    """Text of a docstring, in which backticks mark code."""
+    return Markup(re.sub(r"`+([^`]+)`+", r"<code>\1</code>", str(escape(text))))  # noqa: S704  escaped just here
+
+
+def page(template: str, **data: Any) -> str:
+    """A page in the language spoken, whose sentences are looked up as those of the report are."""
+    return environment().get_template(template).render(language=language(), _=say, **data)
 
 
 @cache

@@ -17,7 +17,7 @@ from harness.report.curves import curves
 from harness.report.jointly import jointly
 from harness.report.model import ControlRow, Device, Facts, Incident, Page, Tone
 from harness.report.reading import Reading
-from harness.report.sections import lengths
+from harness.report.starts import starts
 from harness.report.tables import Cell, Table
 from harness.report.visible import visible
 from harness.results import Run
@@ -39,8 +39,9 @@ def terminal(run: Run) -> Group:
         if controls.rows
         else [_line("The run holds no controls, so it is not calibrated.", "yellow")]
     )
+    reading = Reading(run)
     for device in report.devices:
-        parts += [*_device(device, report), *_curves(run, device.name)]
+        parts += _device(device, report, list(_further(reading, device.name)))
     parts += _incidents("Failures", report.failures)
     parts += _incidents("Findings", report.findings)
     parts += laid_out(tables.environment(report))
@@ -75,17 +76,6 @@ def _advice(run: Run, device: str) -> list[str]:
     return [advice for advice in told if advice]
 
 
-def _curves(run: Run, device: str) -> Iterator[RenderableType]:
-    """Effects over length and concurrency, and what to do."""
-    found = curves(Reading(run), device)
-    if found is None:
-        return
-    rows = tuple(tuple(tables.Cell(text=text) for text in lengths.cells(row)) for row in found.rows)
-    yield from laid_out(Table(title=f"By length and concurrency on {device}", head=lengths.HEAD, rows=rows, keys=3))
-    for line in filter(None, (found.note, *(row.advice for row in found.rows))):
-        yield _line(line)
-
-
 def _answer(device: Device) -> Text:
     return Text.assemble((visible(device.name), "bold"), "  ", visible(device.answer))
 
@@ -107,13 +97,23 @@ def _head(report: Page) -> Iterator[RenderableType]:
     yield _facts(report.facts)
 
 
-def _device(device: Device, report: Page) -> Iterator[RenderableType]:
+def _further(reading: Reading, device: str) -> Iterator[Table]:
+    """Tables of what not every run holds: a joint design, starts, lengths."""
+    if (shares := jointly(reading, device)) is not None:
+        yield from tables.jointly(shares)
+    if (begun := starts(reading, device)) is not None:
+        yield tables.starts(begun)
+    if (over := curves(reading, device)) is not None:
+        yield tables.curves(over)
+
+
+def _device(device: Device, report: Page, further: Sequence[Table]) -> Iterator[RenderableType]:
     yield Text()
     state = "" if device.calibrated else " (not calibrated)"
     yield Rule(Text(f"{visible(device.name)}{state}", "bold"), align="left", style="dim", characters="\u2500")
     if not device.headline.rows:
         yield _line(f"{report.words.none}.")
-    for table in tables.of_device(device, report):
+    for table in (*tables.of_device(device, report), *further):
         yield from laid_out(table)
     if device.foresight:
         yield Text()

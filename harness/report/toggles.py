@@ -8,7 +8,7 @@ from typing import Any
 
 from harness import units
 from harness.optimizations import seed
-from harness.report import commands, rows, sentences
+from harness.report import commands, heard, rows, sentences
 from harness.report.model import Badge, EquivalenceRow, Row, Toggle, ToggleOnDevice, WitnessRow
 from harness.report.reading import Reading, anchor
 from harness.report.words import say
@@ -126,7 +126,7 @@ def _equivalence(row: Equivalence) -> EquivalenceRow:
         bound=units.DASH if row.bound is None else units.scientific(row.bound),
         required=say(row.required),
         accepted=_outcome(accepted=row.accepted),
-        words=rows.words_wrong(row) or say("not listened to"),
+        heard=heard.told(row) or say("not listened to"),
         tokens=tokens.format(count=units.count(row.tokens)) + (say(" (ran to the cap)") if row.hit_cap else ""),
     )
 

@@ -131,6 +131,16 @@ class Fake(Keys):
         description="Of a toggle that is a cache: its effect, instead of that in `effects`, in the first request by a speaker of "
         "whom its pipeline has not been told.",
     )
+    counts_misses: bool = Field(default=False, description="Whether the witnesses of toggles in `misses` count these.")
+    at_init: dict[SettingName, Seconds] = Field(
+        default={}, description="Time that building a pipeline takes longer with each toggle on."
+    )
+    at_first: dict[SettingName, Seconds] = Field(
+        default={}, description="Time that the first request of a pipeline takes longer with each toggle on."
+    )
+    cold_s: Seconds | None = Field(
+        default=None, alias="cold", description="Time that the first request of a process takes longer, whatever is on."
+    )
     entry_bytes: dict[SettingName, Whole] = Field(
         default={},
         description="Of a toggle that is a cache: bytes that it holds for each speaker whom its pipeline knows.",
@@ -201,6 +211,11 @@ class Callable(Keys):
     )
     arguments: dict[str, Any] = Field(
         default={}, description="Values for further parameters of the function, and of the factory, by name."
+    )
+    python: Text | None = Field(
+        default=None,
+        description="The interpreter in which the function runs, relative to the scenario's file: Python 3.11 or newer, with "
+        "what the function needs, and nothing of this project. Without one, this interpreter.",
     )
 
 

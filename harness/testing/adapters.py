@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from array import array
 from typing import Any
 
 import numpy as np
@@ -111,7 +112,10 @@ def fault_of(output: Any) -> str:
     """What is wrong with an output, in words; the empty string when nothing is."""
     if not isinstance(output, Output):
         return f"is a {type(output).__name__} and no Output"
-    audio, kind = output.audio, np.float32 if output.sample_rate_hz else np.float64
+    kind = np.float32 if output.sample_rate_hz else np.float64
+    audio: Any = output.audio
+    if isinstance(audio, array):  # of an interpreter without numpy
+        audio = np.frombuffer(audio, audio.typecode)
     if not isinstance(audio, np.ndarray) or audio.ndim != 1 or audio.dtype != kind:
         return f"has audio that is no array of one dimension of {kind.__name__}"
     if output.sample_rate_hz < 0:

@@ -97,7 +97,7 @@ class Worker:
         A block is `order` of its arms, `request`, `rehearsal` (a request, or None: what the arm that is timed first runs
         untimed before it), `settle` (whether every arm does) and `dose_s`.
         """
-        start = self._machine.clock_ns()
+        start, model_s = self._machine.clock_ns(), self._bench.model_s
         requests = [request_from(block["request"]) for block in blocks]
         arms = list(dict.fromkeys(arm for block in blocks for arm in block["order"]))
         self._bench.tidy(arms, max(request.concurrency for request in requests), self._begin)
@@ -112,16 +112,17 @@ class Worker:
             )
             end = self._machine.clock_ns()
             values = [{"arm": arm, "values": values} for arm, values in trials]
-            self._reply("block", trials=values, wall_s=(end - start) / 1e9)
-            start = end
+            self._reply("block", trials=values, wall_s=(end - start) / 1e9, model_s=self._bench.model_s - model_s)
+            start, model_s = end, self._bench.model_s
 
     def init(self, order: Sequence[str]) -> None:
-        start = self._machine.clock_ns()
+        start, model_s = self._machine.clock_ns(), self._bench.model_s
         trials = []
         for arm in order:
             self._begin(arm)
             trials.append({"arm": arm, "values": self._bench.init(arm)})
-        self._reply("block", trials=trials, wall_s=(self._machine.clock_ns() - start) / 1e9)
+        wall_s = (self._machine.clock_ns() - start) / 1e9
+        self._reply("block", trials=trials, wall_s=wall_s, model_s=self._bench.model_s - model_s)
 
     def examine(
         self, arm: str, probes: Sequence[Data], first: Sequence[Data], second: Sequence[Data], files: Sequence[str]

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from harness import runner, workload
+from harness.adapters import callable as callable_adapter
 from harness.adapters.base import Model
 from harness.adapters.callable import ARGUMENTS, CallableAdapter
 from harness.adapters.calling import check_target
@@ -20,6 +21,7 @@ from harness.worker.machine import machine
 from harness.worker.requests import NOBODY, Output, Request, Speaker
 from harness.worker.target import activation
 from tests.conftest import Quiet
+from tests.worker import interpreters
 
 REQUEST = Request(id="one", mode="call", text="Hello", speaker=NOBODY, seed=7)
 TOGGLES = '''
@@ -297,3 +299,91 @@ def test_every_argument_that_is_told_of_can_be_had(load: Callable[..., Model], u
     request = Request(id="one", mode="call", text="t", speaker=by, seed=0)
     model = load("level", target="everything:ask")
     assert len(ask(model, request=request).exact) == 64
+
+
+ALONE = """
+import array
+import importlib.util
+import math
+
+def weights(n):
+    return [0.5] * n
+
+def gain():
+    return 1.0
+
+def speak(text, prompt_audio):
+    found = [name for name in ("numpy", "pydantic", "soundfile") if importlib.util.find_spec(name)]
+    if found:
+        raise RuntimeError(f"not alone: {found}")
+    level = sum(weights(len(text))) / len(text) * max(prompt_audio) * gain()
+    return array.array("f", (level * math.sin(i / 10) for i in range(2400))), 24_000
+"""
+ALONE_TOGGLES = '''
+from harness.optimizations import replaces
+
+@replaces("alone:weights")
+def same_weights(n):
+    """Make the same weights in another way."""
+    return [0.5 for _ in range(n)]
+
+@replaces("alone:gain")
+def other_gain():
+    """Speak softer."""
+    return 0.5
+'''
+
+
+def test_a_function_runs_in_an_interpreter_that_has_nothing_of_ours(
+    user_code: Callable[..., Path], tmp_path: Path, quiet: Quiet
+) -> None:
+    folder = user_code(alone=ALONE, alone_toggles=ALONE_TOGGLES)
+    scenario = Scenario.from_data(
+        {
+            "file": str(folder / "alone.yaml"),
+            "name": "alone",
+            "model": {"adapter": "callable", "target": "alone.py:speak", "python": interpreters.bare(tmp_path)},
+            "devices": ["cpu"],
+            "workload": {"mode": "call", "texts": {"call": "Hello"}, "prompts": ["builtin:aishell-0121"]},
+            "plugins": ["alone_toggles.py"],
+            "optimizations": {"same_weights": True, "other_gain": True},
+            "measure": {"metrics": ["latency"], "budget": "1s", "workers": 2, "memory_repeats": 1},
+        }
+    )
+    run = runner.run(scenario, tmp_path / "run", devices=["cpu"], progress=quiet)
+    found = {item.optimization: item for item in run.contrasts if item.metric == "latency"}
+    assert [failure.message for failure in run.failures] == []
+    assert found["same_weights"].equivalence == "bitwise"
+    assert found["same_weights"].verdict not in ("inert", "failed", "output changed")
+    assert (found["same_weights"].witness_before, found["same_weights"].witness_after) == (1, 0)
+    assert found["other_gain"].verdict == "output changed"
+    heard = {row.audio_after for row in run.equivalences}
+    assert all(audio and (tmp_path / "run" / audio).is_file() for audio in heard)
+
+
+def test_an_interpreter_that_is_too_old_for_toggles_is_refused_where_it_is_named(
+    user_code: Callable[..., Path],
+) -> None:
+    old = interpreters.oldest()
+    if old is None:
+        pytest.skip("no interpreter older than this one is here")
+    folder = user_code(alone=ALONE)
+    data = {
+        "file": str(folder / "alone.yaml"), "name": "alone", "devices": ["cpu"], "optimizations": {"cached_device": True},
+        "model": {"adapter": "callable", "target": "alone.py:speak", "python": old},
+    }  # fmt: skip
+    with pytest.raises(ScenarioError, match=r"a worker needs 3\.11 or newer") as refused:
+        runner.check_model(Scenario.from_data(data))
+    assert "model" in str(refused.value)
+
+
+def test_a_recording_is_read_without_soundfile(
+    load: Callable[..., Model], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    samples = np.linspace(-0.5, 0.5, 300, dtype=np.float32)
+    Output(audio=samples, sample_rate_hz=16_000, tokens=()).write(tmp_path / "voice.wav")
+    monkeypatch.setattr(callable_adapter, "find_spec", lambda name: None if name == "soundfile" else object())
+    by = Speaker(id="me", audio=tmp_path / "voice.wav", text="words", digest="")
+    request = Request(id="one", mode="call", text="", speaker=by, seed=0, stream=True)
+    output = load("chunks").bind({}, []).run(request, lambda _: None)
+    assert np.array_equal(output.audio, samples)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 
-from harness import runner, workload
+from harness import compare, runner, workload
 from harness.adapters import cosyvoice2
 from harness.adapters.planted import ADAPTER, UNITS, PlantedModel, Unit
 from harness.optimizations import registry
@@ -97,6 +98,24 @@ def test_an_identical_arm_counts_as_engaged_with_an_unchanged_output(measure: Ca
     assert (same.witness_before, same.witness_after, same.equivalence) == (0, 1, "bitwise")
     assert found["cached_device"].verdict == "not applicable"
     assert found["cached_device"].reason == "planted has no frontend.device, facade.device"
+
+
+def test_a_run_says_how_long_the_model_worked_and_complains_of_much_work_of_its_own(
+    measure: Callable[..., Run],
+) -> None:
+    run = measure({"planted_work": True})
+    worked = run.timing["worked_s"]["cpu"]
+    assert 0 < worked["model"] < worked["pass"]
+    for share in (0.94, 0.96):
+        timing = {**run.timing, "worked_s": {"cpu": {"pass": 10.0, "model": 10.0 * share}}}
+        told = [
+            found.message
+            for found in compare.evaluate(replace(run, timing=timing, findings=())).findings
+            if found.kind == "own work"
+        ]
+        assert [message[:44] for message in told] == (
+            [] if share > 0.95 else ["In 6.0 % of the latency pass (10.0 s once th"]
+        )
 
 
 class Waits(FakeMachine):

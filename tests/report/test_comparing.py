@@ -70,12 +70,48 @@ def test_ratio_interval_and_verdict_of_each_run_stand_next_to_each_other() -> No
     assert line.apart == "each from every other"
 
 
+def _on_the_cpu(run: Run) -> Run:
+    contrasts = tuple(contrast for contrast in run.contrasts if contrast.device == "cpu")
+    return replace(run, contrasts=contrasts, plan=replace(run.plan, devices=("cpu",)))
+
+
 def test_intervals_apart_are_named_in_pairs_and_overlapping_ones_are_none() -> None:
-    found = comparing.compare([elsewhere(), replace(elsewhere(), id="again"), first()])
+    found = comparing.compare([elsewhere(), replace(elsewhere(), id="again"), _on_the_cpu(first())])
     assert _line(found, "latency", "resample_cache").apart == "none"
-    apart = _line(found, "latency", "all").apart
-    assert "A cpu and C cpu" in apart
-    assert "A cpu and B cpu" not in apart
+    assert _line(found, "latency", "all").apart == "A and C, B and C"
+
+
+def test_of_many_intervals_apart_groups_are_named_from_the_lowest_on_and_what_the_bar_means() -> None:
+    found = comparing.compare([elsewhere(), replace(elsewhere(), id="again"), first()])
+    assert _line(found, "latency", "all").apart == "C cuda:0 | C cpu | A cpu, B cpu"
+    assert "a bar stands between runs whose intervals have nothing in common" in comparing.html(found)
+    few = comparing.compare([elsewhere(), replace(elsewhere(), id="again")])
+    assert "a bar stands" not in comparing.html(few)
+
+
+def test_intervals_that_hang_together_in_a_chain_are_named_in_pairs() -> None:
+    made = [replace(_on_the_cpu(first()), id=str(number)) for number in range(5)]
+    chain = [
+        replace(run, contrasts=tuple(
+            replace(contrast, ratio=0.80 + 0.02 * number, ratio_low=0.785 + 0.02 * number, ratio_high=0.815 + 0.02 * number)
+            if (contrast.optimization, contrast.metric) == ("all", "latency") and not contrast.stratum else contrast
+            for contrast in run.contrasts
+        ))
+        for number, run in enumerate(made)
+    ]  # fmt: skip
+    assert (
+        _line(comparing.compare(chain), "latency", "all").apart
+        == "A and C, A and D, A and E, B and D, B and E, C and E"
+    )
+
+
+def test_effects_that_a_far_one_would_press_into_a_point_have_a_panel_of_their_own() -> None:
+    found = comparing.compare([first(), elsewhere()])
+    labels = [side.label for side in found.sides]
+    part = next(part for part in found.parts if part.metric == "latency")
+    assert "near to no change" in intervals(part, labels)
+    alone = replace(part, lines=tuple(line for line in part.lines if line.name == "cached_cuda_check"))
+    assert "near to no change" not in intervals(alone, labels)
 
 
 def test_times_of_different_machines_are_shown_and_no_verdict_is_about_them() -> None:

@@ -198,7 +198,7 @@ def test_the_keyboard_alone_moves_zooms_and_searches(opened: Any) -> None:
     assert shown(opened) == {"request", "run", "llm", "slow", "flow", "cache"}
     opened.keyboard.press("/")
     opened.keyboard.type("slow")
-    assert opened.evaluate("document.getElementById('found').textContent") == "1 frames, 27.8 % of the width"
+    assert opened.evaluate("document.getElementById('found').textContent") == "1 frame, 27.8 % of the width"
     assert opened.evaluate("[...document.querySelectorAll('.hit')].map(b => b.textContent)") == ["slow"]
     assert "before" in opened.evaluate("document.getElementById('detail').textContent")
 

@@ -9,6 +9,8 @@ from typing import Any, ClassVar
 
 import pytest
 
+from harness.adapters import callable as callable_adapter
+from harness.adapters import plain
 from harness.adapters.base import Model
 from harness.adapters.vits import VitsModel
 from harness.models.vits import voice
@@ -46,6 +48,14 @@ class TestCallable(AdapterContract):
     @property
     def options(self) -> dict[str, Any]:  # type: ignore[override]  # the folder is known when the tests run
         return {"target": f"{FOLDERS[-1] / 'contract_of_mine.py'}:ask"}
+
+
+class TestCallableWithoutNumpy(TestCallable):
+    """The same in an interpreter that has the standard library alone."""
+
+    @pytest.fixture(autouse=True)
+    def _no_numpy(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(callable_adapter, "returned", plain)
 
 
 class TestCosyVoice2(AdapterContract):

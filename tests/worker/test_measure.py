@@ -41,3 +41,17 @@ def test_a_request_that_is_slower_than_it_plays_runs_dry(tmp_path: Path) -> None
 
 def test_a_request_that_does_not_stream_has_no_chunks_to_speak_of(tmp_path: Path) -> None:
     assert not {"ttfa", "chunk_gap", "underruns", "stall"} & set(timed(0.1, stream=False, tmp_path=tmp_path))
+
+
+def test_the_time_in_which_the_model_worked_is_that_of_all_requests_timed_or_not_and_of_building(
+    tmp_path: Path,
+) -> None:
+    machine = FakeMachine()
+    model = FakeAdapter().load({"base": 0.1}, machine, tmp_path)
+    bench = Bench(model, machine, [Arm(name="none", role="none", states={})], [SPEAKER])
+    built = bench.bind("none")["init"] or 0.0
+    assert bench.model_s == pytest.approx(built)
+    alone = Request(id="r", mode="zero_shot", text="hi", speaker=SPEAKER, seed=0)
+    bench.settle("none", alone)
+    latency = bench.time("none", alone)["latency"] or 0.0
+    assert bench.model_s == pytest.approx(built + 0.1 + latency, rel=0.05)

@@ -61,7 +61,8 @@
       while (above >= 0 && !hits[above]) above = at[above].parent;
       if (above < 0) share += at[index].width;
     });
-    found.textContent = wanted === "" ? "" : `${count} frames, ${share.toFixed(1)} % of the width`;
+    const told = count === 1 ? found.dataset.one : found.dataset.many;
+    found.textContent = wanted === "" ? "" : told.replace("{count}", count).replace("{share}", `${share.toFixed(1)} %`);
   };
 
   const level = (step) => {

@@ -241,7 +241,7 @@
     svg.addEventListener("pointerleave", (event) => point(event, ""));
   });
 
-  // A link to something that is folded away opens it; printing opens everything.
+  // A link to something that is folded away opens it; printing opens everything, and folds it again.
   const unfold = () => {
     const target = location.hash.length > 1 && document.getElementById(decodeURIComponent(location.hash.slice(1)));
     if (!target) return;
@@ -252,7 +252,12 @@
   };
   addEventListener("hashchange", unfold);
   unfold();
-  addEventListener("beforeprint", () => all("details").forEach((details) => { details.open = true; }));
+  let folded = [];
+  addEventListener("beforeprint", () => {
+    folded = all("details:not([open])");
+    folded.forEach((details) => { details.open = true; });
+  });
+  addEventListener("afterprint", () => folded.forEach((details) => { details.open = false; }));
 
   // Where the reader is, in the contents.
   const links = new Map(all("nav a").map((link) => [link.hash.slice(1), link]));

@@ -2,23 +2,28 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations
 
-from harness.comparability import Measured, broken_by_contrast, broken_by_run
 from harness.errors import UsageError
 from harness.metrics import METRICS
 from harness.report import machines, page, rows
 from harness.report.comparing.differences import differences
 from harness.report.comparing.model import Comparison, LeftOut, Line, Part, Side
+from harness.report.comparing.rules import Measured, broken_by_contrast, broken_by_run
 from harness.report.model import Badge, Device, Page, Row
 from harness.report.reading import INVALID, Reading
 from harness.report.visible import visible
+from harness.report.words import mark, say
 from harness.results import TOGETHER, Contrast, Run
 
 _LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
-_NO_VERDICT = (
+_MOST_PAIRS = 3
+GROUPS = " | "
+"""Stands between groups of runs whose intervals have nothing in common."""
+_NO_VERDICT = mark(
     "Each change is after against before on one machine, in one run, with that run's verdict. Times and sizes are shown as they "
     "were measured; those of two runs are not compared, and no verdict rests on them."
 )
@@ -56,9 +61,9 @@ def compare(runs: Sequence[Run]) -> Comparison:
         raise UsageError(message)
     metrics = sorted({metric for metric, _ in shown}, key=_metric_order)
     return Comparison(
-        title=f"{len(runs)} runs side by side",
+        title=say("{count} runs side by side", count=len(runs)),
         sides=tuple(_side(column) for column in columns),
-        notices=(*_notices(columns), _NO_VERDICT),
+        notices=(*_notices(columns), say(_NO_VERDICT)),
         column=columns[0].report.words.column,
         parts=tuple(_part(columns, shown, metric) for metric in metrics),
         left_out=left_out,
@@ -128,14 +133,14 @@ def _row(
             measured = Measured(run=column.reading.run, contrast=contrast)
             pattern = pattern or measured
             if broken := broken_by_contrast(pattern, measured):
-                reasons[column.label] = "; ".join(broken)
+                reasons[column.label] = say("; ").join(broken)
         cells.append(None if column.label in reasons else contrast)
     return cells, reasons
 
 
 def _absence(column: _Column, metric: str) -> str:
     why = column.reading.run.unavailable.get(column.device.name, {}).get(metric)
-    return f"not in this run: {why}" if why else "not in this run"
+    return say("not in this run: {why}", why=why) if why else say("not in this run")
 
 
 def _left_out(faults: Mapping[tuple[str, str, str], Sequence[str]]) -> tuple[LeftOut, ...]:
@@ -145,8 +150,8 @@ def _left_out(faults: Mapping[tuple[str, str, str], Sequence[str]]) -> tuple[Lef
         alike.setdefault((label, reason, tuple(sorted(metrics, key=_metric_order))), []).append(name)
     return tuple(
         LeftOut(
-            name=visible(", ".join(names)),
-            metrics=visible(", ".join(rows.describe(metric).title.lower() for metric in metrics)),
+            name=visible(say(", ").join(names)),
+            metrics=visible(say(", ").join(rows.describe(metric).title.lower() for metric in metrics)),
             side=label,
             reason=visible(reason),
         )
@@ -163,7 +168,13 @@ def _part(columns: Sequence[_Column], shown: _Shown, metric: str) -> Part:
     facts = rows.describe(metric)
     lines = [_line(columns, name, cells) for (of, name), cells in shown.items() if of == metric]
     lines.sort(key=lambda line: (line.name != TOGETHER, all(row is None or row.ratio is None for row in line.cells)))
-    return Part(metric=metric, title=facts.title, doc=facts.doc, lines=tuple(lines))
+    return Part(
+        metric=metric,
+        title=facts.title,
+        doc=facts.doc,
+        lines=tuple(lines),
+        grouped=any(GROUPS in line.apart for line in lines),
+    )
 
 
 def _line(columns: Sequence[_Column], name: str, cells: Sequence[Contrast | None]) -> Line:
@@ -183,17 +194,32 @@ def _stated(row: Row) -> Row:
 
 
 def _apart(labelled: Sequence[tuple[str, Row]]) -> str:
-    """Which intervals have no value in common: "none", pairs of labels, or "" where there are not two intervals."""
+    """Which intervals have no value in common: "none", pairs of labels, groups of them with a bar between where there are
+    many, or "" where there are not two intervals.
+    """
     ends = [(label, row.low, row.high) for label, row in labelled if row.low is not None and row.high is not None]
     pairs = list(combinations(ends, 2))
-    found = [
-        f"{one} and {two}"
-        for (one, low, high), (two, other_low, other_high) in pairs
-        if high < other_low or other_high < low
-    ]
+    found = [(one, two) for (one, low, high), (two, least, most) in pairs if high < least or most < low]
     if len(found) == len(pairs) > 1:
-        return "each from every other"
-    return ", ".join(found) or ("none" if pairs else "")
+        return say("each from every other")
+    groups = _groups([(low, high, label) for label, low, high in ends])
+    between = len(pairs) - sum(math.comb(len(group), 2) for group in groups)
+    if len(found) > _MOST_PAIRS and between == len(found):
+        return GROUPS.join(say(", ").join(group) for group in groups)
+    told = (say("{one} and {two}", one=one, two=two) for one, two in found)
+    return say(", ").join(told) or (say("none") if pairs else "")
+
+
+def _groups(intervals: Sequence[tuple[float, float, str]]) -> list[list[str]]:
+    """Labels of intervals that hang together by what they have in common, from the lowest on; groups have nothing in common."""
+    groups: list[list[str]] = []
+    reached = -math.inf
+    for low, high, label in sorted(intervals):
+        if low > reached:
+            groups.append([])
+        groups[-1].append(label)
+        reached = max(reached, high)
+    return groups
 
 
 def _side(column: _Column) -> Side:
@@ -207,8 +233,8 @@ def _side(column: _Column) -> Side:
         machine=machines.machine(run),
         device=machines.device(run, device.name),
         commit=machines.code(run),
-        calibrated=Badge(text="calibrated", tone="good", glyph="passed") if device.calibrated else Badge(text="not calibrated", tone="open"),
-        state="" if run.complete else "not finished: what was measured until then is shown",
+        calibrated=Badge(text=say("calibrated"), tone="good", glyph="passed") if device.calibrated else Badge(text=say("not calibrated"), tone="open"),
+        state="" if run.complete else say("not finished: what was measured until then is shown"),
         answer=f"{answer[:1].upper()}{answer[1:]}",
     )  # fmt: skip
 
@@ -216,10 +242,15 @@ def _side(column: _Column) -> Side:
 def _notices(columns: Sequence[_Column]) -> Iterator[str]:
     loose = [column.label for column in columns if not column.device.calibrated]
     if loose:
-        yield f"Not calibrated: {', '.join(loose)}. The figures are shown; no verdict is drawn from them."
+        yield say(
+            "Not calibrated: {names}. The figures are shown; no verdict is drawn from them.",
+            names=say(", ").join(loose),
+        )
     models = {str(sorted(map(str, _model(column.reading.run).items()))) for column in columns}
     if len(models) > 1:
-        yield "The runs are of different models, so that the same optimization saves another share of another whole."
+        yield say(
+            "The runs are of different models, so that the same optimization saves another share of another whole."
+        )
 
 
 def _model(run: Run) -> dict[str, object]:

@@ -12,9 +12,10 @@ from harness.report import machines
 from harness.report.comparing.model import Difference
 from harness.report.machines import known
 from harness.report.visible import visible
+from harness.report.words import mark, say
 from harness.results import Run
 
-ABSENT = "not set"
+ABSENT = mark("not set")
 _NOT_OF_A_SCENARIO = ("file", "description")
 _PATHS = ("weights", "audio", "home", "path", "file")
 """Keys whose value may be a place on somebody's disk, of which the name alone is told."""
@@ -28,7 +29,7 @@ def differences(sides: Sequence[tuple[Run, str]]) -> tuple[Difference, ...]:
     order = list(dict.fromkeys(group for group, _ in keys))
     found = []
     for group, name in sorted(keys, key=lambda key: order.index(key[0])):
-        values = tuple(facts.get((group, name), ABSENT) for facts in told)
+        values = tuple(facts.get((group, name), say(ABSENT)) for facts in told)
         if len(set(values)) > 1:
             found.append(Difference(group=group, name=visible(name), values=tuple(map(visible, values))))
     return tuple(found)
@@ -37,28 +38,30 @@ def differences(sides: Sequence[tuple[Run, str]]) -> tuple[Difference, ...]:
 def _facts(run: Run, device: str) -> Iterator[tuple[Key, str]]:
     for key, value in _flat(run.scenario):
         if key.partition(".")[0] not in _NOT_OF_A_SCENARIO:
-            yield ("Scenario", key), value
-    yield from (((group, name), _text(value)) for group, name, value in _machine(run, device) if value is not None)
-    yield from ((("Code", name), value) for name, value in _code(run))
+            yield (say("Scenario"), key), value
+    yield from (
+        ((say(group), say(name)), _text(value)) for group, name, value in _machine(run, device) if value is not None
+    )
+    yield from (((say("Code"), name), value) for name, value in _code(run))
 
 
 def _machine(run: Run, device: str) -> Iterator[tuple[str, str, Any]]:
     here, card = run.environment, known(run.environment, "devices", device)
     memory = known(here, "memory_bytes") or known(here, "cpu", "memory_bytes")
-    yield "Machine", "Device", machines.device(run, device)
-    yield "Machine", "Processor", known(here, "cpu", "model")
-    yield "Machine", "Cores", known(here, "cpu", "cores")
-    yield "Machine", "Threads that may be used", known(here, "cpu", "usable")
-    yield "Machine", "Memory", units.size(memory) if isinstance(memory, int | float) else None
-    yield "Machine", "System", known(here, "system", "platform")
-    yield "Machine", "Driver", _driver(run, device)
-    yield "Machine", "Threads of a worker", known(here, "worker", "threads")
-    yield "Machine", "VRAM limit", known(card, "vram_limit_bytes")
-    yield "Versions", "python", known(here, "python")
+    yield mark("Machine"), mark("Device"), machines.device(run, device)
+    yield mark("Machine"), mark("Processor"), known(here, "cpu", "model")
+    yield mark("Machine"), mark("Cores"), known(here, "cpu", "cores")
+    yield mark("Machine"), mark("Threads that may be used"), known(here, "cpu", "usable")
+    yield mark("Machine"), mark("Memory"), units.size(memory) if isinstance(memory, int | float) else None
+    yield mark("Machine"), mark("System"), known(here, "system", "platform")
+    yield mark("Machine"), mark("Driver"), _driver(run, device)
+    yield mark("Machine"), mark("Threads of a worker"), known(here, "worker", "threads")
+    yield mark("Machine"), mark("VRAM limit"), known(card, "vram_limit_bytes")
+    yield mark("Versions"), "python", known(here, "python")
     for name, value in (known(here, "versions") or {}).items():
-        yield "Versions", str(name), value
+        yield mark("Versions"), str(name), value
     for name in ("cuda", "cudnn", "tf32_matmul"):
-        yield "Versions", name, known(card, name)
+        yield mark("Versions"), name, known(card, name)
 
 
 def _driver(run: Run, device: str) -> Any:
@@ -69,15 +72,18 @@ def _driver(run: Run, device: str) -> Any:
 
 
 def _code(run: Run) -> Iterator[tuple[str, str]]:
-    yield "Commit", machines.code(run)
+    yield say("Commit"), machines.code(run)
     fingerprint = known(run.environment, "model", "fingerprint")
     if fingerprint:
-        yield "Weights, as a hash", str(fingerprint)
+        yield say("Weights, as a hash"), str(fingerprint)
     for name, toggle in run.optimizations.items():
         for side in ("before", "after"):
             source = toggle.get(f"{side}_source")
             if source:
-                yield f"{name}, code {side}, as a hash", hashlib.sha256(str(source).encode()).hexdigest()[:10]
+                what = say(
+                    "{name}, code before, as a hash" if side == "before" else "{name}, code after, as a hash", name=name
+                )
+                yield what, hashlib.sha256(str(source).encode()).hexdigest()[:10]
 
 
 def _flat(value: Any, prefix: str = "") -> Iterator[tuple[str, str]]:
@@ -89,7 +95,7 @@ def _flat(value: Any, prefix: str = "") -> Iterator[tuple[str, str]]:
         for number, item in enumerate(value):
             yield from _flat(item, f"{prefix}[{number}]")
     elif isinstance(value, list | tuple):
-        yield prefix, ", ".join(map(_text, value)) or "none"
+        yield prefix, ", ".join(map(_text, value)) or say("none")
     else:
         yield prefix, PurePath(value).name if _is_path(prefix, value) else _text(value)
 
@@ -100,7 +106,7 @@ def _is_path(key: str, value: Any) -> bool:
 
 def _text(value: Any) -> str:
     if value is None or value in ({}, ""):
-        return ABSENT
+        return say(ABSENT)
     if isinstance(value, bool):
-        return "on" if value else "off"
+        return say("on") if value else say("off")
     return f"{value:g}" if isinstance(value, float) else str(value)

@@ -39,12 +39,13 @@ class Line:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Part:
-    """One metric."""
+    """One metric. `grouped` where a line's `apart` has groups."""
 
     metric: str
     title: str
     doc: str
     lines: tuple[Line, ...]
+    grouped: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,6 +11,7 @@ from harness.report import machines, page
 from harness.report.model import Badge, Device
 from harness.report.reading import INVALID
 from harness.report.visible import visible
+from harness.report.words import say
 from harness.results import Run
 
 _LONG_AGO = datetime.min.replace(tzinfo=UTC)
@@ -56,36 +57,27 @@ def entries(found: Sequence[Found]) -> list[Entry]:
 
 def _of_run(item: Found, run: Run) -> Iterator[Entry]:
     report = page.build(run)
-    about = f": {report.words.about}" if report.gate else ""
+    title = say("{title}: {about}", title=report.title, about=report.words.about) if report.gate else report.title
     for number, device in enumerate(report.devices):
-        headline, rest = _answer(device)
         yield Entry(
             day=machines.day(run),
-            scenario=visible(f"{report.title}{about}"),
+            scenario=visible(title),
             place=visible(item.place),
             link=f"./{quote(f'{item.place}/{item.file}')}" if item.file else "",
             machine=machines.machine(run),
             device=machines.device(run, device.name),
             commit=machines.code(run),
             calibrated=_calibrated(device),
-            state="" if run.complete else "run not finished",
-            headline=headline,
-            rest=rest,
+            state="" if run.complete else say("run not finished"),
+            headline=visible(device.answer_lead),
+            rest=visible(device.answer_rest),
             first=number == 0,
         )
 
 
-def _answer(device: Device) -> tuple[str, str]:
-    """The first part of a device's answer, and the rest of it; both as sentences."""
-    lead, _, rest = visible(device.answer).partition("; ")
-    return _sentence(lead), _sentence(rest)
-
-
-def _sentence(text: str) -> str:
-    return f"{text[0].upper()}{text[1:].rstrip('.')}." if text else ""
-
-
 def _calibrated(device: Device) -> Badge:
     if not device.headline.rows and all(row.verdict.word not in INVALID for row in device.invalid):
-        return Badge(text="nothing compared", tone="invalid")
-    return Badge(text="yes", tone="good", glyph="passed") if device.calibrated else Badge(text="no", tone="open")
+        return Badge(text=say("nothing compared"), tone="invalid")
+    return (
+        Badge(text=say("yes"), tone="good", glyph="passed") if device.calibrated else Badge(text=say("no"), tone="open")
+    )

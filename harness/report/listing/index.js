@@ -7,6 +7,7 @@
   const count = document.getElementById("count");
   const nothing = document.getElementById("nothing");
   const all = count.textContent;
+  const said = rows.length === 1 ? count.dataset.one : count.dataset.many;
   const search = () => {
     const words = field.value.toLowerCase().split(/\s+/).filter(Boolean);
     let shown = 0;
@@ -15,7 +16,7 @@
       shown += row.hidden ? 0 : 1;
     }
     nothing.hidden = shown > 0;
-    count.textContent = words.length ? `${shown} of ${rows.length} row${rows.length === 1 ? "" : "s"} have these words.` : all;
+    count.textContent = words.length ? said.replace("{shown}", shown).replace("{all}", rows.length) : all;
   };
   document.getElementById("search").hidden = false;
   field.addEventListener("input", search);

@@ -301,6 +301,8 @@ SENTENCES: Mapping[str, str] = {
     "not listened to": "未听辨",
     "{counts} in all": "合计 {counts}",
     "words wrong {before} → {after}": "错词率 {before} → {after}",
+    "quality {before} → {after} of 5": "质量评分 {before} → {after}（满分 5）",
+    "voice {likeness} alike": "音色相似度 {likeness}",
     "within {bound}": "误差在 {bound} 之内",
     "spectral, {bound}\u202fdB": "频谱 {bound}\u202fdB",
     "{count} block": "{count} 个区组",

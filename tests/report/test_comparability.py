@@ -1,4 +1,4 @@
-"""What may stand side by side: each rule of harness/comparability.py holds, and is broken."""
+"""What may stand side by side: each rule of harness/report/comparing/rules.py holds, and is broken."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from harness import comparability
-from harness.comparability import CONTRASTS, RUNS, Measured, broken_by_contrast, broken_by_run
+from harness.report.comparing import rules as module
+from harness.report.comparing.rules import CONTRASTS, RUNS, Measured, broken_by_contrast, broken_by_run
 from harness.results import Run
 from tests.report import sample_gates
 from tests.report.sample_comparisons import elsewhere, first, leaving_one_out, with_states
@@ -146,4 +146,4 @@ def test_every_rule_is_named_here_and_says_what_it_is_for() -> None:
     rules = {*RUNS, *CONTRASTS}
     named = {"another_run", "same_question", "same_requests", "same_definition", "same_reference", "same_parameters"}
     assert {rule.__name__ for rule in rules} == named
-    assert all(inspect.getdoc(getattr(comparability, name)) for name in named)
+    assert all(inspect.getdoc(getattr(module, name)) for name in named)

@@ -5,7 +5,7 @@ A rule takes the first of two and another one, and yields in words what forbids 
 about one optimization in one metric: where one is broken, that row alone is left out, and why is said.
 
 What may differ, because it is what one compares runs for: machine, device, versions, commit, the model and its size, budget,
-workers, threads and margins. Pure: Runs in, words out.
+workers, threads and margins. Pure: Runs in, words of the language spoken out.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from harness import units
+from harness.report.words import mark, say
 from harness.results import Contrast, Run, State
 
 
@@ -26,6 +27,10 @@ class Measured:
     contrast: Contrast
 
 
+_COMMITS = {
+    "base": mark("its base is {now}, in the first run {then}"),
+    "head": mark("its head is {now}, in the first run {then}"),
+}
 RunRule = Callable[[Run, Run], Iterator[str]]
 ContrastRule = Callable[[Measured, Measured], Iterator[str]]
 
@@ -33,19 +38,23 @@ ContrastRule = Callable[[Measured, Measured], Iterator[str]]
 def another_run(first: Run, other: Run) -> Iterator[str]:
     """A run beside itself would look like a second measurement that agrees."""
     if first.id == other.id:
-        yield "it is the same run"
+        yield say("it is the same run")
 
 
 def same_question(first: Run, other: Run) -> Iterator[str]:
     """Optimizations on one code, or two revisions: and then the same two."""
-    kinds = ["two revisions" if run.plan.limits else "optimizations" for run in (first, other)]
-    if kinds[0] != kinds[1]:
-        yield f"it compares {kinds[1]}, the first run {kinds[0]}"
+    if bool(first.plan.limits) != bool(other.plan.limits):
+        yield (
+            say("it compares two revisions, the first run optimizations")
+            if other.plan.limits
+            else say("it compares optimizations, the first run two revisions")
+        )
         return
-    for side in ("base", "head") if first.plan.limits else ():
+    for side in _COMMITS if first.plan.limits else ():
         commits = [_commit(run, side) for run in (first, other)]
         if commits[0] != commits[1] or commits[0] is None:
-            yield f"its {side} is {commits[1] or 'not known'}, in the first run {commits[0] or 'not known'}"
+            then, now = (commit or say("not known") for commit in commits)
+            yield say(_COMMITS[side], now=now, then=then)
 
 
 def same_requests(first: Run, other: Run) -> Iterator[str]:
@@ -57,36 +66,48 @@ def same_requests(first: Run, other: Run) -> Iterator[str]:
     if isinstance(then, Mapping) and isinstance(now, Mapping):
         for key in then.keys() & now.keys():
             if then[key] != now[key]:
-                yield f"its workload.{key} is {now[key]!r}; in the first run it is {then[key]!r}"
+                yield say(
+                    "its workload.{key} is {now}; in the first run it is {then}",
+                    key=key, now=repr(now[key]), then=repr(then[key]),
+                )  # fmt: skip
     if set(first.plan.requests) != set(other.plan.requests):
-        yield f"its requests are {_listed(other.plan.requests)}, in the first run they are {_listed(first.plan.requests)}"
+        yield say(
+            "its requests are {now}, in the first run they are {then}",
+            now=_listed(other.plan.requests), then=_listed(first.plan.requests),
+        )  # fmt: skip
     elif first.plan.strata and other.plan.strata and first.plan.strata != other.plan.strata:
-        yield "its kinds of request have other shares of the workload"
+        yield say("its kinds of request have other shares of the workload")
     elif _crowds(first) != _crowds(other):
-        yield "other numbers of its requests were made at the same moment"
+        yield say("other numbers of its requests were made at the same moment")
 
 
 def same_definition(first: Measured, other: Measured) -> Iterator[str]:
     """A metric of the same unit, an estimate of the same kind, an interval of the same certainty."""
     then, now = first.contrast, other.contrast
     if then.unit != now.unit:
-        yield f"the unit is {now.unit}, in the first run {then.unit}"
+        yield say("the unit is {now}, in the first run {then}", now=now.unit, then=then.unit)
     if then.statistic != now.statistic:
-        yield f"the estimate is another one ({now.statistic or 'not named'}; in the first run: {then.statistic or 'not named'})"
+        yield say(
+            "the estimate is another one ({now}; in the first run: {then})",
+            now=now.statistic or say("not named"), then=then.statistic or say("not named"),
+        )  # fmt: skip
     if then.level != now.level:
-        yield f"its interval is one of {units.percent(now.level)}, in the first run of {units.percent(then.level)}"
+        yield say(
+            "its interval is one of {now}, in the first run of {then}",
+            now=units.percent(now.level), then=units.percent(then.level),
+        )  # fmt: skip
 
 
 def same_reference(first: Measured, other: Measured) -> Iterator[str]:
     """The same toggles on in what it is compared with: leaving one out of all is not adding it to none."""
     for told in _other_states(first, other, first.contrast.reference_arm, other.contrast.reference_arm):
-        yield f"in its reference arm {told}"
+        yield say("in its reference arm {told}", told=told)
 
 
 def same_parameters(first: Measured, other: Measured) -> Iterator[str]:
     """The same toggles on, with the same parameters, defaults written out."""
     for told in _other_states(first, other, first.contrast.arm, other.contrast.arm):
-        yield f"in its arm {told}"
+        yield say("in its arm {told}", told=told)
 
 
 RUNS: Sequence[RunRule] = (another_run, same_question, same_requests)
@@ -118,14 +139,17 @@ def _other_states(first: Measured, other: Measured, then_arm: str, now_arm: str)
     then, now = states_of(first.run, then_arm), states_of(other.run, now_arm)
     for toggle in dict.fromkeys([*then, *now]):
         if then.get(toggle) != now.get(toggle):
-            yield f"{toggle} is {_state(now.get(toggle))}, in the first run's {_state(then.get(toggle))}"
+            yield say(
+                "{toggle} is {now}, in the first run's {then}",
+                toggle=toggle, now=_state(now.get(toggle)), then=_state(then.get(toggle)),
+            )  # fmt: skip
 
 
 def _state(parameters: Mapping[str, Any] | None) -> str:
     if parameters is None:
-        return "off"
+        return say("off")
     told = ", ".join(f"{key}: {value}" for key, value in parameters.items())
-    return f"on with {told}" if told else "on"
+    return say("on with {told}", told=told) if told else say("on")
 
 
 def _crowds(run: Run) -> Mapping[str, int]:
@@ -139,4 +163,4 @@ def _commit(run: Run, side: str) -> str | None:
 
 
 def _listed(names: Sequence[str]) -> str:
-    return ", ".join(names) or "not known"
+    return ", ".join(names) or say("not known")

@@ -1,0 +1,135 @@
+"""What a user's function returned, taken apart: what of it is numbers, and what is the same or not. Standard library alone.
+
+`returned` does the rest with numpy, and `plain` without it, in an interpreter that has none.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import fields, is_dataclass
+from pathlib import Path
+from typing import Any
+
+from harness.errors import UsageError
+from harness.worker.requests import NUMBERS, Output
+
+LOWEST_HZ, HIGHEST_HZ = 4_000, 768_000
+"""Rates at which a pair of numbers and a whole number is taken for sound."""
+LARGEST_WHOLE = 2**53
+"""Up to it every whole number has a float64 of its own."""
+PAIR = 2
+_MAX_DEPTH = 50
+
+Leaf = tuple[bytes, Any]
+"""A part of a value: what of it is the same or not, and its numbers as float64, None where it has none."""
+Numbers = Callable[[Any, str], Leaf]
+"""The leaf of what is neither text nor made of other things. `path` says where it stands, for a refusal."""
+
+
+class Answer(Output):
+    """An output that is looked at when it is asked for; see `Output` for what its attributes are."""
+
+    __slots__ = ("_seen", "_value")
+    _value: Any
+    _seen: tuple[Any, str] | None
+
+    def __init__(self, value: Any) -> None:
+        object.__setattr__(self, "_value", value)  # the base is frozen
+        object.__setattr__(self, "_seen", None)
+
+    def _is_sound(self) -> bool:
+        raise NotImplementedError
+
+    def _look(self) -> tuple[Any, str]:
+        """Samples as float32 or numbers as float64, and the digest of all else."""
+        raise NotImplementedError
+
+    def _copied(self, numbers: Any) -> Any:
+        raise NotImplementedError
+
+    def _save(self, file: Path, numbers: Any) -> None:
+        raise NotImplementedError
+
+    @property
+    def sample_rate_hz(self) -> int:
+        return int(self._value[1]) if self._is_sound() else 0
+
+    @property
+    def audio(self) -> Any:
+        return self._looked_at()[0]
+
+    @property
+    def exact(self) -> str:
+        return self._looked_at()[1]
+
+    @property
+    def tokens(self) -> Sequence[int]:
+        return ()
+
+    @property
+    def hit_cap(self) -> bool:
+        return False
+
+    def kept(self) -> Output:
+        """A copy: the function may write into the same memory when it is called again."""
+        return Output(audio=self._copied(self.audio), sample_rate_hz=self.sample_rate_hz, tokens=(), exact=self.exact)
+
+    def write(self, file: Path) -> None:
+        """Sound as any other; numbers beside it, as numpy writes them."""
+        if self.sample_rate_hz:
+            super().write(file)
+            return
+        file.parent.mkdir(parents=True, exist_ok=True)
+        self._save(file.with_suffix(NUMBERS), self.audio)
+
+    def _looked_at(self) -> tuple[Any, str]:
+        if self._seen is None:
+            seen = self._look()
+            object.__setattr__(self, "_seen", seen)
+            return seen
+        return self._seen
+
+
+def taken_apart(value: Any, numbers: Numbers) -> tuple[list[Any], str]:
+    """The numbers of each leaf of `value` that has any, in the order in which they stand, and a digest of everything else."""
+    digest = hashlib.sha256()
+    parts = []
+    for exact, found in _leaves(value, "", 0, numbers):
+        digest.update(len(exact).to_bytes(8, "little") + exact)
+        if found is not None:
+            parts.append(found)
+    return parts, digest.hexdigest()
+
+
+def incomparable(value: Any, path: str) -> UsageError:
+    """The refusal of a value that is made of other things than can be compared."""
+    return UsageError(
+        f"what was returned cannot be compared: {path or 'it'} is of type {type(value).__qualname__}; return tensors, arrays, "
+        "numbers, text, bytes, or lists, tuples and mappings of these, or (samples, rate) for sound"
+    )
+
+
+def _leaves(value: Any, path: str, depth: int, numbers: Numbers) -> Iterator[Leaf]:
+    if depth > _MAX_DEPTH:
+        message = f"what was returned cannot be compared: it is nested deeper than {_MAX_DEPTH} at {path}"
+        raise UsageError(message)
+    if isinstance(value, Mapping):
+        yield f"mapping {len(value)}".encode(), None
+        for key, item in value.items():
+            yield f"key {key!r}".encode(), None
+            yield from _leaves(item, f"{path}[{key!r}]", depth + 1, numbers)
+    elif is_dataclass(value) and not isinstance(value, type):
+        yield from _leaves({one.name: getattr(value, one.name) for one in fields(value)}, path, depth, numbers)
+    elif isinstance(value, list | tuple):
+        yield f"list {len(value)}".encode(), None
+        for index, item in enumerate(value):
+            yield from _leaves(item, f"{path}[{index}]", depth + 1, numbers)
+    elif isinstance(value, str):
+        yield b"text " + value.encode("utf-8", "surrogatepass"), None
+    elif isinstance(value, bytes | bytearray | memoryview):
+        yield b"bytes " + bytes(value), None
+    elif value is None:
+        yield b"none", None
+    else:
+        yield numbers(value, path)

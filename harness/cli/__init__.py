@@ -1,0 +1,100 @@
+"""The command line: argv -> steps -> exit code. One file for each group of commands; each command reads as the list of its steps.
+
+Heavy imports stand inside the commands, so that `harness --help` answers at once. Exit codes (contract.md): 0 a valid
+run, 1 a regression (`gate` alone), 2 usage, 3 undecided (`gate` alone), 4 could not measure, 130 interrupted.
+"""
+
+from __future__ import annotations
+
+import errno
+import sys
+import traceback
+from collections.abc import Callable
+from typing import Annotated
+
+import typer
+
+from harness import __version__
+from harness.cli import deciding, foreseeing, looking, making, measuring, profiling, reporting
+from harness.errors import HarnessError
+
+NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+"""What the system says when a disk, or somebody's share of it, is full."""
+_HELP = """Measure what each optimization of a text-to-speech model is worth, and how sure that is.
+
+A scenario (YAML) names a model, a workload, and the optimizations to toggle. `harness run` measures them in fresh
+processes, with controls whose true effect is known, and checks that each toggle was engaged and that the output holds.
+
+\b
+  harness run seed-optimizations      measure, write the page, say where it is
+  harness run smoke --budget 5s       a quick look
+  harness report results/RUN          write the page of a run again
+  harness report results/A results/B  several runs side by side
+  harness show results/RUN            its tables, here in the terminal
+  harness index results               a page that lists them all, with a search
+  harness plan smoke --detect 1%      how long a run takes here, and how much budget finds 1 %
+  harness calibrate smoke             what this machine can tell apart: false alarms, smallest effect
+  harness list optimizations          what can be toggled
+  harness gate SCENARIO --base main   is this commit slower? for CI
+  harness inspect PATH                where they apply in somebody's CosyVoice
+  harness profile smoke               where time goes, before and after: flame graphs
+  harness limits                      what this machine can do at most
+  harness doctor                      what on this machine makes timings noisy
+  harness make-checkpoint --size reduced DIR   a model directory with random weights
+"""
+COMMANDS: tuple[tuple[str, Callable[..., None]], ...] = (
+    ("run", measuring.run),
+    ("gate", deciding.gate),
+    ("calibrate", foreseeing.calibrate),
+    ("plan", foreseeing.plan),
+    ("profile", profiling.profile),
+    ("report", reporting.report),
+    ("show", reporting.show),
+    ("index", reporting.index),
+    ("export", reporting.export),
+    ("list", looking.list_),
+    ("validate", looking.validate),
+    ("doctor", looking.doctor),
+    ("limits", looking.limits),
+    ("inspect", looking.inspect),
+    ("schema", looking.schema),
+    ("make-checkpoint", making.make_checkpoint),
+)
+"""All commands, in the order in which `--help` lists them."""
+
+app = typer.Typer(help=_HELP, no_args_is_help=True, add_completion=False, rich_markup_mode=None,
+                  pretty_exceptions_enable=False)  # fmt: skip
+for _name, _command in COMMANDS:
+    app.command(_name)(_command)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"tts-harness {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and exit.")
+    ] = False,
+) -> None:
+    pass
+
+
+def main() -> None:
+    """Run the command line; every error ends in one message on stderr and its exit code."""
+    try:
+        app()
+    except HarnessError as error:
+        typer.echo(f"harness: {error}", err=True)
+        sys.exit(error.exit_code)
+    except Exception as error:  # noqa: BLE001  contract.md: whatever else happens is "could not measure", never a regression
+        if isinstance(error, OSError) and error.errno in NO_ROOM:
+            typer.echo(
+                f"harness: cannot write: {error}; free some room. What was measured until then is kept.", err=True
+            )
+        else:
+            traceback.print_exc()
+        sys.exit(HarnessError.exit_code)

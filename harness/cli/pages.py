@@ -1,0 +1,92 @@
+"""Files that are written beside a run: its page and plots, Markdown, and several runs side by side."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import typer
+
+from harness.cli.reading import run_of
+from harness.cli.telling import write
+from harness.errors import UsageError
+
+if TYPE_CHECKING:
+    from harness.profiles.index import Index
+    from harness.results import Run
+
+
+def page_of(folder: Path) -> Path:
+    """Where a run's page is, unless another place is named."""
+    return folder / "report.html"
+
+
+def write_reports(folder: Path, *, html: Path | None, markdown: Path | None = None, language: str = "en") -> None:
+    """Write the page of the run in `folder` and its Markdown, each where it is asked for."""
+    from harness import report
+
+    run = run_of(folder)
+    if markdown is not None:
+        write(markdown, report.markdown(run))
+    if html is not None:
+        _write_page(run, folder, html, language)
+
+
+def write_comparison(
+    folders: Sequence[Path], *, html: Path | None, markdown: Path | None, language: str = "en"
+) -> None:
+    """Write several runs side by side; the page in `language`. Raises UsageError where they cannot be compared."""
+    from harness.report import comparing
+    from harness.report.words import speaking
+
+    runs = [run_of(folder) for folder in folders]
+    found = comparing.compare(runs)
+    if html is not None:
+        with speaking(language):
+            write(html, comparing.html(comparing.compare(runs)))
+    if markdown is not None:
+        write(markdown, comparing.markdown(found))
+
+
+def judge_again(folders: Sequence[Path]) -> None:
+    """Derive controls, contrasts and findings anew from the samples of runs. Raises UsageError for one that is not complete."""
+    from harness import compare, store
+
+    for folder in folders:
+        run = store.load(folder)
+        if not (folder / store.RUN_FILE).exists():
+            message = f"{folder}: the run is not complete, and has no verdicts yet: harness run --resume {folder}"
+            raise UsageError(message)
+        store.save(compare.evaluate(run), folder)
+
+
+def _write_page(run: Run, folder: Path, html: Path, language: str) -> None:
+    """The page at `html`, its plots and the pages of allocations in the run's folder, whose files the page links to."""
+    from harness import report, store
+    from harness.report.words import speaking
+
+    for kept in sorted((folder / "memory").glob("*.json")):
+        data = json.loads(kept.read_text(encoding="utf-8"))
+        with speaking(language):
+            write(kept.with_suffix(".html"), report.allocations(kept.stem, data))
+    beside = html.resolve().parent == folder.resolve()
+    # The plots are written below, with the page that links to them.
+    files = {**store.files(folder), "plots/": 0} if beside else {}
+    made = report.render(run, files, language, _profiles_in(folder) if beside else None)
+    write(html, made.html)
+    for name, svg in made.plots.items():
+        write(folder / "plots" / name, svg)
+
+
+def _profiles_in(folder: Path) -> Index | None:
+    """The index of the profiles in a run's folder; None, with a word on stderr, where it cannot be read."""
+    from harness.profiles import index as indexes
+
+    path = folder / indexes.FOLDER / indexes.INDEX_FILE
+    try:
+        return indexes.read(path.read_bytes()) if path.exists() else None
+    except UsageError as error:
+        typer.echo(f"harness: profiles are not linked: {error}", err=True)
+        return None

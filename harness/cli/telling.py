@@ -1,0 +1,57 @@
+"""What commands say: where Ctrl-C ends them, how wide they print, where text goes."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+INTERRUPTED = 130
+STDOUT = Path("-")
+"""Where an option takes a file, stdout."""
+
+
+@contextmanager
+def interruptible(said: str = "") -> Iterator[None]:
+    """Ctrl-C inside ends the command with its exit code, after saying on stderr what is kept."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        if said:
+            typer.echo(f"interrupted; {said}", err=True)
+        raise typer.Exit(INTERRUPTED) from None
+
+
+def console(columns: int = 120) -> Console:
+    """A console as wide as the terminal, and of so many columns where stdout is none."""
+    from rich.console import Console
+
+    return Console(width=None if sys.stdout.isatty() else columns)
+
+
+def tell_json(data: Any, indent: int = 1) -> None:
+    """Print data as JSON; paths as text."""
+    typer.echo(json.dumps(data, ensure_ascii=False, indent=indent, default=os.fspath))
+
+
+def write(path: Path | None, text: str) -> None:
+    """Write text to a file, whose folder is made, or to stdout for `-`; nowhere for None."""
+    if path == STDOUT:
+        typer.echo(text)
+    elif path is not None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+
+
+def tell_places(folder: Path, page: Path) -> None:
+    """Say where a run and its page are."""
+    typer.echo(f"run   {folder}\npage  {page.resolve().as_uri()}")
