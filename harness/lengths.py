@@ -104,7 +104,7 @@ class Kinds:
     def share(self, kind: Kind) -> float:
         """The share of the workload's requests that are of a kind."""
         stratum, prompt_s = kind
-        among = self._prompts[prompt_s] / self._prompts.total() if prompt_s in self._prompts else 1.0
+        among = 1.0 if prompt_s is None else self._prompts[prompt_s] / self._prompts.total()
         return self.plan.strata.get(stratum, 1.0) * among
 
     def _values(
