@@ -18,6 +18,7 @@ from harness.findings import findings
 from harness.floors import floors
 from harness.frontier import frontier, frontier_of_sets
 from harness.jointly import CONTROLS_GROUP, JointArms
+from harness.lengths import curves
 from harness.metrics import EXACT, METRICS, SITE, SUMMARISED, Metric, metric
 from harness.optimizations import named
 from harness.optimizations.declared import remembered
@@ -29,6 +30,7 @@ from harness.results import (
     CacheEffect,
     Contrast,
     Control,
+    EffectCurve,
     Expectation,
     Finding,
     Floor,
@@ -66,6 +68,7 @@ def _evaluated(run: Run) -> Run:
     least: list[Floor] = []
     attributions: list[Attribution] = []
     kept: list[CacheEffect] = []
+    followed: list[EffectCurve] = []
     begun: list[StartEffect] = []
     for device in run.plan.devices:
         evidence = Evidence(run, device)
@@ -78,6 +81,7 @@ def _evaluated(run: Run) -> Run:
         expected += expectations(evidence)
         refused = _refused_toggles(evidence)
         kept += caches(evidence, refused)
+        followed += curves(evidence, refused, outcome)
         begun += starts(evidence, refused)
         joint = JointArms(evidence)
         if joint:
@@ -95,6 +99,7 @@ def _evaluated(run: Run) -> Run:
         attribution=without_chance_finds(joined(attributions)),
         expectations=tuple(expected),
         caches=tuple(kept),
+        curves=tuple(followed),
         starts=tuple(begun),
         floors=tuple(least),
         findings=(*recorded, *found),

@@ -432,6 +432,81 @@ class StartEffect:
     reason: str = ""
 
 
+Axis = Literal["audio", "characters", "prompt", "concurrency"]
+"""What an effect is followed along: seconds of audio made, characters of text where there is no audio, seconds of the speaker's
+recording, requests at the same moment."""
+CurveForm = Literal["fixed and per unit", "fixed, per unit and per square", "between neighbours"]
+"""Of what parts a change in seconds is made up; or, where these do not hold, no form: between two values measured the change lies
+between theirs."""
+Edge = Literal["zero", "gain", "loss"]
+"""What a curve may cross: no change, a gain as large as the margin, a loss as large as it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AtLength:
+    """A ratio after / before at one value of an axis. `before_s` is what a request takes there without the toggle."""
+
+    at: float
+    before_s: float
+    ratio: float
+    low: float | None
+    high: float | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Crossing:
+    """Where a curve may cross an edge: between `low` and `high`, beyond which intervals of 95 % hold it no more (Fieller, 1954).
+
+    An end that is None is not bounded by what was measured. `at` is where the curve itself crosses, None where it does not.
+    `told` says that the whole band lies clear of the edge on both sides, and on opposite sides of it.
+    """
+
+    edge: Edge
+    at: float | None
+    low: float | None
+    high: float | None
+    told: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stretch:
+    """A part of an axis, from `start` to `end`, on which the band has one verdict against the margin."""
+
+    start: float
+    end: float
+    verdict: Verdict
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EffectCurve:
+    """What a toggle changes along one axis, over the values that were measured and not beyond (docs/lengths.md).
+
+    `measured` are these values, each with its own interval; `points` is the curve with its band, which holds the whole of it with
+    `level`. `parts_s` are the parts of the change in seconds, in the order of the form; empty where it has none. `checked` says
+    that there were values enough to see whether the form holds. `stretches` are empty where the controls failed. `reason` says
+    why there are no figures.
+    """
+
+    device: str
+    optimization: str
+    metric: str
+    reference_arm: str
+    arm: str
+    axis: Axis
+    margin: float
+    level: float
+    form: CurveForm = "fixed and per unit"
+    checked: bool = False
+    parts_s: tuple[float, ...] = ()
+    measured: tuple[AtLength, ...] = ()
+    points: tuple[AtLength, ...] = ()
+    crossings: tuple[Crossing, ...] = ()
+    stretches: tuple[Stretch, ...] = ()
+    blocks: int = 0
+    workers: int = 0
+    reason: str = ""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TotalLog:
     """The natural log of the ratio of all toggles to none in one metric: what the shares of that metric add up to."""
@@ -741,6 +816,7 @@ class Plan:
     its contrasts are named) the largest loss in each metric that still passes, as a fraction.
     `dose` is the length of a dose as a share of the reference's latency; None in runs from before it was kept.
     `joint` are arms that are of use only together, `orders` the sampled orders in which toggles are turned on (`designs`).
+    `prompt_s` is how long the speaker's recording lasts, for each request to a known speaker; empty in runs from before it was kept.
     """
 
     devices: tuple[str, ...]
@@ -760,6 +836,7 @@ class Plan:
     dose: float | None = None
     joint: tuple[str, ...] = ()
     orders: tuple[tuple[str, ...], ...] = ()
+    prompt_s: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -785,6 +862,7 @@ class Run:
     expectations: tuple[Expectation, ...] = ()
     held: tuple[CacheHeld, ...] = ()
     caches: tuple[CacheEffect, ...] = ()
+    curves: tuple[EffectCurve, ...] = ()
     replays: tuple[CacheReplay, ...] = ()
     starts: tuple[StartEffect, ...] = ()
     conditions: tuple[Conditions, ...] = ()

@@ -249,6 +249,7 @@ def plan_of(scenario: Scenario, devices: Sequence[str], dose: float | None = Non
         dose=DOSE_IN_MARGINS * measure.margin_of("latency") if dose is None else dose,
         joint=widest.joint,
         orders=widest.orders,
+        prompt_s=workload.prompt_s(scenario),
     )
 
 

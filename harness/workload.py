@@ -6,6 +6,7 @@
     rehearsal(scenario, block)  what may run untimed before it
     replay(scenario, count)   the first requests of a life, as they come, where a popularity of speakers is stated
     strata(scenario)          the share of blocks that each stratum gets
+    prompt_s(scenario)        how long the recording behind each request lasts
 
 With `speakers: {repeat: 0.75}` every fourth block brings a speaker that no block had before, an excerpt of one of the
 prompts that is not among `speakers`; its stratum ends in "new speaker". Both kinds of blocks go through the texts,
@@ -27,7 +28,7 @@ from math import ceil, floor
 
 import numpy as np
 
-from harness.recordings import BUILTIN_RECORDINGS, builtin_speaker, excerpt, fault_of, speaker
+from harness.recordings import BUILTIN_RECORDINGS, builtin_speaker, excerpt, fault_of, of_length, seconds, speaker
 from harness.results import at_once as named_at_once
 from harness.scenario import Recording, Scenario
 from harness.scenario.requests import Reuse
@@ -122,6 +123,13 @@ def strata(scenario: Scenario) -> dict[str, float]:
     return shares
 
 
+def prompt_s(scenario: Scenario) -> dict[str, float]:
+    """Seconds of the speaker's recording, for each request to a known speaker that has one."""
+    found = {made.id: made.speaker for made in requests(scenario) if made.speaker is not NOBODY}
+    lasts_s = {speaker: seconds(speaker.audio) for speaker in set(found.values())}
+    return {name: lasts_s[speaker] for name, speaker in found.items()}
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Plan:
     """`prompts` are the recordings that were given, `speakers` those and the excerpts that requests return to.
@@ -199,7 +207,8 @@ def _prompts(scenario: Scenario) -> list[Speaker]:
             _, _, name = prompt.partition(":")
             for builtin in [name] if name else BUILTIN_RECORDINGS:
                 found[builtin] = builtin_speaker(builtin)
-    return list(found.values())
+    lengths_s = scenario.workload.prompt_lengths_s
+    return [of_length(of, length) for of in found.values() for length in lengths_s] if lengths_s else [*found.values()]
 
 
 def _own_speaker(scenario: Scenario, prompt: Recording, index: int) -> Speaker:

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from harness import units
+from harness.report.curves import Change, Curves
 from harness.report.jointly import Jointly
 from harness.report.model import Badge, Device, Frontier, InvalidRow, MetricTable, Page, Row, Tone
 from harness.report.starts import Phase, Starts
@@ -127,6 +128,26 @@ def starts(found: Starts) -> Table:
         ],
         found.note,
     )  # fmt: skip
+
+
+def curves(found: Curves) -> Table:
+    """Effects over length and concurrency, and where they cross."""
+    return _table(
+        f"By length and concurrency on {found.device}",
+        ("Optimization", "Metric", "Over", "Range", "At the least", "At the most", "Sign changes at", "Falls to the margin at",
+         "In words"),
+        [
+            (Cell(text=row.name, strong=row.name == TOGETHER),
+             *_plain(row.metric, row.axis, row.span, *map(_end, (row.first, row.last)), row.sign, row.worth, row.advice))
+            for row in found.rows
+        ],
+        found.note,
+        keys=3,
+    )  # fmt: skip
+
+
+def _end(change: Change) -> str:
+    return f"{change.change} ({change.band})" if change.band else change.change
 
 
 def _phase(phase: Phase) -> str:

@@ -13,6 +13,7 @@ from rich.text import Text
 
 from harness import units
 from harness.report import page, tables
+from harness.report.curves import curves
 from harness.report.jointly import jointly
 from harness.report.model import ControlRow, Device, Facts, Incident, Page, Tone
 from harness.report.reading import Reading
@@ -67,9 +68,11 @@ def summary(run: Run) -> Group:
 
 
 def _advice(run: Run, device: str) -> list[str]:
-    """What a joint design says to do, a sentence or two each."""
-    found = jointly(Reading(run), device)
-    told = () if found is None else (found.advice_shares, found.advice_order, found.advice_together)
+    """What a joint design says to do, and what a crossing over a length does: a sentence or two each."""
+    found, over = jointly(Reading(run), device), curves(Reading(run), device)
+    told = [] if found is None else [found.advice_shares, found.advice_order, found.advice_together]
+    if over is not None:
+        told += [row.advice for row in over.rows if any(crossing.told for crossing in row.curve.crossings)]
     return [advice for advice in told if advice]
 
 
@@ -95,11 +98,13 @@ def _head(report: Page) -> Iterator[RenderableType]:
 
 
 def _further(reading: Reading, device: str) -> Iterator[Table]:
-    """Tables of what not every run holds: a joint design, starts."""
+    """Tables of what not every run holds: a joint design, starts, lengths."""
     if (shares := jointly(reading, device)) is not None:
         yield from tables.jointly(shares)
     if (begun := starts(reading, device)) is not None:
         yield tables.starts(begun)
+    if (over := curves(reading, device)) is not None:
+        yield tables.curves(over)
 
 
 def _device(device: Device, report: Page, further: Sequence[Table]) -> Iterator[RenderableType]:

@@ -96,7 +96,13 @@ def _options(model: Keys) -> dict[str, Any]:
         for name, field in type(model).model_fields.items()
         if name != "adapter"
     }
-    return {key: _options(value) if isinstance(value, Keys) else value for key, value in values.items()}
+    return {key: _plain(value) for key, value in values.items()}
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _plain(item) for key, item in value.items()}
+    return _options(value) if isinstance(value, Keys) else value
 
 
 class Measure(Keys):

@@ -10,6 +10,7 @@ from pydantic.json_schema import SkipJsonSchema
 
 from harness.scenario.keys import Keys
 from harness.scenario.problems import refuse
+from harness.scenario.quantities import Seconds
 from harness.scenario.scalars import (
     BUILTIN,
     BUILTIN_PROMPTS,
@@ -34,6 +35,8 @@ if TYPE_CHECKING:
 
     from harness.reuse import Drawn
 
+SHORTEST_S, LONGEST_S = 1.0, 30.0
+"""Shorter recordings say too little of a voice; the model's speech tokenizer takes no longer ones."""
 MAX_REQUESTS = 10_000
 RAREST = 0.0099
 """A run would not meet a rarer kind of request. A little under 0.01, because 1 - 0.99 is a little under 0.01."""
@@ -46,6 +49,15 @@ class Recording(Keys):
     text: Text = Field(description="What it says.")
 
 
+def _prompt_length(value: float) -> float:
+    if not SHORTEST_S <= value <= LONGEST_S:
+        refuse(f"found {value:g} s; a prompt lasts {SHORTEST_S:g} to {LONGEST_S:g} s")
+    return value
+
+
+PromptLengths = Annotated[
+    tuple[Annotated[Seconds, AfterValidator(_prompt_length)], ...], Field(min_length=1), AfterValidator(distinct)
+]
 Prompt = Annotated[
     Annotated[BuiltinPrompt, Tag("plain")] | Annotated[Recording, Tag("mapping")], Discriminator(mapping_or_not)
 ]
@@ -152,6 +164,12 @@ class Workload(Keys):
         f"`builtin:NAME` for one of them ({', '.join(BUILTIN_PROMPTS)}), or a recording of your own with its words. A function of your own "
         "(adapter callable) has none unless you give some.",
     )
+    prompt_lengths_s: PromptLengths | SkipJsonSchema[None] = Field(
+        default=None,
+        alias="prompt_lengths",
+        description="Lengths to which every prompt is repeated or cut, such as `[2s, 8s]`; each is a speaker of its own. The report "
+        "then shows effects over the length of the prompt. For times, not for listening: a prompt is cut in the middle of a word.",
+    )
     speakers: Speakers = Field(default=Speakers(), description="Speakers and how often they return.")
     seeds: Seeds = Field(default=(0,), description="Seeds of the sampling: how many, or a list of them.")
     concurrency: Concurrency = Field(
@@ -178,6 +196,8 @@ class Workload(Keys):
         speakers = self.speakers
         if not self.prompts and (speakers.count is not None or speakers.repeat != 1 or speakers.reuse is not None):
             refuse("speakers are made from prompts, and there are none: give some under workload.prompts", "speakers")
+        if not self.prompts and self.prompt_lengths_s:
+            refuse("there are no prompts of these lengths: give some under workload.prompts", "prompt_lengths")
         return self
 
     @model_validator(mode="after")
@@ -214,4 +234,4 @@ class Workload(Keys):
         """Speakers that requests return to."""
         own = sum(isinstance(prompt, Recording) for prompt in self.prompts)
         builtin = BUILTIN_PROMPTS if BUILTIN in self.prompts else [p for p in self.prompts if isinstance(p, str)]
-        return self.speakers.count or max(1, own + len(builtin))
+        return self.speakers.count or max(1, (own + len(builtin)) * len(self.prompt_lengths_s or (0,)))

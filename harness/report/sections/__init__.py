@@ -2,6 +2,7 @@
 
 compared   what each optimization changes on a device: table and plot, every metric, kinds of requests
 joint      what each optimization has of the whole change, and how they act together
+lengths    effects over the length of text and prompt, and requests at once
 starting   init, the first request and the steady ones, side by side
 reuse      caches, by whether requests find their entry
 samples    every sample: distributions, and in the order measured
@@ -19,13 +20,26 @@ from collections.abc import Iterator, Sequence
 from harness.report.model import Device, Page, Toggle
 from harness.report.reading import Reading
 from harness.report.section import OfDevice, OfPage, OfToggle, Section
-from harness.report.sections import cards, compared, joint, limits, profiled, resources, reuse, samples, starting, whole
+from harness.report.sections import (
+    cards,
+    compared,
+    joint,
+    lengths,
+    limits,
+    profiled,
+    resources,
+    reuse,
+    samples,
+    starting,
+    whole,
+)
 
 DEVICE_PARTS: Sequence[OfDevice] = (
     compared.effects,
     joint.attribution,
     compared.metrics,
     compared.by_kind,
+    lengths.curves,
     starting.of_device,
     reuse.caches,
     samples.distributions,
