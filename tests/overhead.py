@@ -18,11 +18,13 @@ import sys
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from operator import itemgetter
 from pathlib import Path
 from statistics import median
 from typing import Any
 
 from harness import adapters, plugins, units, workload
+from harness.errors import MeasureError
 from harness.processes import OWN_WORKER, worker_environment
 from harness.scenario import Scenario
 from harness.scenario.loading import load
@@ -79,9 +81,12 @@ def measure(scenario: Scenario, *, device: str, processes: int, rounds: int, ind
         answers = []
         for seed in range(processes):
             done = subprocess.run(
-                [python, str(CHILD)], input=json.dumps({**told, "seed": seed}), stdout=subprocess.PIPE, env=environment,
-                text=True, encoding="utf-8", check=True,
+                [python, str(CHILD)], input=json.dumps({**told, "seed": seed}), capture_output=True, env=environment,
+                text=True, encoding="utf-8", check=False,
             )  # fmt: skip
+            if done.returncode:
+                message = f"process {seed + 1} ended with {done.returncode}:\n{done.stderr[-2000:]}"
+                raise MeasureError(message)
             answers.append(json.loads(done.stdout))
     sounds = [length for answer in answers for length in answer["audio_s"].values()]
     return Found(
@@ -118,11 +123,12 @@ def outcome(effect: Effect) -> int:
 
 def told(found: Found) -> list[str]:
     """The result in lines of text."""
-    plain_s = found.typical_s(lambda row: row["plain"])
+    plain_s = found.typical_s(itemgetter("plain"))
     lines = [f"{'the plain call':<30} {units.seconds(plain_s):>10}"]
     for side, name in ROWS.items():
         effect = found.effect(side)
-        line = f"{name:<30} {units.seconds(found.typical_s(lambda row, side=side: row[side])):>10}  {_share(effect.location)}"
+        typical = units.seconds(found.typical_s(itemgetter(side)))
+        line = f"{name:<30} {typical:>10}  {_share(effect.location)}"
         if effect.low is not None and effect.high is not None:
             line += f"  ({_share(effect.low)} to {_share(effect.high)} at 95 %)"
         lines.append(line)
