@@ -35,7 +35,7 @@ def itself(audio: Samples) -> Samples:
 
 
 def softer(audio: Samples) -> Samples:
-    return audio / 2
+    return audio / np.float32(2)
 
 
 def later(audio: Samples) -> Samples:
@@ -49,7 +49,8 @@ def inexact(audio: Samples) -> Samples:
 def noisy(below_db: float) -> Callable[[Samples], Samples]:
     def with_noise(audio: Samples) -> Samples:
         noise = np.random.default_rng(0).standard_normal(len(audio))
-        return (audio + noise * np.sqrt(np.mean(audio**2)) * 10 ** (-below_db / 20)).astype(np.float32)
+        louder = np.sqrt(np.mean(audio**2)) * 10 ** (-below_db / 20)
+        return np.asarray(audio + noise * louder, dtype=np.float32)
 
     return with_noise
 

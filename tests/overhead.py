@@ -18,11 +18,13 @@ import sys
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from operator import itemgetter
 from pathlib import Path
 from statistics import median
 from typing import Any
 
 from harness import adapters, plugins, units, workload
+from harness.errors import MeasureError
 from harness.processes import OWN_WORKER, worker_environment
 from harness.scenario import Scenario
 from harness.scenario.loading import load
@@ -34,11 +36,13 @@ from tests.overhead_child import HEARD, UNHEARD
 LIMIT = 0.005
 """The most, as a share of the plain call, that the harness may add to what it reports."""
 CHILD = Path(__file__).with_name("overhead_child.py")
-ROWS: Mapping[str, str] = {
-    HEARD: "as the harness reports it",
-    UNHEARD: "  without listening to stages",
-    f"{HEARD}.whole": "with all that is not timed",
+ROWS: Mapping[str, tuple[str, str]] = {
+    HEARD: ("plain", "as the harness reports it"),
+    UNHEARD: ("plain", "  without listening to stages"),
+    f"{HEARD}.whole": ("plain", "with all that is not timed"),
+    f"{HEARD}.cpu": ("plain.cpu", "CPU time of it"),
 }
+"""What is compared -> with what, and its name."""
 Round = Mapping[str, float]
 
 
@@ -51,16 +55,16 @@ class Found:
     same_work: bool
 
     def effect(self, side: str) -> Effect:
-        """The log-ratio of `side` to the plain call."""
+        """The log-ratio of `side` to the plain call, or of its CPU time to the plain call's."""
         return self._effects()[side]
 
     def _effects(self) -> Mapping[str, Effect]:
         table = {
             side: {
-                worker: {"": [math.log(row[side] / row["plain"]) for row in rounds]}
+                worker: {"": [math.log(row[side] / row[plain]) for row in rounds]}
                 for worker, rounds in enumerate(self.processes)
             }
-            for side in ROWS
+            for side, (plain, _) in ROWS.items()
         }
         return joint_effects(table, {"": 1.0})
 
@@ -79,9 +83,12 @@ def measure(scenario: Scenario, *, device: str, processes: int, rounds: int, ind
         answers = []
         for seed in range(processes):
             done = subprocess.run(
-                [python, str(CHILD)], input=json.dumps({**told, "seed": seed}), stdout=subprocess.PIPE, env=environment,
-                text=True, encoding="utf-8", check=True,
+                [python, str(CHILD)], input=json.dumps({**told, "seed": seed}), capture_output=True, env=environment,
+                text=True, encoding="utf-8", check=False,
             )  # fmt: skip
+            if done.returncode:
+                message = f"process {seed + 1} ended with {done.returncode}:\n{done.stderr[-2000:]}"
+                raise MeasureError(message)
             answers.append(json.loads(done.stdout))
     sounds = [length for answer in answers for length in answer["audio_s"].values()]
     return Found(
@@ -118,11 +125,13 @@ def outcome(effect: Effect) -> int:
 
 def told(found: Found) -> list[str]:
     """The result in lines of text."""
-    plain_s = found.typical_s(lambda row: row["plain"])
-    lines = [f"{'the plain call':<30} {units.seconds(plain_s):>10}"]
-    for side, name in ROWS.items():
+    plain_s = found.typical_s(itemgetter("plain"))
+    cpu_s = found.typical_s(itemgetter("plain.cpu"))
+    lines = [f"{'the plain call':<30} {units.seconds(plain_s):>10}  (CPU time {units.seconds(cpu_s)})"]
+    for side, (_, name) in ROWS.items():
         effect = found.effect(side)
-        line = f"{name:<30} {units.seconds(found.typical_s(lambda row, side=side: row[side])):>10}  {_share(effect.location)}"
+        typical = units.seconds(found.typical_s(itemgetter(side)))
+        line = f"{name:<30} {typical:>10}  {_share(effect.location)}"
         if effect.low is not None and effect.high is not None:
             line += f"  ({_share(effect.low)} to {_share(effect.high)} at 95 %)"
         lines.append(line)
@@ -148,7 +157,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("scenario", help="a YAML file, or the name of a scenario that ships")
     parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="as of `harness run`")
     parser.add_argument("--device", default="cpu")
-    parser.add_argument("--processes", type=int, default=6)
+    parser.add_argument("--processes", type=int, default=10)
     parser.add_argument("--rounds", type=int, default=20)
     parser.add_argument("--request", type=int, default=0, help="which of the workload's requests (0)")
     given = parser.parse_args(arguments)

@@ -44,8 +44,10 @@ def test_a_function_is_timed_through_the_worker_and_as_it_is(user_code: Callable
         for row in rounds:
             assert row["harness.whole"] > row["harness"] > 0
             assert row["plain"] > 0
+            assert min(row["plain.cpu"], row["harness.cpu"]) > 0
     text = "\n".join(overhead.told(found))
     assert "the plain call" in text
+    assert "CPU time of it" in text
     assert "2 spans, recorded" in text
     assert "unequal work" not in text
     assert "unequal work" in "\n".join(overhead.told(replace(found, same_work=False)))

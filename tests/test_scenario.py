@@ -148,7 +148,7 @@ REFUSED = [
         "misspelt-key",
         6,
         "measure.budgt",
-        "unknown key; allowed: metrics, margin, budget, workers, threads, memory_repeats, first_repeats, time_limit, vram_limit, memory_snapshot, pin, words, instrumentation; did you mean budget?",
+        "unknown key; allowed: metrics, margin, budget, workers, threads, memory_repeats, first_repeats, time_limit, vram_limit, memory_snapshot, pin, words, quality, instrumentation; did you mean budget?",
     ),
     (
         "misspelt-metric",
@@ -581,7 +581,7 @@ def test_overrides_replace_values_by_path() -> None:
     ("override", "key", "message"),
     [
         ("measure.budgt=3s", "measure.budgt",
-         "unknown key; allowed: metrics, margin, budget, workers, threads, memory_repeats, first_repeats, time_limit, vram_limit, memory_snapshot, pin, words, instrumentation; did you mean budget?"),
+         "unknown key; allowed: metrics, margin, budget, workers, threads, memory_repeats, first_repeats, time_limit, vram_limit, memory_snapshot, pin, words, quality, instrumentation; did you mean budget?"),
         ("measure.workers=many", "measure.workers", "found 'many'; allowed: a whole number"),
         ("name.first=x", "name", "found 'minimal' here, which has no keys; set `name` as a whole"),
         ("optimizations.resample_cache.after=true", "optimizations.resample_cache",
