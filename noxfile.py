@@ -132,10 +132,21 @@ def voice(session: nox.Session) -> None:
 
 @nox.session(python=False, requires=["env"])
 def microbench(session: nox.Session) -> None:
-    """Every toggle's place alone, before and after, by pytest-benchmark. `-- --benchmark-json FILE` keeps the figures."""
+    """Every toggle's place alone, before and after, and what a stage costs, by pytest-benchmark.
+
+    `-- --benchmark-json FILE` keeps the figures.
+    """
     options = ("--benchmark-enable", "--benchmark-disable-gc", "--benchmark-group-by", "group", "--benchmark-columns",
                "median,iqr,min,max,rounds,iterations")  # fmt: skip
-    run(session, "-m", "pytest", "tests/benchmarks/bench_places.py", *options, *session.posargs)
+    run(
+        session,
+        "-m",
+        "pytest",
+        "tests/benchmarks/bench_places.py",
+        "tests/benchmarks/bench_spans.py",
+        *options,
+        *session.posargs,
+    )
 
 
 @nox.session(python=False, requires=["env"])

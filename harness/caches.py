@@ -18,6 +18,7 @@ from harness.optimizations import Cache, registry
 from harness.results import AtHitRate, CacheEffect, CacheHeld, CacheWarning, Run, toggle_of
 from harness.rules import ERROR
 from harness.scenario import Scenario
+from harness.scenario.requests import Workload
 from harness.statistics import Effect, effects_of
 
 LATENCY = "latency"
@@ -92,12 +93,27 @@ def _told_beforehand(evidence: Evidence, pair: tuple[str, str, str], cache: Cach
     hits, misses = _told_apart(evidence, cache.misses)
     shares = evidence.run.plan.strata
     held = next((found for found in evidence.run.held if _is_about(found, evidence.device, optimization, arm)), None)
-    return CacheEffect(
+    told = CacheEffect(
         device=evidence.device, optimization=optimization, reference_arm=reference, arm=arm, misses=cache.misses,
         grows=cache.grows, stated_rate=_share(hits, shares) / (_share([*hits, *misses], shares) or 1.0),
         entries=None if held is None else held.entries,
         entry_bytes=held.size_bytes / held.entries if held is not None and held.entries else None,
         warnings=tuple(_warnings(evidence.run, cache, misses)),
+    )  # fmt: skip
+    return _with_rates(evidence, told, hits)
+
+
+def _with_rates(evidence: Evidence, told: CacheEffect, hits: Sequence[str]) -> CacheEffect:
+    """`told` with the hit rate of the life that was drawn, and of the requests that were timed, where a popularity is stated."""
+    read = _workload(evidence.run)
+    life = None if read is None else read.speakers.reuse
+    if read is None or life is None or told.misses != "new speaker":
+        return told
+    group = evidence.group_of(told.reference_arm, told.arm)
+    timed = evidence.pairs(LATENCY, told.reference_arm, told.arm, group)
+    return replace(
+        told, drawn_rate=life.drawn(read.speaker_count).hit_rate,
+        timed_rate=sum(trial.stratum in hits for trial, _ in timed) / len(timed) if timed else None,
     )  # fmt: skip
 
 
@@ -126,14 +142,15 @@ def _warnings(run: Run, cache: Cache, misses: Sequence[str]) -> Iterator[CacheWa
         return
     if not misses:
         yield "only hits"
-    if _speakers(run) == 1 and set(run.plan.strata) - set(misses):
+    read = _workload(run)
+    if read is not None and read.speaker_count == 1 and set(run.plan.strata) - set(misses):
         yield "one speaker"
 
 
-def _speakers(run: Run) -> int | None:
-    """How many speakers requests return to; None where the run's scenario is not one that can be read today."""
+def _workload(run: Run) -> Workload | None:
+    """The workload of a run; None where its scenario is not one that can be read today."""
     try:
-        return Scenario.from_data(run.scenario).workload.speaker_count
+        return Scenario.from_data(run.scenario).workload
     except HarnessError:
         return None
 

@@ -23,7 +23,7 @@ from harness import rules
 from harness.designs import Design
 from harness.environment import fingerprint
 from harness.errors import CalibrationError, UsageError
-from harness.metrics import METRICS, metric
+from harness.metrics import FIRST, METRICS, metric
 from harness.noise import Noise, Shape, foresee
 from harness.results import Calibrated, Foresight, Planted
 from harness.scenario import Scenario
@@ -193,9 +193,8 @@ def shape_of(calibration: Calibration, scenario: Scenario, design: Design) -> Sh
     """
     measure = scenario.measure
     round_s = design.requests_of_round * calibration.costs.request_s
-    controls = len(design.groups) * (2 if "init" in measure.metrics else 1) + sum(
-        arm.role == "dose" for arm in design.arms
-    )
+    controls = len(design.groups) * (2 if "init" in measure.metrics else 1) + (FIRST in measure.metrics)
+    controls += sum(arm.role == "dose" for arm in design.arms)
     return Shape(
         margin=measure.margin_of("latency"),
         workers=measure.workers,

@@ -18,6 +18,7 @@ from harness.findings import findings
 from harness.floors import floors
 from harness.frontier import frontier, frontier_of_sets
 from harness.jointly import CONTROLS_GROUP, JointArms
+from harness.lengths import curves
 from harness.metrics import EXACT, METRICS, SITE, SUMMARISED, Metric, metric
 from harness.optimizations import named
 from harness.optimizations.declared import remembered
@@ -29,17 +30,20 @@ from harness.results import (
     CacheEffect,
     Contrast,
     Control,
+    EffectCurve,
     Expectation,
     Finding,
     Floor,
     FrontierPoint,
     Run,
+    StartEffect,
     State,
     Verdict,
     toggle_of,
 )
 from harness.rules import ERROR
-from harness.statistics import Effect, quantiles
+from harness.starts import starts
+from harness.statistics import OWN_FROM, Effect, quantiles
 
 BY_STRATUM = ("latency", "ttfa", "chunk_gap", "rtf")
 """Metrics whose effects are also given for each kind of request (docs/decisions/0007-effects-by-stratum.md)."""
@@ -64,6 +68,8 @@ def _evaluated(run: Run) -> Run:
     least: list[Floor] = []
     attributions: list[Attribution] = []
     kept: list[CacheEffect] = []
+    followed: list[EffectCurve] = []
+    begun: list[StartEffect] = []
     for device in run.plan.devices:
         evidence = Evidence(run, device)
         outcome = controls(evidence)
@@ -73,7 +79,10 @@ def _evaluated(run: Run) -> Run:
         found += [*findings(evidence), *presence.findings(evidence)]
         arms += _arms(evidence)
         expected += expectations(evidence)
-        kept += caches(evidence, _refused_toggles(evidence))
+        refused = _refused_toggles(evidence)
+        kept += caches(evidence, refused)
+        followed += curves(evidence, refused, outcome)
+        begun += starts(evidence, refused)
         joint = JointArms(evidence)
         if joint:
             attributions.append(attribution(joint, outcome))
@@ -90,6 +99,8 @@ def _evaluated(run: Run) -> Run:
         attribution=without_chance_finds(joined(attributions)),
         expectations=tuple(expected),
         caches=tuple(kept),
+        curves=tuple(followed),
+        starts=tuple(begun),
         floors=tuple(least),
         findings=(*recorded, *found),
     )
@@ -186,7 +197,7 @@ def _contrast(
 ) -> Contrast:
     evidence, (optimization, reference, arm) = joint.evidence, pair
     facts, margin = metric(name), margin_of(evidence, name, optimization)
-    part = 1.0 if facts.is_memory else evidence.part_of_error(optimization, look)
+    part = 1.0 if facts.pass_ in ("memory", "first") else evidence.part_of_error(optimization, look)
     figures = _figures(joint, name, pair, 1 - error * part, stratum)
     effect, before, after = figures.effect, figures.before, figures.after
     verdict, reason = invalid
@@ -283,6 +294,8 @@ def _statistic(name: str) -> str:
         return "ratio of equal requests, exact"
     if metric(name).pass_ == "memory":
         return "mean paired log-ratio over repeats of the process, t interval no narrower than the counter's steps"
+    if metric(name).pass_ == "first":
+        return "mean paired log-ratio over rounds of one fresh process an arm, t interval over rounds"
     if metric(name).added:
         return "log-ratio of sums over the paired blocks of each worker, t interval over workers"
     return "Hodges-Lehmann location of paired log-ratios per worker, t interval over workers"
@@ -306,6 +319,10 @@ def _verdict(
         return "inconclusive", missing
     if effect.low is None or effect.high is None:
         return "inconclusive", f"no interval from {effect.workers} worker(s)"
+    if facts.pass_ == "first" and effect.workers < OWN_FROM:
+        return "inconclusive", (
+            f"first requests of {effect.workers} fresh processes an arm; a verdict takes {OWN_FROM} (measure.first_repeats)"
+        )
     if not calibrated:
         return "inconclusive", "not calibrated: the controls of this run did not pass"
     return rules.verdict(effect.low, effect.high, margin, rules.words_of(facts), allowed)

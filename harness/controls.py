@@ -21,7 +21,7 @@ from harness.designs import (
     control_name,
 )
 from harness.evidence import Evidence, difference
-from harness.metrics import ALLOCATOR_UNIT_BYTES, EXACT, SITE, metric
+from harness.metrics import ALLOCATOR_UNIT_BYTES, EXACT, FIRST, SITE, metric
 from harness.results import Control
 from harness.statistics import Effect
 from harness.worker.arms import SPAN_REPEATS
@@ -31,7 +31,7 @@ SPANS_MAY_COST = 0.005
 """The spans of a request must not change its latency by more than this share."""
 EMPTY_CALLS_MAY_DIFFER_S = 10e-9
 """An empty call timed beside itself must not differ by more, which is less than calling a Python function takes."""
-FAMILIES = ("latency", "device", "init", "site", "memory")
+FAMILIES = ("latency", "device", "init", "first", "site", "memory")
 """Metrics that controls vouch for together."""
 
 
@@ -47,7 +47,11 @@ def controls(evidence: Evidence) -> list[Control]:
 
 
 def _planned(evidence: Evidence) -> Iterator[tuple[str, str, str]]:
-    """Controls of the latency pass as (arm, metric, group): a placebo in each group, a dose of each kind."""
+    """Controls of what is timed in requests as (arm, metric, group): a placebo in each group of the latency pass and in the
+    rounds of first requests, a dose of each kind.
+    """
+    if any(trial.pass_ == "first" for trial in evidence.trials):
+        yield PLACEBO, FIRST, "request"
     found = {trial.kind for trial in evidence.trials if trial.pass_ == "latency"}
     for kind, name in (("request", "latency"), ("init", "init")):
         if kind in found:
@@ -75,10 +79,8 @@ def allowance(outcomes: Iterable[Control], name: str, group: str) -> float:
     """By how much the interval of a metric is lengthened for its verdict, as a log-ratio: what the placebo of its group of
     arms leaves open. In a gate nothing: its own interval has to be narrow.
     """
-    vouching = "init" if family(name) == "init" else "latency"
-    if family(name) not in ("latency", "device", "init"):
-        return 0.0
-    wanted = control_name(PLACEBO, group)
+    vouching = {"latency": "latency", "device": "latency", "init": "init", "first": FIRST}.get(family(name))
+    wanted = control_name(PLACEBO, "request" if vouching == FIRST else group)
     return max(
         (control.allowance for control in outcomes if (control.name, control.metric) == (wanted, vouching)), default=0.0
     )
@@ -86,8 +88,8 @@ def allowance(outcomes: Iterable[Control], name: str, group: str) -> float:
 
 def family(name: str) -> str:
     """Which controls vouch for a metric: one of `FAMILIES`."""
-    if metric(name).is_memory:
-        return "memory"
+    if metric(name).pass_ in ("memory", "first"):
+        return metric(name).pass_
     if name in ("init", SITE):
         return name
     return "device" if name.startswith("device.") else "latency"

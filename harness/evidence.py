@@ -129,7 +129,7 @@ class Evidence:
     def paired_values(self, name: str, reference: str, arm: str, stratum: str = "") -> tuple[list[float], list[float]]:
         """The metric's values before and after, over the blocks that both arms share (of one stratum, if it is named)."""
         pairs = self._shared(name, reference, arm, stratum)
-        return [_value(before, name) for before, _ in pairs], [_value(after, name) for _, after in pairs]
+        return [value_of(before, name) for before, _ in pairs], [value_of(after, name) for _, after in pairs]
 
     def typical(self, name: str, reference: str, arm: str, stratum: str = "") -> tuple[float | None, float | None]:
         """What stands for the metric before and after: medians of `paired_values`, of what is added up the mean."""
@@ -139,7 +139,7 @@ class Evidence:
         sides = [pair[0] for pair in pairs], [pair[1] for pair in pairs]
         if metric(name).added:
             return _mean_over_audio(sides[0], name), _mean_over_audio(sides[1], name)
-        before, after = (median(_value(trial, name) for trial in side) for side in sides)
+        before, after = (median(value_of(trial, name) for trial in side) for side in sides)
         return before, after
 
     def _shared(self, name: str, reference: str, arm: str, stratum: str) -> list[tuple[Trial, Trial]]:
@@ -152,11 +152,11 @@ class Evidence:
     ) -> Effect | None:  # fmt: skip
         """The paired effect of `arm` against `reference`, by default as a log-ratio; None where nothing is paired.
 
-        Over the whole workload with its shares, or in one `stratum` of the latency pass. Of memory also None where a
-        repeat has no figure: leaving it out would choose among the repeats.
+        Over the whole workload with its shares, or in one `stratum` of the latency pass. Of what is measured once in a
+        process (memory, first requests) also None where a repeat has no figure: leaving it out would choose among the repeats.
         """
-        if metric(name).pass_ == "memory":
-            pairs = [(_value(a, name), _value(b, name)) for a, b in self.pairs(name, reference, arm, "")]
+        if metric(name).pass_ in ("memory", "first"):
+            pairs = [(value_of(a, name), value_of(b, name)) for a, b in self.pairs(name, reference, arm, "")]
             figures = [form(before, after) for before, after in pairs]
             if any(map(math.isnan, figures)):
                 return None
@@ -278,7 +278,7 @@ def _of_pairs(pairs: Sequence[tuple[Trial, Trial]], key: _Key) -> _Figures:
     """A figure for each pair; none for a pair that cannot give one."""
     found: _Figures = defaultdict(lambda: defaultdict(list))
     for before, after in pairs:
-        figure = key.form(_value(before, key.metric), _value(after, key.metric))
+        figure = key.form(value_of(before, key.metric), value_of(after, key.metric))
         if not math.isnan(figure):
             found[before.worker][before.stratum].append(figure)
     return found
@@ -305,7 +305,7 @@ def _of_sums(pairs: Sequence[tuple[Trial, Trial]], key: _Key) -> _Figures:
 def _mean_over_audio(trials: Sequence[Trial], name: str) -> float:
     """The sum of what was used over the seconds of audio made, from values that are per second of a trial's audio."""
     audio_s = [trial.values.get("audio") or 1.0 for trial in trials]
-    return sum(_value(trial, name) * seconds for trial, seconds in zip(trials, audio_s, strict=True)) / sum(audio_s)
+    return sum(value_of(trial, name) * seconds for trial, seconds in zip(trials, audio_s, strict=True)) / sum(audio_s)
 
 
 def _kind_of(name: str) -> str:
@@ -324,7 +324,8 @@ def _is_peak_of_some(trial: Trial) -> bool:
     return trial.pass_ == "memory" and trial.stratum != CYCLE
 
 
-def _value(trial: Trial, name: str) -> float:
+def value_of(trial: Trial, name: str) -> float:
+    """The value of a metric in a trial that has one. Raises ValueError where it has none."""
     value = trial.values[name]
     if value is None:
         message = f"{name} was not measured in this trial"

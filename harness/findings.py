@@ -45,9 +45,25 @@ def findings(evidence: Evidence) -> Iterator[Finding]:
         ("uncovered", _uncovered(evidence)),
         ("two scales", _two_scales(evidence)),
         ("attribution", _not_attributed(evidence)),
+        ("reuse", _not_as_drawn(evidence)),
     ):
         if message:
             yield Finding(kind=kind, device=evidence.device, message=message)
+
+
+def _not_as_drawn(evidence: Evidence) -> str:
+    """Caches that did not hit where one that loses nothing would, by their witness."""
+    told = [
+        f"{replay.optimization} ({replay.hits} of {replay.requests}, drawn {replay.drawn})"
+        for replay in evidence.run.replays
+        if replay.device == evidence.device and replay.hits != replay.drawn
+    ]
+    if not told:
+        return ""
+    return (
+        "Requests that were drawn did not hit as they would in a cache that loses nothing, by the witness: "
+        f"{', '.join(told)}. The hit rate that the scenario states is then not that of the cache."
+    )
 
 
 def _requests(evidence: Evidence) -> list[tuple[Trial, float]]:

@@ -28,6 +28,7 @@ class Ledger:
     not_applicable: frozenset[str] = frozenset()
     memory: set[tuple[str, int]] = field(default_factory=set)
     shared_memory: set[tuple[str, int]] = field(default_factory=set)
+    firsts: set[tuple[str, int]] = field(default_factory=set)
     batches: int = 0
     places: Counter[str] = field(default_factory=Counter)
     broken_places: set[str] = field(default_factory=set)
@@ -44,6 +45,8 @@ class Ledger:
             case "block" if event["pass_"] == "memory":
                 done = self.shared_memory if event["group"] else self.memory
                 done |= {(trial["arm"], event["block"]) for trial in event["trials"]}
+            case "block" if event["pass_"] == "first":
+                self.firsts |= {(trial["arm"], event["block"]) for trial in event["trials"]}
             case "block" if event["pass_"] == "micro":
                 self.batches = max(self.batches, event["block"] + 1)
             case "block" if event["phase"] == "timed":

@@ -28,7 +28,7 @@ class Metric:
     title: str
     unit: Unit
     better: Literal["lower", "higher"]
-    pass_: Literal["latency", "memory", "micro"]
+    pass_: Literal["latency", "first", "memory", "micro"]
     doc: str
     added: bool = False
     step: float = 0.0
@@ -54,6 +54,9 @@ _METRICS = (
                "moment, all of their audio over the time until the last has ended."),
     Metric(name="init", title="Init", unit="s", better="lower", pass_="latency",
            doc="Building the pipeline over weights that are already loaded, with the toggles bound."),
+    Metric(name="first_request", title="First request", unit="s", better="lower", pass_="first",
+           doc="Host time of the first request of a fresh process, right after init: with what is looked up, compiled and "
+               "allocated once, and what a cache saves only later. Only where it is asked for."),
     Metric(name="cpu_time", title="CPU time", unit="s", better="lower", pass_="latency",
            doc="Processor time that all threads of the worker used during one request, or several at the same moment."),
     Metric(name="energy", title="Energy", unit="J/s", better="lower", pass_="latency",
@@ -99,6 +102,10 @@ _FACTS_OF_WORK = (
            doc="Calls of a place in one timed batch."),
     Metric(name="events", title="Events", unit="count", better="lower", pass_="micro",
            doc="What the witness of a toggle counts in one call of its place."),
+    Metric(name="first_init", title="Init of a fresh process", unit="s", better="lower", pass_="first",
+           doc="Building the pipeline before the first request of a fresh process."),
+    Metric(name="start", title="Start", unit="s", better="lower", pass_="first",
+           doc="Building the pipeline in a fresh process, and its first request: both together."),
     Metric(name="dose", title="Dose", unit="s", better="lower", pass_="latency",
            doc="The delay that a dose arm really added to its request."),
 )  # fmt: skip
@@ -111,6 +118,8 @@ FACTS_OF_WORK = {metric.name: metric for metric in _FACTS_OF_WORK}
 """What a trial says about the work it did; recorded, never compared."""
 SITE = "site"
 """The metric of a toggle's own place."""
+FIRST, FIRST_INIT, START = "first_request", "first_init", "start"
+"""What is measured once in each fresh process: its first request, the building before it, and both."""
 EXACT = "peak_allocated"
 """The metric that is the same to the byte whenever the same request is repeated."""
 

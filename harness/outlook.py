@@ -14,6 +14,9 @@ from harness.planning import Detection, Expected, Outline
 from harness.report.sentences import foresight_of
 from harness.results import Foresight
 from harness.statistics import share_interval
+from harness.workload import NEW_SPEAKER
+
+_ROUNDING = 1e-9
 
 
 def show_outcome(outcome: Outcome, console: Console) -> None:
@@ -97,7 +100,11 @@ def _lines(outline: Outline, scenario: str) -> Iterator[str]:
         f"{arm} with {reference}" for _, reference, arm in outline.pairs
     )
     yield f"  requests  {len(outline.kinds)} kind(s): {', '.join(filter(None, outline.kinds)) or 'all alike'}"
-    yield f"  workers   {outline.workers} measure latency; {outline.processes} processes in all"
+    returning = sum(share for kind, share in outline.kinds.items() if not kind.endswith(NEW_SPEAKER))
+    if returning < 1 - _ROUNDING:
+        yield f"  speakers  {units.percent(returning, 1)} of requests are expected to return to one that was heard before"
+    firsts = f", {outline.firsts} of them for first requests" if outline.firsts else ""
+    yield f"  workers   {outline.workers} measure latency; {outline.processes} processes in all{firsts}"
     yield from _looks(outline)
     if outline.expected is None:
         yield "  not known here: how long a request and a start take, the size of a run, and what it can tell apart"

@@ -12,7 +12,7 @@ from harness import calibrations, designs, runner, sequential
 from harness.calibrate import SHARES
 from harness.calibrations import Calibration
 from harness.designs import CONTROLS, Design
-from harness.metrics import EXACT, SITE, metric
+from harness.metrics import EXACT, FIRST, SITE, metric
 from harness.noise import POWER, between_workers, spread_of_blocks
 from harness.passes import first_cycle
 from harness.passes.examination import MAX_REQUESTS, MIN_REQUESTS
@@ -62,7 +62,7 @@ class Detection:
 class Outline:
     """The plan of one device, and what is known of it; `expected` and what follows are None without a calibration.
 
-    `joint` is how many arms are of use only together. `main_effect` is the smallest main effect that such a design finds in
+    `firsts` is how many of the processes are there for their first request, `joint` how many arms are of use only together. `main_effect` is the smallest main effect that such a design finds in
     95 % of runs, and `advice` what to do where the budget is too small for its blocks; "" where it is not, or nothing is known.
     """
 
@@ -79,6 +79,7 @@ class Outline:
     expected: Expected | None
     calibrated: Calibrated | None
     detection: Detection | None
+    firsts: int = 0
     joint: int = 0
     main_effect: float | None = None
     advice: str = ""
@@ -100,7 +101,7 @@ def outline(scenario: Scenario, device: str, known: Calibration | None, effect: 
         pairs=design.pairs,
         kinds=kinds,
         workers=measure.workers,
-        processes=_latency_and_places(scenario) + EXAMINERS + _memory_processes(scenario, design),
+        processes=_latency_and_places(scenario) + EXAMINERS + _memory_processes(scenario, design) + _firsts(scenario, design),
         budget_s=measure.budget_s,
         margin=measure.margin_of("latency"),
         looks_s=() if design.joint else tuple(share * measure.budget_s for share in sequential.LOOKS),
@@ -108,6 +109,7 @@ def outline(scenario: Scenario, device: str, known: Calibration | None, effect: 
         calibrated=calibrated,
         detection=None if known is None or effect is None else detection(
             effect, foresights, between_workers(known.noise).estimate),
+        firsts=_firsts(scenario, design),
         joint=len(design.joint),
         main_effect=None if known is None or expected is None else _main_effect(
             known, scenario, design, expected.rounds_per_worker),
@@ -128,9 +130,19 @@ def _latency_and_places(scenario: Scenario) -> int:
 def _memory_processes(scenario: Scenario, design: Design) -> int:
     if not any(metric(name).is_memory for name in scenario.measure.metrics):
         return 0
-    several = {arm.name for arm in design.arms if arm.role == "combination"} if design.joint else set()
     shared = SHARED_REPEATS if design.joint and EXACT in scenario.measure.metrics else 0
-    return (len(set(_plain(design)) - several) + 1) * scenario.measure.memory_repeats + shared
+    return (_alone(design) + 1) * scenario.measure.memory_repeats + shared
+
+
+def _firsts(scenario: Scenario, design: Design) -> int:
+    """Processes whose first request is timed: in each round one for each arm, and one for the reference's twin."""
+    return (_alone(design) + 1) * scenario.measure.first_repeats if FIRST in scenario.measure.metrics else 0
+
+
+def _alone(design: Design) -> int:
+    """Arms that have processes of their own."""
+    several = {arm.name for arm in design.arms if arm.role == "combination"} if design.joint else set()
+    return len(set(_plain(design)) - several)
 
 
 def _main_effect(known: Calibration, scenario: Scenario, design: Design, rounds: float) -> float | None:
@@ -158,7 +170,7 @@ def _expected(known: Calibration, scenario: Scenario, design: Design, calibrated
     costs, measure = known.costs, scenario.measure
     shape = calibrations.shape_of(known, scenario, design)
     round_s = 1 / (shape.blocks_per_s * measure.workers)
-    memory = _memory_processes(scenario, design)
+    memory, firsts = _memory_processes(scenario, design), _firsts(scenario, design)
     at_once = 2 if known.device == "cpu" else 1  # untimed work and start-up, which disturb nothing on the CPU
     cycle = first_cycle(scenario)
     examined = len(_plain(design)) + 1
@@ -168,10 +180,10 @@ def _expected(known: Calibration, scenario: Scenario, design: Design, calibrated
         request_s=costs.request_s,
         round_s=round_s,
         rounds_per_worker=shape.blocks_per_s * measure.budget_s,
-        startup_s=(_latency_and_places(scenario) + EXAMINERS + memory) * costs.startup_s / at_once
+        startup_s=(_latency_and_places(scenario) + EXAMINERS + memory + firsts) * costs.startup_s / at_once
         + measure.workers * costs.warm_up_s,
         measuring_s=(calibrated.foresight.spent * measure.budget_s, measure.budget_s),
-        other_s=(untimed + memory * (cycle + 1)) * costs.request_s / at_once,
+        other_s=((untimed + memory * (cycle + 1)) / at_once + firsts) * costs.request_s,
         journal_bytes=timed * costs.journal_bytes,
         kept_bytes=timed * costs.kept_bytes,
     )

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harness.errors import UsageError
+from harness.scenario.requests import LONGEST_S, SHORTEST_S
 from harness.worker.requests import Speaker
 
 if TYPE_CHECKING:
@@ -27,9 +28,6 @@ BUILTIN_RECORDINGS = {
     "aishell-0122": ("BAC009S0764W0122.wav", "一二线城市虽然也处于调整中"),
 }
 """Name -> file in the package's assets, and what it says. Utterances of AISHELL-1 (Apache-2.0), Mandarin, 16 kHz."""
-
-SHORTEST_S, LONGEST_S = 1.0, 30.0
-"""Shorter recordings say too little of a voice; the model's speech tokenizer takes no longer ones."""
 
 TRIM_S = 0.5
 """An excerpt is this much shorter than its recording, and starts within as much of it: most words stay whole."""
@@ -88,6 +86,27 @@ def excerpt(of: Speaker, number: int) -> Speaker:
     if not audio.is_file():
         _write(audio, recording.samples[start : start + len(recording.samples) - trim], recording.rate_hz)
     return speaker(f"{of.id}-x{number}", audio, of.text)
+
+
+def of_length(of: Speaker, length_s: float) -> Speaker:
+    """A speaker's recording, repeated and cut to `length_s` seconds, and its words as often: for times, not for ears."""
+    import numpy as np
+
+    recording = _read(of.audio)
+    wanted = round(length_s * recording.rate_hz)
+    times = -(-wanted // len(recording.samples))
+    audio = _folder() / f"{of.digest}-{wanted}-at-{recording.rate_hz}.wav"
+    if not audio.is_file():
+        _write(audio, np.tile(recording.samples, times)[:wanted], recording.rate_hz)
+    letters = max(1, round(len(of.text) * wanted / len(recording.samples)))
+    return speaker(f"{of.id}-{length_s:g}s", audio, (of.text * times)[:letters])
+
+
+def seconds(audio: Path) -> float:
+    """How long a recording lasts."""
+    import soundfile
+
+    return float(soundfile.info(str(audio)).duration)
 
 
 @dataclass(frozen=True, slots=True)

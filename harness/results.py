@@ -48,7 +48,7 @@ def at_once(concurrency: int) -> str:
 
 ArmRole = Literal["none", "toggle", "combination", "all", "placebo", "dose", "instrumentation"]
 Isolation = Literal["request", "settled"]
-Pass = Literal["latency", "memory", "equivalence", "micro", "profile"]
+Pass = Literal["latency", "first", "memory", "equivalence", "micro", "profile"]
 Verdict = Literal[
     "faster", "slower", "less", "more", "no material difference", "inconclusive",
     "inert", "not applicable", "already present", "output changed", "failed",
@@ -327,6 +327,23 @@ class CacheHeld:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class CacheReplay:
+    """The first requests of a life, by a stated popularity of speakers, made untimed in their order on `arm`.
+
+    By the witness of `optimization`, `hits` of `requests` found their entry; of the same requests `drawn` would in a cache that loses
+    none, and `expected` (not a whole number) on average over draws.
+    """
+
+    device: str
+    optimization: str
+    arm: str
+    requests: int
+    hits: int
+    drawn: int
+    expected: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class AtHitRate:
     """What a cache changes of a request at a hit rate from 0 to 1, on average, in seconds after - before."""
 
@@ -349,7 +366,8 @@ class CacheEffect:
     one among them; else the one rate at which all were. `before_s` is what a request takes without the toggle. From the rate
     `break_even` on the cache helps, None where no rate from 0 to 1 parts a loss from a gain; between `break_even_low` and
     `break_even_high`, None where there is no such rate, the interval of the change holds 0. `entries` and `entry_bytes` were
-    counted, the latter is the mean; `grows` says that nothing limits how many there are. `reason` says why there are no figures.
+    counted, the latter is the mean. Where a popularity of speakers is stated, `stated_rate` is the expected hit rate,
+    `drawn_rate` that of the life that was drawn, and `timed_rate` that of the requests that were timed. `grows` says that nothing limits how many there are. `reason` says why there are no figures.
     """
 
     device: str
@@ -370,6 +388,122 @@ class CacheEffect:
     entries: int | None = None
     entry_bytes: float | None = None
     warnings: tuple[CacheWarning, ...] = ()
+    drawn_rate: float | None = None
+    timed_rate: float | None = None
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PhaseChange:
+    """What a toggle changes of one phase, in seconds after - before, with the ends of its interval, from so many workers."""
+
+    before_s: float | None
+    change_s: float
+    low_s: float | None
+    high_s: float | None
+    workers: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StartEffect:
+    """What a toggle changes when a process starts, and what in every request from then on (docs/decisions/0031).
+
+    `init` is that of a pipeline in a warm process, `first` the first request of a fresh one, `steady` a request of a warm one;
+    None where it was not measured. `upfront` is what is paid or won before requests are steady: where first requests were
+    measured, init and the first request of a fresh process together (`basis` "start"), else init alone ("init"). After `even`
+    requests, counted from the first, both cancel; None where they do not, or one of the two is not told apart from nothing.
+    Between `even_low` and `even_high` the sum is not told apart from nothing; with `even` None they bound the number where
+    the steady change is told apart. `reason` says why there are no figures.
+    """
+
+    device: str
+    optimization: str
+    reference_arm: str
+    arm: str
+    init: PhaseChange | None = None
+    first: PhaseChange | None = None
+    steady: PhaseChange | None = None
+    upfront: PhaseChange | None = None
+    basis: Literal["init", "start"] | None = None
+    even: float | None = None
+    even_low: float | None = None
+    even_high: float | None = None
+    level: float = 0.95
+    reason: str = ""
+
+
+Axis = Literal["audio", "characters", "prompt", "concurrency"]
+"""What an effect is followed along: seconds of audio made, characters of text where there is no audio, seconds of the speaker's
+recording, requests at the same moment."""
+CurveForm = Literal["fixed and per unit", "fixed, per unit and per square", "between neighbours"]
+"""Of what parts a change in seconds is made up; or, where these do not hold, no form: between two values measured the change lies
+between theirs."""
+Edge = Literal["zero", "gain", "loss"]
+"""What a curve may cross: no change, a gain as large as the margin, a loss as large as it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AtLength:
+    """A ratio after / before at one value of an axis. `before_s` is what a request takes there without the toggle."""
+
+    at: float
+    before_s: float
+    ratio: float
+    low: float | None
+    high: float | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Crossing:
+    """Where a curve may cross an edge: between `low` and `high`, beyond which intervals of 95 % hold it no more (Fieller, 1954).
+
+    An end that is None is not bounded by what was measured. `at` is where the curve itself crosses, None where it does not.
+    `told` says that the whole band lies clear of the edge on both sides, and on opposite sides of it.
+    """
+
+    edge: Edge
+    at: float | None
+    low: float | None
+    high: float | None
+    told: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stretch:
+    """A part of an axis, from `start` to `end`, on which the band has one verdict against the margin."""
+
+    start: float
+    end: float
+    verdict: Verdict
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EffectCurve:
+    """What a toggle changes along one axis, over the values that were measured and not beyond (docs/lengths.md).
+
+    `measured` are these values, each with its own interval; `points` is the curve with its band, which holds the whole of it with
+    `level`. `parts_s` are the parts of the change in seconds, in the order of the form; empty where it has none. `checked` says
+    that there were values enough to see whether the form holds. `stretches` are empty where the controls failed. `reason` says
+    why there are no figures.
+    """
+
+    device: str
+    optimization: str
+    metric: str
+    reference_arm: str
+    arm: str
+    axis: Axis
+    margin: float
+    level: float
+    form: CurveForm = "fixed and per unit"
+    checked: bool = False
+    parts_s: tuple[float, ...] = ()
+    measured: tuple[AtLength, ...] = ()
+    points: tuple[AtLength, ...] = ()
+    crossings: tuple[Crossing, ...] = ()
+    stretches: tuple[Stretch, ...] = ()
+    blocks: int = 0
+    workers: int = 0
     reason: str = ""
 
 
@@ -682,6 +816,7 @@ class Plan:
     its contrasts are named) the largest loss in each metric that still passes, as a fraction.
     `dose` is the length of a dose as a share of the reference's latency; None in runs from before it was kept.
     `joint` are arms that are of use only together, `orders` the sampled orders in which toggles are turned on (`designs`).
+    `prompt_s` is how long the speaker's recording lasts, for each request to a known speaker; empty in runs from before it was kept.
     """
 
     devices: tuple[str, ...]
@@ -701,6 +836,7 @@ class Plan:
     dose: float | None = None
     joint: tuple[str, ...] = ()
     orders: tuple[tuple[str, ...], ...] = ()
+    prompt_s: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -726,6 +862,9 @@ class Run:
     expectations: tuple[Expectation, ...] = ()
     held: tuple[CacheHeld, ...] = ()
     caches: tuple[CacheEffect, ...] = ()
+    curves: tuple[EffectCurve, ...] = ()
+    replays: tuple[CacheReplay, ...] = ()
+    starts: tuple[StartEffect, ...] = ()
     conditions: tuple[Conditions, ...] = ()
     memory_courses: tuple[MemoryCourse, ...] = ()
     looks: tuple[Look, ...] = ()

@@ -18,7 +18,7 @@ from harness.errors import CalibrationError, CheckpointError, NothingMeasuredErr
 from harness.ledger import Ledger
 from harness.optimizations import named
 from harness.optimizations.declared import Declared, card_of
-from harness.passes import examination_pass, first_cycle, latency_pass, memory_pass, micro_pass
+from harness.passes import examination_pass, first_cycle, first_pass, latency_pass, memory_pass, micro_pass
 from harness.processes import Side, worker_environment
 from harness.results import Arm, Calibrated, Ceilings, Finding, Plan, Run
 from harness.rules import DOSE_IN_MARGINS
@@ -27,7 +27,7 @@ from harness.scenario import Toggle as ToggleStates
 from harness.session import DeviceFailedError, Progress, Session, TimeIsUpError, alone_of
 from harness.worker import OLDEST_PYTHON
 
-PASSES = (examination_pass, latency_pass, micro_pass, memory_pass)
+PASSES = (examination_pass, latency_pass, first_pass, micro_pass, memory_pass)
 
 
 def run(
@@ -249,6 +249,7 @@ def plan_of(scenario: Scenario, devices: Sequence[str], dose: float | None = Non
         dose=DOSE_IN_MARGINS * measure.margin_of("latency") if dose is None else dose,
         joint=widest.joint,
         orders=widest.orders,
+        prompt_s=workload.prompt_s(scenario),
     )
 
 

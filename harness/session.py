@@ -178,7 +178,7 @@ class Session:
         """What a worker is told first: the model is that of `scenario`, which a side has of its own, all else the session's."""
         return {
             "fake": self.fake,
-            "pin": pass_ in ("latency", "micro") and self.pins,
+            "pin": pass_ in ("latency", "first", "micro") and self.pins,
             "core": None,
             "vram_limit_bytes": self.scenario.measure.vram_limit_bytes,
             "target": adapters.target(scenario.model.adapter),

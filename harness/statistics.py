@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,8 +33,8 @@ BROKEN_OFF = 0.1
 """A worker with less than this share of the blocks of the median worker is left out: it was killed early, and its estimate
 is far noisier than those that it would stand among as an equal."""
 
-Differences = Mapping[int, Mapping[str, Sequence[float]]]
-"""Paired differences of one arm from the reference: worker -> stratum -> one per block."""
+Differences = Mapping[int, Mapping[Any, Sequence[float]]]
+"""Paired differences of one arm from the reference: worker -> stratum (or a part of one, by any key) -> one per block."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,7 +69,7 @@ def hodges_lehmann(values: Sequence[float]) -> float:
     return float(np.median((array[first] + array[second]) / 2))
 
 
-def location(strata: Mapping[str, Sequence[float]], weights: Mapping[str, float]) -> float | None:
+def location(strata: Mapping[Any, Sequence[float]], weights: Mapping[Any, float]) -> float | None:
     """One worker's estimate: the Hodges-Lehmann location of each stratum, averaged with `weights`.
 
     Averaging keeps a mixture of short and long texts from being decided by whichever the median falls into. None where
@@ -81,7 +82,7 @@ def location(strata: Mapping[str, Sequence[float]], weights: Mapping[str, float]
 
 
 def joint_effects(
-    arms: Mapping[str, Differences], weights: Mapping[str, float], *, level: float = 0.95
+    arms: Mapping[str, Differences], weights: Mapping[Any, float], *, level: float = 0.95
 ) -> dict[str, Effect]:
     """Effects of several arms that were measured in the same blocks against the same reference.
 
@@ -109,7 +110,7 @@ def joint_effects(
     }
 
 
-def worker_locations(arms: Mapping[str, Differences], weights: Mapping[str, float]) -> dict[str, dict[int, float]]:
+def worker_locations(arms: Mapping[str, Differences], weights: Mapping[Any, float]) -> dict[str, dict[int, float]]:
     """Each arm's location in each worker that measured every stratum of `weights`; arms without any are absent.
 
     Workers that were broken off early (`BROKEN_OFF`) count for none.
@@ -224,7 +225,7 @@ def repeat_effect(differences: Sequence[float], *, level: float = 0.95, rounding
     return _effect(differences, spread, len(differences), level)
 
 
-def worker_estimates(differences: Differences, weights: Mapping[str, float]) -> list[float]:
+def worker_estimates(differences: Differences, weights: Mapping[Any, float]) -> list[float]:
     """One estimate for each worker that has every stratum of `weights` and was not broken off early, in order of workers."""
     kept = _whole_workers([differences])
     found = (location(strata, weights) for worker, strata in sorted(differences.items()) if worker in kept)

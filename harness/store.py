@@ -23,6 +23,7 @@ from harness.metrics import metric
 from harness.results import (
     SCHEMA_VERSION,
     CacheHeld,
+    CacheReplay,
     Conditions,
     Equivalence,
     Failure,
@@ -137,6 +138,7 @@ class _Reading:
         self.trials: list[Trial] = []
         self.items: dict[str, list[Any]] = {kind: [] for kind in _ITEMS}
         self.held: list[CacheHeld] = []
+        self.replays: list[CacheReplay] = []
         self.unavailable: dict[str, Any] = {}
         self.environment: dict[str, Any] = {"devices": {}}
         self.not_applicable: dict[str, str] = {}
@@ -172,6 +174,7 @@ class _Reading:
             common = {"device": event["device"], "arm": event["arm"]}
             self.items["witness"] += [WitnessCount(**common, **_counts(count)) for count in event["witnesses"]]
             self.held += [CacheHeld(**common, **held) for held in event.get("held", ())]
+            self.replays += [CacheReplay(**common, **replay) for replay in event.get("replays", ())]
             self.work += [_WORK.validate_python({**common, **told}) for told in event.get("work", ())]
         elif kind == "complete":
             self.complete = True
@@ -188,6 +191,7 @@ class _Reading:
             timing=self.timing,
             trials=tuple(self.trials),
             held=tuple(self.held),
+            replays=tuple(self.replays),
             work=tuple(self.work),
             **lists,
         )

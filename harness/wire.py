@@ -44,6 +44,10 @@ class Wire:
         """As `requests`, each alone, however many of it the workload makes at the same moment."""
         return [{**self.request(index), "concurrency": 1} for index in indexes]
 
+    def replay(self, count: int) -> list[dict[str, Any]]:
+        """The first requests of a life, as they were drawn (`workload.replay`)."""
+        return [self._request(made) for made in workload.replay(self._scenario, count)]
+
     def block(
         self, order: Sequence[str], index: int, lane: int = 0, *, rehearse: bool, settle: bool, dose_s: float = 0.0
     ) -> dict[str, Any]:

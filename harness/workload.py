@@ -4,11 +4,18 @@
     speakers(scenario)        the speakers that a pipeline may be told of when it is built
     request(scenario, block)  the request of a block: a pure function of its arguments, the same in every process
     rehearsal(scenario, block)  what may run untimed before it
+    replay(scenario, count)   the first requests of a life, as they come, where a popularity of speakers is stated
     strata(scenario)          the share of blocks that each stratum gets
+    prompt_s(scenario)        how long the recording behind each request lasts
 
 With `speakers: {repeat: 0.75}` every fourth block brings a speaker that no block had before, an excerpt of one of the
 prompts that is not among `speakers`; its stratum ends in "new speaker". Both kinds of blocks go through the texts,
 modes, speakers and seeds each in their own turn, so that neither misses any.
+
+With `speakers: {reuse: ...}` the requests of one life of a process are drawn from the popularity of speakers. Which of them hit a
+cache that loses none decides which blocks bring a new speaker, in shuffled order, so that every stretch of blocks is a
+sample of the life. Blocks that hit are by the speaker who was drawn; where that is one who was met in this life first, by one who
+is known, because both find their entry, and no pipeline must have a past for it.
 """
 
 from __future__ import annotations
@@ -19,9 +26,12 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 from math import ceil, floor
 
-from harness.recordings import BUILTIN_RECORDINGS, builtin_speaker, excerpt, fault_of, speaker
+import numpy as np
+
+from harness.recordings import BUILTIN_RECORDINGS, builtin_speaker, excerpt, fault_of, of_length, seconds, speaker
 from harness.results import at_once as named_at_once
 from harness.scenario import Recording, Scenario
+from harness.scenario.requests import Reuse
 from harness.scenario.scalars import BUILTIN
 from harness.scenario.texts import TEXTS
 from harness.worker.requests import NOBODY, Mode, Request, Speaker
@@ -52,7 +62,7 @@ def request(scenario: Scenario, block: int, lane: int = 0) -> Request:
     plan = _plan(scenario)
     new_before = plan.new_speakers_before(block)
     if plan.new_speakers_before(block + 1) == new_before:
-        return plan.requests[(block - new_before) % len(plan.requests)]
+        return plan.to_known_speaker(block - new_before)
     return plan.to_new_speaker(plan.requests[new_before % len(plan.requests)], new_before, lane)
 
 
@@ -67,6 +77,26 @@ def rehearsal(scenario: Scenario, block: int) -> Request:
     if not is_new(wanted):
         return wanted
     return replace(_plan(scenario).requests[0], concurrency=wanted.concurrency)
+
+
+def replay(scenario: Scenario, count: int) -> tuple[Request, ...]:
+    """The first `count` requests that were drawn, in their order and one at a time, each by its own speaker: the shortest text.
+
+    None where no popularity of speakers is stated.
+    """
+    plan, life = _plan(scenario), scenario.workload.speakers.reuse
+    if life is None:
+        return ()
+    shortest = replace(min(plan.requests, key=lambda made: len(made.text)), concurrency=1)
+    met: dict[int, Request] = {}
+    made = []
+    for item in life.drawn(len(plan.speakers)).items[:count].tolist():
+        if item < len(plan.speakers):
+            by = plan.speakers[item]
+            made.append(replace(shortest, id=f"{shortest.id}-by-{by.id}", speaker=by))
+        else:
+            made.append(met.setdefault(item, plan.to_new_speaker(shortest, len(met), WARM_UP)))
+    return tuple(made)
 
 
 def concurrency(scenario: Scenario) -> dict[str, int]:
@@ -93,18 +123,47 @@ def strata(scenario: Scenario) -> dict[str, float]:
     return shares
 
 
+def prompt_s(scenario: Scenario) -> dict[str, float]:
+    """Seconds of the speaker's recording, for each request to a known speaker that has one."""
+    found = {made.id: made.speaker for made in requests(scenario) if made.speaker is not NOBODY}
+    lasts_s = {speaker: seconds(speaker.audio) for speaker in set(found.values())}
+    return {name: lasts_s[speaker] for name, speaker in found.items()}
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Plan:
-    """`prompts` are the recordings that were given, `speakers` those and the excerpts that requests return to."""
+    """`prompts` are the recordings that were given, `speakers` those and the excerpts that requests return to.
+
+    `kinds` are how many requests differ in more than seed and speaker. Of a stated popularity, `missed` counts the requests of a life that
+    miss before each place, int64 [requests + 1], and `asked` are the known speakers of those that hit, both in shuffled order.
+    """
 
     prompts: tuple[Speaker, ...]
     speakers: tuple[Speaker, ...]
     requests: tuple[Request, ...]
     repeat: float
+    kinds: int
+    at_once: int
+    missed: tuple[int, ...] = ()
+    asked: tuple[int, ...] = ()
 
     def new_speakers_before(self, block: int) -> int:
         """How many of the blocks before `block` brought a new speaker. Rounded, so that 1 - 0.9 is a tenth."""
+        if self.missed:
+            lives, place = divmod(block, len(self.missed) - 1)
+            return lives * self.missed[-1] + self.missed[place]
         return floor(round(block * (1 - self.repeat), 6))
+
+    def to_known_speaker(self, number: int) -> Request:
+        """The `number`th request to a known speaker: every combination in turn, or by the speakers that were drawn."""
+        if not self.asked:
+            return self.requests[number % len(self.requests)]
+        speakers, turns = len(self.speakers), self.at_once * self.kinds
+        round_, within = divmod(number, turns)
+        at_once, place = divmod(within, self.kinds)
+        seed = round_ % (len(self.requests) // (turns * speakers))
+        turn = (self.asked[number % len(self.asked)] - place) % speakers  # as `_requests` shifts speakers
+        return self.requests[((seed * speakers + turn) * self.at_once + at_once) * self.kinds + place]
 
     def to_new_speaker(self, known: Request, number: int, lane: int) -> Request:
         """`known`, but by the `number`th speaker of `lane` that is not among `speakers`: excerpts of each prompt in turn."""
@@ -120,8 +179,22 @@ def _plan(scenario: Scenario) -> _Plan:
     count = scenario.workload.speaker_count
     extra = [_excerpt(prompts, number) for number in range(count - len(prompts))]
     known = (*prompts[:count], *extra)
-    made = tuple(_requests(scenario, known))
-    return _Plan(prompts=prompts, speakers=known, requests=made, repeat=scenario.workload.speakers.repeat)
+    missed, asked = _life(scenario.workload.speakers.reuse, len(known))
+    return _Plan(
+        prompts=prompts, speakers=known, requests=tuple(_requests(scenario, known)), repeat=scenario.workload.repeat,
+        kinds=len(_kinds(scenario)), at_once=len(scenario.workload.concurrency), missed=missed, asked=asked,
+    )  # fmt: skip
+
+
+def _life(found: Reuse | None, known: int) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """`missed` and `asked` of a plan, from what is drawn; nothing where no popularity is stated."""
+    if found is None:
+        return (), ()
+    drawn = found.drawn(known)
+    order = np.random.default_rng([found.seed, 1]).permutation(found.requests)
+    hits, items = drawn.hits[order], drawn.items[order]
+    missed = np.concatenate([[0], np.cumsum(~hits)])
+    return tuple(missed.tolist()), tuple((items[hits] % known).tolist())
 
 
 def _prompts(scenario: Scenario) -> list[Speaker]:
@@ -134,7 +207,8 @@ def _prompts(scenario: Scenario) -> list[Speaker]:
             _, _, name = prompt.partition(":")
             for builtin in [name] if name else BUILTIN_RECORDINGS:
                 found[builtin] = builtin_speaker(builtin)
-    return list(found.values())
+    lengths_s = scenario.workload.prompt_lengths_s
+    return [of_length(of, length) for of in found.values() for length in lengths_s] if lengths_s else [*found.values()]
 
 
 def _own_speaker(scenario: Scenario, prompt: Recording, index: int) -> Speaker:

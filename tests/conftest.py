@@ -16,7 +16,9 @@ from harness import runner, scenario, workload
 from harness.results import Run
 from harness.scenario import Scenario
 
-os.environ.setdefault("OMP_NUM_THREADS", "1")  # before torch is imported: threads of several test processes wait by spinning
+os.environ.setdefault(
+    "OMP_NUM_THREADS", "1"
+)  # before torch is imported: threads of several test processes wait by spinning
 pytest_plugins = ("pytester",)
 TOGGLES = ("resample_cache", "cached_device", "cached_cuda_check")
 

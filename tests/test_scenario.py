@@ -148,7 +148,7 @@ REFUSED = [
         "misspelt-key",
         6,
         "measure.budgt",
-        "unknown key; allowed: metrics, margin, budget, workers, threads, memory_repeats, time_limit, vram_limit, memory_snapshot, pin, words, quality, instrumentation; did you mean budget?",
+        "unknown key; allowed: metrics, margin, budget, workers, threads, memory_repeats, first_repeats, time_limit, vram_limit, memory_snapshot, pin, words, quality, instrumentation; did you mean budget?",
     ),
     (
         "misspelt-metric",
@@ -401,6 +401,46 @@ REFUSED = [
         "workload.speakers.repeat",
         "found 0.9999; allowed: 0, 1, or a share from 0.01 to 0.99, so that both kinds are met in a run",
     ),
+    (
+        "reuse-and-repeat",
+        7,
+        "workload.speakers.reuse",
+        "reuse and repeat both say how often a speaker returns; leave one of them out",
+    ),
+    ("reuse-without-items", 6, "workload.speakers.reuse.items", "this key is required"),
+    ("reuse-of-another-law", 6, "workload.speakers.reuse.distribution", "found 'pareto'; allowed: zipf, uniform"),
+    (
+        "reuse-uniform-with-exponent",
+        9,
+        "workload.speakers.reuse.exponent",
+        "a uniform popularity has no exponent; leave it out, or write distribution: zipf",
+    ),
+    ("reuse-exponent-not-above-zero", 9, "workload.speakers.reuse.exponent", "found 0; allowed: more than 0"),
+    (
+        "reuse-of-fewer-than-known",
+        9,
+        "workload.speakers.reuse.items",
+        "found 3, and 4 speakers are known beforehand (speakers.count); allowed: at least as many",
+    ),
+    (
+        "reuse-misses-too-rare",
+        7,
+        "workload.speakers.reuse",
+        "99.99 % of the requests would return to a speaker; allowed: from 1 to 99 %, or all, so that both kinds are met in a run: change items, requests or speakers.count",
+    ),
+    (
+        "reuse-misspelt-key",
+        8,
+        "workload.speakers.reuse.item",
+        "unknown key; allowed: distribution, items, exponent, requests, seed; did you mean items?",
+    ),
+    ("reuse-over-too-few-requests", 9, "workload.speakers.reuse.requests", "found 1; allowed: at least 10"),
+    (
+        "reuse-draws-one-kind",
+        12,
+        "workload.speakers.reuse.seed",
+        "the requests that this seed draws are all of one kind; give another",
+    ),
 ]
 
 
@@ -434,7 +474,8 @@ def test_the_fake_adapter_gets_seconds_and_its_own_keys() -> None:
     assert scenario.options() == {
         "base": 0.002, "noise": 0.01, "effects": {"cached_device": -0.1}, "faults": {"resample_cache": "inert"},
         "memory": {"batched_cleanup": 1048576}, "seed": 3, "crowding": {}, "places": {}, "together": {},
-        "new_speaker": 0.0, "misses": {}, "entry_bytes": {},
+        "new_speaker": 0.0, "misses": {}, "entry_bytes": {}, "at_init": {}, "at_first": {}, "cold": None, "counts_misses": False,
+        "costs": {}, "speech": None, "pace": 0.0,
     }  # fmt: skip
 
 
@@ -540,7 +581,7 @@ def test_overrides_replace_values_by_path() -> None:
     ("override", "key", "message"),
     [
         ("measure.budgt=3s", "measure.budgt",
-         "unknown key; allowed: metrics, margin, budget, workers, threads, memory_repeats, time_limit, vram_limit, memory_snapshot, pin, words, quality, instrumentation; did you mean budget?"),
+         "unknown key; allowed: metrics, margin, budget, workers, threads, memory_repeats, first_repeats, time_limit, vram_limit, memory_snapshot, pin, words, quality, instrumentation; did you mean budget?"),
         ("measure.workers=many", "measure.workers", "found 'many'; allowed: a whole number"),
         ("name.first=x", "name", "found 'minimal' here, which has no keys; set `name` as a whole"),
         ("optimizations.resample_cache.after=true", "optimizations.resample_cache",

@@ -2,8 +2,11 @@
 
 Its time is that of `FakeMachine`. Options (`model:` in a scenario): `base` seconds a request, `noise` as the standard
 deviation of the log, per toggle or state of one `effects`, per pair of toggles `together`, `crowding`, `memory`, `places` and `faults` (see `FAULTS`), `seed`, and
-`new_speaker`, what meeting one costs. Of caches: `misses` is the effect in a request by a speaker that its pipeline does not
-know, `entry_bytes` what each speaker known takes.
+`new_speaker`, what meeting one costs. Of starts: `at_init` and `at_first`, the seconds that a toggle adds to building a pipeline and
+to its first request, `cold` those of the first request of a process. Of caches: `misses` is the effect in a request by a speaker that its pipeline does not
+know, `counts_misses` whether the witness counts these, `entry_bytes` what each speaker known takes.
+By length: `speech` is audio for each letter of the text, `pace` time for each second of audio, `costs` the seconds that a toggle
+adds (`Costs` of the scenario).
 """
 
 from __future__ import annotations
@@ -13,6 +16,7 @@ import os
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -67,6 +71,7 @@ class FakeModel:
         self.work_dir = work_dir
         self.description: Mapping[str, Any] = {"adapter": "fake", **options}
         self._turn = threading.Lock()
+        self.is_cold = True
         name = f"{options.get('seed', 0)} {work_dir.name}"
         self.rng = np.random.default_rng(int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], "little"))
 
@@ -77,7 +82,8 @@ class FakeModel:
         on = {toggle: setting(toggle, state) for toggle, state in states.items() if state is not False}
         if any(self.planted("faults", name) == "crash_at_bind" for name in on.values()):
             os.abort()
-        self.machine.advance_s(self.options.get("base", 0.05) * _INIT_SHARE * self.wobble())
+        added_s = sum(self.planted("at_init", name) or 0.0 for name in on.values())
+        self.machine.advance_s((self.options.get("base", 0.05) * _INIT_SHARE + added_s) * self.wobble())
         return FakeTarget(self, on, speakers)
 
     def probe(self, optimization: str, parameters: Mapping[str, Any]) -> Probe:
@@ -124,16 +130,22 @@ class FakeTarget:
         self._model = model
         self._on = on
         self._spoken: set[str] = set()
+        self._is_first = True
         self._met = {speaker.digest for speaker in speakers}
 
     def run(self, request: Request, on_chunk: Callable[[int], None]) -> Output:
         model = self._model
         for toggle in registry():
-            if toggle not in self._on or model.planted("faults", self._on[toggle]) == "inert":
+            if (
+                toggle not in self._on
+                or model.planted("faults", self._on[toggle]) == "inert"
+                or self._misses(toggle, request)
+            ):
                 spans.count(f"fake.{toggle}")
         for name in self._on.values():
             self._fail(model.planted("faults", name), request.concurrency)
-        others, seconds = request.concurrency - 1, self._seconds(request)
+        others, samples = request.concurrency - 1, self._samples(request)
+        seconds = self._seconds(request) + self._starting_s()
         saved = sum(model.planted("memory", name) or 0 for name in self._on.values())
         for stage, share in _STAGE_SHARES.items():
             with spans.span(stage):
@@ -141,8 +153,8 @@ class FakeTarget:
                 if stage == _BIGGEST_STAGE:
                     model.machine.memory.use_bytes(_FOOTPRINT_BYTES - saved + others * _REQUEST_BYTES)
             if request.stream and stage == "flow":
-                on_chunk(_SAMPLES // 2)
-        on_chunk(_SAMPLES // 2 if request.stream else _SAMPLES)
+                on_chunk(samples // 2)
+        on_chunk(samples // 2 if request.stream else samples)
         return self._speak(request)
 
     def held(self) -> dict[str, tuple[int, int]]:
@@ -150,15 +162,36 @@ class FakeTarget:
         sizes = {toggle_of(name): self._model.planted("entry_bytes", name) for name in self._on.values()}
         return {toggle: (len(self._met), len(self._met) * size) for toggle, size in sizes.items() if size is not None}
 
+    def _misses(self, toggle: str, request: Request) -> bool:
+        """Whether a toggle is planted as a cache of speakers whose misses are counted, and does not know this one."""
+        counts = (
+            self._model.options.get("counts_misses") and self._model.planted("misses", self._on[toggle]) is not None
+        )
+        return bool(counts) and request.speaker.digest not in self._met
+
+    def _starting_s(self) -> float:
+        """What this request takes longer because nothing was asked before, of this pipeline or of its process."""
+        model, seconds = self._model, 0.0
+        if self._is_first:
+            seconds += sum(model.planted("at_first", name) or 0.0 for name in self._on.values())
+        if model.is_cold:
+            seconds += model.options.get("cold") or 0.0
+        self._is_first = model.is_cold = False
+        return seconds * model.wobble() if seconds else 0.0
+
     def _seconds(self, request: Request) -> float:
         """What a request takes, by what is planted."""
         model, others = self._model, request.concurrency - 1
-        seconds = model.options.get("base", 0.05) * model.wobble() * (1 + _CROWDED_SHARE * others)
+        alone_s = (
+            model.options.get("base", 0.05) + model.options.get("pace", 0.0) * self._samples(request) / SAMPLE_RATE_HZ
+        )
+        seconds = alone_s * model.wobble() * (1 + _CROWDED_SHARE * others)
         is_known = request.speaker.digest in self._met
         for name in self._on.values():
             missed = None if is_known else model.planted("misses", name)
             effect = model.planted("effects", name) if missed is None else missed
             seconds *= 1 + (effect or 0.0) + others * (model.planted("crowding", name) or 0.0)
+            seconds += self._cost_s(model.planted("costs", name) or {}, request)
         for pair, change in model.options.get("together", {}).items():
             if set(pair.split("+")) <= set(self._on):
                 seconds *= 1 + change
@@ -166,6 +199,18 @@ class FakeTarget:
             seconds *= 1 + model.options.get("new_speaker", 0.0)
             self._met.add(request.speaker.digest)
         return float(seconds)
+
+    def _cost_s(self, cost: Mapping[str, float], request: Request) -> float:
+        """What a toggle adds to a request, by its length."""
+        units = {
+            "fixed": 1.0, "audio": self._samples(request) / SAMPLE_RATE_HZ, "at_once": request.concurrency - 1.0,
+            "prompt": _lasts_s(request.speaker.audio) if cost.get("prompt") else 0.0,
+        }  # fmt: skip
+        return sum(cost.get(name, 0.0) * amount for name, amount in units.items())
+
+    def _samples(self, request: Request) -> int:
+        each = self._model.options.get("speech")
+        return _SAMPLES if each is None else max(2, round(each * len(request.text) * SAMPLE_RATE_HZ))
 
     def _fail(self, fault: str | None, concurrency: int) -> None:
         if fault == "crash":
@@ -190,13 +235,20 @@ class FakeTarget:
     def _speak(self, request: Request) -> Output:
         digest = hashlib.sha256(f"{request.text} {request.seed}".encode()).digest()
         tokens = [int(byte) for byte in digest]
-        time_s = np.arange(_SAMPLES) / SAMPLE_RATE_HZ
+        time_s = np.arange(self._samples(request)) / SAMPLE_RATE_HZ
         audio = (0.3 * np.sin(2 * np.pi * (200 + tokens[0]) * time_s)).astype(np.float32)
         changing = ("change", "change_later" if request.id in self._spoken else "change_at_first")
         self._spoken.add(request.id)
         if any(self._model.planted("faults", name) in changing for name in self._on.values()):
             audio *= 0.5
         return Output(audio=audio, sample_rate_hz=SAMPLE_RATE_HZ, tokens=tokens)
+
+
+@lru_cache(maxsize=64)
+def _lasts_s(audio: Path) -> float:
+    import soundfile
+
+    return float(soundfile.info(str(audio)).duration)
 
 
 class FakeAdapter:

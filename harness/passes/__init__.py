@@ -2,6 +2,7 @@
 
 examination   what every arm makes of the requests, and what its witnesses count
 latency       blocks of all arms, in turn, until the budget is spent
+first         init and the first request, each arm in fresh processes, where it is asked for
 micro         the place of each toggle alone, before and after, where it is asked for
 memory        peaks of every arm, each in a fresh process
 pairs         instead of latency where arms cannot share a process: the two revisions of a gate
@@ -9,6 +10,7 @@ pairs         instead of latency where arms cannot share a process: the two revi
 
 from harness.passes.cycle import first_cycle
 from harness.passes.examination import examination_pass
+from harness.passes.first import first_pass
 from harness.passes.latency import latency_pass
 from harness.passes.memory import memory_pass
 from harness.passes.micro import micro_pass
@@ -18,6 +20,7 @@ __all__ = [
     "confirmation_pass",
     "examination_pass",
     "first_cycle",
+    "first_pass",
     "latency_pass",
     "memory_pass",
     "micro_pass",

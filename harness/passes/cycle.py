@@ -1,4 +1,4 @@
-"""The requests of one cycle of the workload, and jobs that may run at the same time."""
+"""The requests of one cycle of the workload, arms that have processes of their own, and jobs that may run at the same time."""
 
 from __future__ import annotations
 
@@ -32,6 +32,13 @@ def known_requests_of(session: Session) -> list[int]:
     scenario = session.scenario
     known = [index for index in requests_of(session) if not workload.is_new(workload.request(scenario, index))]
     return known or requests_of(session)
+
+
+def alone(session: Session) -> list[str]:
+    """Arms that have processes of their own: all but those of several toggles, unless these are all toggles."""
+    roles = {arm.name: arm.role for arm in session.design.arms}
+    several = "combination" if session.design.joint else ""
+    return [arm for arm in session.arms(controls=False) if roles[arm] != several]
 
 
 def at_once(session: Session, jobs: Sequence[Callable[[], None]]) -> None:

@@ -25,6 +25,8 @@ from harness.worker.requests import NUMBERS, Request
 
 MAX_REQUESTS = 4
 """Kinds of request, spread over those of the workload, whose outputs are compared."""
+REPLAYED = 24
+"""Requests of a life that are made in their order, untimed, to see how many of them hit."""
 COUNTING_TAKES = 10
 """A request whose operations are counted may take so many times as long as another."""
 MIN_REQUESTS = 3
@@ -115,7 +117,31 @@ def _examine(session: Session, worker: WorkerProcess, arm: str, checked: Sequenc
             {key: event[key] for key in ("optimization", "entries", "size_bytes")}
             for event in events if event["event"] == "held"
         ],
+        replays=_replays(session, worker, arm),
     )  # fmt: skip
+
+
+def _replays(session: Session, worker: WorkerProcess, arm: str) -> list[dict[str, Any]]:
+    """What the witnesses of caches of speakers on `arm` count in the first requests of a life, where a popularity is stated."""
+    life = session.scenario.workload.speakers.reuse
+    mine = [name for name, _, after in session.design.pairs if after == arm and name != TOGETHER]
+    kept = [
+        name for name in mine if (cache := named(toggle_of(name)).cache) is not None and cache.misses == "new speaker"
+    ]
+    states = {item.name: item.states for item in session.design.arms}[arm]
+    if life is None or not kept or states[toggle_of(kept[0])] is False:
+        return []
+    count, known = min(REPLAYED, life.requests), session.scenario.workload.speaker_count
+    message = {
+        "do": "examine", "arm": arm, "probes": [probe for probe in _probes(session) if probe["name"] == kept[0]],
+        "first": session.wire.replay(count), "second": [], "files": [],
+    }  # fmt: skip
+    events = worker.ask(message, limit_s=session.limit_s)
+    (counted,) = (event["per_request"] for event in events if event["event"] == "witness")
+    return [{
+        "optimization": kept[0], "requests": count, "hits": sum(events_of == 0 for events_of in counted),
+        "drawn": int(life.drawn(known).hits[:count].sum()), "expected": count * life.hit_rate(known, count),
+    }]  # fmt: skip
 
 
 def _work(session: Session, worker: WorkerProcess, arm: str, checked: Sequence[int]) -> list[dict[str, Any]]:

@@ -12,8 +12,8 @@ from harness import workload
 from harness.designs import CONTROLS, HOST_DOSE
 from harness.jointly import SHARED
 from harness.metrics import EXACT, metric
+from harness.passes.cycle import alone, requests_of
 from harness.passes.cycle import at_once as run_at_once
-from harness.passes.cycle import requests_of
 from harness.processes import WorkerProcess
 from harness.results import CYCLE, Pass, at_once
 from harness.session import Session
@@ -32,7 +32,7 @@ def memory_pass(session: Session) -> None:
     if not any(metric(name).is_memory for name in metrics):
         return
     repeats = range(session.scenario.measure.memory_repeats)
-    arms = [*_alone(session), *session.alive([HOST_DOSE])]
+    arms = [*alone(session), *session.alive([HOST_DOSE])]
     todo = [(arm, repeat) for repeat in repeats for arm in arms if (arm, repeat) not in session.ledger.memory]
     run_at_once(session, [partial(_measure_peaks, session, arm, repeat) for arm, repeat in todo])
     if EXACT in metrics and session.design.joint:
@@ -41,13 +41,6 @@ def memory_pass(session: Session) -> None:
                 session.check_time()
                 if session.guarded("memory", partial(_shared_peaks, session, missing, repeat)) is False:
                     return
-
-
-def _alone(session: Session) -> list[str]:
-    """Arms that have processes of their own: all but those of several toggles, unless these are all toggles."""
-    roles = {arm.name: arm.role for arm in session.design.arms}
-    several = "combination" if session.design.joint else ""
-    return [arm for arm in session.arms(controls=False) if roles[arm] != several]
 
 
 def _missing(session: Session, repeat: int) -> list[str]:
@@ -85,7 +78,7 @@ def _measure_peaks(session: Session, arm: str, repeat: int) -> None:
         session.check_time()
         session.guarded("memory", partial(_peaks, session, arm, repeat), arm)
     repeats = session.scenario.measure.memory_repeats
-    share = min(1.0, len(session.ledger.memory) / (repeats * (len(_alone(session)) + 1)))
+    share = min(1.0, len(session.ledger.memory) / (repeats * (len(alone(session)) + 1)))
     session.progress.update(session.device, f"memory: {arm}, repeat {repeat + 1} of {repeats}", 0.8 + 0.2 * share, None)
 
 

@@ -6,10 +6,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from harness import units
+from harness.errors import HarnessError
 from harness.report.reading import Reading, anchor
 from harness.report.rows import title_of
 from harness.report.words import mark, say
 from harness.results import AtHitRate, CacheEffect
+from harness.scenario import Scenario
+from harness.scenario.requests import Reuse
 
 _FEW = 3
 """A curve is drawn where there are more hit rates than these."""
@@ -59,6 +62,7 @@ class CacheRow:
     growth: str
     advice: str
     warnings: tuple[str, ...]
+    reuse: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,7 +105,41 @@ def _row(reading: Reading, effect: CacheEffect, *, calibrated: bool) -> CacheRow
         growth=_growth(effect),
         advice=f"{title}: {_advice(effect)}" if calibrated or effect.reason else "",
         warnings=tuple(f"{title}: {say(_WARNINGS[kind])}." for kind in effect.warnings),
+        reuse=f"{title}: {told}" if (told := " ".join(_reuse(reading, effect))) else "",
     )
+
+
+def _reuse(reading: Reading, effect: CacheEffect) -> Iterator[str]:
+    """The popularity of speakers that a scenario states: the hit rate that follows from it, and what was drawn and witnessed."""
+    life = _life(reading)
+    if effect.drawn_rate is None or life is None:
+        return
+    is_zipf = life.distribution == "zipf"
+    shape = say("Zipf with exponent {exponent}", exponent=f"{life.exponent or 1:g}") if is_zipf else say("uniform")
+    yield say(
+        "by the popularity that the scenario states ({shape}, over {items} speakers), {stated} of {requests} requests are expected to find "
+        "their entry, {drawn} of those that were drawn do.",
+        shape=shape, items=units.count(life.items), stated=units.percent(effect.stated_rate, 1),
+        requests=units.count(life.requests), drawn=units.percent(effect.drawn_rate, 1),
+    )  # fmt: skip
+    if effect.timed_rate is not None:
+        yield say("Of the requests that were timed {timed} did.", timed=units.percent(effect.timed_rate, 1))
+    for replay in reading.run.replays:
+        if (replay.device, replay.optimization, replay.arm) == (effect.device, effect.optimization, effect.arm):
+            yield say(
+                "Of the first {requests}, made untimed in their order, its witness saw {hits} hit; a cache that loses none hits in {drawn} of "
+                "them, and in {expected} on average over draws.",
+                requests=units.count(replay.requests), hits=units.count(replay.hits), drawn=units.count(replay.drawn),
+                expected=units.significant(replay.expected, 3),
+            )  # fmt: skip
+
+
+def _life(reading: Reading) -> Reuse | None:
+    """What the scenario of a run states; None where it states nothing, or cannot be read today."""
+    try:
+        return Scenario.from_data(reading.run.scenario).workload.speakers.reuse
+    except HarnessError:
+        return None
 
 
 def at(effect: CacheEffect, rate: float) -> AtHitRate | None:

@@ -27,6 +27,7 @@ def json_text(run: Run) -> str:
                 "device": device.name, "answer": device.answer, "calibrated": device.calibrated,
                 "controls": [asdict(control) for control in run.controls if control.device == device.name],
                 "contrasts": list(_contrasts(reading, device.name)),
+                "starts": [asdict(start) for start in run.starts if start.device == device.name],
                 "not_comparable": [{"optimization": row.name, "state": row.verdict.text, "reason": row.reason} for row in device.invalid],
                 "unavailable": dict(run.unavailable.get(device.name, {})),
             }

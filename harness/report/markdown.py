@@ -6,13 +6,11 @@ from collections.abc import Iterator, Sequence
 
 from harness import units
 from harness.report import page, revisions, sections, tables
-from harness.report.markup import escape, fold, tabulate
+from harness.report.grids import grid
+from harness.report.markup import escape, fold
 from harness.report.model import Device, Incident, Page
 from harness.report.reading import Reading
-from harness.report.tables import Cell, Table
 from harness.results import Run
-
-_MARKS = {"good": "\u2714", "bad": "\u2718", "level": "=", "open": "?", "invalid": "\u2013"}
 
 
 def markdown(run: Run) -> str:
@@ -73,22 +71,6 @@ def _device(device: Device, report: Page) -> Iterator[str]:
     for title, reason in device.unavailable:
         yield f"{escape(title)} on {escape(device.name)}: {units.NOT_MEASURED} ({escape(reason)})."
         yield ""
-
-
-def grid(table: Table) -> Iterator[str]:
-    """A table, with what to know of it above."""
-    if table.note:
-        yield escape(table.note)
-        yield ""
-    yield from tabulate([escape(title) for title in table.head], [[cell(item) for item in row] for row in table.rows])
-
-
-def cell(item: Cell) -> str:
-    """The text of a cell; a verdict has a mark before it, which says the same as its colour elsewhere."""
-    text = escape(item.text)
-    if item.strong:
-        return f"**{text}**"
-    return text if item.tone is None else f"{_MARKS[item.tone]} {text}"
 
 
 def _incidents(title: str, entries: Sequence[Incident]) -> Iterator[str]:

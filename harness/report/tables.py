@@ -6,7 +6,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from harness import units
+from harness.report.curves import Change, Curves
+from harness.report.jointly import Jointly
 from harness.report.model import Badge, Device, Frontier, InvalidRow, MetricTable, Page, Row, Tone
+from harness.report.starts import Phase, Starts
 from harness.results import TOGETHER
 
 
@@ -111,6 +114,81 @@ def scales(device: Device) -> Table:
         ],
         "A call of each place, timed alone, times the calls of a request, beside what was measured of requests.",
     )
+
+
+def starts(found: Starts) -> Table:
+    """Init, the first request and the steady ones, side by side."""
+    return _table(
+        f"From start to steady on {found.device}",
+        ("Optimization", "Init", "First request", "Steady request", "Even after", "In words"),
+        [
+            (Cell(text=row.name, strong=row.name == TOGETHER),
+             *_plain(*map(_phase, (row.init, row.first, row.steady)), row.even, row.sentence))
+            for row in found.rows
+        ],
+        found.note,
+    )  # fmt: skip
+
+
+def curves(found: Curves) -> Table:
+    """Effects over length and concurrency, and where they cross."""
+    return _table(
+        f"By length and concurrency on {found.device}",
+        ("Optimization", "Metric", "Over", "Range", "At the least", "At the most", "Sign changes at", "Falls to the margin at",
+         "In words"),
+        [
+            (Cell(text=row.name, strong=row.name == TOGETHER),
+             *_plain(row.metric, row.axis, row.span, *map(_end, (row.first, row.last)), row.sign, row.worth, row.advice))
+            for row in found.rows
+        ],
+        found.note,
+        keys=3,
+    )  # fmt: skip
+
+
+def _end(change: Change) -> str:
+    return f"{change.change} ({change.band})" if change.band else change.change
+
+
+def _phase(phase: Phase) -> str:
+    return f"{phase.change} ({phase.interval}), of {phase.before}" if phase.interval else phase.change
+
+
+def jointly(found: Jointly) -> Iterator[Table]:
+    """What each optimization has of the whole change, and how two of them act together; only what has rows."""
+    advice = [
+        found.advice_shares,
+        found.advice_order,
+        f"All together: {found.total}. {found.method}",
+        *found.generators,
+    ]
+    yield _table(
+        f"What each has of the whole change of {found.metric_title.lower()} on {found.device}",
+        ("Optimization", "Share", "Interval of the share", "Of the whole", "As the next step", "Interval of the step",
+         "Main effect", "Interval of the effect", "Verdict"),
+        [
+            (*_plain(bar.name, bar.share, bar.share_interval, bar.part, bar.step, bar.step_interval, bar.main, bar.main_interval),
+             Cell(text="") if bar.verdict is None else verdict(bar.verdict))
+            for bar in found.bars
+        ],
+        " ".join(filter(None, advice)),
+    )  # fmt: skip
+    if found.cells:
+        yield _table(
+            f"Pairs on {found.device}",
+            ("Pair", "Beyond the product", "Interval", "Verdict", "Not told apart from"),
+            [
+                (*_plain(f"{c.a} \u00d7 {c.b}", c.change, c.interval), verdict(c.verdict), Cell(text=c.aliases))
+                for c in found.cells
+            ],
+            found.advice_together,
+        )
+    if found.others:
+        yield _table(
+            f"Shares in other metrics on {found.device}",
+            ("Optimization", *found.other_metrics),
+            [_plain(name, *told) for name, told in found.others],
+        )
 
 
 def frontier(entry: Frontier, device: Device) -> Table:

@@ -13,9 +13,11 @@ from rich.text import Text
 
 from harness import units
 from harness.report import page, tables
+from harness.report.curves import curves
 from harness.report.jointly import jointly
 from harness.report.model import ControlRow, Device, Facts, Incident, Page, Tone
 from harness.report.reading import Reading
+from harness.report.starts import starts
 from harness.report.tables import Cell, Table
 from harness.report.visible import visible
 from harness.results import Run
@@ -37,8 +39,9 @@ def terminal(run: Run) -> Group:
         if controls.rows
         else [_line("The run holds no controls, so it is not calibrated.", "yellow")]
     )
+    reading = Reading(run)
     for device in report.devices:
-        parts += _device(device, report)
+        parts += _device(device, report, list(_further(reading, device.name)))
     parts += _incidents("Failures", report.failures)
     parts += _incidents("Findings", report.findings)
     parts += laid_out(tables.environment(report))
@@ -65,9 +68,11 @@ def summary(run: Run) -> Group:
 
 
 def _advice(run: Run, device: str) -> list[str]:
-    """What a joint design says to do, a sentence or two each."""
-    found = jointly(Reading(run), device)
-    told = () if found is None else (found.advice_shares, found.advice_order, found.advice_together)
+    """What a joint design says to do, and what a crossing over a length does: a sentence or two each."""
+    found, over = jointly(Reading(run), device), curves(Reading(run), device)
+    told = [] if found is None else [found.advice_shares, found.advice_order, found.advice_together]
+    if over is not None:
+        told += [row.advice for row in over.rows if any(crossing.told for crossing in row.curve.crossings)]
     return [advice for advice in told if advice]
 
 
@@ -92,13 +97,23 @@ def _head(report: Page) -> Iterator[RenderableType]:
     yield _facts(report.facts)
 
 
-def _device(device: Device, report: Page) -> Iterator[RenderableType]:
+def _further(reading: Reading, device: str) -> Iterator[Table]:
+    """Tables of what not every run holds: a joint design, starts, lengths."""
+    if (shares := jointly(reading, device)) is not None:
+        yield from tables.jointly(shares)
+    if (begun := starts(reading, device)) is not None:
+        yield tables.starts(begun)
+    if (over := curves(reading, device)) is not None:
+        yield tables.curves(over)
+
+
+def _device(device: Device, report: Page, further: Sequence[Table]) -> Iterator[RenderableType]:
     yield Text()
     state = "" if device.calibrated else " (not calibrated)"
     yield Rule(Text(f"{visible(device.name)}{state}", "bold"), align="left", style="dim", characters="\u2500")
     if not device.headline.rows:
         yield _line(f"{report.words.none}.")
-    for table in tables.of_device(device, report):
+    for table in (*tables.of_device(device, report), *further):
         yield from laid_out(table)
     if device.foresight:
         yield Text()

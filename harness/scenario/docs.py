@@ -70,6 +70,7 @@ _SECTIONS = (
     ("workload", "Workload"),
     ("workload.prompts, a recording of your own", "Recording"),
     ("workload.speakers", "Speakers"),
+    ("workload.speakers.reuse", "Reuse"),
     ("measure", "Measure"),
     ("gate", "Gate"),
 )

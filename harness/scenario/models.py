@@ -23,7 +23,7 @@ from pydantic.json_schema import SkipJsonSchema
 
 from harness import plugins
 from harness.errors import ScenarioError
-from harness.metrics import EXACT, SITE
+from harness.metrics import EXACT, FIRST, SITE
 from harness.results import NOTHING, TOGETHER
 from harness.scenario.gating import Gate
 from harness.scenario.keys import Keys
@@ -40,6 +40,10 @@ _DEFAULT_METRICS = (
     "latency", "ttfa", "chunk_gap", "rtf", "init", "energy", "peak_allocated", "peak_reserved", "driver_used",
     "fragmentation", "rss_peak",
 )  # fmt: skip
+_NOT_GATED = {
+    SITE: "a gate measures requests, and times no place alone",
+    FIRST: "a gate measures requests that are not the first of their process",
+}
 
 
 def _state(value: Any) -> Any:
@@ -92,7 +96,13 @@ def _options(model: Keys) -> dict[str, Any]:
         for name, field in type(model).model_fields.items()
         if name != "adapter"
     }
-    return {key: _options(value) if isinstance(value, Keys) else value for key, value in values.items()}
+    return {key: _plain(value) for key, value in values.items()}
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _plain(item) for key, item in value.items()}
+    return _options(value) if isinstance(value, Keys) else value
 
 
 class Measure(Keys):
@@ -101,7 +111,7 @@ class Measure(Keys):
     metrics: Annotated[tuple[MetricName, ...], Field(min_length=1), AfterValidator(distinct)] = Field(
         default=_DEFAULT_METRICS,
         description="Metrics to compare. `stage.NAME` is the time of a stage on the host, `device.NAME` on the GPU; `site` "
-        "has every optimization's own place timed alone as well.",
+        "has every optimization's own place timed alone as well, `first_request` the first request of fresh processes.",
     )
     margin: MarginOrMargins = Field(
         default=DEFAULT_MARGIN,
@@ -119,6 +129,11 @@ class Measure(Keys):
     threads: Annotated[Whole, Field(ge=1, le=256)] = Field(default=1, description="Threads of a worker.")
     memory_repeats: Annotated[Whole, Field(ge=1, le=100)] = Field(
         default=3, description="Fresh processes per arm in which memory is measured."
+    )
+    first_repeats: Annotated[Whole, Field(ge=1, le=100)] = Field(
+        default=6,
+        description="Fresh processes per arm whose init and first request are timed, with the metric `first_request`; "
+        "fewer than 6 give no verdict.",
     )
     time_limit_s: Seconds = Field(
         default=60.0, alias="time_limit", description="Longest time of one request before it has hung."
@@ -260,7 +275,7 @@ class Scenario(Keys):
         limits = {
             name: self.measure.margin_of(name)
             for name in metrics
-            if name == "latency" or ("latency" not in metrics and name != SITE)
+            if name == "latency" or ("latency" not in metrics and name not in _NOT_GATED)
         }
         return {**limits, EXACT: 0.0} if EXACT in metrics else limits
 
@@ -343,8 +358,8 @@ class Scenario(Keys):
             for metric in limits:
                 if metric not in self.measure.metrics:
                     refuse("this metric is not in measure.metrics, so that it cannot be gated", *path, metric)
-                if metric == SITE:
-                    refuse("a gate measures requests, and times no place alone", *path, metric)
+                if metric in _NOT_GATED:
+                    refuse(_NOT_GATED[metric], *path, metric)
         return self
 
     @model_validator(mode="after")

@@ -62,7 +62,9 @@ def check_keys(value: Any, keys: Iterable[str]) -> None:
 def scenario_error(error: ValidationError, source: Source) -> ScenarioError:
     """The first problem in reading order as a ScenarioError; the others in short form at the end of its message."""
     problems: dict[KeyPath, str] = {}
-    for details in error.errors(include_url=False):
+    found_ = error.errors(include_url=False)
+    about_values = [details for details in found_ if details["type"] != "none_required"]  # nobody meant to leave it out
+    for details in about_values or found_:
         path, message = _told(details, source)
         problems.setdefault(path, message)  # the branches of a union have one problem each
     (path, message), *further = sorted(problems.items(), key=lambda told: _reading_order(source, told[0]))

@@ -17,6 +17,7 @@ from pydantic import (
     WithJsonSchema,
     model_validator,
 )
+from pydantic.json_schema import SkipJsonSchema
 
 from harness import plugins
 from harness.results import toggle_of
@@ -90,6 +91,15 @@ class CosyVoice2(Keys):
         return value
 
 
+class Costs(Keys):
+    """Seconds that a toggle adds to a request of the fake model; negative where it saves them."""
+
+    fixed: Number = Field(default=0.0, description="Added to every request.")
+    audio: Number = Field(default=0.0, description="For each second of audio made.")
+    prompt: Number = Field(default=0.0, description="For each second of the speaker's recording.")
+    at_once: Number = Field(default=0.0, description="For each further request at the same moment.")
+
+
 class Fake(Keys):
     """A model of planted costs and faults on a clock of its own, for testing the harness."""
 
@@ -121,9 +131,30 @@ class Fake(Keys):
         description="Of a toggle that is a cache: its effect, instead of that in `effects`, in the first request by a speaker of "
         "whom its pipeline has not been told.",
     )
+    counts_misses: bool = Field(default=False, description="Whether the witnesses of toggles in `misses` count these.")
+    at_init: dict[SettingName, Seconds] = Field(
+        default={}, description="Time that building a pipeline takes longer with each toggle on."
+    )
+    at_first: dict[SettingName, Seconds] = Field(
+        default={}, description="Time that the first request of a pipeline takes longer with each toggle on."
+    )
+    cold_s: Seconds | None = Field(
+        default=None, alias="cold", description="Time that the first request of a process takes longer, whatever is on."
+    )
     entry_bytes: dict[SettingName, Whole] = Field(
         default={},
         description="Of a toggle that is a cache: bytes that it holds for each speaker whom its pipeline knows.",
+    )
+    costs: dict[SettingName, Costs] = Field(
+        default={}, description="Seconds that each toggle adds to a request, by its length."
+    )
+    speech_s: Seconds | SkipJsonSchema[None] = Field(
+        default=None,
+        alias="speech",
+        description="Audio made for each letter of the text; without it, half a second whatever the text.",
+    )
+    pace: Annotated[Number, Field(ge=0, le=100)] = Field(
+        default=0.0, description="Time of a request for each second of its audio, beside `base`."
     )
     faults: dict[SettingName, Fault] = Field(default={}, description="What goes wrong while a toggle is on.")
     memory: dict[SettingName, Annotated[int, Strict()]] = Field(default={}, description="Bytes that each toggle saves.")

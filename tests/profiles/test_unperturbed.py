@@ -20,6 +20,7 @@ from tests.profiles.unperturbed import (
     REFERENCE,
     Figures,
     Kind,
+    answer,
     compared,
     figures,
     order,
@@ -44,7 +45,8 @@ def test_a_difference_that_is_in_every_round_does_not_hold_zero_whatever_drifts_
     assert by_name[REFERENCE].effect.location == pytest.approx(0.010)
     assert not by_name[REFERENCE].holds_zero
     assert by_name[EFFECT].holds_zero
-    said = list(told(list(by_name.values()), 4))
+    assert answer(list(by_name.values()), 0.02) == 1
+    said = list(told(list(by_name.values()), 4, 0.02))
     assert said[0].startswith(f"{REFERENCE}   +1.005\u202f%")
     assert said[0].endswith("DOES NOT HOLD ZERO")
     assert said[-1] == f"In 4 rounds, runs with profiles differ from those without in: {REFERENCE}."
@@ -53,7 +55,20 @@ def test_a_difference_that_is_in_every_round_does_not_hold_zero_whatever_drifts_
 def test_differences_that_go_both_ways_hold_zero_and_the_interval_is_said() -> None:
     found = compared(rounds(0.010, -0.011, -0.009, 0.010))
     assert all(one.holds_zero for one in found)
-    assert "97.5\u202f% interval)  holds zero" in next(told(found, 4))
+    said = list(told(found, 4, 0.5))
+    assert said[0].endswith("97.5\u202f% interval)  holds zero")
+    assert said[-1].endswith("do not differ from those without by 50.0\u202f% or more.")
+    assert answer(found, 0.5) == 0
+
+
+def test_an_interval_that_holds_zero_and_is_too_wide_decides_nothing() -> None:
+    found = compared(rounds(0.010, -0.011, -0.009, 0.010))
+    assert answer(found, 0.01) == 3
+    said = list(told(found, 4, 0.01))
+    assert said[0].endswith("holds zero, and is wider than ±1.0\u202f%")
+    assert said[1].endswith("holds zero")
+    assert said[-1].startswith("Not decided in 4 rounds")
+    assert answer([], 0.5) == 3
 
 
 def test_together_the_intervals_miss_in_five_percent() -> None:
@@ -66,7 +81,7 @@ def test_a_figure_that_one_run_lacks_is_not_compared_and_with_none_nothing_is_cl
     made[2] = {"alone": made[2]["alone"], "profiled": {REFERENCE: -3.0}}
     assert [one.name for one in compared(made)] == [REFERENCE]
     assert compared([]) == []
-    assert list(told([], 0)) == ["Nothing can be compared: no figure is in all runs."]
+    assert list(told([], 0, 0.02)) == ["Nothing can be compared: no figure is in all runs."]
 
 
 def test_both_kinds_are_in_every_round_and_each_comes_first_in_some() -> None:

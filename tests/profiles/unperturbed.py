@@ -4,7 +4,8 @@ A round has one run of each kind, in random order, each made by a process of its
 takes them first, in the same process and into the same folder: what comes after a latency pass cannot change it. Compared is
 the latency pass of the two runs of a round: the latency of the reference, and the effect of each arm, which the run has paired
 itself and is the far more precise of the two. The interval of each is Student's t over rounds; together they miss a
-true difference of zero in 5 % of such checks. Answers 0 where every interval holds zero, 1 where one does not.
+true difference of zero in 5 % of such checks. Answers 0 where every interval holds zero and lies within the bound that was asked
+for, 1 where one does not hold zero, 3 where one is too wide: more rounds, or a longer budget, narrow it.
 """
 
 from __future__ import annotations
@@ -51,6 +52,11 @@ class Found:
     def holds_zero(self) -> bool:
         """Whether nothing shows that there is a difference."""
         return self.effect.low is None or self.effect.high is None or self.effect.low <= 0 <= self.effect.high
+
+    def within(self, bound: float) -> bool:
+        """Whether the whole interval is of changes smaller than `bound`, a share."""
+        low, high = self.effect.low, self.effect.high
+        return low is not None and high is not None and -math.log1p(bound) <= low and high <= math.log1p(bound)
 
 
 def scenario_of(name: str, settings: Sequence[str], budget: str) -> Scenario:
@@ -112,21 +118,31 @@ def order(number: int) -> tuple[Kind, ...]:
     return KINDS if random.Random(number).random() < 0.5 else KINDS[::-1]  # noqa: S311  no secret
 
 
-def told(found: Sequence[Found], rounds: int) -> Iterator[str]:
+def answer(found: Sequence[Found], bound: float) -> int:
+    """The exit code."""
+    if any(not one.holds_zero for one in found):
+        return 1
+    return 0 if found and all(one.within(bound) for one in found) else 3
+
+
+def told(found: Sequence[Found], rounds: int, bound: float) -> Iterator[str]:
     """What was found, in words."""
     width = max((len(one.name) for one in found), default=0)
     for one in found:
         low, high = one.effect.low, one.effect.high
         ends = "no interval" if low is None or high is None else f"{_percent(low)} to {_percent(high)}"
         state = "holds zero" if one.holds_zero else "DOES NOT HOLD ZERO"
+        state += "" if one.within(bound) or not one.holds_zero else f", and is wider than ±{units.percent(bound)}"
         yield f"{one.name:<{width}}  {_percent(one.effect.location):>9}  ({ends}, {units.percent(one.effect.level)} interval)  {state}"
     perturbed = [one.name for one in found if not one.holds_zero]
     if not found:
         yield "Nothing can be compared: no figure is in all runs."
     elif perturbed:
         yield f"In {rounds} rounds, runs with profiles differ from those without in: {', '.join(perturbed)}."
+    elif answer(found, bound):
+        yield f"Not decided in {rounds} rounds: an interval is wider than ±{units.percent(bound)}; more rounds, or a longer --budget, narrow it."
     else:
-        yield f"In {rounds} rounds, runs with profiles do not differ from those without beyond these intervals."
+        yield f"In {rounds} rounds, runs with profiles do not differ from those without by {units.percent(bound)} or more."
 
 
 def _percent(log_ratio: float) -> str:
@@ -142,6 +158,9 @@ def main(
     ] = None,
     seconds: Annotated[float, typer.Option(min=0, help="How long py-spy looks at each process.")] = 3.0,
     settings: Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="May be repeated.")] = None,
+    within: Annotated[
+        float, typer.Option(min=0.01, metavar="PERCENT", help="How large a difference is to be ruled out.")
+    ] = 2.0,
     device: Annotated[str, typer.Option(help="cpu or cuda:N.")] = "cpu",
     out: Annotated[Path, typer.Option(help="Folder of the runs; those that are there already count.")] = Path(
         "results/unperturbed"
@@ -162,8 +181,8 @@ def main(
         made.append({kind: figures(store.load(out / f"{number:03}-{kind}")) for kind in KINDS})
     found = compared(made)
     typer.echo(f"{chosen.name} on {device}; profiles: {', '.join(asked)}")
-    typer.echo("\n".join(told(found, rounds)))
-    raise typer.Exit(0 if found and all(one.holds_zero for one in found) else 1)
+    typer.echo("\n".join(told(found, rounds, within / 100)))
+    raise typer.Exit(answer(found, within / 100))
 
 
 def _in_a_process(folder: Path, arguments: Sequence[str]) -> None:

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import io
+import re
 from dataclasses import replace
 from typing import Any
+
+from rich.console import Console
 
 from harness.report import html, markdown, svgs
 from harness.report.jointly import jointly
 from harness.report.reading import Reading
+from harness.report.terminal import terminal
 from harness.results import (
     Attribution,
     Interaction,
@@ -123,6 +128,29 @@ def test_page_and_markdown_hold_the_part_and_its_plots_and_escape_what_a_run_say
     assert HOSTILE not in page
     assert HOSTILE not in text
     assert "| speaker\\_preregistration \u00d7 batched\\_cleanup |" in text
+
+
+def test_the_terminal_has_the_shares_the_pairs_and_what_to_do() -> None:
+    console = Console(file=io.StringIO(), width=300, force_terminal=False)
+    console.print(terminal(run()))
+    shown = " ".join(console.file.getvalue().split())  # type: ignore[attr-defined]  # the StringIO from above
+    for wanted in ("What each has of the whole change of latency on cpu", "Of the whole", "Adopt Extract a speaker's features once",
+                   "+81 %", "Pairs on cpu", "speaker_preregistration \u00d7 batched_cleanup", "Where one of these pairs is on"):  # fmt: skip
+        assert wanted in shown.replace("\u202f", " "), wanted
+    narrow = Console(file=io.StringIO(), width=60, force_terminal=False)
+    narrow.print(terminal(run()))
+    assert max(map(len, narrow.file.getvalue().splitlines())) <= 60  # type: ignore[attr-defined]
+
+
+def test_the_terminal_and_markdown_have_the_same_figures_of_shares() -> None:
+    console = Console(file=io.StringIO(), width=400, force_terminal=False)
+    console.print(terminal(run()))
+    shown = " ".join(console.file.getvalue().split())  # type: ignore[attr-defined]  # the StringIO from above
+    rows = [line for line in markdown(run()).splitlines() if re.match(r"\| \S+ \u00d7 \S+ \|", line)]
+    assert len(rows) == 3
+    for line in rows:
+        for cell in line.replace("\\", "").strip("|").split(" | "):
+            assert " ".join(cell.strip().lstrip("\u2714\u2718=? ").split()) in shown, line
 
 
 def test_a_ladder_has_steps_and_no_shares() -> None:

@@ -2,6 +2,8 @@
 
 compared   what each optimization changes on a device: table and plot, every metric, kinds of requests
 joint      what each optimization has of the whole change, and how they act together
+lengths    effects over the length of text and prompt, and requests at once
+starting   init, the first request and the steady ones, side by side
 reuse      caches, by whether requests find their entry
 samples    every sample: distributions, and in the order measured
 resources  where the time and the memory go
@@ -18,13 +20,27 @@ from collections.abc import Iterator, Sequence
 from harness.report.model import Device, Page, Toggle
 from harness.report.reading import Reading
 from harness.report.section import OfDevice, OfPage, OfToggle, Section
-from harness.report.sections import cards, compared, joint, limits, profiled, resources, reuse, samples, whole
+from harness.report.sections import (
+    cards,
+    compared,
+    joint,
+    lengths,
+    limits,
+    profiled,
+    resources,
+    reuse,
+    samples,
+    starting,
+    whole,
+)
 
 DEVICE_PARTS: Sequence[OfDevice] = (
     compared.effects,
     joint.attribution,
     compared.metrics,
     compared.by_kind,
+    lengths.curves,
+    starting.of_device,
     reuse.caches,
     samples.distributions,
     samples.in_order,
@@ -36,7 +52,7 @@ DEVICE_PARTS: Sequence[OfDevice] = (
 )
 """What is said of each device."""
 
-CARD_PARTS: Sequence[OfToggle] = (cards.by_kind, profiled.card)
+CARD_PARTS: Sequence[OfToggle] = (starting.of_toggle, cards.by_kind, profiled.card)
 """What each optimization's card says below its figures, code, witness and output."""
 
 PARTS_BEFORE: Sequence[OfPage] = (whole.controls,)

@@ -29,7 +29,7 @@ def caches(reading: Reading, device: Device) -> Section | None:
 
 def markdown(found: Caches) -> Iterator[str]:
     """The same as lines of Markdown."""
-    said = [found.note, *(row.advice for row in found.rows)]
+    said = [found.note, *(row.advice for row in found.rows), *(row.reuse for row in found.rows)]
     for line in filter(None, (*said, *warnings(found))):
         yield f"- {escape(line)}"
     yield ""

@@ -19,6 +19,8 @@ from harness.report.words.zh import SENTENCES
 from harness.report.words.zh_beside import COMPARISONS, LISTS, PROFILES
 from harness.report.words.zh_caches import SENTENCES as CACHES
 from harness.report.words.zh_designs import DESIGNS
+from harness.report.words.zh_lengths import SENTENCES as LENGTHS
+from harness.report.words.zh_starts import STARTS
 from harness.report.words.zh_terms import PHRASES, TERMS, WORDS
 from harness.units import Direction
 
@@ -27,7 +29,7 @@ LANGUAGES: Mapping[str, str] = {"en": "English", "zh": "中文"}
 
 _CATALOGUES: Mapping[str, Mapping[str, str]] = {
     "en": {},
-    "zh": {**COMPARISONS, **LISTS, **PROFILES, **TERMS, **SENTENCES, **DESIGNS, **CACHES},
+    "zh": {**COMPARISONS, **LISTS, **PROFILES, **TERMS, **SENTENCES, **DESIGNS, **CACHES, **STARTS, **LENGTHS},
 }
 _spoken: ContextVar[str] = ContextVar("spoken", default="en")
 
