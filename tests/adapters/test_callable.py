@@ -290,6 +290,41 @@ def test_a_run_of_a_function_tells_engaged_toggles_from_idle_ones_and_changed_ou
     assert any("does not call mine:other_weights" in finding.message for finding in run.findings)
 
 
+RATED = """
+import numpy as np
+
+def rate():
+    return 24_000
+
+def speak():
+    return np.sin(np.arange(2400) / 10).astype(np.float32), rate()
+"""
+OTHER_RATE = '''
+from harness.optimizations import Check, replaces
+
+@replaces("rated:rate", check=Check(grade="words", bound=1.0, reason="only the words are to stay"))
+def other_rate():
+    """Say another sample rate of the same samples."""
+    return 22_050
+'''
+
+
+def test_the_same_samples_at_another_sample_rate_are_a_changed_output(
+    user_code: Callable[..., Path], tmp_path: Path, quiet: Quiet
+) -> None:
+    scenario = scenario_of(
+        user_code(rated=RATED, rate_toggles=OTHER_RATE), model={"adapter": "callable", "target": "rated.py:speak"},
+        plugins=["rate_toggles.py"], optimizations={"other_rate": True},
+        measure={"metrics": ["latency"], "budget": "1s", "workers": 2},
+    )  # fmt: skip
+    run = runner.run(scenario, tmp_path / "run", devices=["cpu"], progress=quiet)
+    (found,) = (item for item in run.contrasts if item.metric == "latency" and item.optimization == "other_rate")
+    assert (found.verdict, found.equivalence) == ("output changed", "changed")
+    assert "its sample rate being 22,050 Hz and the reference's 24,000 Hz" in found.reason
+    (row,) = (item for item in run.equivalences if item.arm == "other_rate")
+    assert (row.bound, row.accepted, row.rate_before_hz, row.rate_after_hz) == (None, False, 24_000, 22_050)
+
+
 def test_every_argument_that_is_told_of_can_be_had(load: Callable[..., Model], user_code: Callable[..., Path]) -> None:
     named = ", ".join(ARGUMENTS)
     user_code(everything=f"def ask({named}):\n    return [repr(type(value)) for value in ({named})]\n")
