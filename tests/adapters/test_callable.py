@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -412,12 +413,15 @@ def test_an_interpreter_that_is_too_old_for_toggles_is_refused_where_it_is_named
     assert "model" in str(refused.value)
 
 
-def test_a_recording_is_read_without_soundfile(
-    load: Callable[..., Model], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("missing", ["soundfile", "numpy"])
+def test_a_recording_is_read_without_soundfile_or_without_the_numpy_that_it_needs(
+    load: Callable[..., Model], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, missing: str
 ) -> None:
+    callable_adapter._recording.cache_clear()
+    monkeypatch.setitem(sys.modules, "soundfile", None)  # which cannot be used where either is missing
     samples = np.linspace(-0.5, 0.5, 300, dtype=np.float32)
     Output(audio=samples, sample_rate_hz=16_000, tokens=()).write(tmp_path / "voice.wav")
-    monkeypatch.setattr(callable_adapter, "find_spec", lambda name: None if name == "soundfile" else object())
+    monkeypatch.setattr(callable_adapter, "find_spec", lambda name: None if name == missing else object())
     by = Speaker(id="me", audio=tmp_path / "voice.wav", text="words", digest="")
     request = Request(id="one", mode="call", text="", speaker=by, seed=0, stream=True)
     output = load("chunks").bind({}, []).run(request, lambda _: None)

@@ -60,7 +60,7 @@ def test_the_time_in_which_the_model_worked_is_that_of_all_requests_timed_or_not
 
 @pytest.mark.parametrize(("rate_hz", "as_first"), [(24_000, True), (22_050, False)])
 def test_the_same_samples_at_another_rate_are_not_what_the_request_made_first(
-    rate_hz: int, as_first: bool, tmp_path: Path
+    rate_hz: int, *, as_first: bool, tmp_path: Path
 ) -> None:
     samples = np.linspace(-0.5, 0.5, 300, dtype=np.float32)
     before, after = (Output(audio=samples, sample_rate_hz=rate, tokens=()) for rate in (24_000, rate_hz))
