@@ -100,7 +100,7 @@ def is_sound(value: Any) -> bool:
     if not isinstance(value, tuple) or len(value) != PAIR:
         return False
     samples, rate_hz = value
-    if not isinstance(rate_hz, Integral) or isinstance(rate_hz, bool) or not LOWEST_HZ <= rate_hz <= HIGHEST_HZ:
+    if isinstance(rate_hz, bool) or not isinstance(rate_hz, Integral) or not LOWEST_HZ <= int(rate_hz) <= HIGHEST_HZ:
         return False
     shape = (len(samples),) if isinstance(samples, array) else tuple(getattr(samples, "shape", None) or ())
     kind = kind_of(samples)
