@@ -108,6 +108,14 @@ def is_sound(value: Any) -> bool:
     return is_samples and bool(shape) and max(shape) == math.prod(shape)
 
 
+def length_of(value: Any) -> int:
+    """How many samples a value has, if it is sound; none if it is not. At once, whatever device they are on."""
+    if not is_sound(value):
+        return 0
+    shape = getattr(value[0], "shape", None)
+    return math.prod(shape) if shape else len(value[0])
+
+
 def kind_of(numbers: Any) -> str:
     """The kind of numbers of a tensor or array as numpy calls it, such as `float32`; the empty string for other things."""
     if isinstance(numbers, array):

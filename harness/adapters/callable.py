@@ -18,7 +18,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from harness.adapters.answers import is_sound
+from harness.adapters.answers import is_sound, length_of
 from harness.adapters.calling import check_target, place_of, resolve, wanted
 from harness.errors import UsageError
 from harness.optimizations import BindContext, Probe, bind, lacking, named, original, patched, registry
@@ -193,7 +193,7 @@ class CallableTarget:
             if inspect.isgenerator(value):
                 value = _collected(value, on_chunk)
             elif request.stream:
-                on_chunk(len(value[0]) if is_sound(value) else 0)
+                on_chunk(length_of(value))
         if request.stream and not is_sound(value):
             message = "stream: true asks for sound in chunks: let the function yield pairs (samples, rate)"
             raise UsageError(message)
@@ -220,7 +220,7 @@ def _collected(chunks: Iterator[Any], on_chunk: Callable[[int], None]) -> Any:
     """All items of a generator, each told as it comes: one sound where all are sound of one rate, a list of them else."""
     items = []
     for item in chunks:
-        on_chunk(len(item[0]) if is_sound(item) else 0)
+        on_chunk(length_of(item))
         items.append(item)
     rates = {item[1] if is_sound(item) else None for item in items}
     return items if len(rates) != 1 or None in rates else returned.joined(items)

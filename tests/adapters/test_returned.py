@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from harness.adapters import plain
-from harness.adapters.answers import is_sound
+from harness.adapters.answers import is_sound, length_of
 from harness.adapters.returned import Returned, flattened, samples_of
 from harness.equivalence import accepted, grade
 from harness.errors import UsageError
@@ -86,6 +86,12 @@ def test_samples_with_a_rate_are_sound_and_have_a_spectrum() -> None:
     )
     assert graded((samples, 24_000), (-samples, 24_000))[0] == "changed"
     assert graded((samples, 24_000), samples)[0] == "changed"
+
+
+@pytest.mark.parametrize("samples", [np.zeros(300), torch.zeros(1, 300), torch.zeros(1, 1, 300), array("f", [0] * 300)])
+def test_sound_is_as_long_as_it_has_samples_whatever_its_shape(samples: Any) -> None:
+    assert length_of((samples, 16_000)) == 300
+    assert length_of(samples) == 0
 
 
 def test_whole_numbers_of_sound_are_scaled_to_one() -> None:
