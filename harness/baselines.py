@@ -17,6 +17,7 @@ from typing import Any
 
 from harness import runner, store, unpaired
 from harness.controls import calibrated, family
+from harness.designs import INSTRUMENTATION
 from harness.environment import fingerprint
 from harness.errors import MeasureError, RunFileError, UsageError
 from harness.gate import STORED, Decision, decide, not_measured, suspects
@@ -177,7 +178,7 @@ def _not_believed(item: Stored, devices: Sequence[str], limits: Limits) -> Itera
     gated = {name for found in limits.values() for name in found}
     for device in devices:
         missing = item.run.unavailable.get(device, {})
-        outcomes = [control for control in item.run.controls if control.device == device]
+        outcomes = [c for c in item.run.controls if c.device == device and c.name not in INSTRUMENTATION]
         passed = calibrated(outcomes)
         for part in sorted({family(name) for name in gated - missing.keys()}):
             if not passed[part]:

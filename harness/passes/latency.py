@@ -80,7 +80,7 @@ class _Wave:
         self._session = session
         self._members: list[_Member] = []
         self._block_s = TURN_S[1]
-        self._model_s = 0.0
+        self._model_s: float | None = 0.0
         self._starting_s = 0.0
         at_once = 2 if session.device == "cpu" and not session.pins else 1
         self._starters = ThreadPoolExecutor(at_once)  # kept: a worker ends with the thread that started it
@@ -98,7 +98,7 @@ class _Wave:
                 session.begin_step()
                 began_s, self._starting_s = time.monotonic(), 0.0
                 self._until(ledger.spent_s + left_s * wanted / to_come)
-                if not session.fake:  # whose seconds are not the machine's
+                if self._model_s is not None and not session.fake:  # whose seconds are not the machine's
                     session.record(
                         "worked", wall_s=time.monotonic() - began_s - self._starting_s, model_s=self._model_s
                     )
@@ -198,7 +198,7 @@ class _Wave:
             if member.missing:
                 self._meet(member, block)
             self._block_s = event["wall_s"]
-            self._model_s += event.get("model_s", 0.0)
+            self._worked(event)
         session.record_conditions("latency", member.number, first, began_s, load.since_start())
         if "init" in session.scenario.measure.metrics:
             self._build(member, planned)
@@ -262,7 +262,12 @@ class _Wave:
             random.Random(f"{session.journal.folder.name} {ledger.blocks}").shuffle(built)  # noqa: S311  not secrets
             (event,) = member.process.ask({"do": "init", "order": built}, limit_s=session.limit_s)
             _record_block(session, member.number, block.group, event, None)
-            self._model_s += event.get("model_s", 0.0)
+            self._worked(event)
+
+    def _worked(self, event: Mapping[str, Any]) -> None:
+        """Add how long the model worked; not known from a worker of an older revision."""
+        told = event.get("model_s")
+        self._model_s = None if told is None or self._model_s is None else self._model_s + told
 
 
 def look(session: Session, number: int) -> None:

@@ -210,13 +210,19 @@ def test_changed_code_of_a_toggle_is_a_difference() -> None:
     assert item.name == "resample_cache, code after, as a hash"
 
 
-def test_a_model_directory_is_named_and_not_located() -> None:
-    def model(run: Run, folder: str) -> Run:
-        return replace(run, scenario={**run.scenario, "model": {"adapter": "cosyvoice2", "weights": folder}})
+def test_what_lies_on_somebodys_disk_is_named_and_not_located() -> None:
+    def model(run: Run, home: str, folder: str) -> Run:
+        said = {
+            "weights": f"{home}/{folder}",
+            "python": f"{home}/{folder}/bin/python3",
+            "supply": f"{home}/{folder}.py",
+        }
+        return replace(run, scenario={**run.scenario, "model": {"adapter": "checkout", **said}})
 
-    found = comparing.compare([model(first(), "/home/ada/big"), model(elsewhere(), "/home/bob/small")])
+    found = comparing.compare([model(first(), "/home/ada", "big"), model(elsewhere(), "/home/bob", "small")])
     told = {item.name: item.values for item in found.differences}
     assert told["model.weights"] == ("big", "big", "small")
+    assert told["model.supply"] == ("big.py", "big.py", "small.py")
     assert any("different models" in notice for notice in found.notices)
     assert "/home" not in comparing.html(found) + comparing.markdown(found)
 

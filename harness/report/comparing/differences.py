@@ -17,7 +17,7 @@ from harness.results import Run
 
 ABSENT = mark("not set")
 _NOT_OF_A_SCENARIO = ("file", "description")
-_PATHS = ("weights", "audio", "home", "path", "file")
+_PATHS = ("weights", "audio", "home", "path", "file", "python", "supply", "target")
 """Keys whose value may be a place on somebody's disk, of which the name alone is told."""
 Key = tuple[str, str]
 
