@@ -75,14 +75,15 @@ def _evaluated(run: Run) -> Run:
         evidence = Evidence(run, device)
         outcome = controls(evidence)
         outcomes += outcome
-        judged = _without_chance_finds(_contrasts(evidence, outcome))
+        alone = list(_contrasts(evidence, outcome))
+        judged = _without_chance_finds(alone)
         contrasts += presence.told_present(evidence, judged)
         found += [*findings(evidence), *presence.findings(evidence)]
         arms += _arms(evidence)
         expected += expectations(evidence)
         refused = _refused_toggles(evidence)
         kept += caches(evidence, refused)
-        followed += curves(evidence, refused, outcome)
+        followed += curves(evidence, refused, outcome, _taken_back(alone, judged))
         begun += starts(evidence, refused)
         joint = JointArms(evidence)
         if joint:
@@ -275,6 +276,15 @@ def _without_chance_finds(contrasts: Iterable[Contrast]) -> list[Contrast]:
         else contrast
         for contrast in contrasts
     ]
+
+
+def _taken_back(alone: Sequence[Contrast], judged: Sequence[Contrast]) -> Mapping[tuple[str, str], str]:
+    """Toggle and metric of every verdict over the whole workload that was taken back as one that chance may show, with the reason."""
+    return {
+        (after.optimization, after.metric): after.reason
+        for before, after in zip(alone, judged, strict=True)
+        if not after.stratum and after.verdict != before.verdict
+    }
 
 
 def _family(contrast: Contrast) -> str:

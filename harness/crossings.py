@@ -7,7 +7,7 @@ intervals are right: docs/decisions/0030-lengths.md.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import groupby
@@ -75,9 +75,12 @@ class Curve:
     @cached_property
     def parts_s(self) -> tuple[float, ...]:
         """The fixed part of the change, that for each unit of the axis, and that for each square of it; none of no form."""
-        if self.form == "between neighbours":
-            return ()
-        return tuple(map(float, self._fit() @ self.changes.seconds[:, 0].mean(axis=0)))
+        return tuple(float(part.location) for part in self._found_parts)
+
+    @cached_property
+    def parts_between_s(self) -> tuple[tuple[float, float], ...]:
+        """The interval of each part alone; none of one worker."""
+        return tuple((e.low, e.high) for e in self._found_parts if e.low is not None and e.high is not None)
 
     @cached_property
     def measured(self) -> tuple[AtLength, ...]:
@@ -124,11 +127,11 @@ class Curve:
         """Runs of the grid whose intervals hold the edge, and places between two points at which its side changes."""
         means, low, high = self._intervals
         sides = _sides(low, high, share * self.before_s)
-        clear = self._clear_of(share)
-        for first, last in _open_runs(sides):
+        for first, last, told in _joined(_open_runs(sides), sides, self._clear_of(share)):
             before, after = first - 1, last + 1
+            left, right = (int(sides[place]) if 0 <= place < len(sides) else 0 for place in (before, after))
             yield Crossing(
-                edge=edge, told=_told(clear, before, after),
+                edge=edge, told=told, rises=right > left if left * right < 0 else None,
                 at=self._zero(means - share * self.before_s, max(before, 0), min(after, len(self.grid) - 1)),
                 low=float(self.grid[before]) if before >= 0 else None,
                 high=float(self.grid[after]) if after < len(self.grid) else None,
@@ -143,12 +146,17 @@ class Curve:
         return _sides(low - allowance, high + allowance, np.full(len(self.grid), math.log1p(share)))
 
     def _zero(self, heights: Numbers, first: int, last: int) -> float | None:
-        """Where a curve of these heights on the grid is zero between two of its points; None where it is not."""
+        """Where a curve of these heights on the grid is zero between two of its points; None where it is not, or more than once."""
+        found = []
         for left in range(first, last):
             one, other = heights[left], heights[left + 1]
-            if one * other <= 0 and one != other:
-                return float(self.grid[left] + (self.grid[left + 1] - self.grid[left]) * one / (one - other))
-        return None
+            if one * other < 0 or (other == 0 and one != 0):
+                found.append(float(self.grid[left] + (self.grid[left + 1] - self.grid[left]) * one / (one - other)))
+        return found[0] if len(found) == 1 else None
+
+    @cached_property
+    def _found_parts(self) -> list[Effect]:
+        return [] if self.form == "between neighbours" else self._effects(self._fit(), self.judging.error)
 
     @cached_property
     def _intervals(self) -> tuple[Numbers, Numbers, Numbers]:
@@ -276,8 +284,23 @@ def _open_runs(sides: NDArray[np.int64]) -> Iterator[tuple[int, int]]:
         place += 1
 
 
-def _told(clear: NDArray[np.int64], before: int, after: int) -> bool:
-    """Whether the nearest clear places on both sides of a run lie on opposite sides of the edge."""
-    left = next((clear[place] for place in range(before, -1, -1) if clear[place]), 0)
-    right = next((clear[place] for place in range(after, len(clear)) if clear[place]), 0)
-    return bool(left * right < 0)
+def _joined(
+    runs: Iterable[tuple[int, int]], sides: NDArray[np.int64], clear: NDArray[np.int64]
+) -> Iterator[tuple[int, int, bool]]:
+    """Open runs, and whether a crossing is told of each: the nearest clear places left and right lie on opposite sides of the edge,
+    and so do the intervals beside it. Runs between the same two such places are one, for nothing says in which of them it crosses.
+    """
+    for (left, right), group in groupby(runs, key=lambda run: _clear_beside(clear, *run)):
+        found = list(group)
+        first, last = found[0][0], found[-1][1]
+        is_between = left is not None and right is not None and clear[left] * clear[right] < 0
+        if is_between and sides[first - 1] * sides[last + 1] < 0:
+            yield first, last, True
+        else:
+            yield from ((*run, False) for run in found)
+
+
+def _clear_beside(clear: NDArray[np.int64], first: int, last: int) -> tuple[int | None, int | None]:
+    """The nearest clear places on both sides of a run, None where there is none."""
+    left = next((place for place in range(first - 1, -1, -1) if clear[place]), None)
+    return left, next((place for place in range(last + 1, len(clear)) if clear[place]), None)

@@ -50,8 +50,11 @@ class Along:
     values: tuple[Value, ...]
 
 
-def curves(evidence: Evidence, refused: Mapping[str, str], outcomes: Sequence[Control]) -> Iterator[EffectCurve]:
-    """What every toggle changes along every axis that the workload has; of those in `refused` why there are no figures.
+def curves(
+    evidence: Evidence, refused: Mapping[str, str], outcomes: Sequence[Control], muted: Mapping[tuple[str, str], str]
+) -> Iterator[EffectCurve]:
+    """What every toggle changes along every axis that the workload has; of those in `refused` why there are no figures, and of the
+    toggles and metrics in `muted` why nothing is told of them.
 
     The axes of a toggle and metric share the error of its band, as kinds of request do (decision 7).
     """
@@ -66,6 +69,7 @@ def curves(evidence: Evidence, refused: Mapping[str, str], outcomes: Sequence[Co
             found = list(kinds.axes(pairs))
             for along in found:
                 told = _told_beforehand(evidence, pair, name, along.axis, len(found))
+                told = replace(told, muted=muted.get((pair[0], name), ""))
                 reason = refused.get(pair[0], "")
                 yield replace(told, reason=reason) if reason else _with_figures(evidence, told, along, kinds, outcomes)
 
@@ -92,7 +96,7 @@ class Kinds:
         lengths = self._audio_s(before) if heard else self._characters()
         found: dict[Axis, Callable[[Kind], float | None]] = {
             "audio" if heard else "characters": lambda kind: lengths.get(self._label(kind[0])),
-            "prompt": lambda kind: kind[1],
+            "prompt": lambda kind: kind[1] if self._label(kind[0]) else None,  # voice conversion hears two recordings
             "concurrency": lambda kind: float(self.plan.concurrency.get(kind[0], 1)),
         }
         for axis, of_kind in found.items():
@@ -160,20 +164,27 @@ def _told_beforehand(evidence: Evidence, pair: tuple[str, str, str], name: str, 
 def _with_figures(
     evidence: Evidence, told: EffectCurve, along: Along, kinds: Kinds, outcomes: Sequence[Control]
 ) -> EffectCurve:
+    told = replace(told, of_workers=_of_workers(evidence, told))
     changes = _changes(evidence, told, along, kinds)
     if changes is None:
-        return replace(told, reason="no worker measured requests at every value")
+        return replace(told, reason=f"none of {told.of_workers} workers met every value")
     part = evidence.part_of_error(told.optimization)
     group = CONTROLS_GROUP if evidence.run.plan.joint else evidence.group_of(told.reference_arm, told.arm)
     curve = Curve(changes, Judging(
         margin=told.margin, allowance=allowance(outcomes, told.metric, group), error=ERROR * part,
-        band_error=(1 - told.level) * part, trusted=calibrated(list(outcomes))[family(told.metric)],
+        band_error=(1 - told.level) * part, trusted=calibrated(list(outcomes))[family(told.metric)] and not told.muted,
     ))  # fmt: skip
     return replace(
-        told, form=curve.form, checked=curve.checked, parts_s=curve.parts_s, measured=curve.measured,
-        points=curve.points, crossings=curve.crossings, stretches=curve.stretches, blocks=changes.blocks,
-        workers=len(changes.seconds),
+        told, form=curve.form, checked=curve.checked, parts_s=curve.parts_s,
+        parts_between_s=curve.parts_between_s, measured=curve.measured, points=curve.points, crossings=curve.crossings,
+        stretches=curve.stretches, blocks=changes.blocks, workers=len(changes.seconds),
     )  # fmt: skip
+
+
+def _of_workers(evidence: Evidence, told: EffectCurve) -> int:
+    """How many workers measured the toggle, whatever requests they met."""
+    group = evidence.group_of(told.reference_arm, told.arm)
+    return len({before.worker for before, _ in evidence.pairs(told.metric, told.reference_arm, told.arm, group)})
 
 
 def _changes(evidence: Evidence, told: EffectCurve, along: Along, kinds: Kinds) -> Changes | None:

@@ -460,8 +460,9 @@ class AtLength:
 class Crossing:
     """Where a curve may cross an edge: between `low` and `high`, beyond which intervals of 95 % hold it no more (Fieller, 1954).
 
-    An end that is None is not bounded by what was measured. `at` is where the curve itself crosses, None where it does not.
-    `told` says that the whole band lies clear of the edge on both sides, and on opposite sides of it.
+    An end that is None is not bounded by what was measured. `at` is where the curve itself crosses, None where it does not or does
+    more than once. `told` says that the whole band lies clear of the edge on both sides, and on opposite sides of it. `rises` says
+    that after is above the edge and before below, so that time is lost along the axis; None where the two sides are not known to differ.
     """
 
     edge: Edge
@@ -469,6 +470,7 @@ class Crossing:
     low: float | None
     high: float | None
     told: bool
+    rises: bool | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -485,9 +487,11 @@ class EffectCurve:
     """What a toggle changes along one axis, over the values that were measured and not beyond (docs/lengths.md).
 
     `measured` are these values, each with its own interval; `points` is the curve with its band, which holds the whole of it with
-    `level`. `parts_s` are the parts of the change in seconds, in the order of the form; empty where it has none. `checked` says
-    that there were values enough to see whether the form holds. `stretches` are empty where the controls failed. `reason` says
-    why there are no figures.
+    `level`. `parts_s` are the parts of the change in seconds, in the order of the form; empty where it has none. `parts_between_s` are
+    their intervals, each of 95 %; empty where there are none. `checked` says that there were values enough to see whether the form holds.
+    `workers` are those that met every value, of `of_workers` that measured the toggle (0 in runs from before it was kept).
+    `stretches` are empty where the controls failed, and where it is `muted`: why nothing is told of a curve whose figures are shown.
+    `reason` says why there are no figures.
     """
 
     device: str
@@ -501,12 +505,15 @@ class EffectCurve:
     form: CurveForm = "fixed and per unit"
     checked: bool = False
     parts_s: tuple[float, ...] = ()
+    parts_between_s: tuple[tuple[float, float], ...] = ()
     measured: tuple[AtLength, ...] = ()
     points: tuple[AtLength, ...] = ()
     crossings: tuple[Crossing, ...] = ()
     stretches: tuple[Stretch, ...] = ()
     blocks: int = 0
     workers: int = 0
+    of_workers: int = 0
+    muted: str = ""
     reason: str = ""
 
 

@@ -70,6 +70,16 @@ def seconds(value: float | None, digits: int = 4) -> str:
     return f"{significant(value / scale, digits)}{SPACE}{unit}"
 
 
+def directed(value: float, digits: int, *, up: bool) -> float:
+    """A value with `digits` significant digits, rounded up or down: what a bound is told as, so that the text claims no more."""
+    if value == 0:
+        return 0.0
+    scale = 10.0 ** (digits - 1 - math.floor(math.log10(abs(value))))
+    # The small allowance keeps 2.30 from becoming 2.31 because it is stored as 2.3000000000000003.
+    whole = math.ceil(value * scale - 1e-9) if up else math.floor(value * scale + 1e-9)
+    return whole / scale
+
+
 def signed_seconds(value: float | None, digits: int = 3) -> str:
     """A change of a duration with its sign: "+1.20 ms", "\u22123.00 \u00b5s", "0 s"."""
     if value is None or value <= 0:

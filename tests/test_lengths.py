@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import soundfile
 
-from harness import compare, store, workload
+from harness import compare, sequential, store, workload
 from harness.errors import ScenarioError
 from harness.lengths import merged
 from harness.results import EffectCurve, Run
@@ -91,6 +91,47 @@ def test_an_arm_that_may_not_be_judged_has_its_reason_and_no_figures(measure_fak
     assert found.reason.startswith("inert: ")
     assert (found.points, found.crossings, found.stretches) == ((), (), ())
     assert curve(run, KEPT, "prompt").reason == ""
+
+
+def test_a_verdict_that_chance_may_show_mutes_the_curves_beside_it(
+    measure_fake: Callable[..., Run], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = measure_fake(**KEYS)
+    assert curve(run, KEPT, "prompt").stretches
+    monkeypatch.setattr(sequential, "allowed_error", lambda *_: -1.0)  # as among very many comparisons
+    again = compare.evaluate(run)
+    contrast = next(c for c in again.contrasts if (c.optimization, c.metric, c.stratum) == (KEPT, "latency", ""))
+    assert contrast.verdict == "inconclusive"
+    found = curve(again, KEPT, "prompt")
+    assert (found.stretches, [one for one in found.crossings if one.told]) == ((), [])
+    assert found.points
+    assert found.muted == contrast.reason
+    assert found.muted.endswith("by chance")
+
+
+def test_voice_conversion_is_not_followed_along_the_prompt(measure_fake: Callable[..., Run]) -> None:
+    """It hears two recordings, its own and the prompt, and one of them only has the length of the axis."""
+    mixed = measure_fake(**{
+        **KEYS, "workload": {**WORKLOAD, "texts": {"en": "a" * 10}, "mode": ["zero_shot", "voice_conversion"]},
+    })  # fmt: skip
+    found = curve(mixed, KEPT, "prompt")
+    assert [point.before_s for point in found.measured] == pytest.approx([0.3, 0.3], rel=0.02)
+    trials = tuple(t for t in mixed.trials if t.stratum != "en zero_shot")
+    assert {t.stratum for t in trials if t.kind == "request"} == {"voice_conversion"}
+    assert "prompt" not in {c.axis for c in compare.evaluate(replace(mixed, trials=trials)).curves}
+
+
+def test_workers_that_did_not_meet_every_value_are_counted(measure_fake: Callable[..., Run]) -> None:
+    run = measure_fake(**KEYS)
+    assert (curve(run, CROSSING, "audio").workers, curve(run, CROSSING, "audio").of_workers) == (4, 4)
+    one, *_, last = workers = sorted({t.worker for t in run.trials if t.pass_ == "latency"})
+    for missing, met in (
+        ({"en-c": {one}}, 3), ({"en-c": {*workers} - {last}}, 1), ({"en-c": {*workers} - {last}, "en-a": {last}}, 0),
+    ):  # fmt: skip
+        kept = tuple(t for t in run.trials if t.worker not in missing.get(t.stratum.partition(" ")[0], ()))
+        found = curve(compare.evaluate(replace(run, trials=kept)), CROSSING, "audio")
+        assert (found.workers, found.of_workers) == (met, 4)
+        assert found.reason == ("" if met else "none of 4 workers met every value")
 
 
 def test_requests_that_are_alike_in_length_have_no_curve(measure_fake: Callable[..., Run]) -> None:

@@ -75,6 +75,14 @@ def test_a_bound_is_rounded_up(fraction: float, text: str) -> None:
     assert _plain(units.percent_at_most(fraction)) == text
 
 
+def test_a_bound_of_a_length_is_rounded_away_from_what_it_bounds() -> None:
+    assert (units.directed(10.51, 3, up=True), units.directed(10.51, 3, up=False)) == (10.6, 10.5)
+    assert units.directed(2.3000000000000003, 3, up=True) == 2.3
+    assert units.directed(2.2999999999999998, 3, up=False) == 2.3
+    assert (units.directed(-0.010411, 3, up=False), units.directed(-0.010411, 3, up=True)) == (-0.0105, -0.0104)
+    assert units.directed(0.0, 3, up=True) == 0.0
+
+
 def test_counts_percentages_and_small_numbers() -> None:
     assert _plain(units.count(1234567)) == "1 234 567"
     assert units.count(2.5) == "2.5"

@@ -80,12 +80,13 @@ def _measured(plot: Axes, found: EffectCurve) -> None:
 
 
 def _crossings(plot: Axes, found: EffectCurve) -> None:
-    """A diamond where the sign changes, with its interval."""
+    """A diamond where the sign changes, with its interval; the interval alone where the curve itself crosses more than once."""
     for crossing in found.crossings:
-        if crossing.edge == "zero" and crossing.told and crossing.at and crossing.low and crossing.high:
+        if crossing.edge == "zero" and crossing.told and crossing.low and crossing.high:
             plot.plot(
                 [crossing.low, crossing.high], [0, 0], color=canvas.ACCENT, lw=5, solid_capstyle="round", zorder=3
             )
+        if crossing.edge == "zero" and crossing.told and crossing.at:
             plot.plot([crossing.at], [0], marker="D", ms=9, color=canvas.ACCENT, mec=canvas.SURFACE, mew=1, zorder=5)
 
 
@@ -98,9 +99,8 @@ def _stretches(plot: Axes, found: EffectCurve, foot: float) -> None:
     for stretch, start, end in zip(found.stretches, ends, ends[1:], strict=False):
         (bar,) = plot.plot([start, end], [foot, foot], color=_COLOURS[TONES[stretch.verdict]], lw=9, solid_capstyle="butt",
                            zorder=6, clip_on=False)  # fmt: skip
-        canvas.tip(
-            bar, f"{short(found.axis, stretch.start)} \u2013 {short(found.axis, stretch.end)}: {say(stretch.verdict)}"
-        )
+        first, last = short(found.axis, stretch.start, up=True), short(found.axis, stretch.end, up=False)
+        canvas.tip(bar, f"{first} \u2013 {last}: {say(stretch.verdict)}")
 
 
 def _reach(found: EffectCurve) -> tuple[float, float]:

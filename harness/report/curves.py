@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
@@ -25,9 +26,21 @@ _UNITS: dict[Axis, str] = {
     "audio": mark("second of audio"), "characters": mark("character"), "prompt": mark("second of prompt"),
     "concurrency": mark("request at once"),
 }  # fmt: skip
-_EDGES: dict[Edge, str] = {
-    "zero": mark("The sign changes at {at}."), "gain": mark("The gain falls to the margin at {at}."),
-    "loss": mark("The loss reaches the margin at {at}."),
+_EDGES: dict[tuple[Edge, bool | None], str] = {
+    ("zero", True): mark("The sign changes from a gain to a loss {where}."),
+    ("zero", False): mark("The sign changes from a loss to a gain {where}."),
+    ("zero", None): mark("The sign changes {where}."),
+    ("gain", True): mark("The gain falls to the margin {where}."),
+    ("gain", False): mark("The gain rises to the margin {where}."),
+    ("gain", None): mark("The gain is as large as the margin {where}."),
+    ("loss", True): mark("The loss rises to the margin {where}."),
+    ("loss", False): mark("The loss falls to the margin {where}."),
+    ("loss", None): mark("The loss is as large as the margin {where}."),
+}
+"""Of an edge, and of whether the change rises through it; None in runs from before that was kept."""
+_WAYS: dict[tuple[Edge, bool | None], str] = {
+    ("zero", True): mark("to a loss"), ("zero", False): mark("to a gain"), ("gain", True): mark("falling"),
+    ("gain", False): mark("rising"), ("loss", True): mark("rising"), ("loss", False): mark("falling"),
 }  # fmt: skip
 _DOES: dict[Verdict, str] = {
     "faster": mark("adopt it {where}, where it saves more than {margin}"),
@@ -36,6 +49,9 @@ _DOES: dict[Verdict, str] = {
     "inconclusive": mark("nothing is decided {where}"),
 }
 _ORDER: Sequence[Verdict] = ("faster", "slower", "no material difference", "inconclusive")
+DIGITS = 3
+"""Significant digits of a value of an axis. Ends are rounded so that no more is claimed than was found."""
+_MOST_DIGITS = 6
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,14 +120,23 @@ def _row(reading: Reading, curve: EffectCurve, *, calibrated: bool, drawn: bool)
     )  # fmt: skip
 
 
-def value(axis: Axis, at: float) -> str:
+def value(axis: Axis, at: float, digits: int = DIGITS, *, up: bool | None = None) -> str:
     """A value of an axis with what it is of: "4.00 s of audio"."""
-    return say(_VALUES[axis], value=short(axis, at))
+    return say(_VALUES[axis], value=short(axis, at, digits, up=up))
 
 
-def short(axis: Axis, at: float) -> str:
-    """A value of an axis alone."""
-    return units.seconds(at, 2) if axis in ("audio", "prompt") else units.count(round(at))
+def short(axis: Axis, at: float, digits: int = DIGITS, *, up: bool | None = None) -> str:
+    """A value of an axis alone, rounded to the nearest, or up, or down."""
+    shown = _rounded(axis, at, digits, up=up)
+    return units.seconds(shown, digits) if axis in ("audio", "prompt") else units.count(shown)
+
+
+def _rounded(axis: Axis, at: float, digits: int, *, up: bool | None) -> float:
+    """Seconds to significant digits; what is counted to whole numbers, with a decimal for each digit beyond `DIGITS`."""
+    if axis in ("audio", "prompt"):
+        return at if up is None else units.directed(at, digits, up=up)
+    whole_digits = 1 + math.floor(math.log10(at)) + digits - DIGITS
+    return round(at, digits - DIGITS) if up is None else units.directed(at, whole_digits, up=up)
 
 
 def _told(curve: EffectCurve) -> list[Crossing]:
@@ -144,13 +169,26 @@ def _parts(curve: EffectCurve) -> str:
         return units.DASH
     if curve.form == "between neighbours":
         return say("of no form: between two values measured, it lies between theirs")
-    told = dict(zip(("fixed", "each", "square"), map(units.signed_seconds, curve.parts_s), strict=False))
+    texts = [_part(curve, place) for place in range(len(curve.parts_s))]
+    told = dict(zip(("fixed", "each", "square"), texts, strict=False))
     unit = say(_UNITS[curve.axis])
     if "square" in told:
         text = say("{fixed}, {each} for each {unit}, {square} for each square of it", unit=unit, **told)
     else:
         text = say("{fixed}, {each} for each {unit}", unit=unit, **told)
     return text if curve.checked else say("{text} (no further value to check it)", text=text)
+
+
+def _part(curve: EffectCurve, place: int) -> str:
+    """One part of the change with its interval: "+2.50 ms (+2.41 ms to +2.59 ms)"."""
+    part = units.signed_seconds(curve.parts_s[place])
+    if not curve.parts_between_s:
+        return f"{part} ({say('no interval')})"
+    low, high = (
+        units.signed_seconds(units.directed(end, DIGITS, up=up))
+        for end, up in zip(curve.parts_between_s[place], (False, True), strict=True)
+    )
+    return _about(part, low, high)
 
 
 def _crossing(curve: EffectCurve, edge: Edge) -> str:
@@ -162,14 +200,28 @@ def _crossing(curve: EffectCurve, edge: Edge) -> str:
 
 
 def _place(curve: EffectCurve, found: Crossing) -> str:
-    low, high = (None if end is None else short(curve.axis, end) for end in (found.low, found.high))
-    if found.told and found.at is not None:
-        return _about(short(curve.axis, found.at), low, high)
+    low, high = _outwards(curve, found)
+    if found.told:
+        where, way = _told_at(curve, found), _WAYS.get((found.edge, found.rises))
+        return say("{where}, {way}", where=where, way=say(way)) if way else where
     if low is None and high is None:
         return say("not known")
     if low is None:
         return say("perhaps, below {high}", high=high)
     return say("perhaps, above {low}", low=low) if high is None else say("perhaps, {low} to {high}", low=low, high=high)
+
+
+def _outwards(curve: EffectCurve, found: Crossing) -> tuple[str | None, str | None]:
+    low = None if found.low is None else short(curve.axis, found.low, up=False)
+    return low, None if found.high is None else short(curve.axis, found.high, up=True)
+
+
+def _told_at(curve: EffectCurve, found: Crossing) -> str:
+    """Where a crossing is that is told: about where the curve itself crosses, or only between which values."""
+    low, high = _outwards(curve, found)
+    if found.at is None:
+        return say("between {low} and {high}", low=low, high=high)
+    return _about(short(curve.axis, found.at), low, high)
 
 
 def _about(at: str, low: str | None, high: str | None) -> str:
@@ -180,9 +232,18 @@ def _advice(curve: EffectCurve) -> str:
     """What to do, and where the curve crosses."""
     if curve.reason:
         return say("no figures ({reason}).", reason=curve.reason)
+    part = {"workers": curve.workers, "all": curve.of_workers}
+    is_part = curve.workers < curve.of_workers
+    if curve.muted:
+        return say("nothing is advised, {reason}.", reason=curve.muted)
+    if not curve.stretches and is_part:
+        return say(
+            "{workers} of {all} workers met every value, so that there is no interval and nothing is advised.", **part
+        )
     if not curve.stretches:
         return say("one worker measured it, so that there is no interval and nothing is advised.")
-    return " ".join([say("{pieces}.", pieces=say("; ").join(_pieces(curve))), *_sentences(curve)])
+    left_out = [say("{workers} of {all} workers met every value; only these count.", **part)] if is_part else []
+    return " ".join([say("{pieces}.", pieces=say("; ").join(_pieces(curve))), *_sentences(curve), *left_out])
 
 
 def _pieces(curve: EffectCurve) -> Iterator[str]:
@@ -194,20 +255,34 @@ def _pieces(curve: EffectCurve) -> Iterator[str]:
 
 
 def _where(curve: EffectCurve, stretch: Stretch) -> str:
+    """A stretch, whose ends are rounded into it."""
+    if stretch.start == stretch.end:
+        return say("at {end}", end=value(curve.axis, stretch.end))
     first, last = stretch.start == curve.points[0].at, stretch.end == curve.points[-1].at
-    start, end = short(curve.axis, stretch.start), value(curve.axis, stretch.end)
+    digits = _digits(curve.axis, stretch)
+    start, end = short(curve.axis, stretch.start, digits, up=True), value(curve.axis, stretch.end, digits, up=False)
     if first and last:
         return say("at all that was measured, {start} to {end}", start=start, end=end)
     if first:
         return say("up to {end}", end=end)
-    if stretch.start == stretch.end:
-        return say("at {end}", end=end)
     if last:
-        return say("from {start} on", start=value(curve.axis, stretch.start))
+        return say("from {start} on", start=value(curve.axis, stretch.start, digits, up=True))
     return say("from {start} to {end}", start=start, end=end)
+
+
+def _digits(axis: Axis, stretch: Stretch) -> int:
+    """As many digits as a stretch needs to be one after its ends were rounded into it."""
+    return next(
+        (
+            digits for digits in range(DIGITS, _MOST_DIGITS)
+            if _rounded(axis, stretch.start, digits, up=True) < _rounded(axis, stretch.end, digits, up=False)
+        ),
+        _MOST_DIGITS,
+    )  # fmt: skip
 
 
 def _sentences(curve: EffectCurve) -> Iterator[str]:
     for crossing in _told(curve):
-        if crossing.at is not None:
-            yield say(_EDGES[crossing.edge], at=_place(curve, crossing))
+        where = _told_at(curve, crossing)
+        where = where if crossing.at is None else say("at {place}", place=where)
+        yield say(_EDGES[crossing.edge, crossing.rises], where=where)

@@ -134,7 +134,7 @@ def curves(found: Curves) -> Table:
     """Effects over length and concurrency, and where they cross."""
     return _table(
         f"By length and concurrency on {found.device}",
-        ("Optimization", "Metric", "Over", "Range", "At the least", "At the most", "Sign changes at", "Falls to the margin at",
+        ("Optimization", "Metric", "Over", "Range", "At the least", "At the most", "Sign changes at", "Gain is the margin at",
          "In words"),
         [
             (Cell(text=row.name, strong=row.name == TOGETHER),

@@ -15,7 +15,7 @@ from harness.report.section import Drawing, Section
 from harness.report.words import say
 
 HEAD = ("Optimization", "Metric", "Over", "Range", "At the least", "At the most", "In seconds", "Sign changes at",
-        "Falls to the margin at")  # fmt: skip
+        "Gain is the margin at")  # fmt: skip
 
 
 def curves(reading: Reading, device: Device) -> Section | None:
