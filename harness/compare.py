@@ -82,7 +82,7 @@ def _evaluated(run: Run) -> Run:
         refused = _refused_toggles(evidence)
         kept += caches(evidence, refused)
         followed += curves(evidence, refused, outcome)
-        begun += starts(evidence, refused)
+        begun += starts(evidence, refused, outcome)
         joint = JointArms(evidence)
         if joint:
             attributions.append(attribution(joint, outcome))

@@ -17,6 +17,8 @@ from hypothesis import strategies as st
 from rich.console import Console
 
 from harness import compare, outlook, planning, reuse, store, workload
+from harness.optimizations import Optimization, named
+from harness.passes import examination
 from harness.report import html, markdown
 from harness.results import Run
 from harness.reuse import Distribution
@@ -170,7 +172,7 @@ def test_a_scenario_that_states_reuse_survives_run_json() -> None:
 
 
 MODEL = {
-    "counts_misses": True, "noise": 0.005, "seed": 3, "effects": {SPEAKERS: -0.3}, "misses": {SPEAKERS: 0.1}, "entry_bytes": {SPEAKERS: 4096},
+    "noise": 0.005, "seed": 3, "effects": {SPEAKERS: -0.3}, "misses": {SPEAKERS: 0.1}, "entry_bytes": {SPEAKERS: 4096},
 }  # fmt: skip
 
 
@@ -213,6 +215,36 @@ def test_a_cache_that_loses_entries_is_a_finding(measured: Run) -> None:
     losing = compare.evaluate(replace(measured, replays=(replace(replay, hits=replay.hits - 2),)))
     (found,) = [f for f in losing.findings if f.kind == "reuse"]
     assert f"{SPEAKERS} ({replay.hits - 2} of 24, drawn {replay.drawn})" in found.message
+
+
+LIVED = {
+    "workload": {"texts": {"en": "hello"}, "speakers": {"count": KNOWN, "reuse": LIFE}}, "optimizations": {SPEAKERS: True},
+    "measure": {"budget": "2s", "metrics": ["latency"]},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("declared", [True, False], ids=["a witness that did not move", "a witness of something else"])
+def test_a_witness_that_is_not_shown_to_count_misses_tells_of_no_hits(
+    measure_fake: Callable[..., Run],
+    monkeypatch: pytest.MonkeyPatch,
+    declared: bool,  # noqa: FBT001  a column of a table
+) -> None:
+    if not declared:
+        monkeypatch.setattr(examination, "named", witnessed_after)
+    misses = {"misses": {SPEAKERS: 0.1}} if not declared else {}
+    run = measure_fake(model={"seed": 3, "effects": {SPEAKERS: -0.3}, **misses}, **LIVED)
+    (replay,) = run.replays
+    assert (replay.requests, replay.hits) == (24, None)
+    assert not [f for f in run.findings if f.kind == "reuse"]
+    for told in (html(run), markdown(run)):
+        assert "was not witnessed: nothing shows that its witness counts misses" in told.replace("\\", "")
+        assert "its witness saw" not in told
+
+
+def witnessed_after(name: str) -> Optimization:
+    """A toggle whose witness counts what is only done after."""
+    found = named(name)
+    return replace(found, witness=replace(found.witness, before="none", after="every request"))
 
 
 def test_the_plan_says_how_many_requests_are_expected_to_return() -> None:
