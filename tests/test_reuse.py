@@ -195,7 +195,7 @@ def test_the_stated_rate_is_expected_drawn_timed_and_witnessed(measured: Run, tm
     assert change.change_s == pytest.approx(0.05 * (expected * -0.3 + (1 - expected) * 0.1), abs=0.001)
     (replay,) = measured.replays
     assert (replay.requests, replay.hits, replay.drawn) == (24, int(drawn.hits[:24].sum()), int(drawn.hits[:24].sum()))
-    assert 0 < replay.hits < 24
+    assert 0 < (replay.hits or 0) < 24
     assert replay.expected == pytest.approx(24 * reuse.expected_hit_rate(reuse.popularity("zipf", 40, 0.9), 24, KNOWN))
     assert not [f for f in measured.findings if f.kind == "reuse"]
     assert store.load(tmp_path / "run").replays == measured.replays
@@ -212,9 +212,10 @@ def test_page_and_markdown_say_what_was_stated_and_what_was_witnessed(measured: 
 
 def test_a_cache_that_loses_entries_is_a_finding(measured: Run) -> None:
     (replay,) = measured.replays
-    losing = compare.evaluate(replace(measured, replays=(replace(replay, hits=replay.hits - 2),)))
+    lost = replay.drawn - 2
+    losing = compare.evaluate(replace(measured, replays=(replace(replay, hits=lost),)))
     (found,) = [f for f in losing.findings if f.kind == "reuse"]
-    assert f"{SPEAKERS} ({replay.hits - 2} of 24, drawn {replay.drawn})" in found.message
+    assert f"{SPEAKERS} ({lost} of 24, drawn {replay.drawn})" in found.message
 
 
 LIVED = {

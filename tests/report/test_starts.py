@@ -105,8 +105,9 @@ def test_a_phase_whose_controls_failed_is_marked_whatever_the_number_rests_on() 
     (found,) = told.rows
     assert [found.init.doubt, found.first.doubt, found.steady.doubt] == ["not calibrated", "", ""]
     assert found.even == "4 requests (3 to 5)", "what is paid is that of fresh processes, whose controls passed"
-    for text in (html(failed), markdown(failed)):
-        assert "not calibrated" in text.partition("Init, first request and steady")[2] or "; not calibrated" in text
+    assert "of 2.000\u202fs; not calibrated" in markdown(failed)
+    assert "of 2.000\u202fs</small><small>not calibrated</small>" in html(failed)
+    assert "</small><small>not calibrated" not in html(whole)
 
 
 def test_requests_that_overlap_have_their_figures_and_no_number() -> None:
