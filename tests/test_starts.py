@@ -13,6 +13,7 @@ import pytest
 from harness import compare, planning, runner, store
 from harness.errors import ScenarioError
 from harness.ledger import Ledger
+from harness.report import markdown
 from harness.results import PhaseChange, Run, StartEffect, Trial
 from harness.starts import Even, covariance, even
 from harness.statistics import Effect
@@ -181,6 +182,15 @@ def test_an_arm_that_fails_has_its_reason_and_the_others_their_figures(measure_f
     assert start(run, LAZY).reason.startswith("failed: ")
     assert start(run, LAZY).upfront is None
     assert finds(start(run, BUILT).init, 0.04, 0.0004)
+
+
+def test_a_run_that_refuses_every_toggle_has_measured_first_requests_all_the_same(
+    measure_fake: Callable[..., Run],
+) -> None:
+    model = {**MODEL, "faults": {LAZY: "inert"}}
+    run = measure_fake(model=model, measure={**MEASURE, "first_repeats": 2}, optimizations={LAZY: True})
+    assert {found.reason.partition(":")[0] for found in run.starts} == {"inert"}
+    assert "First requests of fresh processes were not measured" not in markdown(run)
 
 
 def test_a_round_that_was_cut_off_goes_on_with_the_arms_that_it_lacks() -> None:
