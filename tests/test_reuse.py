@@ -172,7 +172,7 @@ def test_a_scenario_that_states_reuse_survives_run_json() -> None:
 
 
 MODEL = {
-    "noise": 0.005, "seed": 3, "effects": {SPEAKERS: -0.3}, "misses": {SPEAKERS: 0.1}, "entry_bytes": {SPEAKERS: 4096},
+    "counts_misses": True, "noise": 0.005, "seed": 3, "effects": {SPEAKERS: -0.3}, "misses": {SPEAKERS: 0.1}, "entry_bytes": {SPEAKERS: 4096},
 }  # fmt: skip
 
 
@@ -232,8 +232,7 @@ def test_a_witness_that_is_not_shown_to_count_misses_tells_of_no_hits(
 ) -> None:
     if not declared:
         monkeypatch.setattr(examination, "named", witnessed_after)
-    misses = {"misses": {SPEAKERS: 0.1}} if not declared else {}
-    run = measure_fake(model={"seed": 3, "effects": {SPEAKERS: -0.3}, **misses}, **LIVED)
+    run = measure_fake(model={**MODEL, "counts_misses": not declared}, **LIVED)
     (replay,) = run.replays
     assert (replay.requests, replay.hits) == (24, None)
     assert not [f for f in run.findings if f.kind == "reuse"]

@@ -474,7 +474,7 @@ def test_the_fake_adapter_gets_seconds_and_its_own_keys() -> None:
     assert scenario.options() == {
         "base": 0.002, "noise": 0.01, "effects": {"cached_device": -0.1}, "faults": {"resample_cache": "inert"},
         "memory": {"batched_cleanup": 1048576}, "seed": 3, "crowding": {}, "places": {}, "together": {},
-        "new_speaker": 0.0, "misses": {}, "entry_bytes": {}, "at_init": {}, "at_first": {}, "cold": None,
+        "new_speaker": 0.0, "misses": {}, "entry_bytes": {}, "at_init": {}, "at_first": {}, "cold": None, "counts_misses": False,
         "costs": {}, "speech": None, "pace": 0.0,
     }  # fmt: skip
 

@@ -4,7 +4,7 @@ Its time is that of `FakeMachine`. Options (`model:` in a scenario): `base` seco
 deviation of the log, per toggle or state of one `effects`, per pair of toggles `together`, `crowding`, `memory`, `places` and `faults` (see `FAULTS`), `seed`, and
 `new_speaker`, what meeting one costs. Of starts: `at_init` and `at_first`, the seconds that a toggle adds to building a pipeline and
 to its first request, `cold` those of the first request of a process. Of caches: `misses` is the effect in a request by a speaker that its pipeline does not
-know, which the witness counts, `entry_bytes` what each speaker known takes.
+know, `counts_misses` whether the witness counts these, `entry_bytes` what each speaker known takes.
 By length: `speech` is audio for each letter of the text, `pace` time for each second of audio, `costs` the seconds that a toggle
 adds (`Costs` of the scenario).
 """
@@ -163,8 +163,11 @@ class FakeTarget:
         return {toggle: (len(self._met), len(self._met) * size) for toggle, size in sizes.items() if size is not None}
 
     def _misses(self, toggle: str, request: Request) -> bool:
-        """Whether a toggle is planted as a cache of speakers, and does not know this one."""
-        return self._model.planted("misses", self._on[toggle]) is not None and request.speaker.digest not in self._met
+        """Whether a toggle is planted as a cache of speakers whose misses are counted, and does not know this one."""
+        counts = (
+            self._model.options.get("counts_misses") and self._model.planted("misses", self._on[toggle]) is not None
+        )
+        return bool(counts) and request.speaker.digest not in self._met
 
     def _starting_s(self) -> float:
         """What this request takes longer because nothing was asked before, of this pipeline or of its process."""

@@ -129,8 +129,9 @@ class Fake(Keys):
     misses: dict[SettingName, Annotated[Number, Field(gt=-1, le=100)]] = Field(
         default={},
         description="Of a toggle that is a cache: its effect, instead of that in `effects`, in the first request by a speaker of "
-        "whom its pipeline has not been told, which its witness counts.",
+        "whom its pipeline has not been told.",
     )
+    counts_misses: bool = Field(default=False, description="Whether the witnesses of toggles in `misses` count these.")
     at_init: dict[SettingName, Seconds] = Field(
         default={}, description="Time that building a pipeline takes longer with each toggle on."
     )
