@@ -31,6 +31,7 @@ from harness.results import (
     Contrast,
     Control,
     EffectCurve,
+    Equivalence,
     Expectation,
     Finding,
     Floor,
@@ -340,7 +341,7 @@ def _state(evidence: Evidence, optimization: str, reference: str, arm: str) -> t
     if changed:
         worst = changed[0]
         return "output changed", (
-            f"the output of {worst.arm} on {worst.request} is graded {worst.grade}; {worst.required} is required"
+            f"the output of {worst.arm} on {worst.request} is graded {worst.grade}{_rates(worst)}; {worst.required} is required"
         )
     if evidence.run.plan.limits:
         return None, ""  # the two sides of a gate differ in their revision, of which there is no witness
@@ -350,6 +351,14 @@ def _state(evidence: Evidence, optimization: str, reference: str, arm: str) -> t
     if all(idle) and uncounted:
         return "inconclusive", f"{', '.join(uncounted)}: its witness was not counted"
     return ("inert", "; ".join(idle)) if all(idle) else (None, "")
+
+
+def _rates(row: Equivalence) -> str:
+    """That the sounds are of different sample rates, where both are sound."""
+    rates_hz = row.rate_before_hz, row.rate_after_hz
+    if 0 in rates_hz or rates_hz[0] == rates_hz[1]:
+        return ""
+    return f", its sample rate being {rates_hz[1]:,} Hz and the reference's {rates_hz[0]:,} Hz"
 
 
 def _idle(evidence: Evidence, setting: str, reference: str, arm: str) -> str:

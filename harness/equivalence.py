@@ -40,15 +40,17 @@ def grade(
     check: Check = BITWISE,
     *,
     sound: bool = True,
+    rates_hz: tuple[int, int] = (0, 0),
 ) -> tuple[Grade, float | None]:
     """The best grade that holds, and its figure: 0 for bitwise, a sample difference, or a distance in dB.
 
     Speech tokens come first: other tokens are another utterance, graded "changed" whatever the audio. A bound of `check`
-    that is wider than that of its grade stands in its place. "changed" has no figure where lengths differ, or where
-    samples are not finite. Numbers that are no `sound` have no spectrum: beyond "tolerance", which is then of numbers of any
-    scale, they are "changed" by the largest difference.
+    that is wider than that of its grade stands in its place. "changed" has no figure where lengths or rates differ, or
+    where samples are not finite. Numbers that are no `sound` have no spectrum: beyond "tolerance", which is then of numbers of any
+    scale, they are "changed" by the largest difference. The same samples at another rate, of `rates_hz` (before, after), are
+    another sound.
     """
-    if before.shape != after.shape:
+    if before.shape != after.shape or rates_hz[0] != rates_hz[1]:
         return "changed", None
     finite = bool(np.isfinite(before).all() and np.isfinite(after).all())
     if list(tokens_before) != list(tokens_after):

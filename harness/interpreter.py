@@ -25,6 +25,15 @@ found = {"version": list(sys.version_info[:3]), "lacking": [name for name in sys
 sys.stdout.write("\\n" + json.dumps(found) + "\\n")
 """
 """Understood by every Python since 2.7; nothing is imported that it looks for."""
+_TOGGLES = """\
+import json, sys
+from importlib.metadata import distributions
+group, folder, *names = sys.argv[1:]
+path = [folder] * bool(folder) + [path for path in sys.path if path]
+found = {point.name for one in distributions(path=path) for point in one.entry_points if point.group == group}
+sys.stdout.write("\\n" + json.dumps({"lacking": [name for name in names if name not in found]}) + "\\n")
+"""
+"""Understood by every Python since `OLDEST_WHOLE`; packages are looked for as `plugins.install` does, and none is run."""
 
 
 def check(
@@ -34,7 +43,7 @@ def check(
 
     `environment` is that of its process. Raises UsageError.
     """
-    told = _asked(python, needs, environment)
+    told = _answer(python, _QUESTION, needs, environment)
     version = ".".join(map(str, told["version"]))
     if tuple(told["version"]) < oldest:
         message = f"{python} is Python {version}; a worker needs {'.'.join(map(str, oldest))} or newer"
@@ -47,10 +56,24 @@ def check(
         raise UsageError(message)
 
 
-def _asked(python: str, needs: Sequence[str], environment: Mapping[str, str]) -> dict[str, Any]:
+def check_toggles(
+    python: str, group: str, packages: Mapping[str, str], folder: str, environment: Mapping[str, str]
+) -> None:
+    """Refuse an interpreter without the entry points of toggles in `group`; `packages` says for each toggle which one has it.
+
+    `folder`, if any, is where its process imports from first; `environment` is that of its process. Raises UsageError.
+    """
+    lacking = _answer(python, _TOGGLES, [group, folder, *packages], environment)["lacking"]
+    if lacking:
+        told = "; ".join(f"{packages[name]}, which brings {name}, is not installed in {python}" for name in lacking)
+        message = f"{told}, or in a version that does not bring it"
+        raise UsageError(message)
+
+
+def _answer(python: str, question: str, about: Sequence[str], environment: Mapping[str, str]) -> dict[str, Any]:
     try:
         done = subprocess.run(
-            [python, "-c", _QUESTION, *needs], env=dict(environment), capture_output=True, text=True,
+            [python, "-c", question, *about], env=dict(environment), capture_output=True, text=True,
             timeout=ANSWER_LIMIT_S, check=False,
         )  # fmt: skip
         answer: dict[str, Any] = json.loads(done.stdout.strip().splitlines()[-1])

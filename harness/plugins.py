@@ -73,6 +73,19 @@ def names(files: Iterable[Path]) -> dict[str, Place]:
     return found
 
 
+def packages_of(data: Mapping[str, Any]) -> dict[str, str]:
+    """Those toggles of a scenario's data that installed packages bring, and the package of each. Raises PluginError."""
+    known = names(files_of(data))
+    toggles = [name for name in data.get("optimizations", {}) if name in known and name not in own()]
+    return {name: known[name].file for name in toggles if not known[name].line}
+
+
+def folder_of(data: Mapping[str, Any]) -> Path | None:
+    """The scenario's folder, where imports look first, if the scenario names code of its own."""
+    names_code = bool(data.get("plugins")) or data["model"]["adapter"] == CALLABLE
+    return Path(str(data.get("file", ""))).absolute().parent if names_code else None
+
+
 def toggles_in(file: Path, number: int | None = None) -> dict[str, Place]:
     """The toggles that a file makes, by reading it. Raises PluginError."""
     tree = _parsed(file, number)
@@ -266,6 +279,4 @@ def install_for(data: Mapping[str, Any]) -> None:
 
     Of the data `preparation` leaves what is looked at here.
     """
-    folder = Path(str(data.get("file", ""))).absolute().parent
-    names_code = bool(data.get("plugins")) or data["model"]["adapter"] == CALLABLE
-    install(files_of(data), data.get("optimizations", ()), folder if names_code else None)
+    install(files_of(data), data.get("optimizations", ()), folder_of(data))

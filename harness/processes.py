@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -27,6 +28,10 @@ STACKS_LIMIT_S = 1.0
 """A worker that hangs is given so long to write where it stands."""
 ENDING_LIMIT_S = 20.0
 """A worker that has closed its pipe may take this long to be gone."""
+LOOK_EVERY_S = 2.0
+"""How often the runner looks whether a silent worker is still there: its children may hold the pipe that would say so."""
+PIPE_LIMIT_S = 5.0
+"""When a worker and its group are gone, so long for the end of the pipe: a child that left the group may hold it for ever."""
 OWN_WORKER = Path(harness.worker.__file__).parent
 """The package that a worker is, as this harness has it."""
 _OF_THIS_INTERPRETER = ("PYTHONPATH", "PYTHONHOME", "__PYVENV_LAUNCHER__")
@@ -117,6 +122,7 @@ class WorkerProcess:
         self._side = side
         self._arm: str | None = None
         self._request = ""
+        self._group_ended = False
         self._process = self._start(job["threads"], side, alone)
         if self._process.stdin is None or self._process.stdout is None:
             message = "a process started with pipes has none"
@@ -183,7 +189,7 @@ class WorkerProcess:
 
     def _next(self, limit_s: float) -> dict[str, Any]:
         try:
-            line = self._events.get(timeout=limit_s)
+            line = self._line(limit_s)
         except queue.Empty:
             self._ask_where_it_stands()
             self.end()
@@ -196,6 +202,25 @@ class WorkerProcess:
         event: dict[str, Any] = json.loads(line)
         return event
 
+    def _line(self, limit_s: float) -> str | None:
+        """What the worker says next; None where it has ended. Raises queue.Empty where it is silent for `limit_s`."""
+        until_s = time.monotonic() + limit_s
+        while True:
+            left_s = max(until_s - time.monotonic(), 0.0)
+            try:
+                return self._events.get(timeout=min(left_s, LOOK_EVERY_S))
+            except queue.Empty:
+                if self._process.poll() is not None:
+                    break
+                if left_s <= LOOK_EVERY_S:
+                    raise
+        self._end_group()
+        self._reader.join(PIPE_LIMIT_S)
+        try:
+            return self._events.get_nowait()
+        except queue.Empty:
+            return None
+
     def _named(self, message: str) -> str:
         return message if self._side is None else in_revision(message, Path(self._side.paths[0]), self._side.revision)
 
@@ -205,6 +230,7 @@ class WorkerProcess:
         except subprocess.TimeoutExpired:
             self._process.kill()
             code = self._process.wait()
+        self._end_group()
         if code < 0:
             how = f"was ended by {signal.Signals(-code).name}"
             if code == -signal.SIGKILL:
@@ -228,19 +254,33 @@ class WorkerProcess:
         return f" while {self._arm} " + (f"ran the request {self._request}" if self._request else "was being prepared")
 
     def _read(self) -> None:
-        for line in self._stdout:
-            if line.endswith("\n"):
-                self._events.put(line)
+        """In a thread of its own, which closes the pipe: whoever else did would wait for the thread."""
+        with self._stdout:
+            for line in self._stdout:
+                if line.endswith("\n"):
+                    self._events.put(line)
         self._events.put(None)
 
     def end(self) -> None:
-        """End the process now; it has nothing left to save."""
+        """End the process now, and those that it started; they have nothing left to save."""
+        self._end_group()
         self._process.kill()
         self._process.wait()
-        self._reader.join()
-        for pipe in (self._stdin, self._stdout):
-            with suppress(OSError):
-                pipe.close()
+        self._reader.join(PIPE_LIMIT_S)
+        with suppress(OSError):
+            self._stdin.close()
+
+    def _end_group(self) -> None:
+        """End the worker's children too, which may outlive it and hold its pipes. Once: later its number may be another's.
+
+        The group has the worker's number, since its session is its own. Windows has no groups: there they are left.
+        """
+        if self._group_ended or not hasattr(os, "killpg"):
+            return
+        self._group_ended = True
+        # Nobody is left; or, on macOS, nobody but a process that has ended and was not waited for.
+        with suppress(ProcessLookupError, PermissionError):
+            os.killpg(self._process.pid, signal.SIGKILL)
 
     def __enter__(self) -> Self:
         return self

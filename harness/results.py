@@ -116,7 +116,8 @@ class Equivalence:
     not finite), `accepted` whether the check that the toggle declares is met.
     `words_before`/`words_after` are word error rates as shares, `quality_before`/`quality_after` estimated opinion scores from
     1 to 5, `voice` the likeness of both voices as a cosine; None where nobody listened.
-    `audio_before`/`audio_after` are paths relative to the run's folder, or None.
+    `audio_before`/`audio_after` are paths relative to the run's folder, or None. `rate_before_hz`/`rate_after_hz` are their samples a
+    second: 0 of what is no sound, and in runs from before they were kept.
     """
 
     device: str
@@ -136,6 +137,8 @@ class Equivalence:
     quality_before: float | None = None
     quality_after: float | None = None
     voice: float | None = None
+    rate_before_hz: int = 0
+    rate_after_hz: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -130,6 +130,10 @@ def check_model(scenario: Scenario) -> None:
         try:
             environment = worker_environment(scenario.measure.threads, foreign=True)
             interpreter.check(alone.python, needs, environment, oldest)
+            data = scenario.as_data()
+            if alone.whole and (packages := plugins.packages_of(data)):
+                folder = str(plugins.folder_of(data) or "")
+                interpreter.check_toggles(alone.python, plugins.TOGGLES, packages, folder, environment)
         except UsageError as error:
             raise scenario.error(str(error), ("model", "python")) from None
 

@@ -5,7 +5,8 @@ several fresh processes, in the interpreter of the scenario, rounds of both in r
 it, with the adapter's patches and with spans that are recorded; and once more to whose spans nobody listens. Both sides have
 the same weights, process, threads and garbage collector (off), so that what is left is the harness.
 
-Exit code 0: the reported latency is above the plain call's by less than `LIMIT`, at 95 %; 1: by more; 3: cannot be told.
+Exit code 0: the reported latency is above the plain call's by less than `LIMIT`, at 95 %; 1: by more; 2: the command line or the
+scenario cannot be used; 3: cannot be told; 4: could not be measured.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import math
 import subprocess
 import sys
 import tempfile
+import traceback
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from operator import itemgetter
@@ -24,7 +26,7 @@ from statistics import median
 from typing import Any
 
 from harness import adapters, plugins, units, workload
-from harness.errors import MeasureError
+from harness.errors import HarnessError, MeasureError, UsageError
 from harness.processes import OWN_WORKER, worker_environment
 from harness.scenario import Scenario
 from harness.scenario.loading import load
@@ -80,22 +82,30 @@ def measure(scenario: Scenario, *, device: str, processes: int, rounds: int, ind
         alone = alone_of(scenario)
         python = sys.executable if alone is None or alone.python is None else alone.python
         environment = worker_environment(scenario.measure.threads, foreign=python != sys.executable)
-        answers = []
-        for seed in range(processes):
-            done = subprocess.run(
-                [python, str(CHILD)], input=json.dumps({**told, "seed": seed}), capture_output=True, env=environment,
-                text=True, encoding="utf-8", check=False,
-            )  # fmt: skip
-            if done.returncode:
-                message = f"process {seed + 1} ended with {done.returncode}:\n{done.stderr[-2000:]}"
-                raise MeasureError(message)
-            answers.append(json.loads(done.stdout))
+        answers = [_answer(python, {**told, "seed": seed}, environment) for seed in range(processes)]
     sounds = [length for answer in answers for length in answer["audio_s"].values()]
     return Found(
         processes=tuple(tuple(answer["rounds"]) for answer in answers),
         spans=answers[0]["spans"],
         same_work=max(sounds) - min(sounds) < 1e-6,
     )
+
+
+def _answer(python: str, told: Mapping[str, Any], environment: Mapping[str, str]) -> dict[str, Any]:
+    """What a process found. Raises UsageError where it cannot be started, and MeasureError where it fails."""
+    try:
+        done = subprocess.run(
+            [python, str(CHILD)], input=json.dumps(told), capture_output=True, env=environment, text=True, encoding="utf-8",
+            check=False,
+        )  # fmt: skip
+    except OSError as error:
+        message = f"the interpreter {python} cannot be started: {error.strerror or error}"
+        raise UsageError(message) from None
+    if done.returncode:
+        message = f"process {told['seed'] + 1} ended with {done.returncode}:\n{done.stderr[-2000:]}"
+        raise MeasureError(message)
+    answer: dict[str, Any] = json.loads(done.stdout)
+    return answer
 
 
 def _told(scenario: Scenario, device: str, rounds: int, index: int, folder: Path) -> dict[str, Any]:
@@ -112,6 +122,7 @@ def _told(scenario: Scenario, device: str, rounds: int, index: int, folder: Path
     request = {**wire.request(index), "concurrency": 1}
     return {
         "adapter": name, "job": job, "request": request, "rounds": rounds, "worker": "" if alone is None else str(OWN_WORKER),
+        "whole": alone is not None and alone.whole,
     }  # fmt: skip
 
 
@@ -151,15 +162,36 @@ def _share(log_ratio: float) -> str:
     return units.signed_percent(math.expm1(log_ratio), 2)
 
 
+def _at_least(least: int) -> Callable[[str], int]:
+    def whole_number(given: str) -> int:
+        if (number := int(given)) < least:
+            message = f"{number} is less than {least}"
+            raise argparse.ArgumentTypeError(message)
+        return number
+
+    return whole_number
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Measure, print, and say by the exit code how it ended."""
+    """Measure, print, and say by the exit code how it ended: no error ends as "above"."""
+    try:
+        return _judged(arguments)
+    except HarnessError as error:
+        sys.stderr.write(f"overhead: {error}\n")
+        return error.exit_code
+    except Exception:  # noqa: BLE001  whatever else happens is "could not be measured"
+        traceback.print_exc()
+        return HarnessError.exit_code
+
+
+def _judged(arguments: Sequence[str] | None) -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.overhead", description=__doc__.partition("\n")[0])
     parser.add_argument("scenario", help="a YAML file, or the name of a scenario that ships")
     parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="as of `harness run`")
     parser.add_argument("--device", default="cpu")
-    parser.add_argument("--processes", type=int, default=10)
-    parser.add_argument("--rounds", type=int, default=20)
-    parser.add_argument("--request", type=int, default=0, help="which of the workload's requests (0)")
+    parser.add_argument("--processes", type=_at_least(1), default=10)
+    parser.add_argument("--rounds", type=_at_least(1), default=20)
+    parser.add_argument("--request", type=_at_least(0), default=0, help="which of the workload's requests (0)")
     given = parser.parse_args(arguments)
     scenario = load(given.scenario, given.set)
     if scenario.model.adapter not in ("checkout", "callable"):

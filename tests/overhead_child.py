@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
+import inspect
 import json
 import os
 import random
@@ -17,7 +18,7 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 HEARD, UNHEARD = "harness", "uninstrumented"
 """The arm without toggles, and the same to whose stages nobody listens (`worker.arms.UNINSTRUMENTED`)."""
@@ -25,8 +26,16 @@ SIDES = ("plain", HEARD, UNHEARD)
 WARM = 3
 """Rounds before those that count."""
 
-Plain = Callable[[], float]
-"""Makes the plain call. Returns the seconds of sound that came of it; 0 of what is no sound."""
+
+class Plain(NamedTuple):
+    """The plain call `speak`, which alone is timed; what comes before and after it; and of what it made, the seconds of
+    sound: 0 of what is none.
+    """
+
+    prepare: Callable[[], None]
+    speak: Callable[[], Any]
+    clear: Callable[[], None]
+    audio_s: Callable[[Any], float]
 
 
 class CountedSpans:
@@ -40,7 +49,7 @@ class CountedSpans:
         return nullcontext()
 
 
-def plain_checkout(model: Any, request: Any) -> tuple[Plain, Callable[[], None], Callable[[], None]]:
+def plain_checkout(model: Any, request: Any) -> Plain:
     """What a script does with a CosyVoice: call the facade, join the pieces. The length is forced as the adapter forces it."""
     import torch
 
@@ -59,29 +68,36 @@ def plain_checkout(model: Any, request: Any) -> tuple[Plain, Callable[[], None],
             bounds = {"min_token_text_ratio": ratio, "max_token_text_ratio": ratio}
             llm.inference = lambda *given, **named: original(*given, **{**named, **bounds})
 
-    def speak() -> float:
+    def speak() -> Any:
         pieces = [piece["tts_speech"] for piece in call()]
-        samples = len(torch.cat(pieces, dim=-1).reshape(-1).float().cpu().numpy())
-        return samples / float(sample_rate_hz)
+        return torch.cat(pieces, dim=-1).reshape(-1).float().cpu().numpy()
 
     def clear() -> None:
         if ratio is not None:
             del llm.inference
 
-    return speak, prepare, clear
+    return Plain(prepare, speak, clear, lambda samples: len(samples) / float(sample_rate_hz))
 
 
-def plain_callable(model: Any, request: Any) -> tuple[Plain, Callable[[], None], Callable[[], None]]:
-    """What a script does with a function: call it with the arguments that the request gives."""
+def plain_callable(model: Any, request: Any) -> Plain:
+    """What a script does with a function: call it with the arguments that the request gives. What is sound, the adapter says."""
+    from harness.adapters import callable as adapter
+
     target = model.bind({}, [])
     call = target._prepare(request)
 
-    def speak() -> float:
+    def speak() -> tuple[Any, bool]:
         value = call()
-        items = list(value) if hasattr(value, "__next__") else [value]
-        return float(sum(len(item[0]) / item[1] for item in items if isinstance(item, tuple) and len(item) == 2))
+        in_chunks = inspect.isgenerator(value)
+        return (list(value) if in_chunks else value), in_chunks
 
-    return speak, target.activate, target.deactivate
+    def audio_s(made: tuple[Any, bool]) -> float:
+        value, in_chunks = made
+        if in_chunks:
+            value = adapter._collected(iter(value), lambda _: None)
+        return float(adapter.returned.Returned(value).audio_s) if adapter.returned.is_sound(value) else 0.0
+
+    return Plain(target.activate, speak, target.deactivate, audio_s)
 
 
 PLAIN = {"checkout": plain_checkout, "callable": plain_callable}
@@ -93,7 +109,7 @@ def measured(told: dict[str, Any]) -> dict[str, Any]:
     Of the worker's sides there is what it reports as latency, and under `SIDE.whole` what its command took. `SIDE.cpu` is
     the time that the process was on a core meanwhile.
     """
-    package = _package(told["worker"])
+    package = _package(told["worker"], whole=told["whole"])
 
     def part(name: str) -> Any:
         return importlib.import_module(f"{package}.{name}")
@@ -105,18 +121,20 @@ def measured(told: dict[str, Any]) -> dict[str, Any]:
     bench._arms = {name: part("arms").NamedStates(name, states) for name in (HEARD, UNHEARD)}
     worker.bind([HEARD, UNHEARD])
     request = part("requests").request_from(told["request"])
-    speak, prepare, clear = PLAIN[told["adapter"]](bench.model, request)
+    plain = PLAIN[told["adapter"]](bench.model, request)
     rng, rounds = random.Random(told["seed"]), []  # noqa: S311  an order, not a secret
     audio_s: dict[str, float] = {}
     for _ in range(WARM + told["rounds"]):
         row = {}
         for side in rng.sample(SIDES, len(SIDES)):
             if side == "plain":
-                prepare()
+                plain.prepare()
                 cpu_start, start = time.process_time(), time.perf_counter()
-                audio_s[side] = speak()
+                made = plain.speak()
                 row[side], row[f"{side}.cpu"] = time.perf_counter() - start, time.process_time() - cpu_start
-                clear()
+                plain.clear()
+                audio_s[side] = plain.audio_s(made)
+                del made
                 continue
             block = {"order": [side], "request": told["request"], "rehearsal": None, "settle": False, "dose_s": 0.0}
             start = time.perf_counter()
@@ -137,8 +155,11 @@ def _spans(part: Callable[[str], Any], bench: Any, request: Any) -> dict[str, in
     return dict(counted.names)
 
 
-def _package(folder: str) -> str:
-    """The name of the worker's package: of this interpreter, or loaded from `folder` as a worker that stands alone is."""
+def _package(folder: str, *, whole: bool) -> str:
+    """The name of the worker's package: of this interpreter, or loaded from `folder` as a worker that stands alone is.
+
+    With `whole`, as part of the package `harness` around it (`processes.Alone`).
+    """
     if not folder:
         return "harness.worker"
     spec = importlib.util.spec_from_file_location("start_of_worker", str(Path(folder) / "start.py"))
@@ -146,6 +167,9 @@ def _package(folder: str) -> str:
         raise ImportError(folder)
     start = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(start)
+    if whole:
+        start.load_package(Path(folder).parent, "harness")
+        return "harness.worker"
     start.load_package(Path(folder))
     return str(start.NAME)
 

@@ -124,6 +124,40 @@ def test_report_goes_to_stdout_for_a_pull_request(measure_fake: Callable[..., Ru
     assert "resample\\_cache" in done.stdout
 
 
+@pytest.mark.parametrize(
+    ("arguments", "option"),
+    [
+        (["report", "run", "--html", "-"], "--html"),
+        (["report", "run", "--markdown", "-", "--html", "-"], "--html"),
+        (["index", ".", "--out", "-"], "--out"),
+        (["inspect", ".", "--write", "-", "--json"], "--write"),
+        (["gate", "smoke", "--base", "main", "--json", "-"], "--json"),
+        (["gate", "smoke", "--base", "main", "--junit", "-"], "--junit"),
+        (["gate", "smoke", "--base", "main", "--markdown", "-"], "--markdown"),
+    ],
+)
+def test_what_goes_to_a_file_alone_is_refused_for_stdout_before_anything_is_done(
+    arguments: list[str], option: str, tmp_path: Path
+) -> None:
+    done = harness(*arguments, cwd=tmp_path)
+    assert done.returncode == 2
+    assert done.stdout == ""
+    assert done.stderr == f"harness: {option} -: this goes to a file, not to stdout; give the name of one\n"
+    assert not list(tmp_path.iterdir())
+
+
+def test_an_export_goes_to_stdout_alone_unless_a_file_is_named(
+    measure_fake: Callable[..., Run], tmp_path: Path
+) -> None:
+    measure_fake(measure={"budget": "3s"})
+    done = harness("export", "run", cwd=tmp_path)
+    assert json.loads(done.stdout)["benchmarks"]
+    assert harness("export", "run", "--out", "-", cwd=tmp_path).stdout == done.stdout
+    assert harness("export", "run", "--out", "out/samples.json", cwd=tmp_path).stdout == ""
+    assert (tmp_path / "out" / "samples.json").read_text(encoding="utf-8") == done.stdout
+    assert not (tmp_path / "-").exists()
+
+
 def test_several_runs_stand_side_by_side_and_one_beside_itself_is_refused(
     measure_fake: Callable[..., Run], tmp_path: Path
 ) -> None:

@@ -42,6 +42,11 @@ def test_another_length_is_changed_and_has_no_figure() -> None:
     assert grade(AUDIO, AUDIO[:-1], TOKENS, TOKENS) == ("changed", None)
 
 
+def test_the_same_samples_at_another_rate_are_changed_and_have_no_figure() -> None:
+    assert grade(AUDIO, AUDIO, TOKENS, TOKENS, rates_hz=(24_000, 22_050)) == ("changed", None)
+    assert grade(AUDIO, AUDIO, TOKENS, TOKENS, rates_hz=(24_000, 24_000)) == ("bitwise", 0.0)
+
+
 def test_no_toggle_is_held_to_more_than_the_reference_keeps_to_itself() -> None:
     strict = Check(grade="bitwise")
     assert loosened(strict, "bitwise", 0.0) == strict

@@ -20,6 +20,7 @@ from harness.optimizations.declared import Declared, card_of
 from harness.optimizations.registry import own
 from harness.scenario import Scenario
 from tests.conftest import Quiet
+from tests.worker import interpreters
 
 GOOD = '''
 from typing import Literal
@@ -189,6 +190,31 @@ def test_a_worker_without_this_project_takes_no_plug_ins(
     with pytest.raises(ScenarioError, match="runs without this project") as caught:
         runner.check_model(scenario)
     assert caught.value.key == "plugins"
+
+
+@pytest.mark.parametrize("there", ["nowhere", "in the interpreter", "beside the scenario"])
+def test_a_package_that_is_not_installed_in_the_functions_interpreter_is_named_where_that_is(
+    user_code: Callable[..., Path], monkeypatch: pytest.MonkeyPatch, there: str
+) -> None:
+    folder = user_code(good=GOOD, mine=MINE)
+    installed = folder / "installed"
+    for site in (installed, folder) if there == "beside the scenario" else (installed,):
+        info = site / "quick_things-1.dist-info"
+        info.mkdir(parents=True)
+        (info / "METADATA").write_text("Metadata-Version: 2.1\nName: quick-things\nVersion: 1\n")
+        (info / "entry_points.txt").write_text("[harness.optimizations]\nfast = quick_things:fast\n")
+    monkeypatch.syspath_prepend(installed)
+    python = interpreters.bare(folder)
+    if there == "in the interpreter":
+        Path(python).write_text(f'#!/bin/sh\nPYTHONPATH="{installed}" exec "{sys.executable}" -S "$@"\n')
+    model = {"adapter": "callable", "target": "mine.py:ask", "python": python}
+    scenario = Scenario.from_data(data_of(folder, model=model, optimizations={"rounded": True, "fast": True}))
+    if there != "nowhere":
+        runner.check_model(scenario)
+        return
+    with pytest.raises(ScenarioError, match=f"quick-things, which brings fast, is not installed in {python}") as caught:
+        runner.check_model(scenario)
+    assert caught.value.key == "model.python"
 
 
 def test_within_the_block_for_a_scenario_nobody_is_asked_again(

@@ -6,8 +6,11 @@
 from __future__ import annotations
 
 import hashlib
+import math
+from array import array
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import fields, is_dataclass
+from numbers import Integral
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +22,10 @@ LOWEST_HZ, HIGHEST_HZ = 4_000, 768_000
 LARGEST_WHOLE = 2**53
 """Up to it every whole number has a float64 of its own."""
 PAIR = 2
+ZERO_AND_SCALE = {"int16": (0, 32_768), "uint8": (128, 128)}
+"""Kinds of whole numbers that are samples: which of them is silence, and how many make a full scale of 1."""
+_ARRAYS = {"f": "float32", "d": "float64", "h": "int16", "B": "uint8"}
+"""What numpy calls the kinds of `array.array` that hold sound."""
 _MAX_DEPTH = 50
 
 Leaf = tuple[bytes, Any]
@@ -38,9 +45,6 @@ class Answer(Output):
         object.__setattr__(self, "_value", value)  # the base is frozen
         object.__setattr__(self, "_seen", None)
 
-    def _is_sound(self) -> bool:
-        raise NotImplementedError
-
     def _look(self) -> tuple[Any, str]:
         """Samples as float32 or numbers as float64, and the digest of all else."""
         raise NotImplementedError
@@ -53,7 +57,7 @@ class Answer(Output):
 
     @property
     def sample_rate_hz(self) -> int:
-        return int(self._value[1]) if self._is_sound() else 0
+        return int(self._value[1]) if is_sound(self._value) else 0
 
     @property
     def audio(self) -> Any:
@@ -89,6 +93,41 @@ class Answer(Output):
             object.__setattr__(self, "_seen", seen)
             return seen
         return self._seen
+
+
+def is_sound(value: Any) -> bool:
+    """Whether a value is (samples of one channel, samples a second): real floats, or whole numbers of 16 or unsigned 8 bits."""
+    if not isinstance(value, tuple) or len(value) != PAIR:
+        return False
+    samples, rate_hz = value
+    if isinstance(rate_hz, bool) or not isinstance(rate_hz, Integral) or not LOWEST_HZ <= int(rate_hz) <= HIGHEST_HZ:
+        return False
+    shape = (len(samples),) if isinstance(samples, array) else tuple(getattr(samples, "shape", None) or ())
+    kind = kind_of(samples)
+    is_samples = kind.startswith(("float", "bfloat")) or kind in ZERO_AND_SCALE
+    return is_samples and bool(shape) and max(shape) == math.prod(shape)
+
+
+def length_of(value: Any) -> int:
+    """How many samples a value has, if it is sound; none if it is not. At once, whatever device they are on."""
+    if not is_sound(value):
+        return 0
+    shape = getattr(value[0], "shape", None)
+    return math.prod(shape) if shape else len(value[0])
+
+
+def kind_of(numbers: Any) -> str:
+    """The kind of numbers of a tensor or array as numpy calls it, such as `float32`; the empty string for other things."""
+    if isinstance(numbers, array):
+        return _ARRAYS.get(numbers.typecode, f"array {numbers.typecode}")
+    dtype = getattr(numbers, "dtype", "")
+    return str(getattr(dtype, "name", dtype)).removeprefix("torch.")
+
+
+def on_the_host(tensor: Any) -> Any:
+    """A tensor of torch, of any device, as one that can be read here: bfloat16, which numpy does not know, as float32."""
+    found = tensor.detach().cpu().resolve_conj().resolve_neg()
+    return found.float() if kind_of(found).startswith(("bfloat", "float8")) else found
 
 
 def taken_apart(value: Any, numbers: Numbers) -> tuple[list[Any], str]:

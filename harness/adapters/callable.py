@@ -18,6 +18,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from harness.adapters.answers import is_sound, length_of
 from harness.adapters.calling import check_target, place_of, resolve, wanted
 from harness.errors import UsageError
 from harness.optimizations import BindContext, Probe, bind, lacking, named, original, patched, registry
@@ -192,8 +193,8 @@ class CallableTarget:
             if inspect.isgenerator(value):
                 value = _collected(value, on_chunk)
             elif request.stream:
-                on_chunk(len(value[0]) if returned.is_sound(value) else 0)
-        if request.stream and not returned.is_sound(value):
+                on_chunk(length_of(value))
+        if request.stream and not is_sound(value):
             message = "stream: true asks for sound in chunks: let the function yield pairs (samples, rate)"
             raise UsageError(message)
         answer: Output = returned.Returned(value)
@@ -219,9 +220,9 @@ def _collected(chunks: Iterator[Any], on_chunk: Callable[[int], None]) -> Any:
     """All items of a generator, each told as it comes: one sound where all are sound of one rate, a list of them else."""
     items = []
     for item in chunks:
-        on_chunk(len(item[0]) if returned.is_sound(item) else 0)
+        on_chunk(length_of(item))
         items.append(item)
-    rates = {item[1] if returned.is_sound(item) else None for item in items}
+    rates = {item[1] if is_sound(item) else None for item in items}
     return items if len(rates) != 1 or None in rates else returned.joined(items)
 
 
@@ -235,8 +236,10 @@ def _seed() -> None:
 
 @lru_cache(maxsize=16)
 def _recording(file: Path) -> tuple[Any, int]:
-    """Samples of a recording, and its rate. Without soundfile it is a WAV file that the runner wrote for it (`wire`)."""
-    if find_spec("soundfile") is None:
+    """Samples of a recording, and its rate. Without soundfile, or numpy with which it reads, it is a WAV file that the runner
+    wrote for it (`wire`).
+    """
+    if any(find_spec(name) is None for name in ("soundfile", "numpy")):
         return audio.read(file)
     import soundfile
 

@@ -1,7 +1,7 @@
-"""What a function returned in an interpreter without numpy: numbers of Python, `array.array`, and what is made of them.
+"""What a function returned in an interpreter without numpy: numbers of Python, `array.array`, tensors, and what is made of them.
 
-Sound is `(array("f", ...), 24_000)`; `array("h")` are 16-bit samples, scaled so that their largest is 1. There are no tensors
-where there is no numpy.
+Sound is `(array("f", ...), 24_000)`, or `array("d")`, `array("h")` and `array("B")`, or a tensor of such numbers: see `is_sound`.
+Tensors are read as lists, because torch has no other way to hand numbers over where there is no numpy.
 """
 
 from __future__ import annotations
@@ -14,18 +14,17 @@ from pathlib import Path
 from typing import Any
 
 from harness.adapters.answers import (
-    HIGHEST_HZ,
     LARGEST_WHOLE,
-    LOWEST_HZ,
-    PAIR,
+    ZERO_AND_SCALE,
     Answer,
     Leaf,
     incomparable,
+    is_sound,
+    kind_of,
+    on_the_host,
     taken_apart,
 )
 
-_SAMPLES = "fdh"
-_LARGEST_16_BIT = 32_768
 _MAGIC = b"\x93NUMPY\x01\x00"
 _BEFORE_HEADER = len(_MAGIC) + 2
 _ALIGNED = 64
@@ -35,9 +34,6 @@ class Returned(Answer):
     """An output whose numbers are arrays of the standard library."""
 
     __slots__ = ()
-
-    def _is_sound(self) -> bool:
-        return is_sound(self._value)
 
     def _look(self) -> tuple[Any, str]:
         return (samples_of(self._value[0]), "") if is_sound(self._value) else flattened(self._value)
@@ -49,21 +45,16 @@ class Returned(Answer):
         file.write_bytes(as_numpy_file(numbers))
 
 
-def is_sound(value: Any) -> bool:
-    """Whether a value is (samples of one channel, samples a second)."""
-    if not isinstance(value, tuple) or len(value) != PAIR:
-        return False
-    samples, rate_hz = value
-    whole = isinstance(rate_hz, int) and not isinstance(rate_hz, bool)
-    return whole and LOWEST_HZ <= rate_hz <= HIGHEST_HZ and isinstance(samples, array) and samples.typecode in _SAMPLES
+def samples_of(samples: Any) -> array[float]:
+    """One channel of an array or tensor that `is_sound`, as `array("f")`; of whole numbers, full scale is 1."""
+    numbers = samples if isinstance(samples, array) else _listed(samples)
+    if (kind := kind_of(samples)) not in ZERO_AND_SCALE:
+        return array("f", numbers)
+    zero, scale = ZERO_AND_SCALE[kind]
+    return array("f", ((value - zero) / scale for value in numbers))
 
 
-def samples_of(samples: array[Any]) -> array[float]:
-    """Samples as `array("f")`."""
-    return array("f", (value / _LARGEST_16_BIT for value in samples) if samples.typecode == "h" else samples)
-
-
-def joined(chunks: Sequence[tuple[array[Any], int]]) -> tuple[array[float], int]:
+def joined(chunks: Sequence[tuple[Any, int]]) -> tuple[array[float], int]:
     """Chunks of sound of one rate as one sound."""
     whole: array[float] = array("f")
     for samples, _ in chunks:
@@ -106,6 +97,8 @@ def _numbers(value: Any, path: str) -> Leaf:
         if value.typecode in "fd" or (value.typecode != "u" and all(abs(item) <= LARGEST_WHOLE for item in value)):
             return kind, array("d", value)
         return kind + value.tobytes(), None
+    if hasattr(value, "detach"):
+        return _of_tensor(value)
     kind = type(value).__name__.encode()
     if isinstance(value, complex):
         return kind, array("d", (value.real, value.imag))
@@ -114,3 +107,20 @@ def _numbers(value: Any, path: str) -> Leaf:
     if isinstance(value, int):
         return kind + repr(value).encode(), None
     raise incomparable(value, path)
+
+
+def _of_tensor(tensor: Any) -> Leaf:
+    """The leaf of a tensor of torch."""
+    kind = f"{kind_of(tensor)} {list(tensor.shape)} ".encode()
+    numbers = _listed(tensor)
+    if tensor.is_complex():
+        return kind, array("d", (part for number in numbers for part in (number.real, number.imag)))
+    if tensor.is_floating_point() or all(abs(number) <= LARGEST_WHOLE for number in numbers):
+        return kind, array("d", numbers)
+    return kind + repr(numbers).encode(), None
+
+
+def _listed(tensor: Any) -> list[Any]:
+    """The numbers of a tensor, in the order in which they stand."""
+    found: list[Any] = on_the_host(tensor).reshape(-1).tolist()
+    return found

@@ -1,6 +1,6 @@
 """What a user's function returned, as something that can be compared: sound, or numbers and all else.
 
-    output = Returned((samples, 24_000))     # sound: one channel of numbers, and a rate
+    output = Returned((samples, 24_000))     # sound: one channel of floats, int16 or uint8, and a rate
     output = Returned({"mel": tensor})       # anything else that is made of the following
 
 Tensors, arrays, numbers, text, bytes, None, and lists, tuples, mappings and dataclasses of these. Numbers are compared one by
@@ -11,6 +11,7 @@ it is asked for, and never while a request is timed.
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,13 +19,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from harness.adapters.answers import (
-    HIGHEST_HZ,
     LARGEST_WHOLE,
-    LOWEST_HZ,
-    PAIR,
+    ZERO_AND_SCALE,
     Answer,
     Leaf,
     incomparable,
+    is_sound,
+    on_the_host,
     taken_apart,
 )
 
@@ -37,9 +38,6 @@ class Returned(Answer):
 
     __slots__ = ()
 
-    def _is_sound(self) -> bool:
-        return is_sound(self._value)
-
     def _look(self) -> tuple[NDArray[Any], str]:
         return (samples_of(self._value[0]), "") if is_sound(self._value) else flattened(self._value)
 
@@ -50,22 +48,11 @@ class Returned(Answer):
         np.save(file, numbers)
 
 
-def is_sound(value: Any) -> bool:
-    """Whether a value is (samples of one channel, samples a second)."""
-    if not isinstance(value, tuple) or len(value) != PAIR:
-        return False
-    samples, rate_hz = value
-    whole = isinstance(rate_hz, int | np.integer) and not isinstance(rate_hz, bool)
-    shape = tuple(getattr(samples, "shape", None) or ())
-    return whole and LOWEST_HZ <= rate_hz <= HIGHEST_HZ and bool(shape) and max(shape) == np.prod(shape)
-
-
 def samples_of(samples: Any) -> NDArray[np.float32]:
-    """One channel of a tensor or array as float32 [samples]; whole numbers are scaled, so that their largest is 1."""
+    """One channel of a tensor or array that `is_sound`, as float32 [samples]; of whole numbers, full scale is 1."""
     found = _array(samples).reshape(-1)
-    if np.issubdtype(found.dtype, np.integer):
-        return np.asarray(found / (float(np.iinfo(found.dtype).max) + 1), dtype=np.float32)
-    return found.astype(np.float32)
+    zero, scale = ZERO_AND_SCALE.get(found.dtype.name, (0, 1))
+    return (found.astype(np.float32) - np.float32(zero)) / np.float32(scale) if scale != 1 else found.astype(np.float32)
 
 
 def flattened(value: Any) -> tuple[NDArray[np.float64], str]:
@@ -93,10 +80,14 @@ def prompt(samples: Any) -> NDArray[np.float32]:
 
 
 def _numbers(value: Any, path: str) -> Leaf:
-    if not isinstance(value, bool | int | float | complex | np.generic) and getattr(value, "shape", None) is None:
+    plain = isinstance(value, bool | int | float | complex | np.generic | array)
+    if not plain and getattr(value, "shape", None) is None:
         raise incomparable(value, path)
     found = _array(value)
-    kind = f"{_dtype_of(value, found)} {list(found.shape)} ".encode()
+    dtype = str(getattr(value, "dtype", found.dtype)).removeprefix(
+        "torch."
+    )  # bfloat16, which is read as float32, is told
+    kind = f"{dtype} {list(found.shape)} ".encode()
     if found.dtype.kind == "c" and found.dtype.itemsize <= np.dtype(complex).itemsize:
         return kind, found.astype(complex).reshape(-1).view(np.float64)
     is_float = found.dtype.kind == "f" and found.dtype.itemsize <= np.dtype(float).itemsize
@@ -107,15 +98,8 @@ def _numbers(value: Any, path: str) -> Leaf:
     return kind + (repr(found.tolist()).encode() if found.dtype.hasobject else found.tobytes()), None
 
 
-def _dtype_of(value: Any, found: NDArray[Any]) -> str:
-    """The kind of numbers, as the tensor or array has it: bfloat16 is read as float32."""
-    return str(getattr(value, "dtype", found.dtype)).removeprefix("torch.")
-
-
 def _array(value: Any) -> NDArray[Any]:
     """A tensor of any device, or anything array-like, as an array on the host."""
     if hasattr(value, "detach"):
-        value = value.detach().cpu().resolve_conj().resolve_neg()
-        value = value.float() if str(value.dtype) == "torch.bfloat16" else value
-        return np.asarray(value.numpy())
+        return np.asarray(on_the_host(value).numpy())
     return np.asarray(value)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from harness.cli import pages
-from harness.cli.options import RESULTS, BudgetOption, DeviceOption, OutOption, SettingsOption
+from harness.cli.options import RESULTS, BudgetOption, DeviceOption, OutOption, SettingsOption, named_file
 from harness.cli.reading import devices_of
 from harness.cli.telling import console, interruptible, tell_places, write
 from harness.errors import UsageError
@@ -34,9 +34,9 @@ HeadOption = Annotated[
     str | None, typer.Option(metavar="REV", help="The revision to judge.", show_default="what is checked out")
 ]
 DirtyFlag = Annotated[bool, typer.Option("--dirty", help="Judge the tree as it stands, uncommitted changes too.")]
-MarkdownFile = Annotated[Path | None, typer.Option(help="Write the decision as Markdown here.")]
-JunitFile = Annotated[Path | None, typer.Option(help="Write it as JUnit XML here.")]
-JsonFile = Annotated[Path | None, typer.Option("--json", help="Write it as JSON here.")]
+MarkdownFile = Annotated[Path | None, typer.Option(help="Write the decision as Markdown here.", callback=named_file)]
+JunitFile = Annotated[Path | None, typer.Option(help="Write it as JUnit XML here.", callback=named_file)]
+JsonFile = Annotated[Path | None, typer.Option("--json", help="Write it as JSON here.", callback=named_file)]
 
 
 def gate(

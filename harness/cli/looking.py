@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from harness.cli.options import CalibrationsOption, JsonFlag
+from harness.cli.options import CalibrationsOption, JsonFlag, named_file
 from harness.cli.reading import devices_of
 from harness.cli.telling import console, tell_json, write
 from harness.errors import UsageError
@@ -23,7 +23,9 @@ CodeArgument = Annotated[
 ]
 WriteOption = Annotated[
     Path | None,
-    typer.Option("--write", metavar="FILE", help="Write a scenario with the optimizations that apply here."),
+    typer.Option(
+        "--write", metavar="FILE", help="Write a scenario with the optimizations that apply here.", callback=named_file
+    ),
 ]
 
 

@@ -7,8 +7,20 @@ from typing import Annotated
 
 import typer
 
+from harness.cli.telling import STDOUT
+from harness.errors import UsageError
+
 RESULTS = Path("results")
 """The folder of runs, unless another is named."""
+
+
+def named_file(option: typer.CallbackParam, path: Path | None) -> Path | None:
+    """The callback of an option whose text goes to a file alone. Raises UsageError for `-`, before anything is done."""
+    if path == STDOUT:
+        message = f"{option.opts[0]} -: this goes to a file, not to stdout; give the name of one"
+        raise UsageError(message)
+    return path
+
 
 JsonFlag = Annotated[bool, typer.Option("--json", help="Print JSON, and nothing else, on stdout.")]
 CalibrationsOption = Annotated[

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from harness.cli.reading import run_of
-from harness.cli.telling import write
+from harness.cli.telling import write, write_or_tell
 from harness.errors import UsageError
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ def write_reports(folder: Path, *, html: Path | None, markdown: Path | None = No
 
     run = run_of(folder)
     if markdown is not None:
-        write(markdown, report.markdown(run))
+        write_or_tell(markdown, report.markdown(run))
     if html is not None:
         _write_page(run, folder, html, language)
 
@@ -47,7 +47,7 @@ def write_comparison(
         with speaking(language):
             write(html, comparing.html(comparing.compare(runs)))
     if markdown is not None:
-        write(markdown, comparing.markdown(found))
+        write_or_tell(markdown, comparing.markdown(found))
 
 
 def judge_again(folders: Sequence[Path]) -> None:

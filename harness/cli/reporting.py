@@ -8,16 +8,19 @@ from typing import Annotated
 import typer
 
 from harness.cli import pages
-from harness.cli.options import RESULTS, JsonFlag, LanguageOption, RunArgument
+from harness.cli.options import RESULTS, JsonFlag, LanguageOption, RunArgument, named_file
 from harness.cli.reading import language_of, run_of
-from harness.cli.telling import STDOUT, console, write
+from harness.cli.telling import STDOUT, console, write, write_or_tell
 from harness.errors import UsageError
 
 RunArguments = Annotated[
     list[Path], typer.Argument(metavar="RUN...", help="Folder of a run; several are put side by side.")
 ]
 PageFile = Annotated[
-    Path | None, typer.Option(help="Write the page here.", show_default="RUN/report.html, or RUN/comparison.html")
+    Path | None,
+    typer.Option(
+        help="Write the page here.", show_default="RUN/report.html, or RUN/comparison.html", callback=named_file
+    ),
 ]
 MarkdownFile = Annotated[Path | None, typer.Option(help="Write Markdown here; - for stdout.")]
 AgainFlag = Annotated[
@@ -25,10 +28,12 @@ AgainFlag = Annotated[
     typer.Option("--again", help="First judge what was measured by this version's rules, and write run.json anew."),
 ]
 FolderArgument = Annotated[Path, typer.Argument(metavar="DIR", help="Folder with runs, at any depth.")]
-IndexFile = Annotated[Path | None, typer.Option(help="Write the page here.", show_default="DIR/index.html")]
+IndexFile = Annotated[
+    Path | None, typer.Option(help="Write the page here.", show_default="DIR/index.html", callback=named_file)
+]
 TitleOption = Annotated[str, typer.Option(help="What stands at its head.", show_default="Runs")]
 FormatOption = Annotated[str, typer.Option("--format", metavar="FORMAT", help="pytest-benchmark")]
-ExportFile = Annotated[Path | None, typer.Option(help="Write it here.", show_default="stdout")]
+ExportFile = Annotated[Path, typer.Option(help="Write it here; - for stdout.")]
 
 
 def report(
@@ -93,7 +98,7 @@ def index(
     typer.echo(f"{len(found)} run{'' if len(found) == 1 else 's'}\npage  {out.resolve().as_uri()}")
 
 
-def export(folder: RunArgument, format_: FormatOption = "pytest-benchmark", out: ExportFile = None) -> None:
+def export(folder: RunArgument, format_: FormatOption = "pytest-benchmark", out: ExportFile = STDOUT) -> None:
     """Write the timed samples of a run in the format of another tool, without verdicts.
 
     `pytest-benchmark compare FILE` reads what `--format pytest-benchmark` writes.
@@ -104,8 +109,4 @@ def export(folder: RunArgument, format_: FormatOption = "pytest-benchmark", out:
     if format_ not in EXPORTS:
         message = f"--format {format_}: allowed are {', '.join(EXPORTS)}"
         raise UsageError(message)
-    text = EXPORTS[format_](store.load(folder))
-    if out is None:
-        typer.echo(text, nl=False)
-    else:
-        write(out, text)
+    write_or_tell(out, EXPORTS[format_](store.load(folder)))

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 INTERRUPTED = 130
 STDOUT = Path("-")
-"""Where an option takes a file, stdout."""
+"""Stdout, where the help of an option that takes a file says so; refused elsewhere (`options.named_file`)."""
 
 
 @contextmanager
@@ -44,12 +44,18 @@ def tell_json(data: Any, indent: int = 1) -> None:
 
 
 def write(path: Path | None, text: str) -> None:
-    """Write text to a file, whose folder is made, or to stdout for `-`; nowhere for None."""
-    if path == STDOUT:
-        typer.echo(text)
-    elif path is not None:
+    """Write text to a file, whose folder is made; nowhere for None."""
+    if path is not None:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text, encoding="utf-8")
+
+
+def write_or_tell(path: Path | None, text: str) -> None:
+    """As `write`, and to stdout for `-`: where the command says nothing else there."""
+    if path == STDOUT:
+        typer.echo(text, nl=not text.endswith("\n"))
+    else:
+        write(path, text)
 
 
 def tell_places(folder: Path, page: Path) -> None:

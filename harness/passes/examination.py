@@ -200,10 +200,12 @@ def _grade(session: Session, request: str, heard: Heard) -> None:
     reference = made[session.design.reference]
     folder = session.journal.folder
     before = read_output(folder / reference["audio"])
+    rates_hz = {arm: rate_of(folder / output["audio"]) for arm, output in made.items()}
+    rate_before_hz = rates_hz[session.design.reference]
     graded = {
         arm: grade(
             before, read_output(folder / output["audio"]), _exactly(reference), _exactly(output), _required(session, arm),
-            sound=is_sound(reference) and is_sound(output),
+            sound=is_sound(reference) and is_sound(output), rates_hz=(rate_before_hz, rates_hz[arm]),
         )
         for arm, output in made.items()
         if arm != session.design.reference
@@ -213,14 +215,16 @@ def _grade(session: Session, request: str, heard: Heard) -> None:
         check = loosened(_required(session, arm), *own_difference)
         output = made[arm]
         ears = heard.between(reference["audio"], output["audio"])
-        by_ear = by_words(*by_samples, check, ears["words_before"], ears["words_after"])
+        words = (ears["words_before"], ears["words_after"]) if rate_before_hz == rates_hz[arm] else (None, None)
+        by_ear = by_words(*by_samples, check, *words)  # which make no other rate the same sound
         found, bound = by_sound(*by_ear, ears["quality_before"], ears["quality_after"], ears["voice"])
         session.record(
             "equivalence", arm=arm, request=request, grade=found, bound=bound,
             accepted=accepted(found, bound, check), required=check.grade, **ears,
             tokens_equal=_exactly(output) == _exactly(reference), tokens=len(output["tokens"]),
             hit_cap=output["hit_cap"], audio_before=reference["audio"] if is_sound(reference) else None,
-            audio_after=output["audio"] if is_sound(output) else None,
+            audio_after=output["audio"] if is_sound(output) else None, rate_before_hz=rate_before_hz,
+            rate_after_hz=rates_hz[arm],
         )  # fmt: skip
 
 
@@ -269,3 +273,10 @@ def read_output(path: Path) -> NDArray[Any]:
         return np.asarray(np.load(path, allow_pickle=False))
     audio, _ = soundfile.read(path, dtype="float32")
     return np.asarray(audio)
+
+
+def rate_of(path: Path) -> int:
+    """Samples a second of a WAV file; 0 of a NUMBERS file."""
+    import soundfile
+
+    return 0 if path.suffix == NUMBERS else int(soundfile.info(str(path)).samplerate)

@@ -112,6 +112,7 @@ class OptimizationContract(Subject):
             found, bound = grade(
                 first.audio, second.audio, [*first.tokens, first.exact], [*second.tokens, second.exact], check,
                 sound=bool(first.sample_rate_hz and second.sample_rate_hz),
+                rates_hz=(first.sample_rate_hz, second.sample_rate_hz),
             )  # fmt: skip
             require(
                 check.grade == "words" or accepted(found, bound, check),

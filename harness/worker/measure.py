@@ -329,7 +329,8 @@ def _written(output: Output, before: Output, file: Path) -> dict[str, Any]:
     """Write the audio of `output` to `file`; what else is told of it, `before` being what the same request made first."""
     output.write(file)
     tokens = list(map(int, output.tokens))
-    same = (tokens, output.exact) == (list(map(int, before.tokens)), before.exact)
+    facts = (tokens, output.exact, output.sample_rate_hz)
+    same = facts == (list(map(int, before.tokens)), before.exact, before.sample_rate_hz)
     return {
         "tokens": tokens, "hit_cap": output.hit_cap, "exact": output.exact, "is_sound": bool(output.sample_rate_hz),
         "as_first": same and output.audio.tobytes() == before.audio.tobytes(),

@@ -1,8 +1,8 @@
-"""The worker process: one JSON command a line on stdin, events as JSON lines on a pipe of their own.
+"""The worker process: one JSON command a line and events as JSON lines, each on a pipe of its own.
 
 The first line is the job; after `ready` each command is answered by events and a last one, `done` or `failed`. A worker holds
 one device, ends when its stdin closes, and knows nothing of scenarios or statistics: which requests there are, and in which
-order, is sent to it. What the model prints goes to the log.
+order, is sent to it. What the model prints goes to the log; what reads stdin, in this process or one that it starts, finds its end.
 """
 
 from __future__ import annotations
@@ -303,9 +303,16 @@ def _say_where_when_asked() -> None:
 
 
 def main() -> None:
-    """Keep the pipe that was stdout for events; send whatever else is printed to stderr, which is the log."""
+    """Keep the pipes that were stdin and stdout for commands and events.
+
+    In their place, nothing is read, and whatever is printed goes to stderr, which is the log.
+    """
     _end_with_parent()
+    commands = os.fdopen(os.dup(sys.stdin.fileno()), encoding="utf-8")
+    nothing = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(nothing, sys.stdin.fileno())
+    os.close(nothing)
     events = os.fdopen(os.dup(sys.stdout.fileno()), "w", encoding="utf-8")
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
     _say_where_when_asked()
-    serve(sys.stdin, events)
+    serve(commands, events)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -290,6 +291,41 @@ def test_a_run_of_a_function_tells_engaged_toggles_from_idle_ones_and_changed_ou
     assert any("does not call mine:other_weights" in finding.message for finding in run.findings)
 
 
+RATED = """
+import numpy as np
+
+def rate():
+    return 24_000
+
+def speak():
+    return np.sin(np.arange(2400) / 10).astype(np.float32), rate()
+"""
+OTHER_RATE = '''
+from harness.optimizations import Check, replaces
+
+@replaces("rated:rate", check=Check(grade="words", bound=1.0, reason="only the words are to stay"))
+def other_rate():
+    """Say another sample rate of the same samples."""
+    return 22_050
+'''
+
+
+def test_the_same_samples_at_another_sample_rate_are_a_changed_output(
+    user_code: Callable[..., Path], tmp_path: Path, quiet: Quiet
+) -> None:
+    scenario = scenario_of(
+        user_code(rated=RATED, rate_toggles=OTHER_RATE), model={"adapter": "callable", "target": "rated.py:speak"},
+        plugins=["rate_toggles.py"], optimizations={"other_rate": True},
+        measure={"metrics": ["latency"], "budget": "1s", "workers": 2},
+    )  # fmt: skip
+    run = runner.run(scenario, tmp_path / "run", devices=["cpu"], progress=quiet)
+    (found,) = (item for item in run.contrasts if item.metric == "latency" and item.optimization == "other_rate")
+    assert (found.verdict, found.equivalence) == ("output changed", "changed")
+    assert "its sample rate being 22,050 Hz and the reference's 24,000 Hz" in found.reason
+    (row,) = (item for item in run.equivalences if item.arm == "other_rate")
+    assert (row.bound, row.accepted, row.rate_before_hz, row.rate_after_hz) == (None, False, 24_000, 22_050)
+
+
 def test_every_argument_that_is_told_of_can_be_had(load: Callable[..., Model], user_code: Callable[..., Path]) -> None:
     named = ", ".join(ARGUMENTS)
     user_code(everything=f"def ask({named}):\n    return [repr(type(value)) for value in ({named})]\n")
@@ -377,12 +413,15 @@ def test_an_interpreter_that_is_too_old_for_toggles_is_refused_where_it_is_named
     assert "model" in str(refused.value)
 
 
-def test_a_recording_is_read_without_soundfile(
-    load: Callable[..., Model], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("missing", ["soundfile", "numpy"])
+def test_a_recording_is_read_without_soundfile_or_without_the_numpy_that_it_needs(
+    load: Callable[..., Model], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, missing: str
 ) -> None:
+    callable_adapter._recording.cache_clear()
+    monkeypatch.setitem(sys.modules, "soundfile", None)  # which cannot be used where either is missing
     samples = np.linspace(-0.5, 0.5, 300, dtype=np.float32)
     Output(audio=samples, sample_rate_hz=16_000, tokens=()).write(tmp_path / "voice.wav")
-    monkeypatch.setattr(callable_adapter, "find_spec", lambda name: None if name == "soundfile" else object())
+    monkeypatch.setattr(callable_adapter, "find_spec", lambda name: None if name == missing else object())
     by = Speaker(id="me", audio=tmp_path / "voice.wav", text="words", digest="")
     request = Request(id="one", mode="call", text="", speaker=by, seed=0, stream=True)
     output = load("chunks").bind({}, []).run(request, lambda _: None)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from array import array
 from pathlib import Path
 from typing import Any
@@ -9,9 +11,11 @@ from typing import Any
 import numpy as np
 import pytest
 import soundfile
+import torch
 
 from harness.adapters import returned
-from harness.adapters.plain import Returned, as_numpy_file, flattened, is_sound, joined, samples_of
+from harness.adapters.answers import is_sound
+from harness.adapters.plain import Returned, as_numpy_file, flattened, joined, samples_of
 from harness.errors import UsageError
 
 VALUES = [
@@ -27,6 +31,35 @@ def test_a_value_is_itself_and_has_the_numbers_that_numpy_finds_in_it(value: Any
     assert (numbers.tobytes(), digest) == (again.tobytes(), digest_again)
     if not isinstance(value, array):
         assert numbers.tolist() == returned.flattened(value)[0].tolist()
+
+
+TENSORS = [
+    torch.arange(6).reshape(2, 3), torch.ones(2, 3) / 3, torch.ones(2, dtype=torch.bfloat16) / 3, torch.arange(3) * (1 + 2j),
+    torch.tensor([True, False]), torch.tensor([2**62 + 1]), torch.tensor(1.5), torch.zeros(0), torch.ones(2, requires_grad=True),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("tensor", TENSORS, ids=str)
+def test_a_tensor_has_the_numbers_that_numpy_finds_in_it(tensor: torch.Tensor) -> None:
+    numbers, digest = flattened({"mel": [tensor]})
+    assert numbers.tolist() == returned.flattened({"mel": [tensor]})[0].tolist()
+    assert digest == flattened({"mel": [tensor.clone()]})[1]
+    assert digest != flattened({"mel": [tensor.reshape(1, *tensor.shape)]})[1]
+
+
+ALONE = """
+import sys
+sys.modules["numpy"] = None
+import torch
+from harness.adapters.callable import returned
+sound = returned.Returned((torch.tensor([[0.0, 0.5]]), 24_000))
+print(returned.__name__, sound.audio.tolist(), sound.sample_rate_hz, returned.Returned({"mel": torch.ones(2, 2)}).audio.tolist())
+"""
+
+
+def test_tensors_are_read_where_there_is_torch_and_no_numpy() -> None:
+    done = subprocess.run([sys.executable, "-c", ALONE], capture_output=True, text=True, check=False)
+    assert done.stdout.split("\n")[0] == "harness.adapters.plain [0.0, 0.5] 24000 [1.0, 1.0, 1.0, 1.0]", done.stderr
 
 
 def test_other_words_keys_and_kinds_of_numbers_are_another_output() -> None:

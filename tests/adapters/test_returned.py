@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from array import array
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,7 +10,9 @@ import numpy as np
 import pytest
 import torch
 
-from harness.adapters.returned import Returned, flattened, is_sound
+from harness.adapters import plain
+from harness.adapters.answers import is_sound, length_of
+from harness.adapters.returned import Returned, flattened, samples_of
 from harness.equivalence import accepted, grade
 from harness.errors import UsageError
 from harness.optimizations import Check
@@ -31,6 +34,7 @@ VALUES = [
     1, 1.5, True, None, "words", b"bytes", [1, [2.5, "x"]], {"a": 1, "b": [2]}, (1, 2), 2 + 3j,
     np.arange(6).reshape(2, 3), np.float32(0.1), torch.ones(2, 3), torch.ones(2, dtype=torch.bfloat16), Answer([1.0], "a"),
     2**80, np.array([2**62 + 1]), np.array(["a", "b"]), np.zeros(0), float("nan"),
+    array("f", [0.5]), array("q", [2**62 + 1]), array("u", "ab"), torch.ones(2).to(torch.float8_e4m3fn),
 ]  # fmt: skip
 
 
@@ -84,8 +88,50 @@ def test_samples_with_a_rate_are_sound_and_have_a_spectrum() -> None:
     assert graded((samples, 24_000), samples)[0] == "changed"
 
 
+@pytest.mark.parametrize("samples", [np.zeros(300), torch.zeros(1, 300), torch.zeros(1, 1, 300), array("f", [0] * 300)])
+def test_sound_is_as_long_as_it_has_samples_whatever_its_shape(samples: Any) -> None:
+    assert length_of((samples, 16_000)) == 300
+    assert length_of(samples) == 0
+
+
 def test_whole_numbers_of_sound_are_scaled_to_one() -> None:
     assert Returned((np.array([0, -32_768, 16_384], np.int16), 16_000)).audio.tolist() == [0.0, -1.0, 0.5]
+    assert Returned((np.array([128, 0, 192], np.uint8), 16_000)).audio.tolist() == [0.0, -1.0, 0.5]
+
+
+@pytest.mark.parametrize("dtype", [np.int32, np.int64, np.uint16, np.int8])
+def test_whole_numbers_of_other_kinds_are_no_sound_and_not_made_quiet(dtype: Any) -> None:
+    first, second = ((np.sin(np.arange(2400) / by) * 100).astype(dtype) for by in (10, 11))
+    assert not is_sound((first, 24_000))
+    assert graded((first, 24_000), (first.copy(), 24_000)) == ("bitwise", 0.0)
+    found, difference = graded((first, 24_000), (second, 24_000))
+    assert found == "changed"
+    assert difference is not None
+    assert difference >= 1
+
+
+@pytest.mark.parametrize("samples", [np.arange(9) * 1j, torch.arange(9) * 1j], ids=["array", "tensor"])
+def test_complex_numbers_beside_a_rate_keep_their_imaginary_part(samples: Any) -> None:
+    assert not is_sound((samples, 24_000))
+    assert graded((samples, 24_000), (samples, 24_000)) == ("bitwise", 0.0)
+    assert graded((samples, 24_000), (samples * 2, 24_000)) == ("changed", 8.0)
+
+
+@pytest.mark.parametrize("kind", ["f", "d", "h", "B"])
+def test_an_array_of_the_standard_library_is_sound_as_well(kind: str) -> None:
+    samples = array(kind, [0, 1, 2])
+    assert is_sound((samples, 16_000))
+    assert np.array_equal(Returned((samples, 16_000)).audio, np.asarray(plain.samples_of(samples)))
+    assert graded((samples, 16_000), (samples[::-1], 16_000))[0] != "bitwise"
+
+
+@pytest.mark.parametrize(
+    "dtype", [torch.float16, torch.bfloat16, torch.float32, torch.float64, torch.int16, torch.uint8]
+)
+def test_a_tensor_is_sound_of_the_samples_that_an_interpreter_without_numpy_finds(dtype: torch.dtype) -> None:
+    samples = torch.tensor([[0.0, 1.0, 2.0]]).to(dtype)
+    assert is_sound((samples, 16_000))
+    assert samples_of(samples).tolist() == plain.samples_of(samples).tolist()
 
 
 @pytest.mark.parametrize(
@@ -97,8 +143,23 @@ def test_whole_numbers_of_sound_are_scaled_to_one() -> None:
         ([0.0], 24_000),
         np.zeros(9),
         (np.float32(1), 24_000),
+        (np.array(["a", "b"]), 24_000),
+        (np.zeros(9, bool), 24_000),
+        (np.zeros(9), np.bool_(1)),
+        (array("q", [1, 2]), 24_000),
     ],
-    ids=["stereo", "no rate", "a truth", "a list", "no pair", "a number"],
+    ids=[
+        "stereo",
+        "no rate",
+        "a truth",
+        "a list",
+        "no pair",
+        "a number",
+        "words",
+        "truths",
+        "another truth",
+        "an array",
+    ],
 )
 def test_what_only_looks_like_sound_is_compared_as_numbers(value: Any) -> None:
     assert not is_sound(value)

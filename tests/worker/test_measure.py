@@ -5,13 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from harness.adapters.fake import FakeAdapter
 from harness.results import Arm
 from harness.worker.machine import FakeMachine
-from harness.worker.measure import Bench
-from harness.worker.requests import Request, Speaker
+from harness.worker.measure import Bench, _written
+from harness.worker.requests import Output, Request, Speaker
 
 SPEAKER = Speaker(id="a", audio=Path("a.wav"), text="hello", digest="d")
 
@@ -55,3 +56,12 @@ def test_the_time_in_which_the_model_worked_is_that_of_all_requests_timed_or_not
     bench.settle("none", alone)
     latency = bench.time("none", alone)["latency"] or 0.0
     assert bench.model_s == pytest.approx(built + 0.1 + latency, rel=0.05)
+
+
+@pytest.mark.parametrize(("rate_hz", "as_first"), [(24_000, True), (22_050, False)])
+def test_the_same_samples_at_another_rate_are_not_what_the_request_made_first(
+    rate_hz: int, *, as_first: bool, tmp_path: Path
+) -> None:
+    samples = np.linspace(-0.5, 0.5, 300, dtype=np.float32)
+    before, after = (Output(audio=samples, sample_rate_hz=rate, tokens=()) for rate in (24_000, rate_hz))
+    assert _written(after, before, tmp_path / "after.wav")["as_first"] is as_first

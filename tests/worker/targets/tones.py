@@ -2,7 +2,9 @@
 
 The worker loads it by its path, as a module of its own package; nothing else of the project is there for it.
 Its one toggle is `resample_cache`, which halves the time. `activate` and `deactivate` write down when they are called, and
-the option `hang` names the state of the toggle that never answers.
+the option `hang` names the state of the toggle that never answers. With `fork` (seconds) a request leaves a forked child
+that lives so long unless it is ended, with `leave` in a session of its own; with `die` the process then ends with that
+exit code; with `ask` it reads stdin, and has another process read it.
 """
 
 from __future__ import annotations
@@ -10,9 +12,12 @@ from __future__ import annotations
 import contextlib
 import importlib.util
 import json
+import os
 import random
+import subprocess
 import sys
 import threading
+import time
 from array import array
 from math import pi, sin
 
@@ -83,6 +88,12 @@ class Target:
             raise RuntimeError(message)
         if self.model.options.get("hang") == self.quick:
             threading.Event().wait()
+        if self.model.options.get("fork"):
+            self._fork()
+        if self.model.options.get("die"):
+            os._exit(self.model.options["die"])
+        if self.model.options.get("ask"):
+            self._ask()
         prompt, rate_hz = read(request.speaker.audio)
         with span("tone"):
             if not self.quick:
@@ -92,6 +103,34 @@ class Target:
             audio = array("f", (0.3 * sin(2 * pi * pitch * at / RATE_HZ) for at in range(RATE_HZ // 4)))
         on_chunk(len(audio))
         return Output(audio=audio, sample_rate_hz=RATE_HZ, tokens=[rate_hz, len(prompt)])
+
+    def _fork(self):
+        """A child that holds a lock while it lives, and all pipes that it inherited."""
+        import fcntl
+
+        ready, say = os.pipe()
+        if os.fork():
+            os.close(say)
+            os.read(ready, 1)
+            os.close(ready)
+            return
+        if self.model.options.get("leave"):
+            os.setsid()
+        with (self.model.work_dir / "lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            os.write(say, b"x")
+            time.sleep(self.model.options["fork"])
+            (self.model.work_dir / "lived").touch()
+        os._exit(0)
+
+    def _ask(self):
+        try:
+            answer = input()
+        except EOFError:
+            answer = "nothing"
+        reader = "import sys; print(len(sys.stdin.read()))"
+        done = subprocess.run([sys.executable, "-c", reader], stdout=subprocess.PIPE, check=True, timeout=20)
+        (self.model.work_dir / "read").write_text(f"{answer} {int(done.stdout)}")
 
 
 def load(options, machine, work_dir):
