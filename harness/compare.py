@@ -84,7 +84,7 @@ def _evaluated(run: Run) -> Run:
         refused = _refused_toggles(evidence)
         kept += caches(evidence, refused)
         followed += curves(evidence, refused, outcome, _taken_back(alone, judged))
-        begun += starts(evidence, refused)
+        begun += starts(evidence, refused, outcome)
         joint = JointArms(evidence)
         if joint:
             attributions.append(attribution(joint, outcome))

@@ -199,7 +199,9 @@ def _cost_of_spans(evidence: Evidence, arm: str, times: int, said: str) -> Contr
     """The control of an arm that differs from the reference by `times` the cost of its spans."""
     effect = evidence.effect("latency", evidence.reference, arm)
     low, high = (end if end is None else math.log1p(math.expm1(end) / times) for end in _ends(effect))
-    if low is None or high is None:
+    if any(together > 1 for together in evidence.run.plan.concurrency.values()):  # of runs from before that was refused
+        low, high, passed, reason = None, None, False, "not measured: requests at the same moment have no spans"
+    elif low is None or high is None:
         passed, reason = False, _no_interval(effect)
     else:
         passed = math.log1p(-SPANS_MAY_COST) <= low and high <= math.log1p(SPANS_MAY_COST)

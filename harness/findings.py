@@ -56,7 +56,7 @@ def _not_as_drawn(evidence: Evidence) -> str:
     told = [
         f"{replay.optimization} ({replay.hits} of {replay.requests}, drawn {replay.drawn})"
         for replay in evidence.run.replays
-        if replay.device == evidence.device and replay.hits != replay.drawn
+        if replay.device == evidence.device and replay.hits not in (None, replay.drawn)
     ]
     if not told:
         return ""

@@ -333,15 +333,15 @@ class CacheHeld:
 class CacheReplay:
     """The first requests of a life, by a stated popularity of speakers, made untimed in their order on `arm`.
 
-    By the witness of `optimization`, `hits` of `requests` found their entry; of the same requests `drawn` would in a cache that loses
-    none, and `expected` (not a whole number) on average over draws.
+    By the witness of `optimization`, `hits` of `requests` found their entry, None where nothing shows that the witness counts misses; of
+    the same requests `drawn` would in a cache that loses none, and `expected` (not a whole number) on average over draws.
     """
 
     device: str
     optimization: str
     arm: str
     requests: int
-    hits: int
+    hits: int | None
     drawn: int
     expected: float
 
@@ -407,6 +407,11 @@ class PhaseChange:
     workers: int
 
 
+Untold = Literal["controls failed", "requests overlap"]
+"""Why no number of requests is told: the controls of latency, or of what is paid before, did not pass; the seconds of requests at the
+same moment do not add up to time."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StartEffect:
     """What a toggle changes when a process starts, and what in every request from then on (docs/decisions/0031).
@@ -416,7 +421,7 @@ class StartEffect:
     measured, init and the first request of a fresh process together (`basis` "start"), else init alone ("init"). After `even`
     requests, counted from the first, both cancel; None where they do not, or one of the two is not told apart from nothing.
     Between `even_low` and `even_high` the sum is not told apart from nothing; with `even` None they bound the number where
-    the steady change is told apart. `reason` says why there are no figures.
+    the steady change is told apart. `reason` says why there are no figures, `untold` why there is no number although both are known.
     """
 
     device: str
@@ -432,6 +437,7 @@ class StartEffect:
     even_low: float | None = None
     even_high: float | None = None
     level: float = 0.95
+    untold: Untold | None = None
     reason: str = ""
 
 

@@ -6,14 +6,15 @@ In seconds, because over requests it is time that adds up (docs/decisions/0031).
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
+from harness.controls import calibrated, family
 from harness.evidence import Evidence, difference
 from harness.metrics import FIRST, START
-from harness.results import PhaseChange, StartEffect
+from harness.results import Control, PhaseChange, StartEffect, Untold
 from harness.rules import ERROR
 from harness.statistics import MIN_WORKERS, Effect
 
@@ -60,8 +61,23 @@ def even(upfront: Effect, steady: Effect, *, covariance: float = 0.0, level: flo
     return Even(requests=-upfront.location / steady.location if is_told else None, low=max(0.0, low), high=high)
 
 
-def starts(evidence: Evidence, refused: Mapping[str, str]) -> Iterator[StartEffect]:
-    """What is to be said of each optimization where more than steady requests was measured; of those in `refused` why not."""
+def covariance(init: Mapping[int, float], steady: Mapping[int, float]) -> float:
+    """That of the means of two quantities over workers, each by worker: of what the workers in both share.
+
+    Of m workers in both, whose values have the covariance c, the sums share m c; 0 where so few are in both that there is no c.
+    """
+    workers = sorted(init.keys() & steady.keys())
+    if len(workers) < MIN_WORKERS:
+        return 0.0
+    both = np.array([[found[worker] for worker in workers] for found in (init, steady)])
+    return float(np.cov(both, ddof=1)[0, 1]) * len(workers) / (len(init) * len(steady))
+
+
+def starts(evidence: Evidence, refused: Mapping[str, str], outcomes: Sequence[Control]) -> Iterator[StartEffect]:
+    """What is to be said of each optimization where more than steady requests was measured; of those in `refused` why not.
+
+    No number of requests is told where the controls among `outcomes` that vouch for it did not pass.
+    """
     if evidence.run.plan.limits or not {INIT, FIRST} & set(evidence.metric_names):
         return
     for optimization, reference, arm in evidence.run.plan.pairs:
@@ -69,10 +85,10 @@ def starts(evidence: Evidence, refused: Mapping[str, str]) -> Iterator[StartEffe
         reason = refused.get(optimization, "")
         if not reason and not evidence.is_timed(arm):
             reason = "the design does not time this optimization alone"
-        yield replace(told, reason=reason) if reason else _with_figures(evidence, told)
+        yield replace(told, reason=reason) if reason else _with_figures(evidence, told, outcomes)
 
 
-def _with_figures(evidence: Evidence, told: StartEffect) -> StartEffect:
+def _with_figures(evidence: Evidence, told: StartEffect, outcomes: Sequence[Control]) -> StartEffect:
     level = 1 - ERROR * evidence.part_of_error(told.optimization)
     steady, init = (_effect(evidence, told, name, level) for name in (LATENCY, INIT))
     start = _effect(evidence, told, START, level)
@@ -87,11 +103,21 @@ def _with_figures(evidence: Evidence, told: StartEffect) -> StartEffect:
     )  # fmt: skip
     if upfront is None or steady is None:
         return found
+    if untold := _why_untold(evidence, outcomes, INIT if start is None else START):
+        return replace(found, untold=untold)
     if start is None:
         number = even(upfront, steady, covariance=_covariance(evidence, told), level=level)
     else:  # the first request is in what is paid before: of n requests, n - 1 are steady ones
         number = even(upfront, steady, level=level).later(1)
     return replace(found, even=number.requests, even_low=number.low, even_high=number.high)
+
+
+def _why_untold(evidence: Evidence, outcomes: Sequence[Control], upfront: str) -> Untold | None:
+    """Why no number of requests may be told, though both its sides were measured; None where it may."""
+    if any(together > 1 for together in evidence.run.plan.concurrency.values()):
+        return "requests overlap"
+    passed = calibrated(list(outcomes))
+    return None if all(passed[family(name)] for name in (upfront, LATENCY)) else "controls failed"
 
 
 def _effect(evidence: Evidence, told: StartEffect, name: str, level: float) -> Effect | None:
@@ -108,14 +134,10 @@ def _phase(evidence: Evidence, told: StartEffect, name: str, effect: Effect | No
 
 
 def _covariance(evidence: Evidence, told: StartEffect) -> float:
-    """That of the estimates of init and of a request, which the same workers measured."""
+    """That of the estimates of init and of a request: the workers that built pipelines are some or all of those that measured latency."""
     group = evidence.group_of(told.reference_arm, told.arm)
     strata = {INIT: {INIT}, LATENCY: set(evidence.strata(LATENCY))}
     init, steady = (
         evidence.changes_in(name, told.reference_arm, group, strata[name]).get(told.arm, {}) for name in (INIT, LATENCY)
     )
-    workers = sorted(init.keys() & steady.keys())
-    if len(workers) < MIN_WORKERS:
-        return 0.0
-    both = np.array([[found[worker] for worker in workers] for found in (init, steady)])
-    return float(np.cov(both, ddof=1)[0, 1]) / len(workers)
+    return covariance(init, steady)

@@ -152,7 +152,7 @@ class _Reading:
             self.items[kind].append(_ITEMS[kind][1].validate_python(event))
         elif kind == "run":
             self.timing |= event.pop("timing")
-            self.run = _RUN.validate_python({**event, "complete": False})
+            self.run = _RUN.validate_python(_as_named_now({**event, "complete": False}))
         elif kind == "block":
             self.trials += _trials(event)
             measured = self.timing["measured_s"]
@@ -252,11 +252,22 @@ def load(folder: Path, *, samples: bool = True) -> Run:
         if version > SCHEMA_VERSION:
             message = f"{path} has schema version {version}; this harness reads up to {SCHEMA_VERSION}: update it"
             raise RunFileError(message)
-        run = _RUN.validate_python(data)
+        run = _RUN.validate_python(_as_named_now(data))
         return replace(run, trials=tuple(_read_samples(folder / SAMPLES))) if samples else run
     except (ValueError, KeyError, TypeError, AttributeError, ValidationError, OSError) as error:
         message = f"{path} cannot be read as a run: {error}"
         raise RunFileError(message) from error
+
+
+_RENAMED_ROLES = {"uninstrumented": "instrumentation"}
+"""What roles of arms were called in older runs -> what they are called now."""
+
+
+def _as_named_now(data: dict[str, Any]) -> dict[str, Any]:
+    """A run as older versions wrote it, with what they named otherwise under its name of today. What is new has a default."""
+    for arm in (*data["plan"]["arms"], *data.get("arms", ())):
+        arm["role"] = _RENAMED_ROLES.get(arm["role"], arm["role"])
+    return data
 
 
 def _write_samples(run: Run, path: Path) -> None:

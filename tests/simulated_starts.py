@@ -2,27 +2,55 @@
 `python -m tests.simulated_starts`.
 
 Rounds of fresh processes give what is paid before, workers what each request wins; in the cases of one process, the same
-workers give both, and share part of their noise.
+workers give both, and share part of their noise. In the unequal ones only some of the workers that gave the latter gave the former.
 """
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
-from harness.starts import even
+from harness.starts import covariance, even
 from harness.statistics import repeat_effect
 
 RUNS = 1000
 UPFRONT_S, STEADY_S, SHARED_S = 0.006, 0.002, 0.001
 """Standard deviations between workers: of what is paid, of what a request wins, and of what both share in one process."""
+EQUAL, UNEQUAL = ((3, 3), (6, 6), (10, 10)), ((3, 9), (6, 9))
+"""How many workers measured what is paid, and how many what a request wins."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Case:
+    """What is paid before and what a request changes, in seconds; and whether the `same` workers measured both, with `SHARED_S`
+    in both or with that correlation of their noise.
+    """
+
+    paid_s: float
+    won_s: float
+    same: bool = False
+    correlation: float | None = None
+    workers: tuple[tuple[int, int], ...] = EQUAL
+
+
+def _unequal(paid_s: float, won_s: float, correlation: float) -> Case:
+    return Case(paid_s=paid_s, won_s=won_s, same=True, correlation=correlation, workers=UNEQUAL)
+
+
 CASES = {
-    "clear": (0.04, -0.012, False), "near the noise": (0.008, -0.004, False), "wins, then loses": (-0.04, 0.012, False),
-    "one process, clear": (0.04, -0.012, True), "one process, near the noise": (0.008, -0.004, True),
-}  # fmt: skip
-"""Name -> what is paid before, what a request changes, in seconds; and whether the same workers measured both."""
-WORKERS = (3, 6, 10)
+    "clear": Case(paid_s=0.04, won_s=-0.012),
+    "near the noise": Case(paid_s=0.008, won_s=-0.004),
+    "wins, then loses": Case(paid_s=-0.04, won_s=0.012),
+    "one process, clear": Case(paid_s=0.04, won_s=-0.012, same=True),
+    "one process, near the noise": Case(paid_s=0.008, won_s=-0.004, same=True),
+    "one process, correlation -0.8, clear": _unequal(0.04, -0.012, -0.8),
+    "one process, correlation -0.8, near the noise": _unequal(0.008, -0.004, -0.8),
+    "one process, correlation +0.8, clear": _unequal(0.04, -0.012, 0.8),
+    "one process, correlation +0.8, near the noise": _unequal(0.008, -0.004, 0.8),
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,19 +63,20 @@ class Shares:
     width: float
 
 
-def simulate(paid_s: float, won_s: float, same: bool, workers: int, runs: int = RUNS, seed: int = 11) -> Shares:  # noqa: FBT001  a column of CASES
-    """Runs of one case. An interval that is bounded by nothing holds the number."""
-    rng, truth = np.random.default_rng(seed), -paid_s / won_s
+def simulate(case: Case, built: int, measured: int, runs: int = RUNS, seed: int = 11) -> Shares:
+    """Runs of one case, with so many workers that give what is paid and what a request wins. An interval that is bounded by nothing
+    holds the number.
+    """
+    rng, truth = np.random.default_rng(seed), -case.paid_s / case.won_s
     found = []
     for _ in range(runs):
-        shared = rng.normal(0, SHARED_S, workers) if same else np.zeros(workers)
-        upfront = paid_s + rng.normal(0, UPFRONT_S, workers) + shared
-        steady = won_s + rng.normal(0, STEADY_S, workers) + shared
+        upfront, steady = _drawn(rng, case, built, measured)
         effects = [repeat_effect(list(values), level=0.95) for values in (upfront, steady)]
         assert effects[0] is not None
         assert effects[1] is not None
-        covariance = float(np.cov(upfront, steady, ddof=1)[0, 1]) / workers if same else 0.0
-        found.append(even(effects[0], effects[1], covariance=covariance, level=0.95))
+        by_worker = [{number: float(value) for number, value in enumerate(values)} for values in (upfront, steady)]
+        between = covariance(by_worker[0], by_worker[1]) if case.same else 0.0
+        found.append(even(effects[0], effects[1], covariance=between, level=0.95))
     bounded = [(one.low, one.high) for one in found if one.low is not None and one.high is not None]
     return Shares(
         held=sum(low <= truth <= high for low, high in bounded) / max(1, len(bounded)),
@@ -57,14 +86,29 @@ def simulate(paid_s: float, won_s: float, same: bool, workers: int, runs: int = 
     )
 
 
+def _drawn(
+    rng: np.random.Generator, case: Case, built: int, measured: int
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """What each of the first `built` workers finds paid, and each of the `measured` won."""
+    if case.correlation is not None:
+        both, own = rng.normal(0, 1, (2, measured))
+        apart = math.sqrt(1 - case.correlation**2)
+        steady = case.won_s + STEADY_S * (case.correlation * both + apart * own)
+        return case.paid_s + UPFRONT_S * both[:built], steady
+    shared = rng.normal(0, SHARED_S, measured) if case.same else np.zeros(measured)
+    upfront = case.paid_s + rng.normal(0, UPFRONT_S, built) + shared[:built]
+    return upfront, case.won_s + rng.normal(0, STEADY_S, measured) + shared
+
+
 def main() -> None:
     """Print the table of decision 31."""
     print("| paid before, won a request | workers | held | bounded | told | median width |")  # noqa: T201
     print("|---|---|---|---|---|---|")  # noqa: T201
-    for name, (paid_s, won_s, same) in CASES.items():
-        for workers in WORKERS:
-            found = simulate(paid_s, won_s, same, workers)
-            cells = (f"{1e3 * paid_s:+g} ms, {1e3 * won_s:+g} ms ({name})", str(workers), f"{100 * found.held:.1f} %",
+    for name, case in CASES.items():
+        for built, measured in case.workers:
+            found = simulate(case, built, measured)
+            workers = str(built) if built == measured else f"{built} of {measured}"
+            cells = (f"{1e3 * case.paid_s:+g} ms, {1e3 * case.won_s:+g} ms ({name})", workers, f"{100 * found.held:.1f} %",
                      f"{100 * found.bounded:.1f} %", f"{100 * found.told:.1f} %", f"{found.width:.1f} requests")  # fmt: skip
             print(f"| {' | '.join(cells)} |", flush=True)  # noqa: T201
 

@@ -17,6 +17,8 @@ from hypothesis import strategies as st
 from rich.console import Console
 
 from harness import compare, outlook, planning, reuse, store, workload
+from harness.optimizations import Optimization, named
+from harness.passes import examination
 from harness.report import html, markdown
 from harness.results import Run
 from harness.reuse import Distribution
@@ -193,7 +195,7 @@ def test_the_stated_rate_is_expected_drawn_timed_and_witnessed(measured: Run, tm
     assert change.change_s == pytest.approx(0.05 * (expected * -0.3 + (1 - expected) * 0.1), abs=0.001)
     (replay,) = measured.replays
     assert (replay.requests, replay.hits, replay.drawn) == (24, int(drawn.hits[:24].sum()), int(drawn.hits[:24].sum()))
-    assert 0 < replay.hits < 24
+    assert 0 < (replay.hits or 0) < 24
     assert replay.expected == pytest.approx(24 * reuse.expected_hit_rate(reuse.popularity("zipf", 40, 0.9), 24, KNOWN))
     assert not [f for f in measured.findings if f.kind == "reuse"]
     assert store.load(tmp_path / "run").replays == measured.replays
@@ -210,9 +212,39 @@ def test_page_and_markdown_say_what_was_stated_and_what_was_witnessed(measured: 
 
 def test_a_cache_that_loses_entries_is_a_finding(measured: Run) -> None:
     (replay,) = measured.replays
-    losing = compare.evaluate(replace(measured, replays=(replace(replay, hits=replay.hits - 2),)))
+    lost = replay.drawn - 2
+    losing = compare.evaluate(replace(measured, replays=(replace(replay, hits=lost),)))
     (found,) = [f for f in losing.findings if f.kind == "reuse"]
-    assert f"{SPEAKERS} ({replay.hits - 2} of 24, drawn {replay.drawn})" in found.message
+    assert f"{SPEAKERS} ({lost} of 24, drawn {replay.drawn})" in found.message
+
+
+LIVED = {
+    "workload": {"texts": {"en": "hello"}, "speakers": {"count": KNOWN, "reuse": LIFE}}, "optimizations": {SPEAKERS: True},
+    "measure": {"budget": "2s", "metrics": ["latency"]},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("declared", [True, False], ids=["a witness that did not move", "a witness of something else"])
+def test_a_witness_that_is_not_shown_to_count_misses_tells_of_no_hits(
+    measure_fake: Callable[..., Run],
+    monkeypatch: pytest.MonkeyPatch,
+    declared: bool,  # noqa: FBT001  a column of a table
+) -> None:
+    if not declared:
+        monkeypatch.setattr(examination, "named", witnessed_after)
+    run = measure_fake(model={**MODEL, "counts_misses": not declared}, **LIVED)
+    (replay,) = run.replays
+    assert (replay.requests, replay.hits) == (24, None)
+    assert not [f for f in run.findings if f.kind == "reuse"]
+    for told in (html(run), markdown(run)):
+        assert "was not witnessed: nothing shows that its witness counts misses" in told.replace("\\", "")
+        assert "its witness saw" not in told
+
+
+def witnessed_after(name: str) -> Optimization:
+    """A toggle whose witness counts what is only done after."""
+    found = named(name)
+    return replace(found, witness=replace(found.witness, before="none", after="every request"))
 
 
 def test_the_plan_says_how_many_requests_are_expected_to_return() -> None:

@@ -590,6 +590,13 @@ def test_what_the_spans_cost_is_measured_where_asked_for_and_vouches_for_no_othe
     assert repeated.low == pytest.approx(-0.1 / 19, rel=0.1)  # a tenth faster, by 19 times what one listening costs
 
 
+def test_what_the_spans_cost_is_not_measured_of_requests_at_the_same_moment(measure_fake: Callable[..., Run]) -> None:
+    run = measure_fake(measure={"instrumentation": True, "budget": "2s"})
+    older = compare.evaluate(replace(run, plan=replace(run.plan, concurrency=dict.fromkeys(run.plan.strata, 4))))
+    told = {(control.passed, control.low, control.reason) for control in spans_controls(older)}
+    assert told == {(False, None, "not measured: requests at the same moment have no spans")}
+
+
 def spans_controls(run: Run) -> list[Control]:
     return [control for control in run.controls if control.name in INSTRUMENTATION]
 

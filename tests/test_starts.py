@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,11 +13,12 @@ import pytest
 from harness import compare, planning, runner, store
 from harness.errors import ScenarioError
 from harness.ledger import Ledger
-from harness.results import PhaseChange, Run, StartEffect
-from harness.starts import Even, even
+from harness.report import markdown
+from harness.results import PhaseChange, Run, StartEffect, Trial
+from harness.starts import Even, covariance, even
 from harness.statistics import Effect
 from tests.conftest import Quiet, fake_scenario
-from tests.simulated_starts import CASES, simulate
+from tests.simulated_starts import CASES, UNEQUAL, simulate
 
 BUILT, LAZY, LOSING = "prebuilt_resample", "speaker_preregistration", "cached_device"
 """Pays in init and wins in each request; pays in the first request alone and wins in each; loses in each, wins at first."""
@@ -122,6 +124,45 @@ def test_without_first_requests_what_is_paid_is_that_of_init(measure_fake: Calla
     assert start(run, LAZY).even is None, "what a first request costs is not seen there"
 
 
+def with_a_failed_placebo(run: Run, kind: str, metric: str) -> Run:
+    """The run, with a placebo that takes half as long again in one metric."""
+
+    def slower(trial: Trial) -> Trial:
+        value = trial.values.get(metric)
+        if value is None or (trial.arm, trial.kind) != ("placebo", kind):
+            return trial
+        return replace(trial, values={**trial.values, metric: 1.5 * value})
+
+    return compare.evaluate(replace(run, trials=tuple(map(slower, run.trials))))
+
+
+@pytest.mark.parametrize(("kind", "metric"), [("request", "latency"), ("request", "first_request")])
+def test_no_number_is_told_where_the_controls_of_either_side_failed(measured: Run, kind: str, metric: str) -> None:
+    found = start(with_a_failed_placebo(measured, kind, metric), BUILT)
+    assert found.untold == "controls failed"
+    assert (found.even, found.even_low, found.even_high) == (None, None, None)
+    assert found.upfront == start(measured, BUILT).upfront, "the figures stay"
+
+
+def test_the_controls_of_init_vouch_for_the_number_only_where_init_alone_is_what_is_paid(
+    measured: Run, measure_fake: Callable[..., Run]
+) -> None:
+    by_start = with_a_failed_placebo(measured, "init", "init")
+    assert not next(control for control in by_start.controls if control.metric == "init").passed
+    assert start(by_start, BUILT) == start(measured, BUILT)
+    by_init = measure_fake(model=MODEL, measure={"budget": "8s"}, optimizations=TOGGLES)
+    assert start(by_init, BUILT).even is not None
+    assert start(with_a_failed_placebo(by_init, "init", "init"), BUILT).untold == "controls failed"
+
+
+def test_no_number_is_told_where_requests_overlap(measure_fake: Callable[..., Run]) -> None:
+    run = measure_fake(model=MODEL, measure={"budget": "8s"}, optimizations=TOGGLES, workload={"concurrency": [1, 2]})
+    found = start(run, BUILT)
+    assert (found.even, found.even_high, found.untold) == (None, None, "requests overlap")
+    assert found.init is not None
+    assert found.steady is not None
+
+
 def test_a_run_of_latency_alone_says_nothing_of_starts(measure_fake: Callable[..., Run]) -> None:
     assert measure_fake(measure={"metrics": ["latency"], "budget": "2s"}).starts == ()
 
@@ -141,6 +182,15 @@ def test_an_arm_that_fails_has_its_reason_and_the_others_their_figures(measure_f
     assert start(run, LAZY).reason.startswith("failed: ")
     assert start(run, LAZY).upfront is None
     assert finds(start(run, BUILT).init, 0.04, 0.0004)
+
+
+def test_a_run_that_refuses_every_toggle_has_measured_first_requests_all_the_same(
+    measure_fake: Callable[..., Run],
+) -> None:
+    model = {**MODEL, "faults": {LAZY: "inert"}}
+    run = measure_fake(model=model, measure={**MEASURE, "first_repeats": 2}, optimizations={LAZY: True})
+    assert {found.reason.partition(":")[0] for found in run.starts} == {"inert"}
+    assert "First requests of fresh processes were not measured" not in markdown(run)
 
 
 def test_a_round_that_was_cut_off_goes_on_with_the_arms_that_it_lacks() -> None:
@@ -231,8 +281,18 @@ def test_estimates_that_rise_together_narrow_the_interval_of_the_number() -> Non
     assert width[0] != pytest.approx(width[1])
 
 
+def test_means_over_different_workers_share_what_the_workers_in_both_do() -> None:
+    init = {0: 1.0, 1: 2.0, 2: 6.0}
+    steady = {worker: float(worker**2) for worker in range(9)}
+    of_three = ((1 - 3) * (0 - 5 / 3) + (2 - 3) * (1 - 5 / 3) + (6 - 3) * (4 - 5 / 3)) / 2
+    assert covariance(init, steady) == pytest.approx(3 * of_three / (3 * 9))
+    assert covariance(init, {0: 3.0, 7: 1.0}) == 0.0, "one worker alone shows no covariance"
+
+
 @pytest.mark.parametrize("name", CASES)
 def test_intervals_of_the_number_hold_it_as_often_as_they_say(name: str) -> None:
-    assert simulate(*CASES[name], workers=6, runs=400).held >= 0.91, (
+    case = CASES[name]
+    built, measured = (3, 9) if case.workers is UNEQUAL else (6, 6)
+    assert simulate(case, built, measured, runs=400).held >= 0.91, (
         "where 95 % hold it, fewer than 91 % of 400 do so about once in 2000 times"
     )

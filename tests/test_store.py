@@ -107,6 +107,27 @@ def test_a_run_of_the_first_schema_has_contrasts_of_the_whole_workload(
     assert store.load(tmp_path / "run") == run
 
 
+@pytest.mark.parametrize("in_journal", [False, True], ids=["run.json", "a journal"])
+def test_a_run_from_before_a_role_was_renamed_can_be_read(
+    measure_fake: Callable[..., Run],
+    tmp_path: Path,
+    in_journal: bool,  # noqa: FBT001  a column of a table
+) -> None:
+    run = measure_fake(measure={"budget": "2s", "instrumentation": True})
+    folder = tmp_path / "run"
+    data = json.loads((folder / store.RUN_FILE).read_bytes())
+    for arm in (*data["plan"]["arms"], *data["arms"]):
+        arm["role"] = {"instrumentation": "uninstrumented"}.get(arm["role"], arm["role"])
+    if in_journal:
+        journal = store.Journal(folder)
+        journal.append("run", {key: value for key, value in data.items() if key != "arms"})
+        journal.close()
+        assert store.load(folder).plan.arms == run.plan.arms
+    else:
+        (folder / store.RUN_FILE).write_text(json.dumps(data))
+        assert store.load(folder) == run
+
+
 def test_what_stages_do_and_what_the_machine_can_do_are_kept_and_a_run_from_before_has_neither(
     measure_fake: Callable[..., Run], tmp_path: Path
 ) -> None:

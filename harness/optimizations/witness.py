@@ -38,6 +38,10 @@ class Witness:
         """What the counts must be with the toggle on, for these parameters."""
         return self.after(**parameters) if callable(self.after) else self.after
 
+    def is_of_misses(self, parameters: Mapping[str, Any]) -> bool:
+        """Whether, of a cache, the operation that it counts is declared to be in every request but those that hit."""
+        return self.before == "every request" and self.expected_after(parameters) == "none"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Counts:

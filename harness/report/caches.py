@@ -127,6 +127,9 @@ def _reuse(reading: Reading, effect: CacheEffect) -> Iterator[str]:
     for replay in reading.run.replays:
         if (replay.device, replay.optimization, replay.arm) == (effect.device, effect.optimization, effect.arm):
             yield say(
+                "Whether the first {requests} find their entry was not witnessed: nothing shows that its witness counts misses.",
+                requests=units.count(replay.requests),
+            ) if replay.hits is None else say(
                 "Of the first {requests}, made untimed in their order, its witness saw {hits} hit; a cache that loses none hits in {drawn} of "
                 "them, and in {expected} on average over draws.",
                 requests=units.count(replay.requests), hits=units.count(replay.hits), drawn=units.count(replay.drawn),

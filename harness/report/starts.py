@@ -3,25 +3,36 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from harness import units
+from harness.metrics import FIRST
 from harness.report.reading import Reading
 from harness.report.rows import title_of
 from harness.report.words import mark, plural, say
-from harness.results import PhaseChange, StartEffect, toggle_of
+from harness.results import PhaseChange, StartEffect, Untold, toggle_of
 
 _WHEN = {"init": mark("at initialisation"), "start": mark("until its first answer")}
-_VOUCHING = {"init": "init", "start": "first_request"}
+_VOUCHING = {"init": "init", "start": FIRST}
+_UNTOLD: Mapping[Untold, str] = {
+    "controls failed": mark("the controls did not pass: the figures are shown, and no number of requests is told."),
+    "requests overlap": mark("requests are made at the same moment, so that their seconds do not add up to time: the figures are shown, and "
+                             "no number of requests is told."),
+}  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Phase:
-    """The change of one phase: in seconds, its interval, and what the phase takes before; "" where there is none."""
+    """The change of one phase: in seconds, its interval, and what the phase takes before; "" where there is none.
+
+    `doubt` is "" where the controls that vouch for it passed.
+    """
 
     change: str
     interval: str = ""
     before: str = ""
+    doubt: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,7 +66,7 @@ def starts(reading: Reading, device: str) -> Starts | None:
     found = [effect for effect in reading.run.starts if effect.device == device]
     if not found:
         return None
-    first = any(effect.basis == "start" for effect in found)
+    first = any(arm.device == device and FIRST in arm.metrics for arm in reading.run.arms)
     return Starts(
         device=device,
         rows=tuple(_row(reading, effect) for effect in found),
@@ -66,26 +77,32 @@ def starts(reading: Reading, device: str) -> Starts | None:
 
 
 def _row(reading: Reading, effect: StartEffect) -> StartRow:
-    vouching = {"latency", _VOUCHING.get(effect.basis or "", "latency")}
-    trusted = all(reading.calibrated(effect.device, name) for name in vouching)
+    untold = _untold(reading, effect)
     return StartRow(
         name=effect.optimization,
         title=title_of(reading, effect.optimization),
-        init=_phase(effect.init, effect.reason),
-        first=_phase(effect.first, effect.reason),
-        steady=_phase(effect.steady, effect.reason),
-        even=_even(effect) if trusted else units.DASH,
-        sentence=_sentence(effect) if trusted or effect.reason else
-        say("the controls did not pass: the figures are shown, and no number of requests is told."),
-    )  # fmt: skip
-
-
-def _phase(phase: PhaseChange | None, reason: str) -> Phase:
-    if phase is None:
-        return Phase(change=units.DASH if reason else say(units.NOT_MEASURED))
-    return Phase(
-        change=units.signed_seconds(phase.change_s), interval=_interval(phase), before=units.seconds(phase.before_s)
+        init=_phase(reading, effect, "init", effect.init),
+        first=_phase(reading, effect, FIRST, effect.first),
+        steady=_phase(reading, effect, "latency", effect.steady),
+        even=_even(effect) if untold is None else units.DASH,
+        sentence=_sentence(effect) if untold is None or effect.reason else say(_UNTOLD[untold]),
     )
+
+
+def _untold(reading: Reading, effect: StartEffect) -> Untold | None:
+    """Why no number is told, also of a run from before that was decided with its figures."""
+    vouching = {"latency", _VOUCHING.get(effect.basis or "", "latency")}
+    trusted = all(reading.calibrated(effect.device, name) for name in vouching)
+    return effect.untold or (None if trusted else "controls failed")
+
+
+def _phase(reading: Reading, effect: StartEffect, metric: str, phase: PhaseChange | None) -> Phase:
+    if phase is None:
+        return Phase(change=units.DASH if effect.reason else say(units.NOT_MEASURED))
+    return Phase(
+        change=units.signed_seconds(phase.change_s), interval=_interval(phase), before=units.seconds(phase.before_s),
+        doubt="" if reading.calibrated(effect.device, metric) else say("not calibrated"),
+    )  # fmt: skip
 
 
 def _interval(phase: PhaseChange) -> str:

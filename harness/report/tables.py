@@ -151,7 +151,8 @@ def _end(change: Change) -> str:
 
 
 def _phase(phase: Phase) -> str:
-    return f"{phase.change} ({phase.interval}), of {phase.before}" if phase.interval else phase.change
+    told = f"{phase.change} ({phase.interval}), of {phase.before}" if phase.interval else phase.change
+    return f"{told}; {phase.doubt}" if phase.doubt else told
 
 
 def jointly(found: Jointly) -> Iterator[Table]:

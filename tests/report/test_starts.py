@@ -13,7 +13,7 @@ from harness.report import html, markdown
 from harness.report.reading import Reading
 from harness.report.starts import StartRow, starts
 from harness.report.terminal import terminal
-from harness.results import PhaseChange, Run, StartEffect
+from harness.results import ArmSummary, PhaseChange, Run, StartEffect
 from tests.report.sample_runs import HOSTILE, calibrated, not_calibrated
 
 NAME = "speaker_preregistration"
@@ -95,6 +95,36 @@ def test_no_number_of_requests_is_told_where_the_controls_failed() -> None:
     )
     assert unvouched is not None
     assert unvouched.rows[0].even == "\u2013", "nothing vouches for first requests there"
+
+
+def test_a_phase_whose_controls_failed_is_marked_whatever_the_number_rests_on() -> None:
+    whole = run(replace(PAYS, basis="start", first=phase(-0.01)))
+    failed = replace(whole, controls=tuple(replace(c, passed=c.passed and c.metric != "init") for c in whole.controls))
+    told = starts(Reading(failed), "cpu")
+    assert told is not None
+    (found,) = told.rows
+    assert [found.init.doubt, found.first.doubt, found.steady.doubt] == ["not calibrated", "", ""]
+    assert found.even == "4 requests (3 to 5)", "what is paid is that of fresh processes, whose controls passed"
+    assert "of 2.000\u202fs; not calibrated" in markdown(failed)
+    assert "of 2.000\u202fs</small><small>not calibrated</small>" in html(failed)
+    assert "</small><small>not calibrated" not in html(whole)
+
+
+def test_requests_that_overlap_have_their_figures_and_no_number() -> None:
+    told = row(replace(PAYS, even=None, even_low=None, even_high=None, untold="requests overlap"))
+    assert told.sentence.startswith("requests are made at the same moment")
+    assert (told.even, told.init.change) == ("\u2013", "+40.0\u202fms")
+
+
+def test_the_note_says_that_first_requests_were_measured_where_every_toggle_was_refused() -> None:
+    whole = run(replace(PAYS, init=None, upfront=None, steady=None, basis=None, reason="inert: idle"))
+    figures = {"p50": 2.0, "p95": 2.0, "p99": 2.0, "count": 6}
+    arm = ArmSummary(device="cpu", arm="none", role="none", states={}, failed=False, metrics={"first_request": figures})
+    told, without = (starts(Reading(replace(whole, arms=arms)), "cpu") for arms in ((arm,), ()))
+    assert told is not None
+    assert without is not None
+    assert "the first request of a fresh process" in told.note
+    assert without.note.startswith("First requests of fresh processes were not measured")
 
 
 def test_page_card_markdown_and_terminal_hold_the_part() -> None:

@@ -25,6 +25,7 @@ SENTENCES: Mapping[str, str] = {
     "uniform": "均匀分布",
     "by the popularity that the scenario states ({shape}, over {items} speakers), {stated} of {requests} requests are expected to find their entry, {drawn} of those that were drawn do.": "按场景所述的热度（{shape}，共 {items} 位说话人），{requests} 个请求中预期有 {stated} 命中，抽到的请求中有 {drawn} 命中。",
     "Of the requests that were timed {timed} did.": "计时的请求中有 {timed} 命中。",
+    "Whether the first {requests} find their entry was not witnessed: nothing shows that its witness counts misses.": "前 {requests} 个请求是否命中未经见证：没有迹象表明其见证会计未命中。",
     "Of the first {requests}, made untimed in their order, its witness saw {hits} hit; a cache that loses none hits in {drawn} of them, and in {expected} on average over draws.": "按顺序不计时地执行前 {requests} 个请求，见证计得 {hits} 个命中；不丢失条目的缓存会命中其中 {drawn} 个，多次抽取平均为 {expected} 个。",
     "without bound": "无上限",
     "without bound: {size} for each new key": "无上限：每个新键 {size}",

@@ -22,6 +22,9 @@ STARTS: Mapping[str, str] = {
     "First requests of fresh processes were not measured (metric first_request): what is paid or won beforehand is that of init alone.":
         "未测量新进程的首个请求（指标 first_request）：事先的得失仅指初始化。",
     "the controls did not pass: the figures are shown, and no number of requests is told.": "对照未通过：数字照列，不给出请求数。",
+    "requests are made at the same moment, so that their seconds do not add up to time: the figures are shown, and no number of "
+    "requests is told.":
+        "请求同时进行，各自的秒数相加并非实际时间：数字照列，不给出请求数。",
     "one process measured it, so that there is no interval and no number of requests is told.":
         "只有一个进程测量过，因此没有区间，也不给出请求数。",
     "what it changes {when} ({upfront}) and in a request ({steady}) have different signs; after how many requests that is "
