@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import math
+from abc import ABC, abstractmethod
 from array import array
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import fields, is_dataclass
@@ -34,7 +35,7 @@ Numbers = Callable[[Any, str], Leaf]
 """The leaf of what is neither text nor made of other things. `path` says where it stands, for a refusal."""
 
 
-class Answer(Output):
+class Answer(Output, ABC):
     """An output that is looked at when it is asked for; see `Output` for what its attributes are."""
 
     __slots__ = ("_seen", "_value")
@@ -45,15 +46,17 @@ class Answer(Output):
         object.__setattr__(self, "_value", value)  # the base is frozen
         object.__setattr__(self, "_seen", None)
 
+    @abstractmethod
     def _look(self) -> tuple[Any, str]:
         """Samples as float32 or numbers as float64, and the digest of all else."""
-        raise NotImplementedError
 
+    @abstractmethod
     def _copied(self, numbers: Any) -> Any:
-        raise NotImplementedError
+        """The numbers in memory of their own."""
 
+    @abstractmethod
     def _save(self, file: Path, numbers: Any) -> None:
-        raise NotImplementedError
+        """Write the numbers to `file`."""
 
     @property
     def sample_rate_hz(self) -> int:
