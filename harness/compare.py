@@ -309,7 +309,7 @@ def _statistic(name: str) -> str:
         return "mean paired log-ratio over rounds of one fresh process an arm, t interval over rounds"
     if metric(name).added:
         return "log-ratio of sums over the paired blocks of each worker, t interval over workers"
-    return "Hodges-Lehmann location of paired log-ratios per worker, t interval over workers"
+    return "Huber location of paired log-ratios over the blocks of all workers, t interval over workers"
 
 
 def _why_missing(evidence: Evidence, facts: Metric, before: Sequence[float], after: Sequence[float]) -> str:

@@ -29,7 +29,7 @@ from harness.errors import MeasureError
 from harness.evidence import Evidence, log_ratio
 from harness.results import Foresight, Run
 from harness.rules import ERROR
-from harness.statistics import BROKEN_OFF, MIN_WORKERS, spreads
+from harness.statistics import BROKEN_OFF, MIN_WORKERS, reach_of, spreads
 
 RUNS = 2000
 """Resampled runs: 0 false alarms among them leave at most 0.2 % (95 %, Wilson), as far as so few workers can show it."""
@@ -39,8 +39,6 @@ LARGEST = math.log(1.5)
 """The largest slow-down, as a log-ratio, that is looked for."""
 _SEQUENCES = 64
 """Resampled sequences of blocks of each worker; a run draws one for each of its workers."""
-_AT_ONCE = 32
-"""Of more blocks than this, the location is the mean of the locations of so many at a time: all pairs would be too many."""
 _SEED = 11
 _STEPS = 24
 """Halvings in the search for the smallest slow-down: to a millionth of a per cent."""
@@ -167,9 +165,9 @@ class _Library:
     def __init__(self, noise: Noise, wanted: Sequence[_Sizes]) -> None:
         self._strata = list(noise.weights)
         self._weights = np.array(list(noise.weights.values())) / sum(noise.weights.values())
-        self._workers = [
-            [_comparisons(np.array(worker[stratum])) for stratum in self._strata] for worker in noise.workers
-        ]
+        self._workers = _as_counted(
+            [[_comparisons(np.array(worker[stratum])) for stratum in self._strata] for worker in noise.workers]
+        )
         own = [tuple(len(values) for values in worker) for worker in self._workers]
         longest = [max(sizes[place] for sizes in (*wanted, *own)) for place in range(len(self._strata))]
         self._drawn = [
@@ -180,7 +178,7 @@ class _Library:
             for number, worker in enumerate(self._workers)
         ]
         self._measured = np.stack(
-            [self._average([_locations(values[None]) for values in worker])[0] for worker in self._workers]
+            [self._average([values.mean(axis=0) for values in worker]) for worker in self._workers]
         )
         within = [self._of_worker(number, sizes).var(axis=0, ddof=1) for number, sizes in enumerate(own)]
         self._within = float(np.mean(within))
@@ -209,7 +207,7 @@ class _Library:
 
     def _of_worker(self, number: int, sizes: _Sizes) -> Log:
         return self._average(
-            [_locations(drawn[:, :size]) for drawn, size in zip(self._drawn[number], sizes, strict=True)]
+            [drawn[:, :size].mean(axis=1) for drawn, size in zip(self._drawn[number], sizes, strict=True)]
         )
 
     def _average(self, strata: Sequence[Log]) -> Log:
@@ -234,17 +232,12 @@ def _stretches(values: Log, length: int, rng: np.random.Generator) -> Log:
     return np.asarray(values[places])
 
 
-def _locations(values: Log) -> Log:
-    """Hodges-Lehmann locations over the middle axis of [sequences, blocks, 3]; of many blocks, means of locations."""
-    count = values.shape[1]
-    parts = np.array_split(values, math.ceil(count / _AT_ONCE), axis=1)
-    found = [part.shape[1] / count * _hodges_lehmann(part) for part in parts]
-    return np.asarray(np.sum(found, axis=0))
-
-
-def _hodges_lehmann(values: Log) -> Log:
-    first, second = np.triu_indices(values.shape[1])
-    return np.asarray(np.median((values[:, first] + values[:, second]) / 2, axis=1))
+def _as_counted(workers: Sequence[Sequence[Log]]) -> list[list[Log]]:
+    """Values [blocks, 3] of each worker and stratum as they count in a location (`statistics.Reach`), which is then a mean."""
+    reaches = [
+        reach_of(np.concatenate(stratum), [len(values) for values in stratum]) for stratum in zip(*workers, strict=True)
+    ]
+    return [[reach.parts(values) for reach, values in zip(reaches, worker, strict=True)] for worker in workers]
 
 
 _ARMS = range(3)

@@ -1,7 +1,7 @@
 """How often what a joint design says is wrong, by simulation: `python -m tests.simulated_attribution` prints the tables.
 
 Each simulated run has workers that measure every arm of a design in blocks. A worker differs from the next by a little in each arm, and each request by more. The figures are made as those of a run are: in each
-worker the Hodges-Lehmann location of each arm's log-ratios to the arm with nothing on, then `effects`. Counted are runs in which any interval of a
+worker the location of each arm's log-ratios to the arm with nothing on (`statistics.worker_locations`), then `effects`. Counted are runs in which any interval of a
 family missed the truth, and claims that are false.
 """
 
@@ -20,7 +20,7 @@ from harness.designs import Toggle
 from harness.designs.joint import permuted
 from harness.fraction import On
 from harness.rules import ERROR
-from harness.statistics import Effect
+from harness.statistics import Effect, worker_locations
 
 RUNS = 2000
 WORKERS, BLOCKS = 8, 6
@@ -119,10 +119,12 @@ def measured(rng: np.random.Generator, log_ratios: NDArray[np.float64], *, heavy
     noise = WITHIN * (rng.standard_t(3, shape) if heavy else rng.normal(size=shape))
     times = log_ratios + rng.normal(0, BETWEEN, (WORKERS, 1, len(log_ratios))) + noise
     pairs = times - times[:, :, :1]
-    first, second = np.triu_indices(BLOCKS)
-    return np.asarray(
-        np.median((pairs[:, first] + pairs[:, second]) / 2, axis=1)
-    )  # statistics.hodges_lehmann, all at once
+    arms = {
+        str(arm): {worker: {"": row[:, arm].tolist()} for worker, row in enumerate(pairs)}
+        for arm in range(len(log_ratios))
+    }
+    found = worker_locations(arms, {"": 1.0})
+    return np.array([list(values.values()) for values in found.values()]).T
 
 
 @dataclass(slots=True)

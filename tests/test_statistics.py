@@ -8,7 +8,16 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from harness.statistics import hodges_lehmann, joint_effects, location, quantiles, repeat_effect, unpaired_effect
+from harness.statistics import (
+    hodges_lehmann,
+    joint_effects,
+    location,
+    quantiles,
+    reach_of,
+    repeat_effect,
+    unpaired_effect,
+    worker_locations,
+)
 from tests import simulated_baselines
 from tests.simulated_noise import CASES, Case, missed
 
@@ -20,6 +29,65 @@ def test_hodges_lehmann_is_the_median_of_pairwise_means() -> None:
 def test_hodges_lehmann_is_not_moved_by_one_wild_value() -> None:
     calm = [0.01, 0.02, 0.0, 0.015, 0.005]
     assert hodges_lehmann([*calm, 1e6]) == pytest.approx(0.012, abs=0.006)
+
+
+def test_what_workers_give_averages_to_the_center_of_all_values() -> None:
+    rng = np.random.default_rng(1)
+    for workers in ([rng.standard_t(2, n) for n in (3, 8, 8, 20)], [rng.normal(size=5)], [[1.0, 1.0, 1.0, 9.0]] * 3):
+        found = reach_of(np.concatenate(workers)[:, None], [len(values) for values in workers])
+        parts = [float(found.parts(np.asarray(values)[:, None]).mean()) for values in workers]
+        assert float(np.mean(parts)) == pytest.approx(float(found.center[0]), abs=1e-9)
+
+
+def test_where_all_count_in_full_the_location_is_the_mean() -> None:
+    values = [[0.9, 1.0, 1.1], [1.9, 2.0, 2.1], [2.9, 3.0, 3.1]]
+    assert worker_locations({"x": dict(enumerate({"": row} for row in values))}, {"": 1.0})["x"] == pytest.approx(
+        {0: 1.0, 1: 2.0, 2: 3.0}
+    )
+
+
+def test_a_restless_worker_is_no_louder_than_the_others_and_a_different_one_is_heard() -> None:
+    rng = np.random.default_rng(5)
+    calm = [rng.normal(0, 1, 15).tolist() for _ in range(9)]
+    restless, different = (12 * rng.normal(0, 1, 15)).tolist(), rng.normal(4, 1, 15).tolist()
+    alone = abs(hodges_lehmann(restless))
+    for odd, least, most in ((restless, 0.0, 0.5 * alone), (different, 3.5, 4.5)):
+        found = worker_locations({"x": dict(enumerate({"": row} for row in [*calm, odd]))}, {"": 1.0})["x"]
+        assert least <= abs(found[9]) <= most, odd
+
+
+def test_one_wild_value_in_any_worker_moves_nothing_much() -> None:
+    rng = np.random.default_rng(6)
+    values = [rng.normal(0, 1, 4).tolist() for _ in range(10)]
+    before = joint_effects({"x": dict(enumerate({"": row} for row in values))}, {"": 1.0})["x"]
+    values[3][2] = 1e6
+    after = joint_effects({"x": dict(enumerate({"": row} for row in values))}, {"": 1.0})["x"]
+    assert after.location == pytest.approx(before.location, abs=0.3)
+    assert after.standard_error is not None
+    assert before.standard_error is not None
+    assert after.standard_error < 2 * before.standard_error
+
+
+def test_a_reach_of_nothing_is_refused() -> None:
+    for lengths in ([], [1, 0]):
+        with pytest.raises(ValueError, match="no values"):
+            reach_of(np.ones((len(lengths), 1)), lengths)
+
+
+def test_arms_are_located_each_by_itself_whatever_they_share() -> None:
+    rng = np.random.default_rng(8)
+    counts = {0: 3, 1: 3, 2: 5, 3: 4}
+    arms = {
+        name: {
+            w: {s: rng.standard_t(2, n).tolist() for s in ("short", "long")} for w, n in counts.items() if w != lacks
+        }
+        for name, lacks in (("a", None), ("b", None), ("c", 2))
+    }
+    weights = {"short": 3.0, "long": 1.0}
+    together = worker_locations(arms, weights)
+    assert list(together["c"]) == [0, 1, 3]
+    for name, differences in arms.items():
+        assert together[name] == pytest.approx(worker_locations({name: differences}, weights)[name])
 
 
 def test_hodges_lehmann_of_nothing_is_refused() -> None:

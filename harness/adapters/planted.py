@@ -30,10 +30,10 @@ if TYPE_CHECKING:
     from harness.worker.machine import Machine
 
 UNITS = 100
-"""Units of a request, unless the scenario says otherwise: together about 11 ms on one core of a present-day server."""
+"""Units of a request, unless the scenario says otherwise: together some 10 ms on one core of a server."""
 SAMPLE_RATE_HZ = 24_000
-_FRAMES, _WIDTH, _HIDDEN = 64, 128, 512
-"""The size of a unit: 17 million multiplications and additions, over weights of half a mebibyte, which a core's own cache
+_FRAMES, _WIDTH, _HIDDEN = 32, 128, 512
+"""The size of a unit: 8 million multiplications and additions, over weights of half a mebibyte, which a core's own cache
 holds."""
 _SEED = 20_261_101
 

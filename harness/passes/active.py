@@ -10,6 +10,9 @@ from harness.session import Session
 
 CONTROLS_SHARE = 0.1
 """Share of the requests beside a joint design that a group of controls alone may have."""
+CONTROLS_LEAST = 3
+"""Blocks that such a group has for each of the joint design's at least, whatever their share: what a design of few arms lacks is
+seldom blocks of its own."""
 
 
 def is_settled(session: Session) -> bool:
@@ -57,7 +60,7 @@ def how_often(session: Session, group: str) -> int:
     design = session.design
     if not design.joint or set(design.joint) <= set(design.groups[group]):
         return 1
-    return max(1, round(CONTROLS_SHARE * design.requests_of_round / len(design.groups[group])))
+    return max(CONTROLS_LEAST, round(CONTROLS_SHARE * design.requests_of_round / len(design.groups[group])))
 
 
 def _is_doubted(session: Session, arm: str, group: str) -> bool:

@@ -165,7 +165,7 @@ class Measure(Keys):
     )
     instrumentation: bool = Field(
         default=False,
-        description="Measure also arms that are listened to not at all and 20 times over: what the spans themselves cost.",
+        description="Measure also arms that are listened to not at all and 200 times over: what the spans themselves cost.",
     )
 
     def margin_of(self, metric: str) -> float:

@@ -170,7 +170,7 @@ class Planted(Keys):
     adapter: Literal["planted"] = Field(description="What is measured.")
     units: Annotated[Whole, Field(ge=1, le=1_000_000)] = Field(
         default=100,
-        description="Units of work in a request with no toggle on. A unit has a fixed size; 100 of them take about 11 ms "
+        description="Units of work in a request with no toggle on. A unit has a fixed size; 100 of them take some 10 ms "
         "on one core of a present-day server.",
     )
     over: CosyVoice2 | None = Field(

@@ -14,7 +14,7 @@ UNINSTRUMENTED, SPANS_REPEATED = "uninstrumented", "spans_repeated"
 """Names of the arms that a worker treats in a way of their own: two are delayed, to the stages of the third nobody listens,
 and each stage of the fourth is listened to `SPAN_REPEATS` times.
 """
-SPAN_REPEATS = 20
+SPAN_REPEATS = 200
 
 
 class Arm(Protocol):

@@ -21,7 +21,7 @@ _MAD_TO_SD = 1.4826
 _HEAD = """\
 # Planted slow-downs: how often they are found, and how often one that is not there
 
-One decision compares a call of {units} equal units of work (PyTorch on one thread, about 11 ms on one core of a present-day
+One decision compares a call of {units} equal units of work (PyTorch on one thread, some 10 ms on one core of a
 server) with a call of as many, or 1, 2 or 5 % more. Decisions: {decisions}, made in {minutes} CPU minutes, one at a time, in
 random order. To go on with them, or to make the table anew on another machine: `nox -s prove -- --minutes 60 --out FOLDER`.
 """
