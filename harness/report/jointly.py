@@ -190,8 +190,8 @@ def _advice_shares(reading: Reading, smallest: SmallestSet | None, steps: Sequen
     if len(smallest.optimizations) == len(steps):
         return say("Adopt all of them: no fewer that were measured keep {wanted} of the gain.",
                    wanted=units.percent(smallest.wanted, 0))  # fmt: skip
-    return say("Adopt {names}: they keep {kept} of the whole gain{interval}; the others can wait.",
-               names=names, kept=kept, interval=interval)  # fmt: skip
+    return say("For {wanted} of the whole gain, by the estimates, adopt {names}: they keep {kept}{interval}.",
+               wanted=units.percent(smallest.wanted, 0), names=names, kept=kept, interval=interval)  # fmt: skip
 
 
 def _advice_order(reading: Reading, steps: Sequence[Step]) -> str:
@@ -203,7 +203,7 @@ def _advice_order(reading: Reading, steps: Sequence[Step]) -> str:
     names = _list([title_of(reading, step.optimization) for step in steps if step.place <= last])
     if last == len(steps):
         return say("Adopt in this order: {names}.", names=names)
-    return say("Adopt in this order, and stop there: {names}. What follows adds nothing that can be told apart.",
+    return say("Adopt these first, in this order: {names}. What each of the others adds after them cannot be told apart from nothing.",
                names=names)  # fmt: skip
 
 

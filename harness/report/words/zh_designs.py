@@ -16,10 +16,10 @@ DESIGNS: Mapping[str, str] = {
         "对抽样次序计算的 Shapley 值；抽到哪些次序的不确定性已计入区间。",
     "Steps in the order of the scenario. One order is not fair to any of them: there are no shares.":
         "按场景中的次序逐步启用。单一次序对任何一项都不公平，因此没有份额。",
-    "Adopt {names}: they keep {kept} of the whole gain{interval}; the others can wait.":
-        "建议采用 {names}：保留全部收益的 {kept}{interval}；其余可以暂缓。",
-    "Adopt in this order, and stop there: {names}. What follows adds nothing that can be told apart.":
-        "建议按此次序采用，到此为止：{names}。其后各项没有可分辨的增益。",
+    "For {wanted} of the whole gain, by the estimates, adopt {names}: they keep {kept}{interval}.":
+        "按估计值，要得到全部收益的 {wanted}，建议采用 {names}：可保留 {kept}{interval}。",
+    "Adopt these first, in this order: {names}. What each of the others adds after them cannot be told apart from nothing.":
+        "建议首先按此次序采用：{names}。其余各项在其后的增益与零无法分辨。",
     "All together gain nothing that can be told apart: adopt none of them for this.":
         "全部合用也没有可分辨的收益：就此而言都不必采用。",
     " ({low} to {high})": "（{low} 至 {high}）",
