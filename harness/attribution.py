@@ -130,7 +130,7 @@ def _main_effects(arms: JointArms, name: str, estimates: Estimates, judging: Jud
         margin = margin_of(arms.evidence, name, toggle)
         verdict: Verdict = "inconclusive"
         if judging.trusted and effect.low is not None and effect.high is not None:
-            verdict, _ = rules.verdict(effect.low, effect.high, margin, words, judging.allowance)
+            verdict, _ = rules.verdict(effect.low, effect.high, margin, words, allowance=judging.allowance)
         ratio, low, high = _ratios(effect)
         yield MainEffect(
             optimization=toggle, metric=name, device=arms.device, ratio=ratio, ratio_low=low, ratio_high=high,

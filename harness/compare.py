@@ -12,6 +12,7 @@ from harness import presence, rules, sequential
 from harness.attribution import attribution, joined, without_chance_finds
 from harness.caches import caches
 from harness.controls import FAMILIES, allowance, calibrated, controls, family, margin_of
+from harness.designs import PLACEBO
 from harness.evidence import Evidence
 from harness.expected import expectations
 from harness.findings import findings
@@ -165,7 +166,7 @@ def decided(run: Run, device: str, look: int) -> tuple[frozenset[str], Mapping[s
 def _contrasts(evidence: Evidence, outcomes: list[Control], look: int | None = None) -> Iterator[Contrast]:
     """All contrasts, or those that a `look` at a run in progress asks for: of the scenario's metrics, over all requests."""
     is_calibrated = calibrated(outcomes) if look is None else dict.fromkeys(FAMILIES, True)
-    joint, home = JointArms(evidence), CONTROLS_GROUP if evidence.run.plan.joint else ""
+    joint = JointArms(evidence)
     for optimization, reference, arm in evidence.run.plan.pairs:
         state, reason = _state(evidence, optimization, reference, arm)
         for name in evidence.metric_names:
@@ -178,7 +179,7 @@ def _contrasts(evidence: Evidence, outcomes: list[Control], look: int | None = N
             for stratum in ("", *strata) if len(strata) > 1 else ("",):
                 error = ERROR / (len(strata) if stratum else 1)
                 pair = (optimization, reference, arm)
-                allowed = allowance(outcomes, name, home or evidence.group_of(reference, arm))
+                allowed = allowance(outcomes, name, CONTROLS_GROUP) if evidence.run.plan.joint else 0.0
                 yield _contrast(
                     joint, name, pair, (state, reason), is_calibrated[family(name)], allowed, stratum=stratum,
                     error=error, look=look,
@@ -202,14 +203,16 @@ def _contrast(
     part = 1.0 if facts.pass_ in ("memory", "first") else evidence.part_of_error(optimization, look)
     figures = _figures(joint, name, pair, 1 - error * part, stratum)
     effect, before, after = figures.effect, figures.before, figures.after
+    twin = _against_the_twin(evidence, name, pair, 1 - error * part, stratum)
     verdict, reason = invalid
     if verdict is None:
         missing = _why_missing(evidence, facts, before, after)
-        verdict, reason = _verdict(effect, facts, margin, missing, calibrated=trusted, allowed=allowed)
+        verdict, reason = _verdict(effect, twin, facts, margin, missing, calibrated=trusted, allowed=allowed)
+    least = [sequential.smallest_error(one, *rules.edges(margin), allowed) for one in (effect, twin) if one is not None]
     witness_before, witness_after = _witness_figures(evidence, optimization, reference, arm)
     return Contrast(
         optimization=optimization, metric=name, device=evidence.device, stratum=stratum, level=1 - error,
-        error=None if effect is None else sequential.smallest_error(effect, *rules.edges(margin), allowed) * ERROR / (error * part),
+        error=None if effect is None else max(least) * ERROR / (error * part),
         unit=facts.unit, statistic=figures.statistic,
         reference_arm=reference, arm=arm, margin=margin, verdict=verdict, reason=reason,
         before=figures.typical_before, after=figures.typical_after,
@@ -249,6 +252,19 @@ def _figures(joint: JointArms, name: str, pair: tuple[str, str, str], level: flo
         effect=evidence.effect(name, reference, arm, level=level, stratum=stratum), before=before, after=after,
         typical_before=typical_before, typical_after=typical_after, statistic=_statistic(name),
     )  # fmt: skip
+
+
+def _against_the_twin(
+    evidence: Evidence, name: str, pair: tuple[str, str, str], level: float, stratum: str
+) -> Effect | None:
+    """The effect of a pair's arm against the twin of its reference, where that stood in the same blocks or rounds. A gate has a
+    rule of its own (decision 14), and the arms of a joint design have no twin among them (decision 25).
+    """
+    _, reference, arm = pair
+    plan = evidence.run.plan
+    if reference != evidence.reference or plan.limits or plan.joint or metric(name).pass_ not in ("latency", "first"):
+        return None
+    return evidence.effect(name, PLACEBO, arm, level=level, stratum=stratum, group=evidence.group_of(reference, arm))
 
 
 _ASIDE = "main effect over all arms that have it on and off (of sampled orders, the mean change in its place), t interval over workers"
@@ -321,10 +337,17 @@ def _why_missing(evidence: Evidence, facts: Metric, before: Sequence[float], aft
 
 
 def _verdict(
-    effect: Effect | None, facts: Metric, margin: float, missing: str, *, calibrated: bool, allowed: float
+    effect: Effect | None,
+    twin: Effect | None,
+    facts: Metric,
+    margin: float,
+    missing: str,
+    *,
+    calibrated: bool,
+    allowed: float,
 ) -> tuple[Verdict, str]:
-    """The verdict by the whole interval against the margin, lengthened by what is `allowed` for, and its reason where the
-    figures do not say it.
+    """The verdict by the whole interval against the margin, lengthened by what is `allowed` for, and borne out by that against the
+    reference's `twin`; and its reason where the figures do not say it.
     """
     if effect is None:
         return "inconclusive", missing
@@ -336,7 +359,8 @@ def _verdict(
         )
     if not calibrated:
         return "inconclusive", "not calibrated: the controls of this run did not pass"
-    return rules.verdict(effect.low, effect.high, margin, rules.words_of(facts), allowed)
+    ends = None if twin is None or twin.low is None or twin.high is None else (twin.low, twin.high)
+    return rules.verdict(effect.low, effect.high, margin, rules.words_of(facts), twin=ends, allowance=allowed)
 
 
 def _state(evidence: Evidence, optimization: str, reference: str, arm: str) -> tuple[Verdict | None, str]:

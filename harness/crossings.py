@@ -116,7 +116,7 @@ class Curve:
             return ()
         low, high = (_log(ends, self.before_s) for ends in self._band)
         margin, allowance = self.judging.margin, self.judging.allowance
-        told = [rules.verdict(a, b, margin, TIME, allowance)[0] for a, b in zip(low, high, strict=True)]
+        told = [rules.verdict(a, b, margin, TIME, allowance=allowance)[0] for a, b in zip(low, high, strict=True)]
         groups = [[place for place, _ in group] for _, group in groupby(enumerate(told), key=lambda item: item[1])]
         return tuple(
             Stretch(start=float(self.grid[group[0]]), end=float(self.grid[group[-1]]), verdict=told[group[0]])

@@ -252,11 +252,16 @@ def _compared(before: int, after: int) -> tuple[int, float]:
     return place, -sign
 
 
-_ROLES = [(_compared(before, after), _compared(before, placebo)) for before, after, placebo in permutations(_ARMS)]
-"""Ways in which three equal arms are reference, candidate and placebo: what the last two are compared by."""
+_ROLES = [
+    (_compared(before, after), _compared(before, placebo), _compared(placebo, after))
+    for before, after, placebo in permutations(_ARMS)
+]
+"""Ways in which three equal arms are reference, candidate and placebo: how candidate and placebo are compared with the reference,
+and the candidate with the placebo.
+"""
 
 _Judged = tuple[Log, Log, Log]
-"""Of each run, for candidate and placebo [runs, 2]: estimate, its standard error, and degrees of freedom."""
+"""Of each run, for these three comparisons [runs, 3]: estimate, its standard error, and degrees of freedom."""
 
 
 class _Draws:
@@ -274,7 +279,7 @@ class _Draws:
         """The estimates of all runs after so many blocks, and how they are judged."""
         drawn = self._library.estimates(sizes)[self._workers, self._sequences]
         tables = np.take_along_axis(drawn, self._places[:, None, :], axis=2) * self._signs[:, None, :]
-        found = np.array([spreads(table) or [(math.inf, 1.0)] * 2 for table in tables])
+        found = np.array([spreads(table) or [(math.inf, 1.0)] * 3 for table in tables])
         return tables.mean(axis=1), np.sqrt(found[:, :, 0] / tables.shape[1]), found[:, :, 1]
 
 
@@ -287,20 +292,26 @@ class _Resampled:
         parts = [sequential.part(look) for look in range(len(looks))]
         self._shape = shape
         self._edges = rules.edges(shape.margin)
-        self._estimate = np.column_stack([estimate[:, 0] for estimate, _, _ in looks])
-        self._half = np.column_stack(
+        against_reference, self._by_twin = (
+            (
+                np.column_stack([estimate[:, comparison] for estimate, _, _ in looks]),
+                np.column_stack(
+                    [
+                        special.stdtrit(freedom[:, comparison], 1 - ERROR * part / 2) * error[:, comparison]
+                        for (_, error, freedom), part in zip(looks, parts, strict=True)
+                    ]
+                ),
+            )
+            for comparison in (0, 2)
+        )
+        self._estimate, self._half = against_reference
+        halves = [special.stdtrit(f[:, 1], (1 + shape.placebo_level) / 2) * error[:, 1] for _, error, f in looks]
+        self._passed = np.column_stack(
             [
-                special.stdtrit(freedom[:, 0], 1 - ERROR * part / 2) * error[:, 0]
-                for (_, error, freedom), part in zip(looks, parts, strict=True)
+                _not_told_apart(estimate[:, 1], half, shape.margin)
+                for (estimate, _, _), half in zip(looks, halves, strict=True)
             ]
         )
-        halves = [special.stdtrit(f[:, 1], (1 + shape.placebo_level) / 2) * error[:, 1] for _, error, f in looks]
-        placebos = [
-            _allowances(estimate[:, 1], half, shape.margin)
-            for (estimate, _, _), half in zip(looks, halves, strict=True)
-        ]
-        self._passed = np.column_stack([passed for passed, _ in placebos])
-        self._allowed = np.column_stack([allowed for _, allowed in placebos])
 
     def foresight(self, budget_s: float) -> Foresight:
         same = self._verdicts(0.0)
@@ -324,20 +335,20 @@ class _Resampled:
         return int((slower.any(axis=1) & ~(_before(other, slower))).sum())
 
     def _verdicts(self, effect: float) -> _Verdicts:
-        """The verdicts of runs whose candidate is changed by `effect`. A run ends when all is decided and its placebo has
-        passed; a verdict stands if that is so at its end, with what the placebo then leaves open.
+        """The verdicts of runs whose candidate is changed by `effect`: those that it gets against the reference and against its
+        twin alike. A run ends when all is decided and its placebo has passed; a verdict stands if that is so at its end.
         """
-        below, above = self._edges
         low, high = self._estimate + effect - self._half, self._estimate + effect + self._half
-        decided = np.logical_or.reduce(_told(low - self._allowed, high + self._allowed, below, above))
+        middle, half = self._by_twin
+        told = _told(low, high, *self._edges) & _told(middle + effect - half, middle + effect + half, *self._edges)
+        decided = np.logical_or.reduce(told)
         first = np.where(decided.any(axis=1), decided.argmax(axis=1), len(sequential.LOOKS) - 1)
         later = np.arange(len(sequential.LOOKS)) >= first[:, None]
         ends = later & self._passed & decided.any(axis=1, keepdims=True)
         stands = ends.any(axis=1)
         last = np.where(stands, ends.argmax(axis=1), len(sequential.LOOKS) - 1)
         runs = np.arange(len(first))
-        allowed = self._allowed[runs, last]
-        slower, faster, equal = _told(low[runs, first] - allowed, high[runs, first] + allowed, below, above) & stands
+        slower, faster, equal = told[:, runs, first] & stands
         return _Verdicts(
             faster=int(faster.sum()),
             slower=int(slower.sum()),
@@ -348,12 +359,11 @@ class _Resampled:
         )
 
 
-def _allowances(estimate: Log, half: Log, margin: float) -> tuple[NDArray[np.bool_], Log]:
-    """Of placebos as (estimate, half length of the interval): which passed, and what they leave open (`rules.placebo`)."""
+def _not_told_apart(estimate: Log, half: Log, margin: float) -> NDArray[np.bool_]:
+    """Which placebos pass, of (estimate, half length of the interval): `rules.placebo`."""
     below, above = rules.edges(margin / 2)
     low, high = estimate - half, estimate + half
-    excess = np.maximum(np.maximum(below - low, high - above), 0.0)
-    return (excess == 0) | ((low <= 0) & (high >= 0)), excess
+    return ((below <= low) & (high <= above)) | ((low <= 0) & (high >= 0))
 
 
 def _told(low: Log, high: Log, below: float, above: float) -> NDArray[np.bool_]:

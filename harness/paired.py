@@ -129,13 +129,13 @@ class _Loop:
         controls = tuple(self._controls())
         if decided is not None:
             return replace(decided, controls=controls, spent_s=self.spent_s)
-        effect = self._effect(AFTER, log_ratio, 1 - rules.ERROR * sequential.part(number))
+        level = 1 - rules.ERROR * sequential.part(number)
+        effect, twin = (self._effect(AFTER, log_ratio, level, against=before) for before in (BEFORE, PLACEBO))
         low, high = effect.low, effect.high
-        allowed = max(control.allowance for control in controls)
         verdict, reason = (
             _no_verdict(effect)
-            if low is None or high is None
-            else rules.verdict(low, high, self.margin, rules.TIME, allowed)
+            if low is None or high is None or twin.low is None or twin.high is None
+            else rules.verdict(low, high, self.margin, rules.TIME, twin=(twin.low, twin.high))
         )
         before_s, after_s = (median(self._samples_s(arm)) / self.calls for arm in (BEFORE, AFTER))
         return Paired(
@@ -152,12 +152,12 @@ class _Loop:
         yield _placebo(twin, self.margin)
         yield _dose(delay, given_s)
 
-    def _effect(self, arm: str, form: Form, level: float) -> Effect:
-        """The effect of an arm against `before`, over workers."""
+    def _effect(self, arm: str, form: Form, level: float, *, against: str = BEFORE) -> Effect:
+        """The effect of an arm against `before`, or its twin, over workers."""
         pairs: dict[int, dict[str, list[float]]] = {}
         for worker, block in self._blocks():
             if arm in block:
-                pairs.setdefault(worker, {"": []})[""].append(form(block[BEFORE], block[arm]))
+                pairs.setdefault(worker, {"": []})[""].append(form(block[against], block[arm]))
         return joint_effects({arm: pairs}, {"": 1.0}, level=level)[arm]
 
     def _samples_s(self, arm: str) -> list[float]:

@@ -209,7 +209,8 @@ class MemoryCourse:
 class Control:
     """A control of one device and its outcome. `low`/`high` are log-ratios for the placebo, seconds for a dose.
 
-    `allowance`, a log-ratio, is by how much intervals are lengthened for their verdicts because of this placebo.
+    `allowance`, a log-ratio, is by how much more than half its margin this placebo leaves open; intervals that cannot be formed against it
+    as well are lengthened by that for their verdicts.
     """
 
     name: str

@@ -45,14 +45,27 @@ def edges(margin: float) -> tuple[float, float]:
     return math.log1p(-margin), math.log1p(margin)
 
 
-def verdict(low: float, high: float, margin: float, words: Words, allowance: float = 0.0) -> tuple[Verdict, str]:
+Ends = tuple[float, float]
+"""The ends of an interval of log-ratios."""
+
+
+def verdict(
+    low: float, high: float, margin: float, words: Words, *, twin: Ends | None = None, allowance: float = 0.0
+) -> tuple[Verdict, str]:
     """The verdict by the whole interval of log-ratios against the margin, and its reason where the figures do not say it.
 
-    `allowance` is what the placebo leaves open (`Placebo`): the interval is that much longer at either end.
+    `twin` is the interval of the same arm against the reference's twin, where that stood in the same blocks: a verdict has to be that
+    of both (docs/decisions/0034-against-either-twin.md). `allowance` is what the placebo leaves open (`Placebo`), where its blocks
+    are others: the interval is that much longer at either end.
     """
     found = _by_interval(low - allowance, high + allowance, margin, words)
     if found != "inconclusive":
-        return found, ""
+        if twin is None or _by_interval(*twin, margin, words) == found:
+            return found, ""
+        return (
+            "inconclusive",
+            f"the interval alone would decide, but against the reference's twin it is {_percent(*twin)}",
+        )
     if allowance and _by_interval(low, high, margin, words) != "inconclusive":
         return (
             found,
@@ -77,8 +90,8 @@ def control_level(controls: int) -> float:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Placebo:
-    """What a placebo says of a run. `allowance` is a log-ratio: how much more than half the margin it leaves open, by which
-    every interval is lengthened before a verdict (docs/decisions/0026-what-a-placebo-leaves-open.md).
+    """What a placebo says of a run. `allowance` is a log-ratio: how much more than half the margin it leaves open, which
+    verdicts that cannot be formed against it as well allow for (docs/decisions/0026-what-a-placebo-leaves-open.md).
     """
 
     passed: bool
@@ -90,7 +103,7 @@ def placebo(low: float, high: float, margin: float) -> Placebo:
     """What identical code, measured as this interval of log-ratios, says of a run with this `margin`.
 
     Within half the margin it passes. Beyond that it passes with an allowance, unless it was told apart. How noisy a run may
-    be is not its to say but the dose's, which has to be told from nothing.
+    be is not its to say but the dose's, which has to be told from nothing, and that of the verdicts, which it has to bear out.
     """
     measured = f"identical code measured {_percent(low, high)}"
     half = f"half the margin (±{100 * margin / 2:g} %)"
@@ -99,7 +112,7 @@ def placebo(low: float, high: float, margin: float) -> Placebo:
         return Placebo(passed=True, reason=f"{measured}, within {half}")
     if low > 0 or high < 0:
         return Placebo(passed=False, reason=_told_apart(low, high), allowance=excess)
-    told = f"{measured}, {100 * math.expm1(excess):.2g} % beyond {half}, by which each interval is lengthened for its verdict"
+    told = f"{measured}, {100 * math.expm1(excess):.2g} % beyond {half}: verdicts have to allow for it"
     return Placebo(passed=True, reason=told, allowance=excess)
 
 

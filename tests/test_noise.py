@@ -83,12 +83,12 @@ def test_differences_between_workers_are_told_from_those_between_blocks() -> Non
     assert between_workers(noise("autocorrelated")).estimate < of_means
 
 
-def test_what_placebos_leave_open_hides_what_the_interval_alone_would_find() -> None:
+def test_that_the_twin_has_to_bear_a_verdict_out_costs_a_little() -> None:
     found = only(noise(blocks=12), budget_s=6)
     assert found.placebo_passed / RUNS > 0.95
     assert found.detectable is not None
     assert found.detectable_by_interval is not None
-    assert found.detectable > 1.1 * found.detectable_by_interval
+    assert found.detectable_by_interval < found.detectable < 1.15 * found.detectable_by_interval
 
 
 def test_an_answer_does_not_depend_on_what_else_was_asked() -> None:

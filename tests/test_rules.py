@@ -62,9 +62,20 @@ def test_what_a_placebo_leaves_open_takes_a_verdict_that_the_interval_alone_woul
     low: float, high: float, alone: str
 ) -> None:
     assert rules.verdict(low, high, MARGIN, rules.TIME)[0] == alone
-    assert rules.verdict(low, high, MARGIN, rules.TIME, 0.001)[0] == alone
-    found, reason = rules.verdict(low, high, MARGIN, rules.TIME, 0.004)
+    assert rules.verdict(low, high, MARGIN, rules.TIME, allowance=0.001)[0] == alone
+    found, reason = rules.verdict(low, high, MARGIN, rules.TIME, allowance=0.004)
     assert (found, "0.4 % open" in reason) == ("inconclusive", True)
+
+
+@pytest.mark.parametrize("ends", [(0.012, 0.03), (-0.03, -0.012), (-0.008, 0.008)])
+@pytest.mark.parametrize("twin", [(0.015, 0.02), (-0.05, -0.02), (-0.002, 0.002), (-0.03, 0.03), (0.002, 0.02)])
+def test_a_verdict_is_that_against_the_reference_and_against_its_twin(
+    ends: tuple[float, float], twin: tuple[float, float]
+) -> None:
+    alone, other = (rules.verdict(*of, MARGIN, rules.TIME)[0] for of in (ends, twin))
+    found, reason = rules.verdict(*ends, MARGIN, rules.TIME, twin=twin)
+    assert found == (alone if alone == other else "inconclusive")
+    assert ("against the reference's twin it is" in reason) is (alone != other)
 
 
 def test_the_placebo_of_a_gate_passes_unless_it_is_told_apart() -> None:
@@ -89,8 +100,18 @@ def test_what_is_not_the_code_is_called_slower_no_more_often_than_verdicts_allow
     assert found.slower + found.faster <= rules.ERROR
 
 
-@pytest.mark.parametrize(("effect", "noise"), [(0.02, 0.0015), (0.05, 0.002)])
-def test_a_difference_is_found_by_a_placebo_that_leaves_a_little_open(effect: float, noise: float) -> None:
-    """And by the stricter rule, that a placebo must lie within half the margin, it mostly is not."""
-    assert simulate(math.log1p(effect), 0.0, noise, runs=1000).slower > 0.9
-    assert simulate(math.log1p(effect), 0.0, noise, runs=1000, strict=True).slower < 0.5
+@pytest.mark.parametrize("bias", [0.0, 0.005, 0.01])
+def test_a_change_on_the_margin_is_called_slower_no_more_often_than_verdicts_allow_whatever_is_not_the_code(
+    bias: float,
+) -> None:
+    assert simulate(math.log1p(0.01), bias, 0.001, runs=2000).slower <= rules.ERROR
+
+
+@pytest.mark.parametrize(("effect", "noise"), [(0.02, 0.002), (0.05, 0.004)])
+def test_a_difference_is_found_though_the_placebo_leaves_much_open(effect: float, noise: float) -> None:
+    """And where that lengthens the interval against the reference, it is found less often."""
+    ours, before = (
+        simulate(math.log1p(effect), 0.0, noise, runs=1000, lengthened=rule).slower for rule in (False, True)
+    )
+    assert ours > 0.9
+    assert before <= ours
