@@ -44,6 +44,11 @@ class Change:
     share: str
     interval: str
 
+    @property
+    def told(self) -> str:
+        """The seconds, and their interval where there is one."""
+        return f"{self.seconds} ({self.interval})" if self.interval else self.seconds
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CacheRow:

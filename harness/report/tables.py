@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from harness import units
+from harness.report.caches import Caches, warnings
 from harness.report.curves import Change, Curves
 from harness.report.jointly import Jointly
 from harness.report.model import Badge, Device, Frontier, InvalidRow, MetricTable, Page, Row, Tone
@@ -190,6 +191,21 @@ def jointly(found: Jointly) -> Iterator[Table]:
             ("Optimization", *found.other_metrics),
             [_plain(name, *told) for name, told in found.others],
         )
+
+
+def caches(found: Caches, device: str) -> Table:
+    """What toggles that are caches change at any hit rate, and what they hold."""
+    said = [found.note, *(row.advice for row in found.rows), *(row.reuse for row in found.rows), *warnings(found)]
+    return _table(
+        f"Caches on {device}",
+        ("Optimization", "No request hits", "Hits in this workload", "At that rate", "All requests hit", "Helps from",
+         "An entry holds", "Growth"),
+        [
+            _plain(row.name, row.at_none.told, row.stated, row.at_stated.told, row.at_all.told, row.break_even, row.entry, row.growth)
+            for row in found.rows
+        ],
+        " ".join(filter(None, said)),
+    )  # fmt: skip
 
 
 def frontier(entry: Frontier, device: Device) -> Table:

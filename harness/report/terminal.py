@@ -13,6 +13,7 @@ from rich.text import Text
 
 from harness import units
 from harness.report import page, tables
+from harness.report.caches import caches
 from harness.report.curves import curves
 from harness.report.jointly import jointly
 from harness.report.model import ControlRow, Device, Facts, Incident, Page, Tone
@@ -98,9 +99,11 @@ def _head(report: Page) -> Iterator[RenderableType]:
 
 
 def _further(reading: Reading, device: str) -> Iterator[Table]:
-    """Tables of what not every run holds: a joint design, starts, lengths."""
+    """Tables of what not every run holds: a joint design, caches, starts, lengths."""
     if (shares := jointly(reading, device)) is not None:
         yield from tables.jointly(shares)
+    if (held := caches(reading, device)) is not None:
+        yield tables.caches(held, device)
     if (begun := starts(reading, device)) is not None:
         yield tables.starts(begun)
     if (over := curves(reading, device)) is not None:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import io
 from dataclasses import replace
 from typing import Any
 
 import pytest
+from rich.console import Console
 
 from harness.report import html, markdown, svgs
 from harness.report.caches import CacheRow, caches
 from harness.report.reading import Reading
+from harness.report.terminal import terminal
 from harness.results import AtHitRate, CacheEffect, Run
 from tests.report.sample_runs import HOSTILE, calibrated, not_calibrated
 
@@ -108,3 +111,22 @@ def test_the_card_of_a_cache_says_its_key() -> None:
     assert "<dt>Its key</dt><dd>a digest</dd>" in page
     assert "it does not: each new key stays for good" in page
     assert "<dt>Its key</dt>" not in html(whole)
+
+
+def test_the_terminal_has_the_table_and_what_to_do() -> None:
+    shown = io.StringIO()
+    Console(file=shown, width=300, force_terminal=False).print(terminal(run(CROSSING)))
+    text = " ".join(shown.getvalue().split())
+    found = row(CROSSING)
+    for wanted in (
+        "Caches on cpu",
+        found.advice,
+        found.at_none.told,
+        found.at_all.told,
+        found.break_even,
+        found.entry,
+        found.growth,
+    ):
+        assert " ".join(wanted.split()) in text, wanted
+    Console(file=(without := io.StringIO()), width=300, force_terminal=False).print(terminal(calibrated()))
+    assert "Caches on cpu" not in without.getvalue()

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from functools import partial
 
 from harness.report import cache_plot
-from harness.report.caches import CacheRow, Caches, Change, warnings
+from harness.report.caches import CacheRow, Caches, warnings
 from harness.report.caches import caches as told
 from harness.report.markup import escape, tabulate
 from harness.report.model import Device
@@ -39,10 +39,6 @@ def markdown(found: Caches) -> Iterator[str]:
 
 
 def _cells(row: CacheRow) -> list[str]:
-    cells = (row.name, _cell(row.at_none), row.stated, _cell(row.at_stated), _cell(row.at_all), row.break_even, row.entry,
+    cells = (row.name, row.at_none.told, row.stated, row.at_stated.told, row.at_all.told, row.break_even, row.entry,
              row.growth)  # fmt: skip
     return [escape(text) for text in cells]
-
-
-def _cell(change: Change) -> str:
-    return f"{change.seconds} ({change.interval})" if change.interval else change.seconds
