@@ -219,6 +219,8 @@ def _contrast(
         ratio=None if effect is None else math.exp(effect.location),
         ratio_low=None if effect is None or effect.low is None else math.exp(effect.low),
         ratio_high=None if effect is None or effect.high is None else math.exp(effect.high),
+        twin_low=None if twin is None or twin.low is None else math.exp(twin.low),
+        twin_high=None if twin is None or twin.high is None else math.exp(twin.high),
         blocks=0 if effect is None else effect.blocks, workers=0 if effect is None else effect.workers,
         witness_before=witness_before, witness_after=witness_after, equivalence=_worst_grade(evidence, reference, arm),
         quantiles={"before": quantiles(before), "after": quantiles(after)} if before else {},

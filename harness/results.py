@@ -235,7 +235,8 @@ class Contrast:
     `stratum` is "" for the whole workload, whose verdict is the toggle's, or one kind of request (docs/decisions/0007).
     `level` is that of the interval, looks allowed for (docs/method.md). `error` is the smallest error at which the verdict
     would stand, 1 - `level` or less where the interval shows it; None for metrics whose interval is exact. `reason` says in words why the verdict is what it is where the numbers alone do not; `quantiles` holds
-    p50, p95 and p99 of both arms as `{"before": {...}, "after": {...}}`.
+    p50, p95 and p99 of both arms as `{"before": {...}, "after": {...}}`. `twin_low` and `twin_high` are the interval of the ratio of
+    the arm to the reference's twin, which has to give the same verdict (docs/decisions/0034); None where there is none.
     """
 
     optimization: str
@@ -261,6 +262,8 @@ class Contrast:
     level: float = 0.95
     error: float | None = None
     reason: str = ""
+    twin_low: float | None = None
+    twin_high: float | None = None
     quantiles: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
 
 

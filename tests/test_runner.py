@@ -204,6 +204,21 @@ def test_a_noisy_run_draws_no_verdict(measure_fake: Callable[..., Run]) -> None:
     assert contrast(run, "resample_cache").ratio is not None
 
 
+def test_what_slows_candidate_and_twin_alike_makes_no_verdict(measure_fake: Callable[..., Run]) -> None:
+    run, margin = measure_fake(measure={"margin": "10%"}), 0.1
+    bias, effect = 1 + 0.4 * margin, 1 + 0.8 * margin  # together beyond the margin; the placebo stays within half of it
+    arms = {"placebo": bias, "placebo_settled": bias, "cached_device": bias * effect, "resample_cache": 2.0}
+    trials = tuple(taking(arms[trial.arm], trial) if trial.arm in arms else trial for trial in run.trials)
+    found = compare.evaluate(replace(run, trials=trials))
+    between = contrast(found, "cached_device")
+    assert (between.verdict, "against the reference's twin" in between.reason) == ("inconclusive", True)
+    assert between.ratio_low is not None
+    assert between.ratio_low > 1 + margin
+    assert between.twin_high is not None
+    assert between.twin_high < 1 + margin
+    assert contrast(found, "resample_cache").verdict == "slower"
+
+
 def test_a_fake_gpu_has_device_times_memory_peaks_and_a_device_dose(measure_fake: Callable[..., Run]) -> None:
     run = measure_fake(
         model={"memory": {"resample_cache": 50 * 2**20}, "noise": 0.001}, devices=["cuda"],
