@@ -75,6 +75,12 @@ def _widest(of: Grade, limit: float, check: Check) -> float:
     return max(limit, check.bound) if check.grade == of else limit
 
 
+def check_of(asked: Grade) -> Check:
+    """The check that asks for `asked`, with the bound that the grade has; not for "changed", which no check accepts."""
+    bounds = {"bitwise": 0.0, "tolerance": TOLERANCE, "spectral": SPECTRAL_DB, "words": WORDS}
+    return Check(grade=asked, bound=bounds[asked])
+
+
 def accepted(found: Grade, bound: float | None, check: Check) -> bool:
     """Whether a found grade meets the check that a toggle declares."""
     if found == "changed":

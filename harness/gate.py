@@ -35,8 +35,8 @@ _ROUNDING = 1e-12
 _NOT_COMPARABLE: Sequence[Verdict] = ("failed", "output changed", "inert", "not applicable", "already present")
 STORED = "stored"
 """The finding that says that a run was compared with a stored one, and what that cannot say (docs/decisions/0017)."""
-_NOTED = (STORED, "skipped", "scenario")
-"""Findings that say what was compared: a device that is absent, a scenario that differs between the revisions."""
+_NOTED = (STORED, "skipped", "scenario", "outputs")
+"""Findings that say what was compared: a device that is absent, a scenario that differs between the revisions, outputs."""
 _NOT_STAGES = ("latency", "dose")
 _DEVICE_TIMES = "device."
 
@@ -204,6 +204,8 @@ def _doubts(run: Run, device: str) -> Mapping[str, str]:
 def _line(run: Run, contrast: Contrast, limit: float, doubts: Mapping[str, str]) -> Line:
     doubt = doubts.get(family(contrast.metric), "")
     outcome, reason = _judged(contrast, limit, doubt)
+    if outcome == "failed":  # what is not comparable has no change, whatever was measured
+        contrast = replace(contrast, ratio=None, ratio_low=None, ratio_high=None)
     return Line(
         device=contrast.device, setting=contrast.optimization, metric=contrast.metric, unit=contrast.unit, limit=limit,
         before=contrast.before, after=contrast.after, ratio=contrast.ratio, ratio_low=contrast.ratio_low,

@@ -19,7 +19,7 @@ from harness.evidence import Evidence
 from harness.gate import Decision, decide, not_measured, suspects
 from harness.ledger import Ledger
 from harness.metrics import metric
-from harness.passes import confirmation_pass, first_cycle, memory_pass, pair_pass
+from harness.passes import confirmation_pass, first_cycle, memory_pass, pair_pass, revisions_pass
 from harness.processes import Side
 from harness.results import Arm, Finding, Plan, Run, State
 from harness.revisions import Checkout, Revision, with_interpreters
@@ -129,6 +129,7 @@ def _measured(
     ]
 
     def work(session: Session) -> None:
+        revisions_pass(session)
         pair_pass(session)
         confirmed.update(_confirm(session, limits))
         if any(metric(name).is_memory for found in limits.values() for name in found):

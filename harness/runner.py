@@ -58,8 +58,8 @@ def _begin(
     revisions: Mapping[str, Any] | None,
 ) -> Run:  # fmt: skip
     """Write what is going to be measured, and measure it."""
-    journal = store.Journal(folder)
     plan = plan_of(scenario, usable, dose)
+    journal = store.Journal(folder)
     around = here(scenario)
     run_event = {
         "id": folder.name,
@@ -226,7 +226,13 @@ def _session(
 
 
 def design_of(scenario: Scenario, device: str) -> Design:
-    """The arms, groups and pairs of a scenario on one device."""
+    """The arms, groups and pairs of a scenario on one device. Raises ScenarioError where it has nothing to compare."""
+    if not scenario.optimizations and scenario.design != "controls":
+        message = (
+            "there is nothing to compare; list at least one, or measure the code alone, beside its controls, with "
+            "`--set design=controls` (`harness gate` compares revisions, and needs none)"
+        )
+        raise scenario.error(message, ("optimizations",))
     toggles = [
         Toggle(name=name, before=toggle.before, after=toggle.afters[0], further=toggle.afters[1:])
         for name, toggle in scenario.optimizations.items()

@@ -24,6 +24,7 @@ class Phrases:
 
     changed: str = "{amount} {word}"
     times: str = f"{{factor}}{SPACE}times"
+    over: str = "over {amount}"
     none: str = "no change"
     under: str = "under {amount}"
     between: str = "{low} to {high}"
@@ -50,6 +51,8 @@ TIME = Direction(below="faster", above="slower", factors=True)
 MEMORY = Direction(below="less", above="more")
 RATE = Direction(below="lower", above="higher", factors=True)
 
+_MOST = 1000
+"""The largest factor that is told as a figure: what little is known allows changes without bound."""
 _TIMES = ((1.0, "s"), (1e-3, "ms"), (1e-6, "\u00b5s"), (1e-9, "ns"))
 _PREFIXES = ((1e15, "P"), (1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k"))
 _SUPERSCRIPT = str.maketrans("-0123456789", "\u207b\u2070\u00b9\u00b2\u00b3\u2074\u2075\u2076\u2077\u2078\u2079")
@@ -211,6 +214,8 @@ def _word(ratio: float, direction: Direction) -> str:
 
 def _magnitude(ratio: float, direction: Direction, decimals: int | None) -> str:
     factor = max(ratio, 1 / ratio) if ratio > 0 else math.inf
+    if _MOST <= factor < math.inf and (direction.factors or ratio > 1):
+        return direction.phrases.over.format(amount=direction.phrases.times.format(factor=f"{_MOST:,}"))
     if direction.factors and 2 <= factor < math.inf:  # noqa: PLR2004  # from twice on, a factor reads better than per cent
         return direction.phrases.times.format(factor=f"{factor:.1f}")
     return percent(abs(ratio - 1), decimals)

@@ -166,6 +166,7 @@ def test_controls_that_failed_are_named() -> None:
 def test_what_may_not_be_compared_could_not_be_measured(verdict: Any) -> None:
     found = latency(SLOWER, verdict, reason="it is so")
     assert (found.outcome, found.reason) == ("failed", "it is so" if verdict == "failed" else f"{verdict}: it is so")
+    assert (found.ratio, found.ratio_low, found.ratio_high) == (None, None, None)
 
 
 def test_a_limit_of_which_nothing_was_measured_is_a_failure_unless_the_device_has_no_such_metric() -> None:

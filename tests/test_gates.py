@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+import venv
 from pathlib import Path
 from xml.etree import ElementTree as ET  # of files that the test itself had written
 
@@ -69,6 +70,54 @@ def test_equal_revisions_pass(repository: Path) -> None:
     assert len(git(repository, "worktree", "list").splitlines()) == 1
     (run,) = (store.load(path.parent) for path in (repository / "results").glob("*/run.json"))
     assert [c.workers for c in run.contrasts if c.metric == "latency"] == [len({t.worker for t in run.trials})]
+
+
+OWN = """
+name: own
+model: {{adapter: callable, target: "speech.py:speak", python: {python}}}
+measure: {{metrics: [latency], budget: 2s, margin: 20%, workers: 3, time_limit: 20s}}
+"""
+SPEAK = """
+import array, pathlib, sys
+pathlib.Path({log!r}).open("a").write(sys.prefix + "\\n")
+
+def speak(text):
+    return array.array("f", [{level}] * 1600), 16000
+"""
+
+
+def test_a_function_without_toggles_is_gated_in_its_own_interpreter_and_by_what_it_returns(
+    repository: Path, tmp_path: Path
+) -> None:
+    venv.create(tmp_path / "own", with_pip=False)
+    log = tmp_path / "log"
+
+    def write_speech(level: str) -> None:
+        (repository / "speech.py").write_text(SPEAK.format(log=str(log), level=level))
+        git(repository, "add", "bench.yaml", "speech.py")
+        git(repository, "commit", "--quiet", "--allow-empty", "--message", level)
+
+    (repository / "bench.yaml").write_text(OWN.format(python=tmp_path / "own" / "bin" / "python"))
+    write_speech("0.5")
+    write_speech("0.5")
+    done = gate(repository)
+    assert done.returncode in (0, 3), done.stdout + done.stderr  # microseconds of work: noise may leave it open
+    assert set(log.read_text().split()) == {str(tmp_path / "own")}
+    assert "output" not in (repository / "gate.md").read_text()
+
+    write_speech("0.500001")
+    done = gate(repository)
+    assert done.returncode == 4, done.stdout + done.stderr
+    assert "is graded tolerance; bitwise is required" in decision(repository)["lines"][0]["reason"]  # type: ignore[index]
+    done = gate(repository, "--set", "gate.output=tolerance")
+    assert done.returncode in (0, 3), done.stdout + done.stderr
+
+    write_speech("0.25")
+    done = gate(repository, "--set", "gate.output=tolerance")
+    assert done.returncode == 4, done.stdout + done.stderr
+    done = gate(repository, "--set", "gate.output=any")
+    assert done.returncode in (0, 3), done.stdout + done.stderr
+    assert "Outputs were not compared" in (repository / "gate.md").read_text()
 
 
 def test_a_slower_revision_fails_once_fresh_processes_have_shown_it_again(repository: Path) -> None:

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness import adapters
+from harness import adapters, runner
 from harness.errors import ScenarioError, UsageError
 from harness.metrics import METRICS
 from harness.models.cosyvoice2.config import SIZES
@@ -66,7 +66,6 @@ REFUSED = [
     ("custom-tag", 3, "description", "the tag !secret is not read; a scenario is plain data"),
     ("device-twice", 3, "devices.1", "'cuda' is given twice"),
     ("duplicate-key", 6, "measure.workers", "the key is given twice, first on line 5"),
-    ("empty-optimizations", 3, "optimizations", "found an empty mapping; allowed: at least 1 entry"),
     ("empty-text", 6, "workload.texts.zh", "found ''; allowed: at least 1 character"),
     ("empty", 1, "", "the file is empty; a scenario starts with `name:`"),
     ("escaped-control-character", 3, "description", "the control character U+001B is not allowed"),
@@ -118,6 +117,13 @@ REFUSED = [
         8,
         "gate.optimizations.resample_cache.ttfa",
         "this metric is not in measure.metrics, so that it cannot be gated",
+    ),
+    ("gate-of-unheard-words", 5, "gate.output", "words are compared by listening to them; set measure.words as well"),
+    (
+        "gate-output-of-no-grade",
+        5,
+        "gate.output",
+        "found 'similar'; allowed: bitwise, tolerance, spectral, words, any",
     ),
     ("gate-of-unmeasured", 7, "gate.ttfa", "this metric is not in measure.metrics, so that it cannot be gated"),
     (
@@ -187,7 +193,6 @@ REFUSED = [
     ("negative-seed", 5, "workload.seeds.1", "found -1; allowed: at least 0"),
     ("nested-too-deep", 3, "", "nested more than 50 levels deep"),
     ("no-devices", 3, "devices", "found an empty list; allowed: at least 1 entry"),
-    ("no-optimizations", 1, "optimizations", "this key is required"),
     ("no-speakers", 5, "workload.speakers.count", "found 0; allowed: at least 1"),
     ("not-utf8", 3, "", "the file is not UTF-8; byte 0xff cannot be read"),
     ("nul-byte", 3, "", "the control character U+0000 is not allowed in a scenario"),
@@ -630,6 +635,25 @@ def test_limits_of_a_toggle_can_be_set_and_survive_run_json() -> None:
     assert scenario.gated() == {"none": {"latency": 0.02}, "all": {"latency": 0.02, "stage.llm": 0.03}}
     assert scenario.as_data()["gate"] == {"latency": "2%", "optimizations": {"all": {"stage.llm": "3%"}}}
     assert Scenario.from_data(scenario.as_data()) == scenario
+
+
+def test_a_gate_has_a_grade_of_outputs_beside_its_limits_and_needs_no_optimization() -> None:
+    plain = parse(b"name: x\nmodel: {adapter: cosyvoice2}\ngate: {latency: 2%}\n", "x")
+    assert plain.gate.output == "bitwise"
+    assert plain.as_data()["gate"] == {"latency": "2%"}
+    assert plain.gated() == {"none": {"latency": 0.02}}
+    loose = parse(b"name: x\nmodel: {adapter: cosyvoice2}\ngate: {output: spectral}\n", "x")
+    assert loose.gated() == {"none": {"latency": 0.01, "peak_allocated": 0.0}}
+    assert loose.as_data()["gate"] == {"output": "spectral"}
+    assert Scenario.from_data(loose.as_data()).gate.output == "spectral"
+
+
+def test_a_run_without_an_optimization_has_nothing_to_compare_but_its_controls() -> None:
+    text = b"name: x\nmodel: {adapter: cosyvoice2}\n"
+    with pytest.raises(ScenarioError, match="there is nothing to compare; list at least one"):
+        runner.design_of(parse(text, "x"), "cpu")
+    controls = runner.design_of(parse(text + b"design: controls\n", "x"), "cpu")
+    assert [arm.role for arm in controls.arms] == ["none", "placebo", "placebo", "dose"]
 
 
 def test_an_override_outside_a_list_is_refused() -> None:

@@ -116,3 +116,14 @@ def test_importing_units_imports_nothing_heavy() -> None:
         "import sys, harness.units; sys.exit(any(m in sys.modules for m in ('numpy', 'torch', 'matplotlib', 'jinja2')))"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_a_factor_beyond_all_measure_is_told_by_its_bound() -> None:
+    assert units.change(1e60, units.TIME) == f"over 1,000{units.SPACE}times slower"
+    assert (
+        units.interval(1e-60, 1e60, units.TIME)
+        == f"over 1,000{units.SPACE}times faster to over 1,000{units.SPACE}times slower"
+    )
+    assert units.change(1e60, units.MEMORY) == f"over 1,000{units.SPACE}times more"
+    assert units.change(1e-60, units.MEMORY) == f"100.0{units.SPACE}% less"
+    assert units.change(999.0, units.TIME) == f"999.0{units.SPACE}times slower"

@@ -9,7 +9,7 @@ pairs         instead of latency where arms cannot share a process: the two revi
 """
 
 from harness.passes.cycle import first_cycle
-from harness.passes.examination import examination_pass
+from harness.passes.examination import examination_pass, revisions_pass
 from harness.passes.first import first_pass
 from harness.passes.latency import latency_pass
 from harness.passes.memory import memory_pass
@@ -25,4 +25,5 @@ __all__ = [
     "memory_pass",
     "micro_pass",
     "pair_pass",
+    "revisions_pass",
 ]

@@ -1,9 +1,12 @@
-"""What every arm makes of the requests, against the reference; and what its witnesses count. Nothing is timed here."""
+"""What every arm makes of the requests, against the reference; and what its witnesses count. Nothing is timed here.
+
+In a gate, what the head makes of them in every setting, against what the base does.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, replace
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -13,7 +16,7 @@ from numpy.typing import NDArray
 
 from harness import adapters, workload
 from harness.designs import PLACEBO
-from harness.equivalence import ORDER, accepted, by_sound, by_words, grade, loosened
+from harness.equivalence import ORDER, accepted, by_sound, by_words, check_of, grade, loosened
 from harness.optimizations import named
 from harness.optimizations.registry import BITWISE, Check
 from harness.passes.cycle import at_once, known_requests_of
@@ -33,6 +36,18 @@ MIN_REQUESTS = 3
 """Requests in which witnesses are counted at least: so that "once", "every request" and "every other" can be told apart."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Comparison:
+    """What is compared: `groups` of arms, each in a process of its own, arm -> the arm `against` whose output its own is held,
+    and the check that it is `required` to meet. With `witnesses`, these are counted as well.
+    """
+
+    groups: Sequence[Callable[[], list[str]]]
+    against: Mapping[str, str]
+    required: Callable[[str], Check]
+    witnesses: bool
+
+
 def examination_pass(session: Session) -> None:
     """Compare every arm's output with the reference's, and the reference's with its twin's in another process.
 
@@ -40,18 +55,43 @@ def examination_pass(session: Session) -> None:
     the second is compared, because the timed requests of an arm are not its first. On the CPU both processes run at
     once.
     """
+    reference = session.design.reference
+    others = [arm.name for arm in session.design.arms if arm.name != reference]
+    _compare(session, _Comparison(
+        groups=[lambda: session.arms(controls=False), lambda: session.alive([PLACEBO])],
+        against=dict.fromkeys(others, reference), required=partial(_required, session), witnesses=True,
+    ))  # fmt: skip
+
+
+def revisions_pass(session: Session) -> None:
+    """Compare what the two revisions of a gate make of the requests, setting by setting, and the base with its twin.
+
+    Nothing is compared where the scenario says that any output will do, which is then found.
+    """
+    output = session.scenario.gate.output
+    if output == "any":
+        _find(
+            session,
+            "outputs",
+            "Outputs were not compared (gate.output: any): a revision that does less work looks faster.",
+        )
+        return
+    pairs, required = session.design.pairs, check_of(output)
+    sides = [[before for _, before, _ in pairs], [after for _, _, after in pairs], [PLACEBO]]
+    _compare(session, _Comparison(
+        groups=[partial(session.alive, side) for side in sides],
+        against={after: before for _, before, after in pairs} | {PLACEBO: session.design.reference},
+        required=lambda _: required, witnesses=False,
+    ))  # fmt: skip
+
+
+def _compare(session: Session, comparison: _Comparison) -> None:
     checked = checked_requests(session)
-    at_once(
-        session,
-        [
-            partial(_examine_all, session, checked, lambda: session.arms(controls=False)),
-            partial(_examine_all, session, checked, lambda: session.alive([PLACEBO])),
-        ],
-    )
+    at_once(session, [partial(_examine_all, session, checked, arms, comparison) for arms in comparison.groups])
     if not session.ledger.graded:
         heard = listen(session, checked)
         for index in checked:
-            _grade(session, workload.request(session.scenario, index).id, heard)
+            _grade(session, workload.request(session.scenario, index).id, heard, comparison)
         _report_unchecked(session, checked)
         session.record("graded")
 
@@ -75,30 +115,39 @@ def checked_requests(session: Session) -> list[int]:
 _NOBODY: Any = None
 
 
-def _examine_all(session: Session, checked: Sequence[int], arms: Callable[[], list[str]]) -> None:
+def _examine_all(
+    session: Session, checked: Sequence[int], arms: Callable[[], list[str]], comparison: _Comparison
+) -> None:
     """Examine the arms that stay alive, until each was."""
     while missing := [arm for arm in arms() if arm not in session.ledger.examined]:
-        session.guarded("equivalence", partial(_examine_some, session, checked, missing))
+        session.guarded("equivalence", partial(_examine_some, session, checked, missing, comparison), missing[0])
 
 
 def _examine_some(
-    session: Session, checked: Sequence[int], missing: Sequence[str], _: int, worker: WorkerProcess
+    session: Session,
+    checked: Sequence[int],
+    missing: Sequence[str],
+    comparison: _Comparison,
+    _: int,
+    worker: WorkerProcess,
 ) -> None:
     todo = session.alive(missing)  # what the target cannot take is known only now
     for done, arm in enumerate(todo):
         session.check_time()
         session.progress.update(session.device, f"examining {arm}", 0.1 * done / len(todo), None)
-        _examine(session, worker, arm, checked)
+        _examine(session, worker, arm, checked, comparison)
 
 
-def _examine(session: Session, worker: WorkerProcess, arm: str, checked: Sequence[int]) -> None:
+def _examine(
+    session: Session, worker: WorkerProcess, arm: str, checked: Sequence[int], comparison: _Comparison
+) -> None:
     scenario = session.scenario
     names = [workload.request(scenario, index).id for index in checked]
     files = [str(Path("audio") / session.device.replace(":", "-") / name / f"{arm}.wav") for name in names]
     shortest = min(checked, key=lambda index: len(workload.request(scenario, index).text))
     first = [*checked, *[shortest] * (MIN_REQUESTS - len(checked))]
     message = {
-        "do": "examine", "arm": arm, "probes": [] if arm == PLACEBO else _probes(session),
+        "do": "examine", "arm": arm, "probes": _probes(session) if comparison.witnesses and arm != PLACEBO else [],
         "first": session.wire.singles(first), "second": session.wire.singles(checked), "files": [str((session.journal.folder / file).absolute()) for file in files],
     }  # fmt: skip
     events = worker.ask(message, limit_s=session.limit_s)
@@ -117,7 +166,7 @@ def _examine(session: Session, worker: WorkerProcess, arm: str, checked: Sequenc
             {key: event[key] for key in ("optimization", "entries", "size_bytes")}
             for event in events if event["event"] == "held"
         ],
-        replays=_replays(session, worker, arm),
+        replays=_replays(session, worker, arm) if comparison.witnesses else [],
     )  # fmt: skip
 
 
@@ -185,10 +234,10 @@ def _probes(session: Session) -> list[dict[str, Any]]:
     ]
 
 
-def _grade(session: Session, request: str, heard: Heard) -> None:
-    """Grade what every living arm made of `request`, against what the reference did.
+def _grade(session: Session, request: str, heard: Heard, comparison: _Comparison) -> None:
+    """Grade what every living arm made of `request`, against what the arm did that it is compared with.
 
-    Where it was listened to, an arm that is understood worse than the reference, sounds worse or like somebody else is not
+    Where it was listened to, an arm that is understood worse than that one, sounds worse or like somebody else is not
     accepted, whatever else holds.
     """
     made = {
@@ -197,23 +246,22 @@ def _grade(session: Session, request: str, heard: Heard) -> None:
         for output in session.ledger.examined[arm]
         if output["request"] == request
     }
-    reference = made[session.design.reference]
-    folder = session.journal.folder
-    before = read_output(folder / reference["audio"])
+    compared = {arm: before for arm, before in comparison.against.items() if arm in made and before in made}
+    folder, required = session.journal.folder, comparison.required
     rates_hz = {arm: rate_of(folder / output["audio"]) for arm, output in made.items()}
-    rate_before_hz = rates_hz[session.design.reference]
     graded = {
         arm: grade(
-            before, read_output(folder / output["audio"]), _exactly(reference), _exactly(output), _required(session, arm),
-            sound=is_sound(reference) and is_sound(output), rates_hz=(rate_before_hz, rates_hz[arm]),
+            read_output(folder / made[before]["audio"]), read_output(folder / made[arm]["audio"]), _exactly(made[before]),
+            _exactly(made[arm]), required(arm), sound=is_sound(made[before]) and is_sound(made[arm]),
+            rates_hz=(rates_hz[before], rates_hz[arm]),
         )
-        for arm, output in made.items()
-        if arm != session.design.reference
+        for arm, before in compared.items()
     }  # fmt: skip
     own_difference = graded.get(PLACEBO, ("bitwise", 0.0))
     for arm, by_samples in graded.items():
-        check = loosened(_required(session, arm), *own_difference)
-        output = made[arm]
+        check = loosened(required(arm), *own_difference)
+        output, reference = made[arm], made[compared[arm]]
+        rate_before_hz = rates_hz[compared[arm]]
         ears = heard.between(reference["audio"], output["audio"])
         words = (ears["words_before"], ears["words_after"]) if rate_before_hz == rates_hz[arm] else (None, None)
         by_ear = by_words(*by_samples, check, *words)  # which make no other rate the same sound

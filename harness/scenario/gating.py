@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import (
     AfterValidator,
@@ -24,7 +24,7 @@ from harness.scenario.quantities import Fraction
 from harness.scenario.scalars import MetricName
 from harness.scenario.source import KeyPath, found
 
-_OPTIMIZATIONS = "optimizations"
+_OPTIMIZATIONS, _OUTPUT = "optimizations", "output"
 
 
 def _provable(limits: dict[str, float]) -> dict[str, float]:
@@ -54,6 +54,13 @@ class Gate(BaseModel):
         "differs: `batched_cleanup: {latency: 5%}`.",
     )
 
+    output: Literal["bitwise", "tolerance", "spectral", "words", "any"] = Field(
+        default="bitwise",
+        description="How alike the outputs of the revisions must be for their times to be compared: equal to the bit; each "
+        "sample within 0.0001 of full scale; spectra within 1 dB; the same words (`measure.words`); or `any`, and nothing is "
+        "compared. Where the base does not repeat itself to the bit in another process, twice that difference passes.",
+    )
+
     def parts(self) -> Iterator[tuple[KeyPath, Mapping[str, float]]]:
         """Where the scenario has limits, and which."""
         yield ("gate",), self.limits
@@ -63,23 +70,25 @@ class Gate(BaseModel):
     @model_validator(mode="before")
     @classmethod
     def _taken_apart(cls, value: Any) -> Any:
-        """The keys of YAML are metrics, but for one; here they are two fields."""
+        """The keys of YAML are metrics, but for two; here metrics are one field."""
         if isinstance(value, cls):
             return value
         if not isinstance(value, Mapping):
             refuse(f"found {found(value)}; allowed: a mapping of limits, such as {{latency: 2%}}")
-        limits = {key: limit for key, limit in value.items() if key != _OPTIMIZATIONS}
+        own = {key: value[key] for key in (_OPTIMIZATIONS, _OUTPUT) if key in value}
+        limits = {key: limit for key, limit in value.items() if key not in own}
         for key, limit in limits.items():
             if isinstance(limit, Mapping):
                 hint = nearest(str(key), [_OPTIMIZATIONS])
                 refuse(f"found a mapping; allowed: a percentage, or the key {_OPTIMIZATIONS}{hint}", key)
-        own = {_OPTIMIZATIONS: value[_OPTIMIZATIONS]} if _OPTIMIZATIONS in value else {}
         return {"limits": limits, **own}
 
     @model_serializer(mode="wrap")
     def _as_written(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
         fields = handler(self)
-        own = {_OPTIMIZATIONS: fields[_OPTIMIZATIONS]} if self.optimizations else {}
+        own = {
+            key: fields[key] for key in (_OPTIMIZATIONS, _OUTPUT) if fields[key] != type(self).model_fields[key].default
+        }
         return {**fields["limits"], **own}
 
     @classmethod

@@ -210,8 +210,9 @@ class Scenario(Keys):
     )
     workload: Workload = Field(default=Workload(), description="The requests that are run.")
     optimizations: dict[ToggleName, Annotated[Toggle, BeforeValidator(_short_toggle)]] = Field(
-        min_length=1,
-        description="The toggles to compare, each with its states; `true` is short for off before, on after.",
+        default={},
+        description="The toggles to compare, each with its states; `true` is short for off before, on after. `harness gate` "
+        "needs none: it compares revisions. `harness run` needs one, but for the design `controls`.",
     )
     design: DesignName = Field(
         default="one_at_a_time",
@@ -360,6 +361,12 @@ class Scenario(Keys):
                     refuse("this metric is not in measure.metrics, so that it cannot be gated", *path, metric)
                 if metric in _NOT_GATED:
                     refuse(_NOT_GATED[metric], *path, metric)
+        return self
+
+    @model_validator(mode="after")
+    def _gated_words_are_heard(self) -> Self:
+        if self.gate.output == "words" and not self.measure.words:
+            refuse("words are compared by listening to them; set measure.words as well", "gate", "output")
         return self
 
     @model_validator(mode="after")

@@ -39,7 +39,6 @@ def _optimizations(description: str) -> dict[str, Any]:
     return {
         "description": description,
         "type": "object",
-        "minProperties": 1,
         "additionalProperties": {"description": "An optimization of a plug-in.", **_states({"type": "object"})},
         "properties": {name: _toggle(name) for name in sorted(registry())},
     }

@@ -17,6 +17,7 @@ from typing import Any
 
 from . import allocations, operations, places, spans
 from .arms import DEVICE_DOSE, HOST_DOSE, SPAN_REPEATS, SPANS_REPEATED, UNINSTRUMENTED, Arm
+from .errors import HarnessError
 from .machine import Machine
 from .peaks import PeakRecorder, Points
 from .playback import playback
@@ -327,7 +328,11 @@ def _values_of(batch: places.Batch) -> dict[str, float | None]:
 
 def _written(output: Output, before: Output, file: Path) -> dict[str, Any]:
     """Write the audio of `output` to `file`; what else is told of it, `before` being what the same request made first."""
-    output.write(file)
+    try:
+        output.write(file)
+    except OSError as error:
+        message = f"cannot write {file}: {error.strerror or error}"
+        raise HarnessError(message) from error
     tokens = list(map(int, output.tokens))
     facts = (tokens, output.exact, output.sample_rate_hz)
     same = facts == (list(map(int, before.tokens)), before.exact, before.sample_rate_hz)

@@ -131,10 +131,13 @@ def _first_paint(text: str) -> float:
         browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
         page = browser.new_page(viewport={"width": 1280, "height": 1000})
         page.goto(path.as_uri())
-        asked = "performance.getEntriesByName('first-contentful-paint').map(entry => entry.startTime)"
-        found = page.evaluate(asked) or page.wait_for_function(f"{asked}[0]").json_value()
+        painted: float = page.evaluate(
+            """new Promise(resolve => new PerformanceObserver(list => {
+                 for (const entry of list.getEntriesByName('first-contentful-paint')) resolve(entry.startTime);
+               }).observe({type: 'paint', buffered: true}))"""
+        )
         browser.close()
-    return float(found[0] if isinstance(found, list) else found)
+    return painted
 
 
 def main() -> None:

@@ -108,8 +108,11 @@ def opened(browser: Any) -> Iterator[Callable[..., Opened]]:
 
 def status_of(page: Any) -> str:
     """What is announced, once something is: the clipboard answers in its own time."""
-    page.wait_for_function("document.querySelector('[role=status]').textContent")
-    told: str = page.inner_text("[role=status]")
+    from playwright.sync_api import expect
+
+    status = page.locator("[role=status]")
+    expect(status).not_to_be_empty()
+    told: str = status.inner_text()
     return told
 
 
@@ -341,12 +344,14 @@ def test_a_plot_says_what_is_under_the_pointer(opened: Callable[..., Opened], fo
 
 
 def test_a_link_to_a_folded_card_opens_it(opened: Callable[..., Opened], folder: Path) -> None:
+    from playwright.sync_api import expect
+
     page = opened().go(folder / "calibrated.html")
     card = page.locator("#toggle-resample_cache > details")
     card.locator("summary").first.click()
     assert not card.evaluate("details => details.open")
     page.locator(f"{TABLE} a", has_text="Keep one Resample").click()
-    page.wait_for_function("document.querySelector('#toggle-resample_cache > details').open")
+    expect(card).to_have_attribute("open", "")
 
 
 def test_printed_it_has_every_table_and_no_tools(opened: Callable[..., Opened], folder: Path) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from harness.units import SPACE, Phrases
 
 PHRASES = Phrases(
-    changed="{word} {amount}", times=f"{{factor}}{SPACE}倍", none="无变化", under="不到 {amount}", between="{low} 至 {high}", exact="精确值",
+    changed="{word} {amount}", times=f"{{factor}}{SPACE}倍", over="超过 {amount}", none="无变化", under="不到 {amount}", between="{low} 至 {high}", exact="精确值",
 )  # fmt: skip
 """How a change is put."""
 WORDS: Mapping[str, str] = {"faster": "快", "slower": "慢", "less": "少", "more": "多", "lower": "低", "higher": "高"}
