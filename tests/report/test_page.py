@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from dataclasses import replace
@@ -34,6 +35,17 @@ def test_every_optimization_is_in_the_headline_table_or_beside_it_with_a_reason(
     assert all(entry.reason for entry in device.invalid)
     failed = next(entry for entry in device.invalid if entry.name == "static_cache")
     assert failed.reason == "out of memory: tried to allocate 2.00 GiB with 1.31 GiB free"
+
+
+def test_what_may_not_be_compared_has_no_change_in_its_card_nor_at_the_top() -> None:
+    run = sample_runs.calibrated()
+    card = next(toggle for toggle in page.build(run).toggles if toggle.name == "half_precision")
+    rows = [row for device in card.devices for row in (*device.rows, *device.stages)]
+    assert {(row.verdict.text, row.change, row.interval) for row in rows} == {("output changed", "–", "–")}
+    assert not any(re.search(r"\d %", device.sentence) for device in card.devices)
+    together = [replace(c, verdict="output changed") if c.optimization == "all" else c for c in run.contrasts]
+    tiles = _device(replace(run, contrasts=tuple(together))).together
+    assert {row.change for row in tiles} == {"–"}
 
 
 def test_an_optimization_without_any_comparison_is_named_too() -> None:
