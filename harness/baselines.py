@@ -275,7 +275,8 @@ def weakness(stored: Sequence[Stored]) -> str:
     """What a reader must know of such a comparison."""
     told = (
         "Compared with a stored run, unpaired, which is weaker than --base: what changed on this machine since then is not "
-        "controlled, so that a slower machine reads as slower code."
+        "controlled, so that a slower machine reads as slower code. Of outputs, the number of tokens and the length of the audio "
+        "are compared, and nothing else."
     )
     if len(stored) == 1:
         return (

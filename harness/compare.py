@@ -13,7 +13,7 @@ from harness.attribution import attribution, joined, without_chance_finds
 from harness.caches import caches
 from harness.controls import FAMILIES, allowance, calibrated, controls, family, margin_of
 from harness.designs import PLACEBO
-from harness.evidence import Evidence
+from harness.evidence import Evidence, say_work, work_of
 from harness.expected import expectations
 from harness.findings import findings
 from harness.floors import floors
@@ -379,14 +379,44 @@ def _state(evidence: Evidence, optimization: str, reference: str, arm: str) -> t
         return "output changed", (
             f"the output of {worst.arm} on {worst.request} is graded {worst.grade}{_rates(worst)}; {worst.required} is required"
         )
+    other = _other_work(evidence, reference, arm)
+    if other:
+        return "output changed", other
     if evidence.run.plan.limits:
         return None, ""  # the two sides of a gate differ in their revision, of which there is no witness
+    return _by_witness(evidence, optimization, reference, arm)
+
+
+def _by_witness(evidence: Evidence, optimization: str, reference: str, arm: str) -> tuple[Verdict | None, str]:
+    """Whether the toggles of a pair were engaged: all of them idle is `inert`."""
     settings = evidence.settings(optimization)
     uncounted = [setting for setting in settings if not evidence.is_counted(setting, reference, arm)]
     idle = [_idle(evidence, setting, reference, arm) for setting in settings if setting not in uncounted]
     if all(idle) and uncounted:
         return "inconclusive", f"{', '.join(uncounted)}: its witness was not counted"
     return ("inert", "; ".join(idle)) if all(idle) else (None, "")
+
+
+def _other_work(evidence: Evidence, reference: str, arm: str) -> str:
+    """How two arms did other work on a request that was timed; "" where they did not, or may.
+
+    Outputs are compared for a few requests, before anything is timed; what a trial says of its own is of all of them.
+    """
+    if _may_speak_otherwise(evidence, reference, arm):
+        return ""
+    group = evidence.group_of(reference, arm)
+    for before, after in evidence.pairs("latency", reference, arm, group):
+        if work_of(before) != work_of(after):
+            return f"on {before.request} {reference} made {say_work(work_of(before))}; {arm} made {say_work(work_of(after))}"
+    return ""
+
+
+def _may_speak_otherwise(evidence: Evidence, reference: str, arm: str) -> bool:
+    """Whether what is asked of the output of an arm is that its words are the same, or in a gate nothing at all."""
+    if evidence.run.plan.limits:
+        return evidence.run.scenario.get("gate", {}).get("output", "bitwise") in ("words", "any")
+    before, after = (evidence.arms[name].states for name in (reference, arm))
+    return any(named(toggle).check.grade == "words" for toggle, state in after.items() if state != before.get(toggle))
 
 
 def _rates(row: Equivalence) -> str:

@@ -324,6 +324,21 @@ def _is_peak_of_some(trial: Trial) -> bool:
     return trial.pass_ == "memory" and trial.stratum != CYCLE
 
 
+WORK = ("tokens", "audio")
+
+
+def work_of(trial: Trial) -> tuple[float | None, ...]:
+    """What a request made, as far as each trial says: speech tokens, and seconds of audio."""
+    return tuple(trial.values.get(name) for name in WORK)
+
+
+def say_work(work: tuple[float | None, ...]) -> str:
+    """What a request made, in words: "75 speech tokens, 3 s of audio"."""
+    tokens, audio_s = work
+    told = [f"{tokens:g} speech tokens"] if tokens else []
+    return ", ".join([*told, *([] if audio_s is None else [f"{audio_s:g} s of audio"])]) or "nothing"
+
+
 def value_of(trial: Trial, name: str) -> float:
     """The value of a metric in a trial that has one. Raises ValueError where it has none."""
     value = trial.values[name]

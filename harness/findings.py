@@ -203,9 +203,12 @@ def _drift(evidence: Evidence) -> str:
     if len(centres) < MIN_WORKERS_FOR_DRIFT:
         return ""
     spread = 100 * (math.exp(max(centres) - min(centres)) - 1)
-    return (
-        f"The slowest worker process was {spread:.2f} % slower than the fastest; pairing within a process removes this."
+    remedy = (
+        "in a gate, the interval is across them"
+        if evidence.run.plan.limits
+        else "pairing within a process removes this"
     )
+    return f"The slowest worker process was {spread:.2f} % slower than the fastest; {remedy}."
 
 
 def _throttling(evidence: Evidence) -> str:

@@ -35,8 +35,10 @@ _ROUNDING = 1e-12
 _NOT_COMPARABLE: Sequence[Verdict] = ("failed", "output changed", "inert", "not applicable", "already present")
 STORED = "stored"
 """The finding that says that a run was compared with a stored one, and what that cannot say (docs/decisions/0017)."""
-_NOTED = (STORED, "skipped", "scenario", "outputs")
-"""Findings that say what was compared: a device that is absent, a scenario that differs between the revisions, outputs."""
+_NOTED = (STORED, "skipped", "scenario", "outputs", "words", "quality", "pinning")
+"""Findings that say what was compared, and how: a device that is absent, a scenario that differs between the revisions, outputs
+and what was not heard in them, processes that were not pinned.
+"""
 _NOT_STAGES = ("latency", "dose")
 _DEVICE_TIMES = "device."
 

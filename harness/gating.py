@@ -52,9 +52,17 @@ def gate(
     Raises UsageError for a revision or a scenario that cannot be read. What could not be measured is a decision, without a
     folder where there is no run.
     """
+    if dirty and head is not None:
+        message = "--dirty judges the tree as it stands, and --head a revision: give one of them"
+        raise UsageError(message)
     with Checkout(Path.cwd()) as checkout, checkout.naming_revisions():
         before, after = checkout.revision(base), checkout.tree(dirty=dirty) if head is None else checkout.revision(head)
         scenarios = [scenario_in(revision, checkout.top, name, settings) for revision in (before, after)]
+        if any("init" in limits for limits in scenarios[1].gated().values()):
+            message = (
+                "a gate of two revisions times requests; name other metrics, or compare with a stored run (--baseline)"
+            )
+            raise scenarios[1].error(message, ("gate", "init"))
         told = {"base": before.told, "head": after.told}
         folder = out / store.new_run_id(f"gate-{scenarios[1].name}")
         try:
@@ -216,14 +224,16 @@ def side_of(revision: Revision, scenario: Scenario, **keys: object) -> Side:
 def _differences(pair: Pair) -> list[Finding]:
     """What differs between the two scenarios beside the code, in words."""
     base, head = pair.base_scenario.as_data(), pair.head_scenario.as_data()
-    changed = sorted(key for key in head if key not in ("file", "gate", "description") and base.get(key) != head[key])
-    if not changed:
-        return []
-    told = ", ".join(changed)
-    message = (
-        f"The scenario itself differs between the revisions ({told}): the model is each one's own, all else the head's."
-    )
-    return [Finding(kind="scenario", device="", message=message)]
+    told = []
+    if base["file"] == head["file"]:
+        told.append("The scenario is not in this repository: both revisions have the same one.")
+    changed = sorted(key for key in head if key not in ("file", "description") and base.get(key) != head[key])
+    if changed:
+        told.append(
+            f"The scenario itself differs between the revisions ({', '.join(changed)}): the model is each one's own, all "
+            "else the head's, limits included."
+        )
+    return [Finding(kind="scenario", device="", message=message) for message in told]
 
 
 def _now() -> str:

@@ -17,10 +17,10 @@ class _Reading:
 
 
 class Load:
-    """Reads the system's counters of processor time around some work of the process `pid`; not `active`, it reads nothing."""
+    """Reads the system's counters of processor time around some work of the processes `pids`; not `active`, it reads nothing."""
 
-    def __init__(self, pid: int, *, active: bool = True) -> None:
-        self._pid = pid
+    def __init__(self, *pids: int, active: bool = True) -> None:
+        self._pids = pids
         self._start = self._read() if active else None
 
     def since_start(self) -> Mapping[str, float]:
@@ -43,11 +43,13 @@ class Load:
         import psutil
 
         with suppress(psutil.Error):
-            own = psutil.Process(self._pid).cpu_times()
+            own = [psutil.Process(pid).cpu_times() for pid in self._pids]
             times = psutil.cpu_times()
             idle = times.idle + getattr(times, "iowait", 0.0)
             stolen = getattr(times, "steal", None)
             # guest time is also in user time, on the systems that count it
             counted = sum(times) - getattr(times, "guest", 0.0) - getattr(times, "guest_nice", 0.0)
-            return _Reading(time.monotonic(), counted - idle - (stolen or 0.0), stolen, own.user + own.system)
+            return _Reading(
+                time.monotonic(), counted - idle - (stolen or 0.0), stolen, sum(each.user + each.system for each in own)
+            )
         return None

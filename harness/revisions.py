@@ -90,7 +90,9 @@ class Checkout:
                 "commit them, name a revision with --head, or measure the tree as it stands with --dirty"
             )
             raise UsageError(message)
-        if changed:
+        if changed or (
+            dirty and _git(self.top, "status", "--porcelain")
+        ):  # what is not tracked may be measured as well
             commit = self._commit("HEAD")
             found = Revision(
                 name="working tree", commit=commit, folder=self.top, dirty=True, subject=self._subject(commit)
@@ -152,7 +154,13 @@ def with_interpreters(base: Revision, head: Revision, tell: Callable[[str], None
 def dependencies(folder: Path) -> str:
     """A digest of what the code in `folder` depends on, by the files that say so."""
     digest = hashlib.sha256()
-    for path in sorted([*folder.glob("requirements*.txt"), *(folder / name for name in WHOLE_FILES)]):
+    for path in sorted(
+        [
+            *folder.glob("requirements*.txt"),
+            *folder.glob("requirements/*.txt"),
+            *(folder / name for name in WHOLE_FILES),
+        ]
+    ):
         if path.is_file():
             digest.update(path.name.encode() + b"\0" + path.read_bytes())
     project = folder / "pyproject.toml"
@@ -163,7 +171,13 @@ def dependencies(folder: Path) -> str:
             message = f"{project} cannot be read: {error}"
             raise UsageError(message) from None
         table = data.get("project", {})
-        wanted = [table.get("dependencies"), table.get("requires-python"), data.get("build-system")]
+        poetry = data.get("tool", {}).get("poetry", {})
+        wanted = [
+            table.get("dependencies"),
+            table.get("requires-python"),
+            data.get("build-system"),
+            poetry.get("dependencies"),
+        ]
         digest.update(repr(wanted).encode())
     return digest.hexdigest()
 
@@ -177,6 +191,8 @@ def _with_environment(revision: Revision, digest: str, tell: Callable[[str], Non
         tell(f"building an environment for {revision.told} in {folder}")
         shutil.rmtree(folder, ignore_errors=True)
         packages = [str(revision.folder)]
+        if (revision.folder / "requirements.txt").is_file():
+            packages += ["--requirement", str(revision.folder / "requirements.txt")]
         own = Path(harness.__file__).parent.parent
         if not (revision.folder / "harness" / "session.py").exists():
             packages.append(str(own) if (own / "pyproject.toml").exists() else f"tts-harness=={harness.__version__}")

@@ -146,6 +146,7 @@ class Session:
                 if self._stopping:
                     message = "the run was stopped while this worker started"
                     raise WorkerError(message, kind="crash", arm=None)
+                _check_source(side, process.ready.get("source"))
                 self._watch(process.ready["machine"].get("gpu_uuid"))
                 self.record(
                     "worker", worker=number, pass_=pass_, pid=process.pid, startup_s=self.startup_s,
@@ -316,6 +317,23 @@ def alone_of(scenario: Scenario) -> Alone | None:
     if is_function and python is None:
         return None
     return Alone(python=None if python is None else str(python), whole=is_function)
+
+
+def _check_source(side: Side | None, source: str | None) -> None:
+    """Refuse code that is not that of the revision which is to be measured: it would be the same on both sides.
+
+    `source` is the file that the worker runs, None where it is the harness's own. Raises UsageError.
+    """
+    if side is None or source is None:
+        return
+    folder, file = Path(side.paths[0]).resolve(), Path(source).resolve()
+    if not file.is_relative_to(folder):
+        message = (
+            f"what would be measured is {file}, which is not in {side.revision or 'the working tree'}: another revision's code, or the same "
+            "on both sides. A revision's own code is found at its top and in src/; elsewhere, let `target` (or `path`) name "
+            "the file as it lies in the repository"
+        )
+        raise UsageError(message)
 
 
 def _need(values: Mapping[str, float | None], context_bytes: float, limit_bytes: int) -> str:

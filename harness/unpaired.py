@@ -17,8 +17,8 @@ from statistics import median
 from harness import rules
 from harness.controls import margin_of
 from harness.designs import CONFIRMATION, CONTROLS
-from harness.evidence import Evidence
-from harness.metrics import FACTS_OF_WORK, Metric, metric
+from harness.evidence import Evidence, say_work, work_of
+from harness.metrics import Metric, metric
 from harness.results import Arm, Contrast, Failure, Run, State, Trial, Verdict
 from harness.statistics import Effect, quantiles, unpaired_effect, worker_estimates
 
@@ -32,7 +32,6 @@ _MAY_BE_THE_MACHINE = (
     f"beyond the limit, but by no more than the {100 * UNKNOWN_SHIFT:g} % that this machine may have moved by since then: one "
     "stored run does not show how far it moves; name several of the same code, or compare with --base"
 )
-_WORK = ("tokens", "audio")
 
 Settings = Mapping[str, Mapping[str, State]]
 """Setting of the toggles, as in `Plan.limits` -> the state of each toggle in it."""
@@ -218,7 +217,7 @@ def _refused(evidence: Evidence, sides: _Sides, device: str, setting: str) -> tu
             if not now[request] & then[request]:
                 return (
                     "output changed",
-                    f"on {request} the stored run made {_told(then[request])}, now {_told(now[request])}",
+                    f"on {request} the stored run made {_any_of(then[request])}, now {_any_of(now[request])}",
                 )
     return None
 
@@ -227,15 +226,9 @@ def _work(sides: _Sides, run: Run, device: str, setting: str) -> Mapping[str, se
     """What a setting made of each request: speech tokens, and seconds of audio."""
     made: dict[str, set[tuple[float | None, ...]]] = defaultdict(set)
     for trial in sides.timed(run, device, setting, "latency"):
-        made[trial.request].add(tuple(trial.values.get(name) for name in _WORK))
+        made[trial.request].add(work_of(trial))
     return made
 
 
-def _told(work: set[tuple[float | None, ...]]) -> str:
-    figures = next(iter(sorted(work, key=str)))
-    told = (
-        f"{value:g} {FACTS_OF_WORK[name].title.lower()}"
-        for name, value in zip(_WORK, figures, strict=True)
-        if value is not None
-    )
-    return ", ".join(told)
+def _any_of(work: set[tuple[float | None, ...]]) -> str:
+    return say_work(min(work, key=str))

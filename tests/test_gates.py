@@ -218,3 +218,68 @@ def test_a_full_disk_is_told_and_is_no_regression(repository: Path) -> None:
     assert done.returncode == 4, done.stdout + done.stderr
     assert "cannot write" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def write_own(folder: Path, scenario: str, function: str, where: str = "speech.py") -> None:
+    """Commit a revision with a function of its own, and its scenario."""
+    (folder / "bench.yaml").write_text(scenario)
+    (folder / where).parent.mkdir(exist_ok=True)
+    (folder / where).write_text(function)
+    git(folder, "add", "bench.yaml", where)
+    git(folder, "commit", "--quiet", "--allow-empty", "--message", "own")
+
+
+SHORT = "measure: {metrics: [latency], budget: 2s, margin: 20%, workers: 3, time_limit: 20s}\n"
+
+
+def test_code_that_is_in_neither_revision_is_refused(repository: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As of a package that is installed editable from a folder that is neither the top of the repository nor src/."""
+    scenario = "name: own\nmodel: {adapter: callable, target: 'own_speech:speak'}\n" + SHORT
+    for _ in range(2):
+        write_own(repository, scenario, "def speak(text):\n    return text\n", "backend/own_speech.py")
+    monkeypatch.setenv("PYTHONPATH", str(repository / "backend"))
+    done = gate(repository)
+    assert done.returncode == 2, done.stdout + done.stderr
+    assert "backend/own_speech.py, which is not in HEAD" in done.stderr
+
+
+def test_less_work_on_a_request_that_was_not_compared_is_a_changed_output(repository: Path) -> None:
+    scenario = (
+        "name: own\nmodel: {adapter: callable, target: 'speech.py:speak'}\nworkload: {seeds: [0, 1, 2]}\n" + SHORT
+    )
+    spoken = "import numpy\n\ndef speak(text, seed):\n    return numpy.zeros({length}, 'float32'), 16000\n"
+    write_own(repository, scenario, spoken.format(length="16000"))
+    write_own(repository, scenario, spoken.format(length="16000 if seed == 0 else 160"))
+    done = gate(repository)
+    assert done.returncode == 4, done.stdout + done.stderr
+    reason = decision(repository)["lines"][0]["reason"]  # type: ignore[index]
+    assert "on call-s1 none@base made 1 s of audio; none@head made 0.01 s of audio" in reason
+
+
+def test_a_limit_that_the_head_widened_is_noted(repository: Path) -> None:
+    write(repository, more="gate: {latency: 60%}\n")
+    done = gate(repository, "--budget", "5s")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "differs between the revisions (gate)" in " ".join(decision(repository)["notes"])  # type: ignore[arg-type]
+
+
+def test_what_a_gate_of_two_revisions_cannot_judge_is_refused(repository: Path) -> None:
+    write(repository, more="gate: {init: 10%}\n")
+    done = gate(repository, "--set", "measure.metrics=[latency, init]")
+    assert (done.returncode, "a gate of two revisions times requests" in done.stderr) == (2, True)
+    done = gate(repository, "--head", "HEAD", "--dirty")
+    assert (done.returncode, "give one of them" in done.stderr) == (2, True)
+
+
+def test_a_new_file_that_is_not_committed_is_measured_with_dirty(repository: Path) -> None:
+    scenario = "name: own\nmodel: {adapter: callable, target: 'speech.py:speak'}\n" + SHORT
+    write_own(
+        repository,
+        scenario,
+        "try:\n    from extra import said\nexcept ImportError:\n    said = 'old'\n\n\ndef speak(text):\n    return said\n",
+    )
+    (repository / "extra.py").write_text("said = 'new'\n")
+    git(repository, "commit", "--quiet", "--allow-empty", "--message", "again")
+    done = gate(repository, "--dirty")
+    assert done.returncode == 4, done.stdout + done.stderr
+    assert "output changed" in done.stdout

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness.adapters.answers import is_sound, length_of
-from harness.adapters.calling import check_target, place_of, resolve, wanted
+from harness.adapters.calling import check_target, file_of, place_of, resolve, wanted
 from harness.errors import UsageError
 from harness.optimizations import BindContext, Probe, bind, lacking, named, original, patched, registry
 from harness.optimizations.registry import own
@@ -60,6 +60,11 @@ class CallableModel:
             "adapter": CallableAdapter.name, "target": options["target"], "factory": self._is_factory,
             "arguments": self._given, "device": device,
         }  # fmt: skip
+
+    @property
+    def source(self) -> str | None:
+        """The file in which the function is named; None where there is none."""
+        return file_of(str(self.description["target"]))
 
     @property
     def sites(self) -> frozenset[str]:

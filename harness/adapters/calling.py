@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import importlib
 import inspect
+import sys
 from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
 from pathlib import Path
@@ -103,6 +104,12 @@ def wanted(function: Any, known: Sequence[str], told: str) -> tuple[str, ...]:
             )
             raise UsageError(message)
     return tuple(name for name in names(function) if name in known)
+
+
+def file_of(target: str) -> str | None:
+    """The file that `target` names a function of, or that of the module, once it is imported; None where it has none."""
+    where = target.rpartition(":")[0]
+    return where if where.endswith(".py") else getattr(sys.modules.get(where), "__file__", None)
 
 
 def place_of(function: Any) -> str:

@@ -293,6 +293,8 @@ def _report_unchecked(session: Session, checked: Sequence[int]) -> None:
     if left_out:
         told = f"Outputs were compared for {'; '.join(sorted(seen))}. They were not for {'; '.join(left_out)}."
         _find(session, "outputs", told)
+    if max(scenario.workload.concurrency) > 1:
+        _find(session, "outputs", "Outputs were compared of one request at a time, not of requests at the same moment.")
     changing = [arm for arm, outputs in session.ledger.examined.items() if not all(out["as_first"] for out in outputs)]
     if changing and session.design.reference not in changing:
         names = ", ".join(changing)

@@ -9,16 +9,20 @@ three, each of which is one worker of the statistics (docs/decisions/0014).
 from __future__ import annotations
 
 import random
+import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import ExitStack
+from dataclasses import asdict
 
 from harness import sequential, workload
 from harness.designs import CONFIRMATION
 from harness.errors import WorkerError
-from harness.passes.cycle import first_cycle, known_requests_of
+from harness.load import Load
+from harness.passes.cycle import known_requests_of
 from harness.passes.latency import look
 from harness.processes import WorkerProcess
+from harness.results import Finding
 from harness.session import Session
 from harness.worker.cores import usable
 
@@ -33,6 +37,9 @@ FOR_CONFIRMATION = 0.2
 def pair_pass(session: Session) -> None:
     """Fresh processes in turn until all is decided or the budget, less what a confirmation takes, is spent."""
     ledger, budget_s = session.ledger, session.scenario.measure.budget_s * (1 - FOR_CONFIRMATION)
+    if not session.fake and usable() and not _fits_one_core(session):
+        message = "Processes kept to no core: several threads, or requests at the same moment, take several."
+        session.record("finding", **asdict(Finding(kind="pinning", device=session.device, message=message)))
     looks = sequential.shares_left(ledger.spent_s, budget_s)
     with ThreadPoolExecutor(1 if session.device != "cpu" else 2) as starters:
         while looks and not (ledger.calibrated and ledger.decided >= {name for name, _, _ in session.design.pairs}):
@@ -66,7 +73,7 @@ def _group_of_three(session: Session, starters: ThreadPoolExecutor, group: str, 
     by_side: dict[str, list[str]] = {}
     for arm in arms:
         by_side.setdefault(arm.rpartition("@")[2], []).append(arm)
-    core = cores[number // len(by_side) % len(cores)] if cores else None
+    core = cores[number // len(by_side) % len(cores)] if cores and _fits_one_core(session) else None
     with ExitStack() as stack:
         try:
             starting = [starters.submit(_start, session, stack, some[0], core) for some in by_side.values()]
@@ -74,11 +81,20 @@ def _group_of_three(session: Session, starters: ThreadPoolExecutor, group: str, 
             processes = {side: future.result() for side, future in zip(by_side, starting, strict=True)}
             for side, process in processes.items():
                 _warm_up(session, process, by_side[side])
+            load = Load(*(process.pid for process in processes.values()), active=not session.fake)
+            began_s, block = time.monotonic(), ledger.blocks
             _alternate(session, number, group, processes, arms, share_s)
+            session.record_conditions("latency", number, block, began_s, load.since_start())
         except WorkerError as error:
             session.deal_with("latency", error)
             return False
     return True
+
+
+def _fits_one_core(session: Session) -> bool:
+    """Whether a request runs in one thread, so that the processes of a group can keep to one core."""
+    scenario = session.scenario
+    return scenario.measure.threads == 1 and max(scenario.workload.concurrency) == 1
 
 
 def _start(session: Session, stack: ExitStack, arm: str, core: int | None) -> WorkerProcess:
@@ -100,17 +116,21 @@ def _alternate(
     arms: Sequence[str],
     share_s: float,
 ) -> None:
-    """Blocks of single requests in random order; every kind of request at least once."""
+    """Blocks of single requests in random order; every kind of request at least once.
+
+    A group goes on with the workload where the one before it stopped, so that all of its requests come.
+    """
     ledger, start_s = session.ledger, session.ledger.spent_s
     rng = random.Random(f"{session.journal.folder.name} {session.device} {number}")  # noqa: S311  order, not secrets
-    first, done, cycle = number * first_cycle(session.scenario), 0, first_cycle(session.scenario)
-    while done < cycle or ledger.spent_s - start_s < share_s:
-        request = workload.request(session.scenario, first + done)
+    missing = set(workload.strata(session.scenario))
+    while missing or ledger.spent_s - start_s < share_s:
+        index = ledger.blocks
+        request = workload.request(session.scenario, index)
         order = list(arms)
         rng.shuffle(order)
         trials, wall_s = [], 0.0
         for arm in order:
-            single = session.wire.block([arm], first + done, rehearse=False, settle=len(arms) > len(processes))
+            single = session.wire.block([arm], index, rehearse=False, settle=len(arms) > len(processes))
             process = processes[arm.rpartition("@")[2]]
             (event,) = process.ask({"do": "blocks", "blocks": [single]}, limit_s=session.limit_s)
             trials += event["trials"]
@@ -119,6 +139,6 @@ def _alternate(
             "block", pass_="latency", kind="request", phase="timed", worker=number, block=ledger.blocks, group=group,
             request=request.id, stratum=request.stratum, trials=trials, wall_s=wall_s,
         )  # fmt: skip
-        done += 1
+        missing.discard(request.stratum)
         session.check_time()
     session.record("latency_worker", worker=number)

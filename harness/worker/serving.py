@@ -67,6 +67,7 @@ class Worker:
             "ready",
             protocol=PROTOCOL,
             description=dict(model.description),
+            source=getattr(model, "source", None),
             machine={**device.describe(), "python": _python(), "gc_objects": len(gc.get_objects())},
             core=None if chosen is None else asdict(chosen),
             not_applicable=not_applicable(model, {name: None for arm in arms for name in arm.states}),

@@ -109,6 +109,7 @@ def test_annotations_are_one_command_a_line(decision: Decision) -> None:
     outcomes = [line.outcome for line in decision.lines] or ["failed"]
     commands = {"regressed": "error", "failed": "error", "inconclusive": "warning", "improved": "notice"}
     expected = [commands[outcome] for outcome in commands for found in outcomes if found == outcome]
+    expected += ["notice"] if decision.notes else []
     read = [
         re.fullmatch(r"::(error|warning|notice) title=((?:[^:,%]|%[0-9A-F]{2})*)::((?:[^%]|%25|%0D|%0A)*)", line)
         for line in lines

@@ -19,7 +19,7 @@ _COMMANDS: Mapping[Outcome, str] = {
 def github(decision: Decision) -> str:
     """A line for each limit that did not just pass, the gravest first, as GitHub shows ten of a kind; "" where all passed.
 
-    Of a comparison with a stored run, whatever came of it, also a notice of what that cannot say.
+    Whatever came of it, also a notice of what a reader must know of how it was compared.
     """
     about = words.plain(decision.scenario)
     told = [(line.outcome, words.detail(line)) for line in words.by_weight(decision.lines)]
@@ -33,6 +33,9 @@ def github(decision: Decision) -> str:
     if decision.unpaired:
         told_weaker = " ".join([words.UNPAIRED, *map(words.plain, decision.notes)])
         lines.append(f"::notice title={_property(f'{about}: compared with a stored run')}::{_message(told_weaker)}\n")
+    elif decision.notes:
+        noted = " ".join(map(words.plain, decision.notes))
+        lines.append(f"::notice title={_property(f'{about}: how it was compared')}::{_message(noted)}\n")
     return "".join(lines)
 
 

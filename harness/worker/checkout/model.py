@@ -36,6 +36,7 @@ class CheckoutModel:
 
     def __init__(self, code: Code, device: str, options: Mapping[str, Any], where: Location, made: Any) -> None:
         self._code = code
+        self.source = str(where.file)
         self._device = device
         self._toggles = toggles(code, device)
         self._recordings = Recordings(as_paths=code.takes_paths)
