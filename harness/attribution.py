@@ -35,6 +35,7 @@ METHODS: Mapping[str, str] = {
     "fractional": "main effects of a fraction of resolution IV, on the assumption that no three toggles interact",
     "permutations": "Shapley values over sampled orders, each with its reverse",
 }
+FROM_FIGURES: Sequence[Verdict] = ("faster", "slower", "less", "more", "no material difference")
 STEPS_BY: Mapping[str, str] = {
     "factorial": "the toggle that then gains most comes next",
     "fractional": "the largest share comes first",
@@ -51,10 +52,11 @@ class Judging:
     allowance: float
 
 
-def attribution(arms: JointArms, outcomes: Sequence[Control]) -> Attribution:
+def attribution(arms: JointArms, outcomes: Sequence[Control], idle: Mapping[str, Verdict]) -> Attribution:
     """What the arms of one device say, metric by metric; empty where an arm may not be compared.
 
-    `outcomes` are those of its controls: without them nothing is claimed, and what the placebo leaves open is added to
+    `idle` toggles did nothing, or stand in the code already: figures of theirs have that verdict, and no set of toggles is
+    the smallest. `outcomes` are those of its controls: without them nothing is claimed, and what the placebo leaves open is added to
     intervals before they are judged (decision 26).
     """
     if arms.refused:
@@ -63,7 +65,7 @@ def attribution(arms: JointArms, outcomes: Sequence[Control]) -> Attribution:
     found = []
     for name in arms.metrics():
         judging = Judging(trusted=trusted[family(name)], allowance=allowance(outcomes, name, CONTROLS_GROUP))
-        part = _of_metric(arms, name, judging)
+        part = _of_metric(arms, name, judging, idle)
         if part is not None:
             found.append(part)
     return joined(found)
@@ -94,13 +96,16 @@ def without_chance_finds(found: Attribution) -> Attribution:
     allowed = sequential.allowed_error(claims, ERROR)
     return replace(
         found,
-        effects=tuple(replace(e, verdict="inconclusive") if e.error > allowed else e for e in found.effects),
+        effects=tuple(
+            replace(e, verdict="inconclusive") if e.error > allowed and e.verdict in FROM_FIGURES else e
+            for e in found.effects
+        ),
         interactions=tuple(replace(i, verdict="inconclusive") if i.error > allowed else i for i in found.interactions),
         claims=len(claims),
     )
 
 
-def _of_metric(arms: JointArms, name: str, judging: Judging) -> Attribution | None:
+def _of_metric(arms: JointArms, name: str, judging: Judging, idle: Mapping[str, Verdict]) -> Attribution | None:
     estimates = arms.estimates(name)
     if estimates is None:
         return None
@@ -117,10 +122,13 @@ def _of_metric(arms: JointArms, name: str, judging: Judging) -> Attribution | No
             Share(optimization=toggle, share_log=share.location, low=share.low, high=share.high, **place)
             for toggle, share in zip(arms.toggles, shares, strict=False)
         ),
-        effects=tuple(_main_effects(arms, name, estimates, judging)),
+        effects=tuple(
+            replace(effect, verdict=idle.get(effect.optimization, effect.verdict))
+            for effect in _main_effects(arms, name, estimates, judging)
+        ),
         interactions=tuple(_interactions(arms, name, estimates, judging)),
         steps=tuple(_steps(arms, name, estimates, shares)),
-        smallest=tuple(_smallest(arms, name, estimates)),
+        smallest=() if idle else tuple(_smallest(arms, name, estimates)),
     )
 
 

@@ -197,8 +197,11 @@ def _same_code(stored: Sequence[Stored]) -> None:
     if bool(stored[0].run.plan.limits) != all(item.run.plan.limits for item in stored):
         message = "the stored runs were measured in two ways, by `harness run` and by `harness gate`; name those of one"
         raise UsageError(message)
+    measured = {str(item.run.environment.get("measured", {})) for item in stored}
     commits = {item.code.get("commit") for item in stored}
-    if len(commits) > 1 or None in commits or any(item.code.get("dirty") for item in stored):
+    is_own = all(item.run.environment.get("measured") and "revisions" not in item.run.environment for item in stored)
+    unknown = not is_own and (None in commits or any(item.code.get("dirty") for item in stored))
+    if len(measured) > 1 or len(commits) > 1 or unknown:
         told = "; ".join(item.told for item in stored)
         message = f"several stored runs must be of the same code, without uncommitted changes: {told}"
         raise UsageError(message)

@@ -15,7 +15,7 @@ from harness.controls import FAMILIES, allowance, calibrated, controls, family, 
 from harness.designs import PLACEBO
 from harness.evidence import Evidence, say_work, work_of
 from harness.expected import expectations
-from harness.findings import findings
+from harness.findings import KINDS, findings
 from harness.floors import floors
 from harness.frontier import frontier, frontier_of_sets
 from harness.jointly import CONTROLS_GROUP, JointArms
@@ -78,21 +78,25 @@ def _evaluated(run: Run) -> Run:
         outcomes += outcome
         alone = list(_contrasts(evidence, outcome))
         judged = _without_chance_finds(alone)
-        contrasts += presence.told_present(evidence, judged)
+        told = presence.told_present(evidence, judged)
+        contrasts += told
         found += [*findings(evidence), *presence.findings(evidence)]
         arms += _arms(evidence)
         expected += expectations(evidence)
-        refused = _refused_toggles(evidence)
+        refused = _refused_toggles(evidence) | {
+            name: f"already present: {where}" for name, where in run.plan.already_present.items()
+        }
         kept += caches(evidence, refused)
         followed += curves(evidence, refused, outcome, _taken_back(alone, judged))
         begun += starts(evidence, refused, outcome)
         joint = JointArms(evidence)
         if joint:
-            attributions.append(attribution(joint, outcome))
+            idle = {item.optimization: item.verdict for item in told if item.verdict in ("inert", "already present")}
+            attributions.append(attribution(joint, outcome, idle))
         points += frontier(evidence, _refused(evidence))
         least += floors(run, device)
         points += frontier_of_sets(joint) if joint else ()
-    recorded = [finding for finding in run.findings if finding not in found]
+    recorded = [finding for finding in run.findings if finding.kind not in (*KINDS, presence.KIND)]
     return replace(
         run,
         controls=tuple(outcomes),
@@ -205,6 +209,12 @@ def _contrast(
     effect, before, after = figures.effect, figures.before, figures.after
     twin = _against_the_twin(evidence, name, pair, 1 - error * part, stratum)
     verdict, reason = invalid
+    aside = facts.pass_ == "latency" and not evidence.is_timed(arm)
+    if verdict is None and aside and joint.refused:
+        verdict, reason = (
+            "inconclusive",
+            f"nothing is told of it by the arms of several, some of which may not be compared: {joint.refused}",
+        )
     if verdict is None:
         missing = _why_missing(evidence, facts, before, after)
         verdict, reason = _verdict(effect, twin, facts, margin, missing, calibrated=trusted, allowed=allowed)
@@ -245,7 +255,7 @@ def _figures(joint: JointArms, name: str, pair: tuple[str, str, str], level: flo
     if metric(name).pass_ == "latency" and not evidence.is_timed(arm):
         off, on = ([v for arm in side for v in evidence.values(name, arm)] for side in joint.sides(optimization))
         return _Figures(
-            effect=joint.effect_of(name, optimization, level), before=off, after=on,
+            effect=None if joint.refused else joint.effect_of(name, optimization, level), before=off, after=on,
             typical_before=quantiles(off).get("p50"), typical_after=quantiles(on).get("p50"), statistic=_ASIDE,
         )  # fmt: skip
     before, after = evidence.paired_values(name, reference, arm, stratum)

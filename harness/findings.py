@@ -29,24 +29,32 @@ OWN_WORK = 0.05
 """Share of a latency pass that may be the harness's own work without a word."""
 
 
+KINDS = (
+    "carry-over", "noise", "drift", "throttling", "load", "own work", "cap", "memory spread", "threads", "uneven", "uncovered",
+    "two scales", "attribution", "reuse",
+)  # fmt: skip
+"""The kinds of what is found in the measurements; findings of other kinds were recorded while they were made."""
+
+
 def findings(evidence: Evidence) -> Iterator[Finding]:
     """Everything that stands out in one device's measurements."""
-    for kind, message in (
-        ("carry-over", _carry_over(evidence)),
-        ("noise", _noise(evidence)),
-        ("drift", _drift(evidence)),
-        ("throttling", _throttling(evidence)),
-        ("load", _load(evidence)),
-        ("own work", _own_work(evidence)),
-        ("cap", _cap(evidence)),
-        ("memory spread", _memory_spread(evidence)),
-        ("threads", _not_alike(evidence)),
-        ("uneven", _uneven(evidence)),
-        ("uncovered", _uncovered(evidence)),
-        ("two scales", _two_scales(evidence)),
-        ("attribution", _not_attributed(evidence)),
-        ("reuse", _not_as_drawn(evidence)),
-    ):
+    found = (
+        _carry_over(evidence),
+        _noise(evidence),
+        _drift(evidence),
+        _throttling(evidence),
+        _load(evidence),
+        _own_work(evidence),
+        _cap(evidence),
+        _memory_spread(evidence),
+        _not_alike(evidence),
+        _uneven(evidence),
+        _uncovered(evidence),
+        _two_scales(evidence),
+        _not_attributed(evidence),
+        _not_as_drawn(evidence),
+    )
+    for kind, message in zip(KINDS, found, strict=True):
         if message:
             yield Finding(kind=kind, device=evidence.device, message=message)
 

@@ -11,6 +11,8 @@ from harness.metrics import metric
 from harness.results import TOGETHER, Contrast, Finding, Verdict, toggle_of
 from harness.worker.checkout.toggles.toggle import NOT_PUT_BACK
 
+KIND = "already present"
+"""The kind of what is found here."""
 _FROM_FIGURES: frozenset[Verdict] = frozenset(
     {"faster", "slower", "less", "more", "no material difference", "inconclusive"}
 )
@@ -51,4 +53,4 @@ def findings(evidence: Evidence) -> Iterator[Finding]:
         f"The measured code has {', '.join(named)} already. Arms without {'it' if len(named) == 1 else 'them'} have the code "
         f"before, put back by a patch where that can be done; so what {TOGETHER} gains over none is more than this code can gain."
     )
-    yield Finding(kind="already present", device=evidence.device, message=message)
+    yield Finding(kind=KIND, device=evidence.device, message=message)

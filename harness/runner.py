@@ -16,6 +16,7 @@ from harness.designs import Design, Toggle, design
 from harness.environment import differences, environment, gpus
 from harness.errors import CalibrationError, CheckpointError, NothingMeasuredError, UsageError
 from harness.ledger import Ledger
+from harness.measured import digests
 from harness.optimizations import named
 from harness.optimizations.declared import Declared, card_of
 from harness.passes import examination_pass, first_cycle, first_pass, latency_pass, memory_pass, micro_pass
@@ -95,8 +96,14 @@ def resume(folder: Path, progress: Progress, limit_s: float | None = None) -> Ru
             f"{folder} is of a gate, which cannot go on: its revisions are checked out no more; start the gate anew"
         )
         raise UsageError(message)
-    scenario, journal = Scenario.from_data(stored.scenario), store.Journal(folder)
-    changed = differences(stored.environment, here(scenario))
+    scenario = Scenario.from_data(stored.scenario)
+    now = here(scenario)
+    before, after = (found.get("measured", {}) for found in (stored.environment, now))
+    other = sorted(key for key in before.keys() & after.keys() if before[key] != after[key])
+    if other:
+        message = f"what {folder} measures has changed since it was begun ({', '.join(other)}): begin anew, so that no figure is of two codes"
+        raise UsageError(message)
+    journal, changed = store.Journal(folder), differences(stored.environment, now)
     if changed:
         message = f"This run was resumed where not everything was as before: {'; '.join(changed)}."
         journal.append("finding", asdict(Finding(kind="resumed", device="", message=message)))
@@ -106,8 +113,10 @@ def resume(folder: Path, progress: Progress, limit_s: float | None = None) -> Ru
 
 
 def here(scenario: Scenario) -> dict[str, Any]:
-    """The environment in which runs of a scenario are made on this machine, now."""
-    return environment(threads=scenario.measure.threads, seed=_seed(scenario))
+    """The environment in which runs of a scenario are made on this machine, now, and which code is measured."""
+    around = environment(threads=scenario.measure.threads, seed=_seed(scenario))
+    measured = digests(scenario)
+    return {**around, "measured": measured} if measured else around
 
 
 def check_model(scenario: Scenario) -> None:

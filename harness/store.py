@@ -50,13 +50,12 @@ def new_run_id(scenario: str) -> str:
 
 
 def unfinished(folder: Path, scenario: str) -> Path | None:
-    """The newest run in `folder` that was not finished, of the scenario with this name or file; None if there is none.
+    """The newest run in `folder` that was not finished, of the scenario with this name; None if there is none.
 
     A journal that cannot be read is nobody's run.
     """
-    name = Path(scenario).stem
     runs = sorted(path.parent for path in folder.glob(f"*/{JOURNAL}"))
-    return next((run for run in reversed(runs) if _scenario_of(run) == name), None)
+    return next((run for run in reversed(runs) if _scenario_of(run) == scenario), None)
 
 
 def _scenario_of(folder: Path) -> str | None:

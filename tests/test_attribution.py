@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from harness import compare, runner, store
+from harness.report import markdown
 from harness.results import Attribution, Interaction, Run
 from harness.scenario import load
 from tests.conftest import Quiet, fake_scenario
@@ -196,3 +198,31 @@ def test_the_fraction_of_the_six_has_the_main_effects_of_the_factorial_in_a_quar
     assert [step.optimization for step in whole.attribution.steps][:2] == ["batched_cleanup", "speaker_preregistration"]
     assert interactions(part.attribution)["speaker_preregistration", "batched_cleanup"].aliases
     assert not interactions(whole.attribution)["speaker_preregistration", "batched_cleanup"].aliases
+
+
+def test_a_toggle_that_does_nothing_or_is_there_already_is_no_gain_of_a_joint_design(
+    measure_fake: Callable[..., Run],
+) -> None:
+    model = {"effects": PLANTED, "faults": {"resample_cache": "inert"}}
+    run = measured(measure_fake, "factorial", model=model)
+    verdicts = {effect.optimization: effect.verdict for effect in run.attribution.effects}
+    assert (verdicts["resample_cache"], verdicts["cached_device"]) == ("inert", "faster")
+    assert run.attribution.smallest == ()
+    plan = replace(run.plan, already_present={"cached_device": "in its line 3"})
+    present = compare.evaluate(replace(run, plan=plan)).attribution
+    assert {e.verdict for e in present.effects if e.optimization == "cached_device"} == {"already present"}
+    page = markdown(run)
+    assert "since of these nothing can be had: " in page
+    assert "adopt" not in page.replace("What to adopt is not said", "").lower().partition("### controls")[0]
+
+
+def test_what_is_known_by_arms_of_several_toggles_is_not_told_where_one_of_these_changed_its_output(
+    measure_fake: Callable[..., Run],
+) -> None:
+    run = measured(measure_fake, "fractional")
+    aside = [c for c in run.contrasts if c.metric == "latency" and c.arm not in run.plan.joint]
+    assert {c.verdict for c in aside} >= {"faster"}
+    changed = tuple(replace(e, accepted=False) if e.arm == "all" else e for e in run.equivalences)
+    again = compare.evaluate(replace(run, equivalences=changed))
+    aside = [c for c in again.contrasts if c.metric == "latency" and c.arm not in run.plan.joint]
+    assert {(c.verdict, c.ratio, "all (output changed)" in c.reason) for c in aside} == {("inconclusive", None, True)}

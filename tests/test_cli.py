@@ -222,13 +222,16 @@ def test_version_is_printed() -> None:
 
 
 def test_a_part_of_a_run_says_how_to_go_on_and_continue_does(tmp_path: Path) -> None:
-    (tmp_path / "quick.yaml").write_text(SCENARIO)
-    part = harness("run", "quick.yaml", "--for", "1ms", cwd=tmp_path)
+    (tmp_path / "mine.yaml").write_text(SCENARIO)
+    part = harness("run", "mine.yaml", "--for", "1ms", cwd=tmp_path)
     (folder,) = (tmp_path / "results").iterdir()
     assert part.returncode == 0, part.stderr
     assert f"harness run --resume results/{folder.name}" in " ".join(part.stdout.split())
     assert (folder / "journal.jsonl").exists()
-    whole = harness("run", "quick.yaml", "--continue", cwd=tmp_path)
+    other = harness("run", "mine.yaml", "--continue", "--budget", "5s", cwd=tmp_path)
+    assert other.returncode == 2
+    assert "was begun with other values of measure" in other.stderr
+    whole = harness("run", "mine.yaml", "--continue", cwd=tmp_path)
     assert whole.returncode == 0, whole.stderr
     assert [path.name for path in (tmp_path / "results").iterdir()] == [folder.name]
     assert json.loads((folder / "run.json").read_text(encoding="utf-8"))["complete"] is True

@@ -43,7 +43,7 @@ LAYERS = (
     {"compare", "noise", "paired", "paired_result"},
     {"gate", "unpaired"},
     {"report", "processes", "pyspy"},
-    {"environment", "session", "doctor", "calibrations", "ceilings", "declaring"},
+    {"environment", "session", "doctor", "calibrations", "ceilings", "declaring", "measured"},
     {"passes", "catalogue"},
     {"runner", "terminal", "revisions", "profile_files"},
     {"gating", "baselines", "calibrate", "planning", "outlook", "profile_run"},

@@ -21,7 +21,8 @@ from harness import compare, runner, store
 from harness.designs import INSTRUMENTATION
 from harness.environment import environment
 from harness.errors import NothingMeasuredError, UsageError
-from harness.results import Contrast, Control, Failure, Run, Trial
+from harness.results import Contrast, Control, Failure, Finding, Run, Trial
+from harness.scenario import load
 from tests.conftest import TOGGLES, Quiet, fake_scenario
 
 
@@ -585,7 +586,6 @@ def test_the_newest_unfinished_run_of_a_scenario_is_found(tmp_path: Path, quiet:
     (tmp_path / "fake-3").mkdir()
     (tmp_path / "fake-3" / store.JOURNAL).write_text("", encoding="utf-8")
     assert store.unfinished(tmp_path, "fake") == tmp_path / "fake-2"
-    assert store.unfinished(tmp_path, "elsewhere/fake.yaml") == tmp_path / "fake-2"
     assert store.unfinished(tmp_path, "another") is None
 
 
@@ -629,3 +629,45 @@ def test_a_finished_run_does_not_say_where_its_scenario_lies(tmp_path: Path, qui
     text = (tmp_path / "run" / store.RUN_FILE).read_text(encoding="utf-8")
     assert json.loads(text)["scenario"]["file"] == "mine.yaml"
     assert str(tmp_path) not in text
+
+
+def test_other_work_on_any_request_that_was_timed_is_a_changed_output(measure_fake: Callable[..., Run]) -> None:
+    run = measure_fake()
+    last = max(trial.block for trial in run.trials if trial.arm == "cached_device" and trial.kind == "request")
+    trials = tuple(
+        replace(trial, values={**trial.values, "audio": 0.25})
+        if (trial.arm, trial.block, trial.kind) == ("cached_device", last, "request")
+        else trial
+        for trial in run.trials
+    )
+    again = compare.evaluate(replace(run, trials=trials))
+    assert contrast(again, "cached_device").verdict == "output changed"
+    assert "cached_device made" in contrast(again, "cached_device").reason
+    assert "0.25 s of audio" in contrast(again, "cached_device").reason
+    assert contrast(again, "resample_cache").verdict == contrast(run, "resample_cache").verdict
+
+
+def test_findings_are_made_anew_and_those_that_were_recorded_stay(measure_fake: Callable[..., Run]) -> None:
+    run = measure_fake()
+    old = Finding(kind="drift", device="cpu", message="by older rules")
+    said = Finding(kind="outputs", device="cpu", message="recorded while measuring")
+    again = compare.evaluate(replace(run, findings=(*run.findings, old, said)))
+    assert old not in again.findings
+    assert said in again.findings
+    assert {finding.kind for finding in run.findings} <= {finding.kind for finding in again.findings}
+
+
+def test_a_run_does_not_go_on_with_other_code_than_it_was_begun_with(tmp_path: Path, quiet: Quiet) -> None:
+    (tmp_path / "mine.py").write_text("def speak(text):\n    return text\n")
+    (tmp_path / "mine.yaml").write_text(
+        "name: mine\nmodel: {adapter: callable, target: 'mine.py:speak'}\ndesign: controls\n"
+        "measure: {metrics: [latency], budget: 2s, workers: 3}\n"
+    )
+    chosen, folder = load(str(tmp_path / "mine.yaml")), tmp_path / "run"
+    begun = runner.run(chosen, folder, devices=["cpu"], progress=quiet, limit_s=0.0)
+    assert set(begun.environment["measured"]) == {"model.target"}
+    (tmp_path / "mine.py").write_text("def speak(text):\n    return text * 2\n")
+    with pytest.raises(UsageError, match=r"has changed since it was begun \(model.target\)"):
+        runner.resume(folder, quiet)
+    (tmp_path / "mine.py").write_text("def speak(text):\n    return text\n")
+    assert runner.resume(folder, quiet).complete

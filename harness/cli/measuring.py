@@ -69,7 +69,12 @@ def run(
     from harness.terminal import ProgressBar
 
     settings = [*(settings or []), *(["measure.memory_snapshot=true"] if memory_snapshot else [])]
-    begun = _begun(scenario, resume, out, go_on=go_on, given=bool(settings or budget or device))
+    if resume is not None and (scenario is not None or settings or budget or device):
+        message = "--resume takes everything from the run: give no scenario, --set, --budget or --device with it"
+        raise UsageError(message)
+    begun = resume
+    if go_on and scenario is not None:
+        begun = begun or _begun(scenario_of(scenario, settings, budget), out)
     limit_s = None if limit is None else seconds_of(limit, "--for")
     with ProgressBar() as progress, ExitStack() as stack:
         if begun is not None:
@@ -84,14 +89,27 @@ def run(
     _tell(result, folder, json_=json_)
 
 
-def _begun(scenario: str | None, resume: Path | None, out: Path, *, go_on: bool, given: bool) -> Path | None:
-    """The folder of the run to go on with; None for a new one."""
+def _begun(chosen: Scenario, out: Path) -> Path | None:
+    """The folder of the newest run of this scenario that was not finished; None where there is none.
+
+    Raises UsageError where it was begun as another scenario than it is by now.
+    """
     from harness import store
 
-    if resume is not None and (scenario is not None or given):
-        message = "--resume takes everything from the run: give no scenario, --set, --budget or --device with it"
+    folder = store.unfinished(out, chosen.name)
+    if folder is None:
+        return None
+    then, now = store.run_from_journal(folder).scenario, chosen.as_data()
+    changed = sorted(
+        key for key in now.keys() | then.keys() if key not in ("file", "description") and then.get(key) != now.get(key)
+    )
+    if changed:
+        message = (
+            f"{folder} was begun with other values of {', '.join(changed)}: go on with it as it was begun (--resume {folder}), or "
+            "begin anew without --continue"
+        )
         raise UsageError(message)
-    return resume or (store.unfinished(out, scenario) if go_on and scenario is not None else None)
+    return folder
 
 
 def _resumed(folder: Path, progress: Progress, limit_s: float | None) -> Callable[[], Run]:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from functools import partial
 from types import CodeType
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from harness.errors import UsageError
 from harness.optimizations.cache import Cache, Held
@@ -173,6 +173,12 @@ def enter(toggle: Optimization) -> None:
         _load()
     if toggle.name in _REGISTRY:
         message = f"optimization {toggle.name} is registered already: another name is needed"
+        raise ValueError(message)
+    if toggle.isolation not in get_args(Isolation):
+        message = (
+            f"optimization {toggle.name}: isolation {toggle.isolation!r} is not measured; known are {', '.join(get_args(Isolation))}: "
+            "a toggle is bound to one pipeline of many in a process, and must not change what the others see"
+        )
         raise ValueError(message)
     wrong = [site for site in toggle.sites if not is_site(site)]
     if wrong or not toggle.sites:

@@ -293,6 +293,13 @@ def _report_unchecked(session: Session, checked: Sequence[int]) -> None:
     if left_out:
         told = f"Outputs were compared for {'; '.join(sorted(seen))}. They were not for {'; '.join(left_out)}."
         _find(session, "outputs", told)
+    different = len({request.id for request in workload.requests(scenario)})
+    if different > len(checked):
+        told = (
+            f"Outputs were compared of {len(checked)} of {different} different requests. Of the others that are timed, the number "
+            "of tokens and the length of the audio are compared."
+        )
+        _find(session, "outputs", told)
     if max(scenario.workload.concurrency) > 1:
         _find(session, "outputs", "Outputs were compared of one request at a time, not of requests at the same moment.")
     changing = [arm for arm, outputs in session.ledger.examined.items() if not all(out["as_first"] for out in outputs)]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from harness import units
@@ -120,8 +120,10 @@ def jointly(reading: Reading, device: str) -> Jointly | None:
         bars=_bars(reading, metric, here, shares, mains, totals[metric]),
         has_shares=bool(shares),
         method=say(_METHODS[found.design]),
-        advice_shares=_advice_shares(reading, smallest, here) if trusted else say(_NO_ADVICE),
-        advice_order=_advice_order(reading, here) if trusted else "",
+        advice_shares=_idle(reading, device, mains) or _advice_shares(reading, smallest, here)
+        if trusted
+        else say(_NO_ADVICE),
+        advice_order=_advice_order(reading, here) if trusted and not _idle(reading, device, mains) else "",
         cells=tuple(_cell(pair, words) for pair in pairs),
         names=tuple(dict.fromkeys(name for pair in pairs for name in (pair.a, pair.b))),
         advice_together=_advice_together(reading, pairs) if pairs and trusted else "",
@@ -177,6 +179,18 @@ def _other(reading: Reading, device: str, toggle: str, metrics: Sequence[str]) -
         share, words = shares.get((toggle, name)), direction(describe(name))
         told.append(units.DASH if share is None else units.change(math.exp(share.share_log), words))
     return title_of(reading, toggle), tuple(told)
+
+
+def _idle(reading: Reading, device: str, mains: Mapping[str, MainEffect]) -> str:
+    """Why nothing is advised where a toggle did nothing, or stands in the code already; "" where none does."""
+    found = {c.optimization: c.verdict for c in reading.contrasts(device) if c.verdict in ("inert", "already present")}
+    idle = [
+        f"{title_of(reading, name)} ({say(verdict)})" for name, verdict in found.items() if name in mains or not mains
+    ]
+    if not idle:
+        return ""
+    return say("What to adopt is not said, since of these nothing can be had: {names}. Leave them out, and measure again.",
+               names=_list(idle))  # fmt: skip
 
 
 def _advice_shares(reading: Reading, smallest: SmallestSet | None, steps: Sequence[Step]) -> str:

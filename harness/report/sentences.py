@@ -60,7 +60,8 @@ def answer(reading: Reading, device: str, table: MetricTable, invalid: Sequence[
     noun = _noun(table.metric)
     if reading.run.plan.limits:
         return Answer(**revisions.answer(table, invalid, noun))
-    if toggles and all(row.verdict.tone in ("level", "open") for row in table.rows):
+    refused = any(entry.name == TOGETHER for entry in invalid)
+    if toggles and not refused and all(row.verdict.tone in ("level", "open") for row in table.rows):
         return _nothing_told_apart(table.rows, noun, invalid)
     lead = _together(together, reading.together_count(), noun, invalid)
     several = len(toggles) + len(invalid) > 1 or together is None

@@ -20,7 +20,7 @@ from .arms import DEVICE_DOSE, HOST_DOSE, SPAN_REPEATS, SPANS_REPEATED, UNINSTRU
 from .errors import HarnessError
 from .machine import Machine
 from .peaks import PeakRecorder, Points
-from .playback import playback
+from .playback import first_audio_ns, playback
 from .probes import Probe
 from .requests import Output, Request, Speaker
 from .target import Model, Target, activation, declaring, held
@@ -124,7 +124,7 @@ class Bench:
         values["cpu_time"] = (cpu_end - cpu_start) / 1e9
         values["energy"] = _per_second(joules, used_j, values.get("audio"))
         if request.stream:
-            values["ttfa"] = (chunks[0][0] - start) / 1e9
+            values["ttfa"] = (first_audio_ns(chunks, end) - start) / 1e9
             values |= _playback_values(chunks, output.sample_rate_hz)
         values |= self._stage_values(recorder)
         if dose_s:

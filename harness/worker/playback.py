@@ -51,3 +51,8 @@ def playback(arrivals_ns: Sequence[int], samples: Sequence[int], sample_rate_hz:
         underruns=underruns,
         stall_s=silent / (sample_rate_hz * 1e9),
     )
+
+
+def first_audio_ns(chunks: Sequence[tuple[int, int]], end_ns: int) -> int:
+    """When the first of `chunks` (arrival in ns, samples) with any samples arrived; `end_ns` where none has."""
+    return next((arrival_ns for arrival_ns, samples in chunks if samples), end_ns)

@@ -13,6 +13,8 @@ from statistics import fmean
 from threading import Barrier, Event
 from typing import TYPE_CHECKING
 
+from .playback import first_audio_ns
+
 if TYPE_CHECKING:
     from .machine import Machine
     from .requests import Output, Request
@@ -101,7 +103,7 @@ class Threads:
         chunks: list[tuple[int, int]] = []
         output = target.run(request, lambda samples: chunks.append((machine.clock_ns(), samples)))
         end_ns = machine.clock_ns()
-        first_ns = chunks[0][0] if chunks else end_ns
+        first_ns = first_audio_ns(chunks, end_ns)
         return Answer(
             output=output,
             chunks=tuple(chunks),

@@ -119,6 +119,16 @@ def test_an_unknown_site_is_refused() -> None:
         optimization(title="", sites=("frontend.resampel",), before=new_toggle, witness=WITNESS)(new_toggle)
 
 
+def test_an_isolation_that_is_not_measured_is_refused() -> None:
+    def new_toggle(context: BindContext) -> None:
+        """Switches a flag of the whole process."""
+
+    with pytest.raises(ValueError, match="isolation 'process' is not measured; known are request, settled"):
+        optimization(
+            title="", sites=("mine.flag",), before=new_toggle, witness=WITNESS, isolation="process",  # type: ignore[arg-type]
+        )(new_toggle)  # fmt: skip
+
+
 def test_toggles_of_one_site_must_share_the_code_before() -> None:
     def new_toggle(context: BindContext) -> None:
         """Another before for a site that has one."""

@@ -168,3 +168,10 @@ def test_the_page_of_a_gate_says_what_changed_and_what_cannot_be_compared() -> N
 def test_a_comparison_with_a_stored_run_says_so_at_the_head_of_the_page() -> None:
     finding = Finding(kind="stored", device="", message="unpaired, which is weaker")
     assert "unpaired, which is weaker" in page.build(sample_gates.run(findings=(finding,))).notices
+
+
+def test_the_answer_begins_with_all_together_where_these_may_not_be_judged() -> None:
+    run = sample_runs.nothing_told_apart()
+    changed = [replace(c, verdict="output changed") if c.optimization == "all" else c for c in run.contrasts]
+    answer = _device(replace(run, contrasts=tuple(changed))).answer
+    assert "together cannot be judged: output changed" in answer.partition(";")[0]

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.worker.playback import playback
+from harness.worker.playback import first_audio_ns, playback
 
 RATE_HZ = 1000  # a sample lasts a millisecond, so that every duration is a whole number of nanoseconds
 MS = 1_000_000
@@ -96,3 +96,9 @@ def test_delaying_the_last_chunk_never_makes_less_silence(chunks: list[tuple[int
 def test_everything_at_once_never_runs_dry(chunks: list[tuple[int, int]]) -> None:
     heard = playback([0] * len(chunks), [samples for _, samples in chunks], RATE_HZ)
     assert (heard.underruns, heard.stall_s) == (0, 0.0)
+
+
+def test_the_first_audio_is_that_of_the_first_chunk_with_samples() -> None:
+    assert first_audio_ns([(1, 0), (5, 3), (9, 2)], 20) == 5
+    assert first_audio_ns([(1, 0)], 20) == 20
+    assert first_audio_ns([], 20) == 20

@@ -20,6 +20,8 @@ DESIGNS: Mapping[str, str] = {
         "按估计值，要得到全部收益的 {wanted}，建议采用 {names}：可保留 {kept}{interval}。",
     "Adopt these first, in this order: {names}. What each of the others adds after them cannot be told apart from nothing.":
         "建议首先按此次序采用：{names}。其余各项在其后的增益与零无法分辨。",
+    "What to adopt is not said, since of these nothing can be had: {names}. Leave them out, and measure again.":
+        "不给出采用建议，因为以下各项没有可得的收益：{names}。请去掉后重新测量。",
     "All together gain nothing that can be told apart: adopt none of them for this.":
         "全部合用也没有可分辨的收益：就此而言都不必采用。",
     " ({low} to {high})": "（{low} 至 {high}）",
