@@ -20,7 +20,7 @@ from harness.floors import floors
 from harness.frontier import frontier, frontier_of_sets
 from harness.jointly import CONTROLS_GROUP, JointArms
 from harness.lengths import curves
-from harness.metrics import EXACT, METRICS, SITE, SUMMARISED, Metric, metric
+from harness.metrics import EXACT, FIRST, METRICS, SITE, SUMMARISED, Metric, metric
 from harness.optimizations import named
 from harness.optimizations.declared import remembered
 from harness.optimizations.witness import Counts, Expected, Witness, judge
@@ -414,8 +414,11 @@ def _other_work(evidence: Evidence, reference: str, arm: str) -> str:
     """
     if _may_speak_otherwise(evidence, reference, arm):
         return ""
-    group = evidence.group_of(reference, arm)
-    for before, after in evidence.pairs("latency", reference, arm, group):
+    timed = (
+        *evidence.pairs("latency", reference, arm, evidence.group_of(reference, arm)),
+        *evidence.pairs(FIRST, reference, arm, ""),
+    )
+    for before, after in timed:
         if work_of(before) != work_of(after):
             return f"on {before.request} {reference} made {say_work(work_of(before))}; {arm} made {say_work(work_of(after))}"
     return ""

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from harness import sequential
 from harness.designs import CONTROLS
-from harness.metrics import FACTS_OF_WORK, METRICS, SITE, SUMMARISED, metric
+from harness.metrics import FACTS_OF_WORK, METRICS, SITE, SUMMARISED, WORK, metric
 from harness.results import CYCLE, TOGETHER, Arm, Equivalence, Run, Trial, WitnessCount, toggle_of
 from harness.statistics import Effect, joint_effects, repeat_effect, worker_locations
 
@@ -322,9 +322,6 @@ def _rounding(name: str, pairs: Sequence[tuple[float, float]], form: Form) -> fl
 def _is_peak_of_some(trial: Trial) -> bool:
     """Whether a trial is the peak of requests of one concurrency, which the peak of the whole cycle includes."""
     return trial.pass_ == "memory" and trial.stratum != CYCLE
-
-
-WORK = ("tokens", "audio")
 
 
 def work_of(trial: Trial) -> tuple[float | None, ...]:

@@ -116,6 +116,8 @@ SUMMARISED = {metric.name: metric for metric in _SUMMARISED}
 """Recorded where it can be and shown for each arm, never as a change: zero has no ratio."""
 FACTS_OF_WORK = {metric.name: metric for metric in _FACTS_OF_WORK}
 """What a trial says about the work it did; recorded, never compared."""
+WORK = ("tokens", "audio")
+"""What a request made, as every trial says it: the work that both sides of a comparison must share."""
 SITE = "site"
 """The metric of a toggle's own place."""
 FIRST, FIRST_INIT, START = "first_request", "first_init", "start"

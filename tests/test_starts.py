@@ -296,3 +296,14 @@ def test_intervals_of_the_number_hold_it_as_often_as_they_say(name: str) -> None
     assert simulate(case, built, measured, runs=400).held >= 0.91, (
         "where 95 % hold it, fewer than 91 % of 400 do so about once in 2000 times"
     )
+
+
+def test_other_work_on_a_first_request_is_a_changed_output(measured: Run) -> None:
+    (one, *_) = [trial for trial in measured.trials if trial.pass_ == "first" and trial.arm == LAZY]
+    assert one.values["audio"]
+    silent = replace(one, values={**one.values, "audio": 0.05})
+    again = compare.evaluate(
+        replace(measured, trials=tuple(silent if trial is one else trial for trial in measured.trials))
+    )
+    assert {c.verdict for c in again.contrasts if c.optimization == LAZY} == {"output changed"}
+    assert "output changed" not in {c.verdict for c in again.contrasts if c.optimization == BUILT}

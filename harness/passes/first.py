@@ -15,7 +15,7 @@ from contextlib import ExitStack
 from harness import workload
 from harness.designs import PLACEBO
 from harness.errors import WorkerError
-from harness.metrics import FIRST, FIRST_INIT, START
+from harness.metrics import FIRST, FIRST_INIT, START, WORK
 from harness.passes.cycle import alone, known_requests_of
 from harness.processes import WorkerProcess
 from harness.results import Pass
@@ -80,5 +80,7 @@ def _time(session: Session, arm: str, started: Future[_Started], number: int) ->
     session.record(
         "block", pass_=_PASS, kind="request", phase="timed", worker=worker, block=number, group="",
         request=request.id, stratum=request.stratum, wall_s=0.0,
-        trials=[{"arm": arm, "values": {FIRST_INIT: init_s, FIRST: first_s, START: init_s + first_s}}],
+        trials=[{"arm": arm, "values": {
+            FIRST_INIT: init_s, FIRST: first_s, START: init_s + first_s, **{name: trial["values"].get(name) for name in WORK},
+        }}],
     )  # fmt: skip
