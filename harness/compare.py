@@ -6,24 +6,21 @@ import math
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Literal
 
 from harness import presence, rules, sequential
 from harness.attribution import attribution, joined, without_chance_finds
 from harness.caches import caches
 from harness.controls import FAMILIES, allowance, calibrated, controls, family, margin_of
 from harness.designs import PLACEBO
-from harness.evidence import Evidence, say_work, work_of
+from harness.evidence import Evidence
 from harness.expected import expectations
 from harness.findings import KINDS, findings
 from harness.floors import floors
 from harness.frontier import frontier, frontier_of_sets
 from harness.jointly import CONTROLS_GROUP, JointArms
 from harness.lengths import curves
-from harness.metrics import EXACT, FIRST, METRICS, SITE, SUMMARISED, Metric, metric
-from harness.optimizations import named
+from harness.metrics import EXACT, METRICS, SITE, SUMMARISED, Metric, metric
 from harness.optimizations.declared import remembered
-from harness.optimizations.witness import Counts, Expected, Witness, judge
 from harness.results import (
     TOGETHER,
     ArmSummary,
@@ -32,19 +29,17 @@ from harness.results import (
     Contrast,
     Control,
     EffectCurve,
-    Equivalence,
     Expectation,
     Finding,
     Floor,
     FrontierPoint,
     Run,
     StartEffect,
-    State,
     Verdict,
-    toggle_of,
 )
 from harness.rules import ERROR
 from harness.starts import starts
+from harness.states import state_of
 from harness.statistics import OWN_FROM, Effect, quantiles
 
 BY_STRATUM = ("latency", "ttfa", "chunk_gap", "rtf")
@@ -134,13 +129,13 @@ def _summary(name: str, values: Sequence[float]) -> dict[str, float]:
 
 def _refused(evidence: Evidence) -> dict[str, str]:
     """Arms that may not be compared, and why."""
-    states = {arm: _state(evidence, name, reference, arm) for name, reference, arm in evidence.run.plan.pairs}
+    states = {arm: state_of(evidence, name, reference, arm) for name, reference, arm in evidence.run.plan.pairs}
     return {arm: f"{verdict}: {reason}" for arm, (verdict, reason) in states.items() if verdict is not None}
 
 
 def _refused_toggles(evidence: Evidence) -> dict[str, str]:
     """Toggles, as their contrasts are named, that may not be judged, and why."""
-    states = {name: _state(evidence, name, reference, arm) for name, reference, arm in evidence.run.plan.pairs}
+    states = {name: state_of(evidence, name, reference, arm) for name, reference, arm in evidence.run.plan.pairs}
     return {name: f"{verdict}: {reason}" for name, (verdict, reason) in states.items() if verdict is not None}
 
 
@@ -172,7 +167,7 @@ def _contrasts(evidence: Evidence, outcomes: list[Control], look: int | None = N
     is_calibrated = calibrated(outcomes) if look is None else dict.fromkeys(FAMILIES, True)
     joint = JointArms(evidence)
     for optimization, reference, arm in evidence.run.plan.pairs:
-        state, reason = _state(evidence, optimization, reference, arm)
+        state, reason = state_of(evidence, optimization, reference, arm)
         for name in evidence.metric_names:
             if look is not None and (name not in METRICS or metric(name).pass_ != "latency"):
                 continue
@@ -373,92 +368,6 @@ def _verdict(
         return "inconclusive", "not calibrated: the controls of this run did not pass"
     ends = None if twin is None or twin.low is None or twin.high is None else (twin.low, twin.high)
     return rules.verdict(effect.low, effect.high, margin, rules.words_of(facts), twin=ends, allowance=allowed)
-
-
-def _state(evidence: Evidence, optimization: str, reference: str, arm: str) -> tuple[Verdict | None, str]:
-    """The verdict that does not rest on figures, if there is one; it comes before all others."""
-    reasons = evidence.run.plan.not_applicable
-    if toggle_of(optimization) in reasons:
-        return "not applicable", reasons[toggle_of(optimization)]
-    failure = evidence.failure(reference, arm)
-    if failure is not None:
-        return "failed", failure
-    changed = [item for item in (*evidence.equivalences(reference), *evidence.equivalences(arm)) if not item.accepted]
-    if changed:
-        worst = changed[0]
-        return "output changed", (
-            f"the output of {worst.arm} on {worst.request} is graded {worst.grade}{_rates(worst)}; {worst.required} is required"
-        )
-    other = _other_work(evidence, reference, arm)
-    if other:
-        return "output changed", other
-    if evidence.run.plan.limits:
-        return None, ""  # the two sides of a gate differ in their revision, of which there is no witness
-    return _by_witness(evidence, optimization, reference, arm)
-
-
-def _by_witness(evidence: Evidence, optimization: str, reference: str, arm: str) -> tuple[Verdict | None, str]:
-    """Whether the toggles of a pair were engaged: all of them idle is `inert`."""
-    settings = evidence.settings(optimization)
-    uncounted = [setting for setting in settings if not evidence.is_counted(setting, reference, arm)]
-    idle = [_idle(evidence, setting, reference, arm) for setting in settings if setting not in uncounted]
-    if all(idle) and uncounted:
-        return "inconclusive", f"{', '.join(uncounted)}: its witness was not counted"
-    return ("inert", "; ".join(idle)) if all(idle) else (None, "")
-
-
-def _other_work(evidence: Evidence, reference: str, arm: str) -> str:
-    """How two arms did other work on a request that was timed; "" where they did not, or may.
-
-    Outputs are compared for a few requests, before anything is timed; what a trial says of its own is of all of them.
-    """
-    if _may_speak_otherwise(evidence, reference, arm):
-        return ""
-    timed = (
-        *evidence.pairs("latency", reference, arm, evidence.group_of(reference, arm)),
-        *evidence.pairs(FIRST, reference, arm, ""),
-    )
-    for before, after in timed:
-        if work_of(before) != work_of(after):
-            return f"on {before.request} {reference} made {say_work(work_of(before))}; {arm} made {say_work(work_of(after))}"
-    return ""
-
-
-def _may_speak_otherwise(evidence: Evidence, reference: str, arm: str) -> bool:
-    """Whether what is asked of the output of an arm is that its words are the same, or in a gate nothing at all."""
-    if evidence.run.plan.limits:
-        return evidence.run.scenario.get("gate", {}).get("output", "bitwise") in ("words", "any")
-    before, after = (evidence.arms[name].states for name in (reference, arm))
-    return any(named(toggle).check.grade == "words" for toggle, state in after.items() if state != before.get(toggle))
-
-
-def _rates(row: Equivalence) -> str:
-    """That the sounds are of different sample rates, where both are sound."""
-    rates_hz = row.rate_before_hz, row.rate_after_hz
-    if 0 in rates_hz or rates_hz[0] == rates_hz[1]:
-        return ""
-    return f", its sample rate being {rates_hz[1]:,} Hz and the reference's {rates_hz[0]:,} Hz"
-
-
-def _idle(evidence: Evidence, setting: str, reference: str, arm: str) -> str:
-    """Why the witness of a toggle in one of its states does not show it engaged between two arms; "" when it does."""
-    toggle = toggle_of(setting)
-    sides = [evidence.arms[side].states[toggle] for side in (reference, arm)]
-    expected = [_expected(named(toggle).witness, state) for state in sides]
-    off: Literal["before", "after"] | None = "before" if sides[0] is False else "after" if sides[1] is False else None
-    before, after = (_counts(evidence, setting, side) for side in (reference, arm))
-    reason = judge(before, after, *expected, off=off)
-    return f"{setting}: {reason}" if reason else ""
-
-
-def _expected(witness: Witness, state: State) -> Expected:
-    """What the witness declares for a state of the toggle."""
-    return witness.before if state is False else witness.expected_after(state if isinstance(state, Mapping) else {})
-
-
-def _counts(evidence: Evidence, setting: str, arm: str) -> Counts:
-    found = evidence.witness(setting, arm)
-    return Counts() if found is None else Counts(at_bind=found.at_bind, per_request=found.per_request)
 
 
 def _witness_figures(

@@ -276,7 +276,7 @@ def _not_alike(evidence: Evidence) -> str:
     fewer = sum(share < 1 for share in shares)
     return (
         f"Of {len(shares)} times that equal requests were made at the same moment, {fewer} gave them different speech "
-        "tokens: their work was not quite the same."
+        "tokens or lengths of audio: their work was not quite the same."
         if fewer
         else ""
     )

@@ -15,6 +15,7 @@ from harness.fraction import On
 from harness.metrics import EXACT, METRICS, metric
 from harness.results import NOTHING, TOGETHER, Arm
 from harness.rules import ERROR
+from harness.states import other_work
 from harness.statistics import Effect
 
 SHARED = "shared"
@@ -156,4 +157,5 @@ def _arms(evidence: Evidence, design: str) -> Sequence[Arm]:
 
 
 def _is_changed(evidence: Evidence, arm: str) -> bool:
-    return any(not item.accepted for item in evidence.equivalences(arm))
+    refused = any(not item.accepted for item in evidence.equivalences(arm))
+    return refused or bool(arm != evidence.reference and other_work(evidence, evidence.reference, arm))

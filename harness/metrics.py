@@ -97,7 +97,7 @@ _FACTS_OF_WORK = (
     Metric(name="tokens", title="Speech tokens", unit="count", better="lower", pass_="latency",
            doc="Speech tokens that one request made: the work that both sides of a comparison must share."),
     Metric(name="alike", title="Alike", unit="ratio", better="higher", pass_="latency",
-           doc="Share of equal requests at the same moment that made the same speech tokens as the first of them."),
+           doc="Share of equal requests at the same moment that made the same speech tokens and as much audio as the first of them."),
     Metric(name="calls", title="Calls", unit="count", better="lower", pass_="micro",
            doc="Calls of a place in one timed batch."),
     Metric(name="events", title="Events", unit="count", better="lower", pass_="micro",

@@ -223,6 +223,13 @@ def test_what_is_known_by_arms_of_several_toggles_is_not_told_where_one_of_these
     aside = [c for c in run.contrasts if c.metric == "latency" and c.arm not in run.plan.joint]
     assert {c.verdict for c in aside} >= {"faster"}
     changed = tuple(replace(e, accepted=False) if e.arm == "all" else e for e in run.equivalences)
+    shorter = tuple(replace(t, values={**t.values, "audio": 0.01}) if t.arm == "all" else t for t in run.trials)
+    assert "all (output changed)" in told(compare.evaluate(replace(run, trials=shorter)))
     again = compare.evaluate(replace(run, equivalences=changed))
     aside = [c for c in again.contrasts if c.metric == "latency" and c.arm not in run.plan.joint]
     assert {(c.verdict, c.ratio, "all (output changed)" in c.reason) for c in aside} == {("inconclusive", None, True)}
+
+
+def told(run: Run) -> str:
+    """What the findings say of the attribution."""
+    return " ".join(finding.message for finding in run.findings if finding.kind == "attribution")

@@ -39,6 +39,7 @@ LAYERS = (
         "caches",
         "lengths",
         "starts",
+        "states",
     },
     {"compare", "noise", "paired", "paired_result"},
     {"gate", "unpaired"},

@@ -116,7 +116,7 @@ def values_of(together: Together, *, stream: bool) -> dict[str, float | None]:
     """The values of the latency metrics that requests at the same moment have: means of one request's, and their sums."""
     outputs = [answer.output for answer in together.answers]
     audio_s = [output.audio_s for output in outputs]
-    latency_s, first = fmean(answer.latency_s for answer in together.answers), list(outputs[0].tokens)
+    latency_s, first = fmean(answer.latency_s for answer in together.answers), _work(outputs[0])
     if not outputs[0].sample_rate_hz:
         return {"latency": latency_s, "cpu_time": together.cpu_s}
     values: dict[str, float | None] = {
@@ -125,9 +125,14 @@ def values_of(together: Together, *, stream: bool) -> dict[str, float | None]:
         "audio_rate": sum(audio_s) / together.wall_s if together.wall_s else None,
         "audio": fmean(audio_s),
         "tokens": fmean(len(output.tokens) for output in outputs),
-        "alike": fmean(list(output.tokens) == first for output in outputs),
+        "alike": fmean(_work(output) == first for output in outputs),
         "cpu_time": together.cpu_s,
     }
     if stream:
         values["ttfa"] = fmean(answer.first_s for answer in together.answers)
     return values
+
+
+def _work(output: Output) -> tuple[list[int], int]:
+    """What equal requests must have made alike: speech tokens, and how many samples; their values may differ in rounding."""
+    return list(output.tokens), len(output.audio)

@@ -98,16 +98,17 @@ def test_pipelines_are_bound_as_needed_and_kept(bench: Bench) -> None:
 class Speaking:
     """A target that notes the thread in which it ran and then does as it is told."""
 
-    def __init__(self, then: Callable[[], object] = lambda: None, token: int = 1) -> None:
+    def __init__(self, then: Callable[[], object] = lambda: None, token: int = 1, samples: int = 24) -> None:
         self.threads: list[int] = []
         self.then = then
         self.token = token
+        self.samples = samples
 
     def run(self, request: Request, on_chunk: Callable[[int], None]) -> Output:
         self.threads.append(threading.get_ident())
         self.then()
         on_chunk(1)
-        return Output(audio=np.zeros(24, np.float32), sample_rate_hz=24, tokens=[self.token])
+        return Output(audio=np.zeros(self.samples, np.float32), sample_rate_hz=24, tokens=[self.token])
 
 
 def fail() -> None:
@@ -139,5 +140,6 @@ def test_a_request_that_fails_fails_the_moment_after_the_others_have_ended() -> 
 
 
 def test_requests_that_did_other_work_are_told() -> None:
-    together = Threads(FakeMachine()).run([Speaking(), Speaking(token=2)], ask(2))
-    assert values_of(together, stream=False)["alike"] == 0.5
+    for other in (Speaking(token=2), Speaking(samples=3)):
+        together = Threads(FakeMachine()).run([Speaking(), other], ask(2))
+        assert values_of(together, stream=False)["alike"] == 0.5

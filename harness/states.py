@@ -1,0 +1,98 @@
+"""The verdicts that do not rest on figures: what failed, did other work, or did nothing. They come before all others."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Literal
+
+from harness.evidence import Evidence, say_work, work_of
+from harness.metrics import FIRST
+from harness.optimizations import named
+from harness.optimizations.witness import Counts, Expected, Witness, judge
+from harness.results import Equivalence, State, Verdict, toggle_of
+
+
+def state_of(evidence: Evidence, optimization: str, reference: str, arm: str) -> tuple[Verdict | None, str]:
+    """The verdict that does not rest on figures, if there is one; it comes before all others."""
+    reasons = evidence.run.plan.not_applicable
+    if toggle_of(optimization) in reasons:
+        return "not applicable", reasons[toggle_of(optimization)]
+    failure = evidence.failure(reference, arm)
+    if failure is not None:
+        return "failed", failure
+    changed = [item for item in (*evidence.equivalences(reference), *evidence.equivalences(arm)) if not item.accepted]
+    if changed:
+        worst = changed[0]
+        return "output changed", (
+            f"the output of {worst.arm} on {worst.request} is graded {worst.grade}{_rates(worst)}; {worst.required} is required"
+        )
+    other = other_work(evidence, reference, arm)
+    if other:
+        return "output changed", other
+    if evidence.run.plan.limits:
+        return None, ""  # the two sides of a gate differ in their revision, of which there is no witness
+    return _by_witness(evidence, optimization, reference, arm)
+
+
+def _by_witness(evidence: Evidence, optimization: str, reference: str, arm: str) -> tuple[Verdict | None, str]:
+    """Whether the toggles of a pair were engaged: all of them idle is `inert`."""
+    settings = evidence.settings(optimization)
+    uncounted = [setting for setting in settings if not evidence.is_counted(setting, reference, arm)]
+    idle = [_idle(evidence, setting, reference, arm) for setting in settings if setting not in uncounted]
+    if all(idle) and uncounted:
+        return "inconclusive", f"{', '.join(uncounted)}: its witness was not counted"
+    return ("inert", "; ".join(idle)) if all(idle) else (None, "")
+
+
+def other_work(evidence: Evidence, reference: str, arm: str) -> str:
+    """How two arms did other work on a request that was timed; "" where they did not, or may.
+
+    Outputs are compared for a few requests, before anything is timed; what a trial says of its own is of all of them.
+    """
+    if _may_speak_otherwise(evidence, reference, arm):
+        return ""
+    timed = (
+        *evidence.pairs("latency", reference, arm, evidence.group_of(reference, arm)),
+        *evidence.pairs(FIRST, reference, arm, ""),
+    )
+    for before, after in timed:
+        if work_of(before) != work_of(after):
+            return f"on {before.request} {reference} made {say_work(work_of(before))}; {arm} made {say_work(work_of(after))}"
+    return ""
+
+
+def _may_speak_otherwise(evidence: Evidence, reference: str, arm: str) -> bool:
+    """Whether what is asked of the output of an arm is that its words are the same, or in a gate nothing at all."""
+    if evidence.run.plan.limits:
+        return evidence.run.scenario.get("gate", {}).get("output", "bitwise") in ("words", "any")
+    before, after = (evidence.arms[name].states for name in (reference, arm))
+    return any(named(toggle).check.grade == "words" for toggle, state in after.items() if state != before.get(toggle))
+
+
+def _rates(row: Equivalence) -> str:
+    """That the sounds are of different sample rates, where both are sound."""
+    rates_hz = row.rate_before_hz, row.rate_after_hz
+    if 0 in rates_hz or rates_hz[0] == rates_hz[1]:
+        return ""
+    return f", its sample rate being {rates_hz[1]:,} Hz and the reference's {rates_hz[0]:,} Hz"
+
+
+def _idle(evidence: Evidence, setting: str, reference: str, arm: str) -> str:
+    """Why the witness of a toggle in one of its states does not show it engaged between two arms; "" when it does."""
+    toggle = toggle_of(setting)
+    sides = [evidence.arms[side].states[toggle] for side in (reference, arm)]
+    expected = [_expected(named(toggle).witness, state) for state in sides]
+    off: Literal["before", "after"] | None = "before" if sides[0] is False else "after" if sides[1] is False else None
+    before, after = (_counts(evidence, setting, side) for side in (reference, arm))
+    reason = judge(before, after, *expected, off=off)
+    return f"{setting}: {reason}" if reason else ""
+
+
+def _expected(witness: Witness, state: State) -> Expected:
+    """What the witness declares for a state of the toggle."""
+    return witness.before if state is False else witness.expected_after(state if isinstance(state, Mapping) else {})
+
+
+def _counts(evidence: Evidence, setting: str, arm: str) -> Counts:
+    found = evidence.witness(setting, arm)
+    return Counts() if found is None else Counts(at_bind=found.at_bind, per_request=found.per_request)
