@@ -23,7 +23,12 @@ def contrast(run: Run, optimization: str) -> Contrast:
 
 
 def told(run: Run) -> str:
-    return " ".join(finding.message for finding in run.findings if finding.kind == "outputs")
+    """What is said of outputs, but for how many requests stood for all."""
+    return " ".join(message for message in outputs(run) if not message.startswith("Outputs were compared of"))
+
+
+def outputs(run: Run) -> list[str]:
+    return [finding.message for finding in run.findings if finding.kind == "outputs"]
 
 
 def compared(run: Run, **keys: Any) -> Mapping[str, Counter[str]]:
@@ -68,6 +73,9 @@ def test_of_more_than_four_kinds_four_are_compared_from_all_over_and_the_others_
     assert told(run) == (
         "Outputs were compared for a zero_shot; a zero_shot stream; b zero_shot; b zero_shot stream. "
         "They were not for c zero_shot; c zero_shot stream."
+    )
+    assert outputs(run)[1].startswith(
+        "Outputs were compared of 4 of 12 different requests. Of the others that are timed, "
     )
 
 
