@@ -283,3 +283,19 @@ def test_a_new_file_that_is_not_committed_is_measured_with_dirty(repository: Pat
     done = gate(repository, "--dirty")
     assert done.returncode == 4, done.stdout + done.stderr
     assert "output changed" in done.stdout
+
+
+def test_every_group_meets_every_kind_of_request_where_their_order_is_drawn(repository: Path) -> None:
+    speakers = "speakers: {count: 4, reuse: {distribution: zipf, items: 60, exponent: 1.0, requests: 300}}"
+    text = SCENARIO.format(base="600ms", noise=0.001, faults="{}")
+    (repository / "bench.yaml").write_text(text.replace("{en: hello}}", f"{{en: hello}}, {speakers}}}"))
+    git(repository, "commit", "--quiet", "--all", "--message", "drawn")
+    git(repository, "commit", "--quiet", "--allow-empty", "--message", "again")
+    gate(repository)
+    (run,) = (store.load(path.parent) for path in (repository / "results").glob("*/run.json"))
+    groups: dict[int, set[str]] = {}
+    for trial in run.trials:
+        if trial.pass_ == "latency":
+            groups.setdefault(trial.worker, set()).add(trial.stratum)
+    assert len(groups) >= 4
+    assert {frozenset(strata) for strata in groups.values()} == {frozenset(run.plan.strata)}

@@ -1,0 +1,34 @@
+"""What else the machine did: cores that others used, the own processes left out."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+
+import pytest
+
+from harness.load import Load
+
+BUSY = "import time\nend = time.monotonic() + 20\nwhile time.monotonic() < end:\n    pass\n"
+
+
+def test_nothing_is_read_where_it_is_not_active_or_a_process_has_ended() -> None:
+    assert Load(os.getpid(), active=False).since_start() == {}
+    with subprocess.Popen([sys.executable, "-c", "pass"]) as ended:
+        ended.wait()
+    assert Load(os.getpid(), ended.pid).since_start() == {}
+
+
+def test_what_all_named_processes_took_is_not_that_of_others() -> None:
+    with subprocess.Popen([sys.executable, "-c", BUSY]) as busy:
+        try:
+            without, with_it = Load(os.getpid()), Load(os.getpid(), busy.pid)
+            time.sleep(1.5)
+            alone, together = without.since_start(), with_it.since_start()
+        finally:
+            busy.kill()
+    if not alone:
+        pytest.skip("the system has no counters of processor time")
+    assert alone["others_cores"] - together["others_cores"] > 0.3, "the busy process counts as one of the named"
