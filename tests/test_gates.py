@@ -297,5 +297,5 @@ def test_every_group_meets_every_kind_of_request_where_their_order_is_drawn(repo
     for trial in run.trials:
         if trial.pass_ == "latency":
             groups.setdefault(trial.worker, set()).add(trial.stratum)
-    assert len(groups) >= 4
+    assert len(groups) >= 3
     assert {frozenset(strata) for strata in groups.values()} == {frozenset(run.plan.strata)}
