@@ -27,7 +27,7 @@ from harness.results import (
     TotalLog,
     Verdict,
 )
-from harness.rules import ERROR
+from harness.rules import ERROR, FROM_FIGURES
 from harness.statistics import Effect
 
 METHODS: Mapping[str, str] = {
@@ -35,7 +35,6 @@ METHODS: Mapping[str, str] = {
     "fractional": "main effects of a fraction of resolution IV, on the assumption that no three toggles interact",
     "permutations": "Shapley values over sampled orders, each with its reverse",
 }
-FROM_FIGURES: Sequence[Verdict] = ("faster", "slower", "less", "more", "no material difference")
 STEPS_BY: Mapping[str, str] = {
     "factorial": "the toggle that then gains most comes next",
     "fractional": "the largest share comes first",

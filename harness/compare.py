@@ -37,7 +37,7 @@ from harness.results import (
     StartEffect,
     Verdict,
 )
-from harness.rules import ERROR
+from harness.rules import ERROR, FROM_FIGURES
 from harness.starts import starts
 from harness.states import state_of
 from harness.statistics import OWN_FROM, Effect, quantiles
@@ -275,8 +275,6 @@ def _against_the_twin(
 
 
 _ASIDE = "main effect over all arms that have it on and off (of sampled orders, the mean change in its place), t interval over workers"
-FROM_FIGURES = ("faster", "slower", "less", "more", "no material difference")
-"""Verdicts that rest on an interval."""
 
 
 def _without_chance_finds(contrasts: Iterable[Contrast]) -> list[Contrast]:

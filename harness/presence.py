@@ -8,14 +8,12 @@ from dataclasses import replace
 from harness import units
 from harness.evidence import Evidence
 from harness.metrics import metric
-from harness.results import TOGETHER, Contrast, Finding, Verdict, toggle_of
+from harness.results import TOGETHER, Contrast, Finding, toggle_of
+from harness.rules import FROM_FIGURES
 from harness.worker.checkout.toggles.toggle import NOT_PUT_BACK
 
 KIND = "already present"
 """The kind of what is found here."""
-_FROM_FIGURES: frozenset[Verdict] = frozenset(
-    {"faster", "slower", "less", "more", "no material difference", "inconclusive"}
-)
 
 
 def told_present(evidence: Evidence, contrasts: Iterable[Contrast]) -> list[Contrast]:
@@ -26,7 +24,7 @@ def told_present(evidence: Evidence, contrasts: Iterable[Contrast]) -> list[Cont
 
 def _told(contrast: Contrast, where: str) -> Contrast:
     """An inert one counts where the code before is not put back: both its sides are the code as it stands."""
-    if where and contrast.verdict in _FROM_FIGURES:
+    if where and contrast.verdict in (*FROM_FIGURES, "inconclusive"):
         return replace(contrast, verdict="already present", reason=f"{where}; {_measured(contrast)}")
     if where.endswith(NOT_PUT_BACK) and contrast.verdict == "inert":
         return replace(contrast, verdict="already present", reason=f"{where}, so that there is nothing to compare")

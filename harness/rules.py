@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from harness.metrics import Metric
 from harness.results import Verdict
 
+FROM_FIGURES: tuple[Verdict, ...] = ("faster", "slower", "less", "more", "no material difference")
+"""Verdicts that rest on an interval."""
 ERROR = 0.05
 """Chance that the interval of a contrast misses the truth, whenever the run stops; its intervals by kind of request share
 it. Also the share of verdicts that may be false on average, in each family of contrasts of a device."""
