@@ -200,7 +200,7 @@ def _same_code(stored: Sequence[Stored]) -> None:
     measured = {str(item.run.environment.get("measured", {})) for item in stored}
     commits = {item.code.get("commit") for item in stored}
     is_own = all(item.run.environment.get("measured") and "revisions" not in item.run.environment for item in stored)
-    unknown = not is_own and (None in commits or any(item.code.get("dirty") for item in stored))
+    unknown = (None in commits and not is_own) or any(item.code.get("dirty") for item in stored)
     if len(measured) > 1 or len(commits) > 1 or unknown:
         told = "; ".join(item.told for item in stored)
         message = f"several stored runs must be of the same code, without uncommitted changes: {told}"
