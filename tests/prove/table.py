@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from itertools import accumulate
 from statistics import median, stdev
 from typing import Any
 
@@ -22,7 +24,7 @@ _HEAD = """\
 # Planted slow-downs: how often they are found, and how often one that is not there
 
 One decision compares a call of {units} equal units of work (PyTorch on one thread, some 10 ms on one core of a
-server) with a call of as many, or 1, 2 or 5 % more. Decisions: {decisions}, made in {minutes} CPU minutes, one at a time, in
+server) with a call of as many, or 1, 2 or 5 % more. Decisions: {decisions}, made in {minutes} CPU minutes, {at_once}, in
 random order. To go on with them, or to make the table anew on another machine: `nox -s prove -- --minutes 60 --out FOLDER`.
 """
 
@@ -57,11 +59,24 @@ def render(tools: Iterable[Tool], decisions: Sequence[Decision], beginnings: Seq
     begun = {decision.tool for decision in decisions}
     known = [tool for tool in tools if tool.name in begun]
     minutes = sum(decision.cpu_s for decision in decisions) / 60
-    head = _HEAD.format(units=UNITS, decisions=len(decisions), minutes=f"{minutes:.1f}")
+    overlap = most_at_once(decisions)
+    head = _HEAD.format(
+        units=UNITS, decisions=len(decisions), minutes=f"{minutes:.1f}",
+        at_once="one at a time" if overlap <= 1 else f"up to {overlap} at a time on the same machine",
+    )  # fmt: skip
     blocks = [head, _counts(known, decisions), _LEGEND.format(mad=_MAD_TO_SD), *_failures(known, decisions)]
     blocks += ["## How each is run\n", _lines(f"{tool.title}: {tool.how}." for tool in known)]
     blocks += ["## Where\n", _lines(_machine(beginnings))]
     return "\n".join(blocks)
+
+
+def most_at_once(decisions: Sequence[Decision]) -> int:
+    """The largest number of decisions that were being made at the same time; starts are known to the second."""
+    edges = []
+    for decision in decisions:
+        start_s = datetime.fromisoformat(decision.started).timestamp()
+        edges += [(start_s + 1, 1), (start_s + max(1.0, decision.wall_s), -1)]
+    return max(accumulate(step for _, step in sorted(edges)), default=0)
 
 
 def _counts(tools: Sequence[Tool], decisions: Sequence[Decision]) -> str:
@@ -135,7 +150,8 @@ def _machine(beginnings: Sequence[Mapping[str, Any]]) -> list[str]:
 def _processor(here: Mapping[str, Any]) -> str:
     cpu = here["cpu"]
     cores = f"{cpu['usable'] or cpu['threads']} usable cores, {size(here['memory_bytes'])} of memory"
-    return f"{cpu['model'] or 'processor unknown'}, {cores}"
+    cards = [f"{gpu['name']}, driver {gpu['driver']}" for gpu in here["gpus"]]
+    return "; ".join((f"{cpu['model'] or 'processor unknown'}, {cores}", *cards))
 
 
 def _revision(git: Mapping[str, Any] | None) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,7 @@ import pytest
 
 from harness.environment import environment
 from tests.prove.decisions import Decision, Found, Outcome, Tool, Verdict
-from tests.prove.table import cell, render, spread, true_log_ratio, wilson
+from tests.prove.table import cell, most_at_once, render, spread, true_log_ratio, wilson
 
 
 def never(_units: int, _folder: Path) -> Outcome:
@@ -78,6 +79,23 @@ def test_a_decision_that_was_not_made_is_told_and_counted_nowhere() -> None:
     assert "A tool: 1 not made: exit code 3." in page
     assert "| A tool: mean | 0/1 (0 to 79 %) |" in page
     assert "## Not made" not in render([TOOL], [decision(0, found("PASS"))], [])
+
+
+def test_decisions_made_side_by_side_are_told() -> None:
+    first, beside, after = (
+        dataclasses.replace(decision(0), started=f"2026-11-01T00:00:{second}Z", wall_s=wall_s)
+        for second, wall_s in (("00", 10.0), ("05", 10.0), ("16", 3.0))
+    )
+    assert most_at_once([]) == 0
+    assert most_at_once([first, after]) == 1
+    assert most_at_once([first, beside, after]) == 2
+    assert "one at a time" in render([TOOL], [first, after], [])
+    assert "up to 2 at a time" in render([TOOL], [first, beside, after], [])
+
+
+def test_a_card_is_part_of_the_machine() -> None:
+    here = {**environment(threads=1, seed=0), "gpus": [{"name": "H200", "driver": "580.1"}]}
+    assert "of memory; H200, driver 580.1" in render([TOOL], [], [{"environment": here, "versions": {}}])
 
 
 def test_the_machine_the_versions_and_what_changed_on_the_way_are_told() -> None:
