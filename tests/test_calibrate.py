@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import math
 import subprocess
-import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -22,6 +21,7 @@ from harness.errors import CalibrationError
 from harness.noise import Noise
 from harness.results import Foresight
 from harness.scenario import Scenario
+from tests.command_line import harness_command
 from tests.conftest import Quiet, fake_scenario
 
 HERE: dict[str, Any] = {
@@ -297,8 +297,7 @@ def test_what_processes_differ_by_is_not_found_by_measuring_longer() -> None:
 
 
 def harness(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "harness", *arguments, "--calibrations", "kept"]
-    return subprocess.run(command, capture_output=True, text=True, check=False, cwd=cwd)
+    return harness_command(*arguments, "--calibrations", "kept", cwd=cwd)
 
 
 def test_plan_with_a_pilot_calibrates_once_and_answers_from_then_on(tmp_path: Path) -> None:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -18,6 +16,7 @@ from harness.errors import CalibrationError, UsageError
 from harness.results import Bandwidth, Ceilings, Repeated
 from harness.worker import ceilings as measuring
 from harness.worker.machine import machine
+from tests.command_line import harness_command
 from tests.conftest import Quiet, fake_scenario
 
 pytestmark = pytest.mark.usefixtures("_own_cache")
@@ -119,10 +118,10 @@ def test_a_run_takes_what_is_known_of_its_machine_with_it(tmp_path: Path, known:
 
 def test_a_command_says_what_is_kept_and_json_is_alone_on_stdout(tmp_path: Path, known: Ceilings) -> None:
     ceilings.shelf(tmp_path).keep(known)
-    command = [sys.executable, "-m", "harness", "limits", "--device", "cpu", "--calibrations", str(tmp_path)]
-    done = subprocess.run([*command, "--json"], capture_output=True, text=True, check=False)
+    command = ("limits", "--device", "cpu", "--calibrations", str(tmp_path))
+    done = harness_command(*command, "--json")
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout) == [ceilings.as_data(known)]
-    told = subprocess.run(command, capture_output=True, text=True, check=False)
+    told = harness_command(*command)
     assert "products of matrices, float32: 4.00" in told.stdout
     assert told.stderr == ""

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import json
 import shutil
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from harness.results import Run
+from tests.command_line import harness_command as harness
 
 SCENARIO = """\
 name: quick
@@ -21,11 +20,6 @@ workload: {texts: {en: hello}}
 optimizations: {resample_cache: true, cached_device: true}
 measure: {metrics: [latency, init], budget: 20s, workers: 3}
 """
-
-
-def harness(*arguments: str, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "harness", *arguments]
-    return subprocess.run(command, capture_output=True, text=True, check=False, cwd=cwd)
 
 
 def test_run_writes_a_run_a_page_and_markdown_and_says_where(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 import venv
+from collections.abc import Callable
 from pathlib import Path
 from xml.etree import ElementTree as ET  # of files that the test itself had written
 
@@ -16,6 +17,7 @@ import psutil
 import pytest
 
 from harness import store
+from tests.command_line import harness_command
 from tests.test_revisions import git
 
 SCENARIO = """
@@ -44,11 +46,10 @@ def repository(tmp_path: Path) -> Path:
     return folder
 
 
-def gate(folder: Path, *arguments: str, **options: object) -> subprocess.CompletedProcess[str]:
+def gate(folder: Path, *arguments: str, before: Callable[[], None] | None = None) -> subprocess.CompletedProcess[str]:
     """`harness gate bench.yaml --base HEAD~1` in `folder`, all outputs asked for."""
     outputs = ("--json", "gate.json", "--junit", "gate.xml", "--markdown", "gate.md")
-    command = [sys.executable, "-m", "harness", "gate", "bench.yaml", "--base", "HEAD~1", *outputs, *arguments]
-    return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False, **options)  # type: ignore[call-overload, no-any-return]
+    return harness_command("gate", "bench.yaml", "--base", "HEAD~1", *outputs, *arguments, cwd=folder, before=before)
 
 
 def decision(folder: Path) -> dict[str, object]:
@@ -214,7 +215,7 @@ def test_a_full_disk_is_told_and_is_no_regression(repository: Path) -> None:
     def little_room() -> None:
         resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000))
 
-    done = gate(repository, preexec_fn=little_room)
+    done = gate(repository, before=little_room)
     assert done.returncode == 4, done.stdout + done.stderr
     assert "cannot write" in done.stderr
     assert "Traceback" not in done.stderr

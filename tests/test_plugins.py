@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -19,6 +18,7 @@ from harness.optimizations import named, registry
 from harness.optimizations.declared import Declared, card_of
 from harness.optimizations.registry import own
 from harness.scenario import Scenario
+from tests.command_line import harness_command as harness
 from tests.conftest import Quiet
 from tests.worker import interpreters
 
@@ -59,11 +59,6 @@ def refused(data: dict[str, Any]) -> ScenarioError:
     with pytest.raises(ScenarioError) as caught:
         use()
     return caught.value
-
-
-def harness(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "harness", *arguments]
-    return subprocess.run(command, capture_output=True, text=True, check=False, cwd=cwd)
 
 
 def test_toggles_are_found_by_reading_the_file_and_with_their_lines(user_code: Callable[..., Path]) -> None:

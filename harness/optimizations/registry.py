@@ -11,7 +11,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from difflib import get_close_matches
-from functools import partial
+from functools import cache, partial
 from types import CodeType
 from typing import Any, Literal, get_args
 
@@ -228,10 +228,16 @@ def declaring(toggles: Iterable[Optimization]) -> Iterator[None]:
 
 
 def _load() -> None:
+    for name in _modules():
+        importlib.import_module(name)
+
+
+@cache
+def _modules() -> tuple[str, ...]:
+    """The modules of this package that hold a toggle each: looking into its folder takes longer than all that asks for them."""
     package = importlib.import_module("harness.optimizations")
-    for module in pkgutil.iter_modules(package.__path__):
-        if module.name not in _NOT_TOGGLES:
-            importlib.import_module(f"harness.optimizations.{module.name}")
+    found = (module.name for module in pkgutil.iter_modules(package.__path__))
+    return tuple(f"harness.optimizations.{name}" for name in found if name not in _NOT_TOGGLES)
 
 
 def named(name: str) -> Optimization:

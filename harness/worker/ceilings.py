@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from statistics import median
 from typing import Any
 
-from .machine import Machine, machine
+from .machine import Machine, machine, torch_here
 from .serving import set_threads
 
 REPEATS = 15
@@ -163,6 +163,7 @@ def main(arguments: Sequence[str]) -> None:
     from .errors import UsageError
 
     name, threads = arguments
+    torch_here()  # imported first, so that the threads are its own
     set_threads(int(threads))
     try:
         found: Mapping[str, Any] = measured(machine(name))

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import sys
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -104,8 +105,8 @@ class CpuMachine:
         return {} if host is None else {"host": host}
 
     def describe(self) -> Mapping[str, Any]:
-        torch = torch_here()
-        if torch is None:
+        torch = sys.modules.get("torch")
+        if torch is None:  # the model does without
             return {"device": "cpu", "threads": None, "torch": None}
         return {"device": "cpu", "threads": torch.get_num_threads(), "torch": torch.__version__}
 

@@ -18,6 +18,7 @@ import signal
 import sys
 import traceback
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict
 from functools import partial
 from itertools import groupby
@@ -28,7 +29,7 @@ from . import PROTOCOL, cores, profiling
 from .arms import NamedStates
 from .errors import HarnessError, UsageError
 from .loading import loader
-from .machine import Machine, machine, torch_here
+from .machine import Machine, machine
 from .measure import Bench
 from .requests import request_from, speaker_from
 from .spans import span, stage_of
@@ -53,10 +54,10 @@ class Worker:
         if prepared is not None:
             loader(prepared["call"])(prepared["told"])
         self._machine = device
-        if not job["fake"]:
-            set_threads(job["threads"])
         with span("loading"):
             model = loader(job["target"])(job["options"], device, Path(job["work_dir"]))
+        if not job["fake"]:
+            set_threads(job["threads"])
         arms = [NamedStates(arm["name"], arm["states"]) for arm in job["arms"]]
         self._bench = Bench(model, device, arms, [speaker_from(told) for told in job["speakers"]])
         self._reply = reply
@@ -218,11 +219,15 @@ def _python() -> str:
 
 
 def set_threads(threads: int) -> None:
-    """Of PyTorch, where there is one; other libraries read the environment that the runner made."""
-    torch = torch_here()
+    """Of PyTorch, where it was imported; it and other libraries began with what the environment says that the runner made.
+
+    It is not imported for this: a model without PyTorch would wait for it, in each of the processes of a gate.
+    """
+    torch = sys.modules.get("torch")
     if torch is not None:
         torch.set_num_threads(threads)
-        torch.set_num_interop_threads(1)
+        with suppress(RuntimeError):  # a model that already computed on several threads keeps them
+            torch.set_num_interop_threads(1)
 
 
 def _pin(core: int | None) -> cores.Choice | None:

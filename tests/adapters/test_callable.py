@@ -289,6 +289,7 @@ def test_a_run_of_a_function_tells_engaged_toggles_from_idle_ones_and_changed_ou
     places = {item.optimization: item for item in run.contrasts if item.metric == "site"}
     assert places["fewer_weights"].before is not None
     assert any("does not call mine:other_weights" in finding.message for finding in run.findings)
+    assert run.environment["devices"]["cpu"]["torch"] is None, "a function without PyTorch does not wait for it"
 
 
 RATED = """

@@ -98,6 +98,8 @@ def test_an_identical_arm_counts_as_engaged_with_an_unchanged_output(measure: Ca
     assert (same.witness_before, same.witness_after, same.equivalence) == (0, 1, "bitwise")
     assert found["cached_device"].verdict == "not applicable"
     assert found["cached_device"].reason == "planted has no frontend.device, facade.device"
+    here = run.environment["devices"]["cpu"]
+    assert (here["torch"], here["threads"]) == (torch.__version__, run.environment["worker"]["threads"])
 
 
 def test_a_run_says_how_long_the_model_worked_and_complains_of_much_work_of_its_own(

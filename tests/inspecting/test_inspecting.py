@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import json
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -18,6 +17,7 @@ from harness.inspecting import RULES, Fact, inspect
 from harness.inspecting.proposal import scenario as proposed
 from harness.inspecting.source import MOST_FILES
 from harness.inspecting.table import as_json, show
+from tests.command_line import harness_command
 from tests.inspecting.samples import code, engine, facade, front_end, written
 
 RESAMPLING = front_end(zero_shot="return torchaudio.transforms.Resample(16000, resample_rate)(prompt_speech_16k)")
@@ -254,9 +254,7 @@ def test_no_scenario_is_written_where_nothing_applies(tmp_path: Path) -> None:
 
 
 def harness(*arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "harness", "inspect", *arguments], capture_output=True, text=True, check=False
-    )
+    return harness_command("inspect", *arguments)
 
 
 def test_the_command_prints_tables_or_json_and_writes_a_scenario_once(tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ import pytest
 from harness import store
 from harness.report import EXPORTS
 from harness.results import Run, Trial
+from tests.command_line import harness_command
 from tests.report import sample_runs
 
 
@@ -42,8 +43,8 @@ def test_its_own_command_reads_the_file_and_compares_the_arms(run: Run, tmp_path
     (tmp_path / "run").mkdir()
     store.save(run, tmp_path / "run")
     file = tmp_path / "samples.json"
-    export = [sys.executable, "-m", "harness", "export", str(tmp_path / "run"), "--format", "pytest-benchmark", "--out"]
-    subprocess.run([*export, str(file)], check=True)
+    written = harness_command("export", str(tmp_path / "run"), "--format", "pytest-benchmark", "--out", str(file))
+    assert written.returncode == 0, written.stderr
     command = [sys.executable, "-c", "from pytest_benchmark.cli import main; main()", "compare", str(file)]
     options = ["--group-by", "group", "--columns", "median,rounds,iterations", "--sort", "name"]
     done = subprocess.run([*command, *options], capture_output=True, text=True, check=False, cwd=tmp_path)
@@ -81,7 +82,6 @@ def test_no_name_holds_the_run_so_that_files_of_several_runs_can_be_compared(run
 
 
 def test_an_unknown_format_is_refused_with_those_that_there_are(tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "harness", "export", str(tmp_path), "--format", "csv"]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    done = harness_command("export", str(tmp_path), "--format", "csv")
     assert done.returncode == 2
     assert "--format csv: allowed are pytest-benchmark" in done.stderr
