@@ -22,8 +22,9 @@ from .vram import CudaMemory, FakeMemory, HostMemory, Memory
 class Machine(Protocol):
     """One device of this machine, as the process that measures sees it.
 
-    `mark` records a point on the device's stream and returns at once, None where there is no stream. Every time is in
-    nanoseconds of a monotonic clock, or seconds where the name ends in `_s`.
+    `mark` records a point on the device's stream and returns at once, None where there is no stream; after `forget_marks`
+    those that were made before must not be read any more. Every time is in nanoseconds of a monotonic clock, or seconds
+    where the name ends in `_s`.
     """
 
     device: str
@@ -35,6 +36,8 @@ class Machine(Protocol):
     def clock_ns(self) -> int: ...
 
     def cpu_time_ns(self) -> int: ...
+
+    def forget_marks(self) -> None: ...
 
     def synchronize(self) -> None: ...
 
@@ -69,6 +72,9 @@ class CpuMachine:
 
     def cpu_time_ns(self) -> int:
         return time.process_time_ns()
+
+    def forget_marks(self) -> None:
+        pass
 
     def synchronize(self) -> None:
         pass
@@ -127,6 +133,8 @@ class CudaMachine(CpuMachine):
         torch.cuda.set_device(index)
         self._torch = torch
         self._index = index
+        self._events: list[Any] = []
+        self._recorded = 0
         self.device = f"cuda:{index}"
         self.mark = self._mark
         self._uuid = gpu_uuid(index)
@@ -135,9 +143,16 @@ class CudaMachine(CpuMachine):
         self.memory: CudaMemory = CudaMemory(index, vram_limit_bytes, self._card)
 
     def _mark(self) -> Any:
-        event = self._torch.cuda.Event(enable_timing=True)
+        """An event that was recorded; one is made only where all that there are, are in use."""
+        if self._recorded == len(self._events):
+            self._events.append(self._torch.cuda.Event(enable_timing=True))
+        event = self._events[self._recorded]
+        self._recorded += 1
         event.record()
         return event
+
+    def forget_marks(self) -> None:
+        self._recorded = 0
 
     def synchronize(self) -> None:
         self._torch.cuda.synchronize()
@@ -226,6 +241,9 @@ class FakeMachine:
 
     def cpu_time_ns(self) -> int:
         return self.clock_ns()
+
+    def forget_marks(self) -> None:
+        pass
 
     def synchronize(self) -> None:
         pass

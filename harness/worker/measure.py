@@ -110,6 +110,7 @@ class Bench:
         chunks: list[tuple[int, int]] = []
         with activation([target]):
             machine.synchronize()
+            machine.forget_marks()
             joules = machine.energy_j()
             with _listened_to(arm, recorder):
                 cpu_start, start = machine.cpu_time_ns(), machine.clock_ns()

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from itertools import groupby
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -10,7 +12,7 @@ import pytest
 
 from harness.adapters.fake import FakeAdapter
 from harness.results import Arm
-from harness.worker.machine import FakeMachine
+from harness.worker.machine import CudaMachine, FakeMachine
 from harness.worker.measure import Bench, _written
 from harness.worker.requests import Output, Request, Speaker
 
@@ -56,6 +58,49 @@ def test_the_time_in_which_the_model_worked_is_that_of_all_requests_timed_or_not
     bench.settle("none", alone)
     latency = bench.time("none", alone)["latency"] or 0.0
     assert bench.model_s == pytest.approx(built + 0.1 + latency, rel=0.05)
+
+
+class Event:
+    """As torch.cuda.Event, without a card."""
+
+    def __init__(self, *, enable_timing: bool) -> None:
+        assert enable_timing
+        self.recorded = 0
+
+    def record(self) -> None:
+        self.recorded += 1
+
+
+def test_events_are_used_again_once_their_request_was_read() -> None:
+    device = CudaMachine.__new__(CudaMachine)  # __init__ needs a card; what is tested does not
+    device._torch, device._events, device._recorded = SimpleNamespace(cuda=SimpleNamespace(Event=Event)), [], 0
+    first = [device._mark() for _ in range(3)]
+    assert len(set(map(id, first))) == 3
+    device.forget_marks()
+    again = [device._mark() for _ in range(4)]
+    assert again[:3] == first
+    assert [event.recorded for event in again] == [2, 2, 2, 1]
+
+
+def test_a_request_forgets_the_marks_of_those_before_it_and_none_of_its_own(tmp_path: Path) -> None:
+    told: list[str] = []
+
+    class Marking(FakeMachine):
+        def forget_marks(self) -> None:
+            told.append("forget")
+
+        def elapsed_s(self, start: Any, end: Any) -> float:
+            told.append("read")
+            return super().elapsed_s(start, end)
+
+    machine = Marking("cuda:0")
+    bench = Bench(FakeAdapter().load({"base": 0.1}, machine, tmp_path), machine, [Arm(name="none", role="none", states={})],
+                  [SPEAKER])  # fmt: skip
+    bench.bind("none")
+    told.clear()
+    for _ in range(2):
+        bench.time("none", Request(id="r", mode="zero_shot", text="hi", speaker=SPEAKER, seed=0))
+    assert [name for name, _ in groupby(told)] == ["forget", "read", "forget", "read"]
 
 
 @pytest.mark.parametrize(("rate_hz", "as_first"), [(24_000, True), (22_050, False)])
