@@ -11,10 +11,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import median
 
-from harness import calibrations, runner, sequential, store
+from harness import calibrations, rules, runner, sequential, store
 from harness.calibrations import Calibration, Costs, Shelf
 from harness.declaring import declared
-from harness.designs import HOST_DOSE
+from harness.designs import HOST_DOSE, PLACEBO
 from harness.environment import fingerprint
 from harness.errors import MeasureError, UsageError
 from harness.evidence import Evidence, log_ratio
@@ -181,19 +181,20 @@ def is_called_slower(run: Run, device: str) -> bool:
 
 
 def _verdicts(run: Run, device: str) -> Iterator[str]:
-    """The verdicts of the looks at which there is one, on the host dose against the reference."""
-    margin = run.plan.margin["latency"]
-    below, above = math.log1p(-margin), math.log1p(margin)
+    """The verdicts of the looks at which there is one, on the host dose against the reference and its twin alike."""
     for look in (look for look in run.looks if look.device == device):
         until = replace(run, trials=tuple(trial for trial in run.trials if trial.block < look.blocks))
         evidence = Evidence(until, device)
         level = 1 - ERROR * sequential.part(look.number, run.plan.looks)
-        effect = evidence.effect("latency", evidence.reference, HOST_DOSE, level=level, group="request")
-        if effect is None or effect.low is None or effect.high is None:
+        found, twin = (_ends(evidence, of, level) for of in (evidence.reference, PLACEBO))
+        if found is None or twin is None:
             continue
-        if effect.low > above:
-            yield "slower"
-        elif effect.high < below:
-            yield "faster"
-        elif below <= effect.low and effect.high <= above:
-            yield "no material difference"
+        verdict, _ = rules.verdict(*found, run.plan.margin["latency"], rules.TIME, twin=twin)
+        if verdict != "inconclusive":
+            yield verdict
+
+
+def _ends(evidence: Evidence, before: str, level: float) -> rules.Ends | None:
+    """The interval of the host dose against `before`, as log-ratios; None where it has none."""
+    effect = evidence.effect("latency", before, HOST_DOSE, level=level, group="request")
+    return None if effect is None or effect.low is None or effect.high is None else (effect.low, effect.high)

@@ -12,10 +12,10 @@ from typing import Any
 
 import pytest
 
-from harness import calibrations, outlook, planning, report, runner
-from harness.calibrate import Outcome, calibrate, controls_only
+from harness import calibrations, outlook, planning, report, runner, store
+from harness.calibrate import Outcome, calibrate, controls_only, is_called_slower
 from harness.calibrations import Calibration, Costs, Shelf
-from harness.designs import TWIN
+from harness.designs import PLACEBO, TWIN
 from harness.environment import environment, fingerprint
 from harness.errors import CalibrationError
 from harness.noise import Noise
@@ -88,6 +88,22 @@ def test_a_calibration_spends_its_budget_on_identical_code_and_finds_what_was_pl
     assert (outcome.folder / "run.json").exists()
     assert len(list((tmp_path / "results").iterdir())) == 2
     assert calibrations.read(outcome.path) == outcome.calibration
+
+
+def test_what_was_planted_is_found_where_it_is_slower_than_the_references_twin_too(
+    made: Callable[..., Outcome], tmp_path: Path
+) -> None:
+    made(small(), confirm=True)
+    (folder,) = (tmp_path / "results").glob("*-confirmation-*")
+    run = store.load(folder)
+    assert is_called_slower(run, "cpu")
+    slow_twin = tuple(
+        replace(trial, values={**trial.values, "latency": 1.02 * latency})
+        if trial.arm == PLACEBO and (latency := trial.values.get("latency"))
+        else trial
+        for trial in run.trials
+    )
+    assert not is_called_slower(replace(run, trials=slow_twin), "cpu")
 
 
 def test_a_later_run_with_other_toggles_keeps_and_says_what_is_known(
