@@ -198,6 +198,7 @@ class CallableTarget:
             if inspect.isgenerator(value):
                 value = _collected(value, on_chunk)
             elif request.stream:
+                value = _on_host(value)
                 on_chunk(length_of(value))
         if request.stream and not is_sound(value):
             message = "stream: true asks for sound in chunks: let the function yield pairs (samples, rate)"
@@ -224,11 +225,16 @@ class CallableAdapter:
 def _collected(chunks: Iterator[Any], on_chunk: Callable[[int], None]) -> Any:
     """All items of a generator, each told as it comes: one sound where all are sound of one rate, a list of them else."""
     items = []
-    for item in chunks:
+    for item in map(_on_host, chunks):
         on_chunk(length_of(item))
         items.append(item)
     rates = {item[1] if is_sound(item) else None for item in items}
     return items if len(rates) != 1 or None in rates else returned.joined(items)
+
+
+def _on_host(value: Any) -> Any:
+    """What a function made, its sound on the host: on a GPU it may still be computed, and nobody can hear it."""
+    return (value[0].cpu(), value[1]) if is_sound(value) and getattr(value[0], "is_cuda", False) else value
 
 
 def _seed() -> None:

@@ -182,6 +182,44 @@ def test_a_generator_of_sound_is_heard_in_chunks(load: Callable[..., Model], tmp
     assert np.array_equal(output.audio, samples)
 
 
+ON_A_GPU = """
+import torch
+
+told = []
+
+class OnGpu:
+    is_cuda, dtype = True, torch.float32
+
+    def __init__(self, samples):
+        self.samples, self.shape = samples, (samples,)
+
+    def cpu(self):
+        told.append("copied")
+        return torch.zeros(self.samples)
+
+def pieces(stream):
+    yield OnGpu(100), 16_000
+    yield OnGpu(200), 16_000
+
+def whole(stream):
+    return OnGpu(300), 16_000
+"""
+
+
+@pytest.mark.parametrize(("function", "lengths"), [("pieces", [100, 200]), ("whole", [300])])
+def test_sound_on_a_gpu_is_heard_once_it_is_on_the_host(
+    function: str, lengths: list[int], user_code: Callable[..., Path], tmp_path: Path
+) -> None:
+    folder = user_code(gpu=ON_A_GPU)
+    options = {"target": f"{folder / 'gpu.py'}:{function}", "factory": False, "arguments": {}}
+    model = CallableAdapter().load(options, machine("cpu"), tmp_path)
+    told = sys.modules["gpu"].told
+    request = Request(id="one", mode="call", text="", speaker=NOBODY, seed=0, stream=True)
+    output = model.bind({}, []).run(request, told.append)
+    assert told == [part for length in lengths for part in ("copied", length)]
+    assert len(output.audio) == sum(lengths)
+
+
 def test_a_prompt_that_is_asked_for_and_not_there_is_named(load: Callable[..., Model]) -> None:
     with pytest.raises(UsageError, match=r"chunks \(.*mine.py:\d+\) asks for prompt_audio.*workload.prompts"):
         ask(load("chunks"))

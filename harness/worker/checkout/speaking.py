@@ -125,7 +125,7 @@ class Speaking:
         pieces = []
         try:
             for piece in self._pieces(request):
-                audio = piece["tts_speech"]
+                audio = piece["tts_speech"].cpu()  # where it is not: nobody hears what a GPU may still compute
                 self._refuse_failures()
                 pieces.append(audio)
                 on_chunk(audio.shape[-1])
