@@ -54,8 +54,8 @@ class Judging:
 def attribution(arms: JointArms, outcomes: Sequence[Control], idle: Mapping[str, Verdict]) -> Attribution:
     """What the arms of one device say, metric by metric; empty where an arm may not be compared.
 
-    `idle` toggles did nothing, or stand in the code already: figures of theirs have that verdict, and no set of toggles is
-    the smallest. `outcomes` are those of its controls: without them nothing is claimed, and what the placebo leaves open is added to
+    `idle` toggles did nothing, or stand in the code already: figures of theirs have that verdict, nothing is known of how they act
+    with others, and no set of toggles is the smallest. `outcomes` are those of its controls: without them nothing is claimed, and what the placebo leaves open is added to
     intervals before they are judged (decision 26).
     """
     if arms.refused:
@@ -125,7 +125,10 @@ def _of_metric(arms: JointArms, name: str, judging: Judging, idle: Mapping[str, 
             replace(effect, verdict=idle.get(effect.optimization, effect.verdict))
             for effect in _main_effects(arms, name, estimates, judging)
         ),
-        interactions=tuple(_interactions(arms, name, estimates, judging)),
+        interactions=tuple(
+            replace(pair, verdict="inconclusive") if {pair.a, pair.b} & set(idle) else pair
+            for pair in _interactions(arms, name, estimates, judging)
+        ),
         steps=tuple(_steps(arms, name, estimates, shares)),
         smallest=() if idle else tuple(_smallest(arms, name, estimates)),
     )

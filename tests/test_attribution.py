@@ -208,6 +208,9 @@ def test_a_toggle_that_does_nothing_or_is_there_already_is_no_gain_of_a_joint_de
     verdicts = {effect.optimization: effect.verdict for effect in run.attribution.effects}
     assert (verdicts["resample_cache"], verdicts["cached_device"]) == ("inert", "faster")
     assert run.attribution.smallest == ()
+    acting = {frozenset((pair.a, pair.b)): pair.verdict for pair in run.attribution.interactions}
+    assert {verdict for pair, verdict in acting.items() if "resample_cache" in pair} == {"inconclusive"}
+    assert {verdict for pair, verdict in acting.items() if "resample_cache" not in pair} != {"inconclusive"}
     plan = replace(run.plan, already_present={"cached_device": "in its line 3"})
     present = compare.evaluate(replace(run, plan=plan)).attribution
     assert {e.verdict for e in present.effects if e.optimization == "cached_device"} == {"already present"}
