@@ -17,14 +17,16 @@ import sys
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
-from importlib.metadata import EntryPoint, EntryPoints, distributions
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from harness.errors import UsageError
 from harness.optimizations import registry
 from harness.optimizations.registry import own
+
+if TYPE_CHECKING:
+    from importlib.metadata import EntryPoint, EntryPoints  # a worker that asks for none starts sooner without
 
 TOGGLES, ADAPTERS = "harness.optimizations", "harness.adapters"
 """Groups of entry points."""
@@ -157,6 +159,8 @@ def _points(group: str) -> tuple[EntryPoint, ...]:
 @lru_cache(maxsize=2)
 def _all_points(path: tuple[str, ...]) -> EntryPoints:
     """The entry points of all packages on `path`, which is `sys.path`: looking for them takes some milliseconds."""
+    from importlib.metadata import EntryPoints, distributions
+
     return EntryPoints(point for found in distributions(path=list(path)) for point in found.entry_points)
 
 
