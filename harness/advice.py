@@ -62,13 +62,20 @@ Rule = Callable[[Case], Reason | None]
 
 
 def waits_for_the_host(case: Case) -> Reason | None:
-    """A profile saw the device wait: fewer, larger launches (graphs, fusion) or less work on the host would fill it."""
-    return "waits for the host" if case.seen is not None and case.seen.waits >= WAITS else None
+    """A profile saw the device wait: fewer, larger launches (graphs, fusion) or less work on the host would fill it.
+
+    It saw the whole request, so that a stage which keeps the device busy by itself is not where it waits.
+    """
+    floor = case.floor
+    idle = case.seen is not None and case.seen.waits >= WAITS
+    busy = max(floor.memory_s, floor.arithmetic_s) >= BOUND * floor.measured_s
+    return "waits for the host" if idle and not busy else None
 
 
 def bound_by_calls(case: Case) -> Reason | None:
-    """The least cost of the operations alone is much of the time: asking for fewer of them is what helps."""
-    return "bound by calls" if case.floor.calls_s >= BOUND * case.floor.measured_s else None
+    """The least cost of the operations is much of the time and more than the hardware's: asking for fewer is what helps."""
+    floor = case.floor
+    return "bound by calls" if floor.calls_s >= max(BOUND * floor.measured_s, floor.hardware_s) else None
 
 
 def bound_by_memory(case: Case) -> Reason | None:

@@ -16,6 +16,7 @@ from harness.controls import allowance, calibrated, family, margin_of
 from harness.jointly import CONTROLS_GROUP, Estimates, JointArms
 from harness.metrics import metric
 from harness.results import (
+    TOGETHER,
     Attribution,
     Control,
     Interaction,
@@ -54,7 +55,7 @@ class Judging:
 def attribution(arms: JointArms, outcomes: Sequence[Control], idle: Mapping[str, Verdict]) -> Attribution:
     """What the arms of one device say, metric by metric; empty where an arm may not be compared.
 
-    `idle` toggles did nothing, or stand in the code already: figures of theirs have that verdict, nothing is known of how they act
+    `idle` toggles did nothing, stand in the code already or cannot be had here: figures of theirs have that verdict, nothing is known of how they act
     with others, and no set of toggles is the smallest. `outcomes` are those of its controls: without them nothing is claimed, and what the placebo leaves open is added to
     intervals before they are judged (decision 26).
     """
@@ -129,24 +130,31 @@ def _of_metric(arms: JointArms, name: str, judging: Judging, idle: Mapping[str, 
             replace(pair, verdict="inconclusive") if {pair.a, pair.b} & set(idle) else pair
             for pair in _interactions(arms, name, estimates, judging)
         ),
-        steps=tuple(_steps(arms, name, estimates, shares)),
-        smallest=() if idle else tuple(_smallest(arms, name, estimates)),
+        steps=tuple(
+            replace(step, verdict=idle.get(step.optimization, step.verdict))
+            for step in _steps(arms, name, estimates, shares, judging)
+        ),
+        smallest=() if idle else tuple(_smallest(arms, name, estimates, judging)),
     )
 
 
 def _main_effects(arms: JointArms, name: str, estimates: Estimates, judging: Judging) -> Iterator[MainEffect]:
-    words = rules.words_of(metric(name))
     for toggle, effect in zip(arms.toggles, estimates.mains(), strict=False):
         margin = margin_of(arms.evidence, name, toggle)
-        verdict: Verdict = "inconclusive"
-        if judging.trusted and effect.low is not None and effect.high is not None:
-            verdict, _ = rules.verdict(effect.low, effect.high, margin, words, allowance=judging.allowance)
         ratio, low, high = _ratios(effect)
         yield MainEffect(
             optimization=toggle, metric=name, device=arms.device, ratio=ratio, ratio_low=low, ratio_high=high,
-            margin=margin, verdict=verdict, level=effect.level,
+            margin=margin, verdict=_verdict(arms, name, toggle, effect, judging), level=effect.level,
             error=sequential.smallest_error(effect, *rules.edges(margin), judging.allowance),
         )  # fmt: skip
+
+
+def _verdict(arms: JointArms, name: str, toggle: str, effect: Effect, judging: Judging) -> Verdict:
+    """The verdict on an effect of a toggle, or of all together, as on that of a contrast."""
+    if not judging.trusted or effect.low is None or effect.high is None:
+        return "inconclusive"
+    margin, words = margin_of(arms.evidence, name, toggle), rules.words_of(metric(name))
+    return rules.verdict(effect.low, effect.high, margin, words, allowance=judging.allowance)[0]
 
 
 def _interactions(arms: JointArms, name: str, estimates: Estimates, judging: Judging) -> Iterator[Interaction]:
@@ -159,20 +167,23 @@ def _interactions(arms: JointArms, name: str, estimates: Estimates, judging: Jud
         ratio, low, high = _ratios(effect)
         yield Interaction(
             a=a, b=b, metric=name, device=arms.device, ratio=ratio, ratio_low=low, ratio_high=high, margin=margin,
-            verdict=_joint(effect, margin, judging, lower_is_better=metric(name).better == "lower"),
+            verdict=_joint(effect, margin, judging, alone=not others, lower_is_better=metric(name).better == "lower"),
             level=effect.level, error=sequential.smallest_error(effect, *rules.edges(margin), judging.allowance),
             aliases=tuple((arms.toggles[one], arms.toggles[other]) for one, other in others),
         )  # fmt: skip
 
 
-def _joint(effect: Effect, margin: float, judging: Judging, *, lower_is_better: bool) -> Joint:
-    """How two toggles act together, by the whole interval of their interaction against the margin."""
+def _joint(effect: Effect, margin: float, judging: Judging, *, alone: bool, lower_is_better: bool) -> Joint:
+    """How two toggles act together, by the whole interval of their interaction against the margin.
+
+    Not `alone` is a figure of several aliased pairs. Where it is within the margin, two of them may still cancel out.
+    """
     if not judging.trusted or effect.low is None or effect.high is None:
         return "inconclusive"
     low, high = effect.low - judging.allowance, effect.high + judging.allowance
     below, above = rules.edges(margin)
     if below <= low and high <= above:
-        return "independent"
+        return "independent" if alone else "inconclusive"
     if high < below:
         return "reinforce" if lower_is_better else "hinder"
     if low > above:
@@ -180,7 +191,9 @@ def _joint(effect: Effect, margin: float, judging: Judging, *, lower_is_better: 
     return "inconclusive"
 
 
-def _steps(arms: JointArms, name: str, estimates: Estimates, shares: Sequence[Effect]) -> Iterator[Step]:
+def _steps(
+    arms: JointArms, name: str, estimates: Estimates, shares: Sequence[Effect], judging: Judging
+) -> Iterator[Step]:
     """The way from none to all: by measured arms where the design has those of every way, else by shares."""
     sign = _sign(name)
     match arms.design:
@@ -199,15 +212,16 @@ def _steps(arms: JointArms, name: str, estimates: Estimates, shares: Sequence[Ef
         yield Step(
             place=place, optimization=arms.toggles[toggle], metric=name, device=arms.device, ratio=ratio, ratio_low=low,
             ratio_high=high, so_far_log=float(reached),
+            verdict=_verdict(arms, name, arms.toggles[toggle], change, judging),
         )  # fmt: skip
 
 
-def _smallest(arms: JointArms, name: str, estimates: Estimates) -> Iterator[SmallestSet]:
-    """The smallest set that keeps most of the gain, where all together surely gain."""
+def _smallest(arms: JointArms, name: str, estimates: Estimates, judging: Judging) -> Iterator[SmallestSet]:
+    """The smallest set that keeps most of the gain, where the verdict on all together is a gain."""
     (whole,) = estimates.of(effects.total(arms.on))
     gains = _sign(name) * estimates.means
     row = effects.smallest(arms.on, gains)
-    if row is None or whole.low is None or whole.high is None or whole.low <= 0 <= whole.high:
+    if row is None or _verdict(arms, name, TOGETHER, whole, judging) not in rules.GAINS:
         return
     kept = effects.kept(estimates.table.log_ratios, arms.on, row, blocks=estimates.table.blocks)
     yield SmallestSet(

@@ -37,7 +37,7 @@ from harness.results import (
     StartEffect,
     Verdict,
 )
-from harness.rules import ERROR, FROM_FIGURES
+from harness.rules import ERROR, FROM_FIGURES, IDLE
 from harness.starts import starts
 from harness.states import state_of
 from harness.statistics import OWN_FROM, Effect, quantiles
@@ -86,7 +86,7 @@ def _evaluated(run: Run) -> Run:
         begun += starts(evidence, refused, outcome)
         joint = JointArms(evidence)
         if joint:
-            idle = {item.optimization: item.verdict for item in told if item.verdict in ("inert", "already present")}
+            idle = {item.optimization: item.verdict for item in told if item.verdict in IDLE}
             attributions.append(attribution(joint, outcome, idle))
         points += frontier(evidence, _refused(evidence))
         least += floors(run, device)

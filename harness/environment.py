@@ -36,6 +36,7 @@ def environment(*, threads: int, seed: int) -> dict[str, Any]:
         },
         "memory_bytes": psutil.virtual_memory().total,
         "gpus": gpus(),
+        "visible_gpus": os.environ.get("CUDA_VISIBLE_DEVICES"),
         "system": {"platform": platform.platform(), "machine": platform.machine()},
         "python": sys.version.split()[0],
         "versions": {name: _version(name) for name in _PACKAGES},
@@ -65,7 +66,7 @@ def fingerprint(here: Mapping[str, Any], device: str) -> Fingerprint:
         f"{cpu['usable'] or cpu['threads']} of {cpu['threads']} threads on {cpu['cores']} cores",
         f"about {memory_gib:g} GiB",
         f"{system} {release} {here['system']['machine']}",
-        *(_cards(here["gpus"], device) if device != "cpu" else ()),
+        *(_cards(here["gpus"], here.get("visible_gpus"), device) if device != "cpu" else ()),
         f"Python {'.'.join(here['python'].split('.')[:2])}",
         f"torch {here['versions']['torch']}",
         f"{here['worker']['threads']} thread(s) a worker",
@@ -80,9 +81,16 @@ def _system(platform_name: str) -> tuple[str, str]:
     return system, rest.partition(".")[0].partition("-")[0]
 
 
-def _cards(found: Sequence[Mapping[str, Any]], device: str) -> list[str]:
+def _cards(found: Sequence[Mapping[str, Any]], visible: str | None, device: str) -> list[str]:
+    """The card that a worker calls `device`: CUDA counts those that `CUDA_VISIBLE_DEVICES` names, by number or UUID."""
+    names = [name.strip() for name in visible.split(",")] if visible else [str(card.get("index")) for card in found]
     index = int(device.partition(":")[2] or 0)
-    return [f"{card.get('name')} with driver {card.get('driver')}" for card in found if card.get("index") == index]
+    wanted = names[index] if index < len(names) else None
+    return [
+        f"{card.get('name')} with driver {card.get('driver')}"
+        for card in found
+        if wanted is not None and (str(card.get("index")) == wanted or str(card.get("uuid")).startswith(wanted))
+    ]
 
 
 def differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:

@@ -181,7 +181,7 @@ def _not_attributed(evidence: Evidence) -> str:
     refused = JointArms(evidence).refused
     return (
         f"Nothing is attributed to single optimizations, because arms may not be compared: {refused}. Leave out what changes "
-        "the output or fails, and run again."
+        "the output, fails or cannot be had here, and run again."
         if refused
         else ""
     )

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from statistics import fmean, median
 from typing import Literal
 
@@ -49,11 +49,15 @@ def floors(run: Run, device: str) -> Iterator[Floor]:
         if work.device == device:
             found[work.arm, work.stage].append(work)
     times = _Times(run, device)
+    shortened = bool(run.environment.get("devices", {}).get(device, {}).get("tf32_matmul"))
     for (arm, stage), works in found.items():
         taken = {work.stratum: seconds for work in works if (seconds := times.of(arm, stage, work.stratum)) is not None}
         if taken:
             known = [work for work in works if work.stratum in taken]
-            yield _floor(known, taken, [terms(work, ceilings[device], ceilings.get("cpu")) for work in known], ceilings)
+            each = [terms(work, ceilings[device], ceilings.get("cpu"), shortened=shortened) for work in known]
+            if device != "cpu":
+                each = [hidden(part, taken[work.stratum]) for work, part in zip(known, each, strict=True)]
+            yield _floor(known, taken, each, ceilings)
 
 
 def _floor(
@@ -74,19 +78,27 @@ def _floor(
     )  # fmt: skip
 
 
-def terms(work: StageWork, here: Ceilings, host: Ceilings | None) -> Terms:
-    """What the ceilings ask for a stage in one request. A part whose ceilings are not known asks for nothing."""
+def terms(work: StageWork, here: Ceilings, host: Ceilings | None, *, shortened: bool = False) -> Terms:
+    """What the ceilings ask for a stage in one request. A part whose ceilings are not known asks for nothing.
+
+    `shortened` is whether PyTorch was allowed tf32 in products of float32.
+    """
     memory_s = arithmetic_s = hardware_s = 0.0
     for part in work.parts:
         ceilings = _ceilings_of(part, here, host)
         if ceilings is not None:
-            moved, computed = memory(part, ceilings), arithmetic(part, ceilings)
+            moved, computed = memory(part, ceilings), arithmetic(part, ceilings, shortened=shortened)
             memory_s, arithmetic_s, hardware_s = (
                 memory_s + moved,
                 arithmetic_s + computed,
                 hardware_s + max(moved, computed),
             )
     return Terms(memory_s, arithmetic_s, work.operations * here.call.best, hardware_s)
+
+
+def hidden(each: Terms, taken_s: float) -> Terms:
+    """The terms without calls that cannot have taken a GPU's time: they were asked for while it was busy with what came before."""
+    return replace(each, calls_s=0.0) if each.calls_s > taken_s else each
 
 
 def _ceilings_of(part: PartWork, here: Ceilings, host: Ceilings | None) -> Ceilings | None:
@@ -112,11 +124,14 @@ def bandwidth(ceilings: Ceilings, working_bytes: float) -> float:
     return max(max(known.copy.best, known.read.best) for known in blocks if known.block_bytes >= least)
 
 
-def arithmetic(part: PartWork, ceilings: Ceilings) -> float:
-    """Seconds to compute a part's products. Convolutions of float32 may be shortened to tf32 where there is such a rate."""
+def arithmetic(part: PartWork, ceilings: Ceilings, *, shortened: bool = False) -> float:
+    """Seconds to compute a part's products. Convolutions of float32 may be tf32 where there is such a rate, and with `shortened`
+    products of matrices as well.
+    """
     rate = ceilings.rates[part.precision].best
-    shortened = ceilings.rates.get(SHORTENED) if part.precision == "float32" else None
-    return part.matrix / rate + part.convolution / max(rate, 0.0 if shortened is None else shortened.best)
+    tf32 = ceilings.rates.get(SHORTENED) if part.precision == "float32" else None
+    fast = rate if tf32 is None else max(rate, tf32.best)
+    return part.matrix / (fast if shortened else rate) + part.convolution / fast
 
 
 class _Times:

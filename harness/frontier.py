@@ -52,7 +52,7 @@ def frontier_of_sets(joint: JointArms) -> Iterator[FrontierPoint]:
     """Sets of toggles by latency against peak: those on the frontier, and none and all. Of sets that cannot be told apart, the
     smaller stand for the larger that hold them.
 
-    Of all arms where each has a peak of its own, otherwise of those that have. Its `toggle` is that of all together.
+    None where a set has no peak of its own: nothing could be said of it. The `toggle` is that of all together.
     """
     evidence = joint.evidence
     place = _Place(
@@ -62,6 +62,8 @@ def frontier_of_sets(joint: JointArms) -> Iterator[FrontierPoint]:
     if joint.refused or not evidence.strata("latency"):
         return
     peaks = _peaks_of_sets(joint)
+    if not set(joint.names) <= set(peaks[1]):
+        return
     itself = Effect(location=0.0, low=0.0, high=0.0, level=0.95, blocks=0, workers=0)
     effects = {**_effects(evidence, place), joint.names[0]: itself}
     points = []

@@ -50,6 +50,13 @@ class JointArms:
         """Whether main effects and interactions are contrasts of all arms."""
         return self.design in ("factorial", "fractional")
 
+    @property
+    def looked_at(self) -> Sequence[str]:
+        """What may have been decided before the end, by the names of contrasts: the arms of a ladder drop out, those of a joint
+        design do not. An interval that is read when the data said so has the part of the error that this look has.
+        """
+        return self.toggles if self.design == "ladder" else [""]
+
     @cached_property
     def group(self) -> str:
         """The group of blocks that all arms share."""
@@ -57,15 +64,19 @@ class JointArms:
 
     @cached_property
     def refused(self) -> str:
-        """Why nothing can be attributed: arms that failed, or whose output changed; "" where all may be compared."""
-        evidence = self.evidence
-        told = [
-            f"{arm} ({why})"
-            for arm in self.names
-            if (why := evidence.failure(arm) or ("output changed" if _is_changed(evidence, arm) else ""))
-        ]
+        """Why nothing can be attributed: arms that failed, whose output changed, or that were never measured, because the target
+        cannot take their toggle; "" where all may be compared.
+        """
+        told = [f"{arm} ({why})" for arm in self.names if (why := self._why_not(arm))]
         more = f", and {len(told) - _SHOWN} more" if len(told) > _SHOWN else ""
         return "; ".join(told[:_SHOWN]) + more
+
+    def _why_not(self, arm: str) -> str:
+        evidence = self.evidence
+        toggles = {known.name: known.toggle for known in evidence.run.plan.arms}
+        missing = evidence.run.plan.refused(self.device).get(toggles.get(arm) or "")
+        changed = "output changed" if _is_changed(evidence, arm) else ""
+        return evidence.failure(arm) or changed or (f"not applicable: {missing}" if missing else "")
 
     def metrics(self) -> list[str]:
         """The metrics of which all arms were measured: of the latency pass, and peak allocated."""
@@ -104,7 +115,7 @@ class Estimates:
     def __init__(self, arms: JointArms, table: Table) -> None:
         self.arms = arms
         self.table = table
-        self.error = ERROR * arms.evidence.part_of_error("")
+        self.error = ERROR * min(map(arms.evidence.part_of_error, arms.looked_at))
 
     @property
     def means(self) -> NDArray[np.float64]:

@@ -182,7 +182,10 @@ def _expected(known: Calibration, scenario: Scenario, design: Design, calibrated
         rounds_per_worker=shape.blocks_per_s * measure.budget_s,
         startup_s=(_latency_and_places(scenario) + EXAMINERS + memory + firsts) * costs.startup_s / at_once
         + measure.workers * costs.warm_up_s,
-        measuring_s=(calibrated.foresight.spent * measure.budget_s, measure.budget_s),
+        measuring_s=(
+            measure.budget_s if design.joint else calibrated.foresight.spent * measure.budget_s,
+            measure.budget_s,
+        ),
         other_s=((untimed + memory * (cycle + 1)) / at_once + firsts) * costs.request_s,
         journal_bytes=timed * costs.journal_bytes,
         kept_bytes=timed * costs.kept_bytes,

@@ -11,7 +11,7 @@ from importlib.resources import files
 from pathlib import Path
 
 from harness import designs, runner, store
-from harness.errors import NothingMeasuredError, UsageError
+from harness.errors import NothingMeasuredError, ProfileError, UsageError
 from harness.ledger import Ledger
 from harness.optimizations import named
 from harness.passes.profile import Taken, Wanted, profile_pass
@@ -112,10 +112,17 @@ def profile(
     folder = run_folder / indexes.FOLDER
     work = folder / "work"
     journal = store.Journal(folder, "work.jsonl")
-    found = []
+    found: list[tuple[str, Taken]] = []
     try:
         for device in usable:
-            found += [(device, taken) for taken in _on_device(scenario, device, journal, wanted, progress)]
+            taken: list[Taken] = []
+            try:
+                _on_device(scenario, device, journal, wanted, progress, taken)
+            finally:
+                found += [(device, one) for one in taken if one.told or one.failure]
+    except BaseException:
+        _write(scenario, folder, found)  # what was made until now is kept
+        raise
     finally:
         journal.close()
     made = _write(scenario, folder, found)
@@ -129,15 +136,15 @@ def profile(
 
 
 def _on_device(
-    scenario: Scenario, device: str, journal: store.Journal, wanted: Wanted, progress: Progress
-) -> list[Taken]:
+    scenario: Scenario, device: str, journal: store.Journal, wanted: Wanted, progress: Progress, taken: list[Taken]
+) -> None:
+    """Profile on one device into `taken`, as it comes."""
     design = designs.Design(arms=wanted.arms, groups={}, pairs=(), reference=wanted.arms[0].name)
     session = Session(device, scenario, design, journal, Ledger(device), progress, dose=0.0)
     try:
-        return profile_pass(session, wanted, journal.folder / "work")
+        profile_pass(session, wanted, journal.folder / "work", taken)
     except DeviceFailedError as error:
         progress.note(f"{device}: nothing more can be profiled: {error}")
-        return []
     except BaseException:
         session.stop()
         raise
@@ -162,7 +169,13 @@ def _write(scenario: Scenario, folder: Path, found: Sequence[tuple[str, Taken]])
                 for taken in some
                 if taken.failure
             ]
-            made.append(written(device, kind, [taken for taken in some if taken.told], folder))
+            told = [taken for taken in some if taken.told]
+            try:
+                made.append(written(device, kind, told, folder))
+            except ProfileError as error:
+                refusals += [
+                    Refusal(device=device, arm=taken.arm.name, kind=kind, message=str(error)) for taken in told
+                ]
     old = _old(folder)
     new = indexes.Index(
         scenario=new.scenario, command=new.command, started=new.started, refusals=tuple(refusals),

@@ -602,7 +602,8 @@ class Interaction:
 class Step:
     """A toggle turned on after those before it (`place` counts from 1), and what that changes, as a ratio with its interval.
 
-    Steps go from none to all. `so_far_log` is the log-ratio to none with this toggle on.
+    Steps go from none to all. `so_far_log` is the log-ratio to none with this toggle on. `verdict` is that of the step by itself,
+    "inconclusive" in runs from before it was kept.
     """
 
     place: int
@@ -613,6 +614,7 @@ class Step:
     ratio_low: float | None
     ratio_high: float | None
     so_far_log: float
+    verdict: Verdict = "inconclusive"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -830,8 +832,8 @@ class Plan:
     `pairs` are (optimization, reference arm, arm); `strata` gives each kind of request its share of the workload, which
     is its weight in an effect, and `concurrency` how many of it are made at the same moment (1 where it says nothing).
     `looks` are shares of the budget at which the run looks; none in runs from before there were looks, which had but one.
-    `not_applicable` are toggles that the target cannot take, with the reason; `already_present` those that its code has, and
-    where: what arms without them run was put back.
+    `not_applicable` are toggles that the target cannot take, with the reason, on any device; `refused` tells those of one;
+    `already_present` those that its code has, and where: what arms without them run was put back.
     `limits` are those of a gate, none in other runs: for each gated assignment of the toggles ("none", "all" or a toggle, as
     its contrasts are named) the largest loss in each metric that still passes, as a fraction.
     `dose` is the length of a dose as a share of the reference's latency; None in runs from before it was kept.
@@ -857,6 +859,11 @@ class Plan:
     joint: tuple[str, ...] = ()
     orders: tuple[tuple[str, ...], ...] = ()
     prompt_s: Mapping[str, float] = field(default_factory=dict)
+    not_applicable_on: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+
+    def refused(self, device: str) -> Mapping[str, str]:
+        """The toggles that the target cannot take on `device`, and why; in runs from before devices were told apart, on any."""
+        return self.not_applicable_on.get(device, self.not_applicable)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -30,6 +30,10 @@ class Words:
     higher: Verdict
 
 
+IDLE: tuple[Verdict, ...] = ("inert", "already present", "not applicable")
+"""The verdicts on a toggle whose figures are of something else: it changed nothing here."""
+GAINS, LOSSES = frozenset(("faster", "less")), frozenset(("slower", "more"))
+"""The verdicts that a change is for the better, and for the worse, whatever the metric."""
 TIME = Words(lower="faster", higher="slower")
 MEMORY = Words(lower="less", higher="more")
 RATE = Words(lower="slower", higher="faster")

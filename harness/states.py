@@ -14,7 +14,7 @@ from harness.results import Equivalence, State, Verdict, toggle_of
 
 def state_of(evidence: Evidence, optimization: str, reference: str, arm: str) -> tuple[Verdict | None, str]:
     """The verdict that does not rest on figures, if there is one; it comes before all others."""
-    reasons = evidence.run.plan.not_applicable
+    reasons = evidence.run.plan.refused(evidence.device)
     if toggle_of(optimization) in reasons:
         return "not applicable", reasons[toggle_of(optimization)]
     failure = evidence.failure(reference, arm)

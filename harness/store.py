@@ -141,6 +141,7 @@ class _Reading:
         self.unavailable: dict[str, Any] = {}
         self.environment: dict[str, Any] = {"devices": {}}
         self.not_applicable: dict[str, str] = {}
+        self.not_applicable_on: dict[str, dict[str, str]] = {}
         self.already_present: dict[str, str] = {}
         self.timing: dict[str, Any] = {"measured_s": {}, "startup_s": 0.0}
         self.complete = False
@@ -167,6 +168,7 @@ class _Reading:
             if core := event.get("core"):
                 self.environment.setdefault("pinned", {"cores": []})["cores"].append(core["core"])
             self.not_applicable |= event["not_applicable"]
+            self.not_applicable_on.setdefault(event["device"], {}).update(event["not_applicable"])
             self.already_present |= event.get("already_present", {})
             self.timing["startup_s"] += event["startup_s"]
         elif kind == "examined":
@@ -184,7 +186,12 @@ class _Reading:
         return replace(
             run,
             complete=self.complete,
-            plan=replace(run.plan, not_applicable=self.not_applicable, already_present=self.already_present),
+            plan=replace(
+                run.plan,
+                not_applicable=self.not_applicable,
+                not_applicable_on=self.not_applicable_on,
+                already_present=self.already_present,
+            ),
             environment={**run.environment, **self.environment},
             unavailable=self.unavailable,
             timing=self.timing,

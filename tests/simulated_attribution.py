@@ -168,7 +168,8 @@ def _judge(
 ) -> None:  # fmt: skip
     """Main effects and interactions of one run: whether their intervals hold, and which claims are false.
 
-    The truth of an interaction in a fraction is that of its whole group of aliases.
+    The truth of an interaction in a fraction is that of its whole group of aliases, of which two may cancel out: that it is
+    within the margin is no claim.
     """
     mains = effects.estimate(table, effects.main_effects(layout.on), blocks=BLOCKS)
     weights = np.unique(effects.interactions(layout.on), axis=0)
@@ -180,10 +181,11 @@ def _judge(
     effects_, truths = [*mains, *pairs], [*true_mains, *true_pairs]
     errors = [sequential.smallest_error(effect, *edges) for effect in effects_]
     allowed = sequential.allowed_error(errors, ERROR)
+    alone = len(pairs) == len(effects.interactions(layout.on))
     claims = [
         (_side(effect, edges), float(true))
-        for effect, error, true in zip(effects_, errors, truths, strict=True)
-        if error <= min(allowed, 1 - effect.level)
+        for number, (effect, error, true) in enumerate(zip(effects_, errors, truths, strict=True))
+        if error <= min(allowed, 1 - effect.level) and (alone or number < len(mains) or _side(effect, edges))
     ]
     false = sum(side != _true_side(true, edges) for side, true in claims)
     found.claims += len(claims)

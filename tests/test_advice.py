@@ -36,6 +36,8 @@ def run(*floors: Floor, arms: tuple[Arm, ...] = (NONE, ALL)) -> Run:
         (replace(FLOOR, arithmetic_s=0.5, floor_s=0.5, memory_s=0.45), None, "bound by arithmetic"),
         (replace(FLOOR, arithmetic_s=0.1, floor_s=0.1), None, "far from every limit"),
         (FLOOR, Seen(launches=5000.0, waits=0.1), "far from every limit"),
+        (replace(FLOOR, arithmetic_s=0.7, hardware_s=0.7, floor_s=0.7), IDLE, "bound by arithmetic"),
+        (replace(FLOOR, memory_s=0.7, hardware_s=0.7, floor_s=0.7, calls_s=0.42), None, "bound by memory"),
     ],
 )
 def test_a_rule_answers_where_its_evidence_is(floor: Floor, seen: Seen | None, reason: str) -> None:

@@ -219,6 +219,42 @@ def test_a_toggle_that_does_nothing_or_is_there_already_is_no_gain_of_a_joint_de
     assert "adopt" not in page.replace("What to adopt is not said", "").lower().partition("### controls")[0]
 
 
+def refusing(run: Run, toggle: str) -> Run:
+    """As where the model cannot take a toggle on the CPU."""
+    return compare.evaluate(replace(run, plan=replace(run.plan, not_applicable_on={"cpu": {toggle: "none here"}})))
+
+
+def test_a_toggle_that_cannot_be_had_is_no_gain_of_a_fraction(measure_fake: Callable[..., Run]) -> None:
+    part = refusing(measured(measure_fake, "fractional"), "resample_cache")
+    assert {e.optimization for e in part.attribution.effects if e.verdict == "not applicable"} == {"resample_cache"}
+    assert part.attribution.smallest == ()
+    assert "since of these nothing can be had: " in markdown(part)
+
+
+def test_a_factorial_with_a_toggle_that_cannot_be_had_attributes_nothing_and_says_so(planted: tuple[Run, Path]) -> None:
+    run = refusing(planted[0], "resample_cache")
+    assert run.attribution == Attribution()
+    told = next(finding.message for finding in run.findings if finding.kind == "attribution")
+    assert "resample_cache (not applicable: none here)" in told
+
+
+def test_a_device_that_cannot_take_a_toggle_says_nothing_of_another(measure_fake: Callable[..., Run]) -> None:
+    run = measure_fake(devices=["cpu", "cuda"])
+    plan = replace(
+        run.plan,
+        not_applicable={"resample_cache": "on a GPU alone"},
+        not_applicable_on={"cpu": {"resample_cache": "on a GPU alone"}, "cuda:0": {}},
+    )
+    again = compare.evaluate(replace(run, plan=plan))
+    verdicts = {
+        c.device: c.verdict for c in again.contrasts if (c.optimization, c.metric) == ("resample_cache", "latency")
+    }
+    assert verdicts["cpu"] == "not applicable"
+    assert verdicts["cuda:0"] != "not applicable"
+    of_old = compare.evaluate(replace(run, plan=replace(plan, not_applicable_on={})))
+    assert {c.verdict for c in of_old.contrasts if c.optimization == "resample_cache"} == {"not applicable"}
+
+
 def test_what_is_known_by_arms_of_several_toggles_is_not_told_where_one_of_these_changed_its_output(
     measure_fake: Callable[..., Run],
 ) -> None:

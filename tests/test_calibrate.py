@@ -194,6 +194,18 @@ def test_a_damaged_calibration_says_what_is_wrong_with_it(changes: dict[str, Any
     assert said in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("visible", "name"), [(None, "B"), ("1", "C"), ("1,0", "C"), ("GPU-cc", "C"), ("0,1", "B"), ("7", None)]
+)
+def test_a_card_is_the_one_that_cuda_counts(visible: str | None, name: str | None) -> None:
+    cards = [
+        {"index": index, "name": name, "driver": "1", "uuid": uuid}
+        for index, name, uuid in ((0, "B", "GPU-bb1"), (1, "C", "GPU-cc1"))
+    ]
+    found = fingerprint({**HERE, "gpus": cards, "visible_gpus": visible}, "cuda:0").description
+    assert [card for card in "BC" if f", {card} with driver 1" in found] == ([name] if name else [])
+
+
 @pytest.mark.parametrize("text", ["", "{", "[]", "null", '{"schema_version": 1}', "[" * 100_000, "\0"])
 def test_what_is_no_calibration_is_refused_and_a_run_does_without(text: str, tmp_path: Path, quiet: Quiet) -> None:
     scenario, shelf = small(measure={"budget": "5s", "workers": 2}), Shelf(tmp_path / "kept")
@@ -243,7 +255,7 @@ def test_a_plan_of_a_joint_design_says_what_main_effect_it_finds_and_looks_at_no
     found = planning.outline(small(design="factorial", optimizations=SIX), "cpu", kept(), None)
     assert (found.joint, found.looks_s) == (32, ())
     assert found.expected is not None
-    assert found.expected.round_s == pytest.approx((3 + 33) * 0.05)
+    assert found.expected.round_s == pytest.approx((3 * 3 + 33) * 0.05)
     few = planning.outline(small(design="factorial", optimizations=SIX, measure={"workers": 3}), "cpu", kept(), None)
     assert found.main_effect is not None
     assert few.main_effect is not None

@@ -111,7 +111,8 @@ def test_a_factorial_has_its_controls_in_a_group_of_their_own() -> None:
         "request": ("none", PLACEBO, HOST_DOSE),
         "joint": ("none", "resample_cache", "cached_device", "all", PLACEBO),
     }
-    assert laid.requests_of_round == 8
+    assert [laid.blocks_of_round(group) for group in laid.groups] == [3, 1]
+    assert laid.requests_of_round == 3 * 3 + 5
 
 
 def test_a_factorial_has_every_combination_and_compares_each_toggle_and_all_with_none() -> None:

@@ -70,6 +70,29 @@ def test_convolutions_of_a_card_may_be_shortened_and_products_of_matrices_not() 
     assert arithmetic(replace(PART, convolution=4e12), CARD) == pytest.approx(1.0)
 
 
+def test_products_of_matrices_are_shortened_too_where_that_was_allowed() -> None:
+    assert arithmetic(replace(PART, matrix=4e12), CARD, shortened=True) == pytest.approx(1.0)
+    known = run(
+        ceilings=(CARD,),
+        work=(stage(replace(PART, matrix=4e12), device="cuda:0"),),
+        trials=(trial("s", 9.0, "cuda:0"),),
+    )
+    (exact,) = floors(known, "cuda:0")
+    (short,) = floors(replace(known, environment={"devices": {"cuda:0": {"tf32_matmul": True}}}), "cuda:0")
+    assert exact.floor_s == pytest.approx(4.0)
+    assert short.floor_s == pytest.approx(1.0)
+
+
+def test_calls_that_were_made_while_a_card_was_busy_with_what_came_before_are_in_no_floor() -> None:
+    """3000 calls of 1 us take longer than the stage did on the card."""
+    parts = {"ceilings": (CPU, CARD), "trials": (trial("s", 2e-3), trial("s", 2e-3, "cuda:0"))}
+    works = [stage(replace(PART, matrix=1e5), operations=3000, device=device) for device in ("cpu", "cuda:0")]
+    ((host,), (card,)) = (list(floors(run(work=(work,), **parts), work.device)) for work in works)
+    assert host.binds == "calls"
+    assert host.floor_s == pytest.approx(3e-3)
+    assert card.floor_s == pytest.approx(1e-7)
+
+
 def test_a_part_on_the_host_is_held_against_the_hosts_ceilings_or_left_out() -> None:
     heard = stage(replace(PART, on_host=True, matrix=1e9), device="cuda:0")
     assert terms(heard, CARD, CPU).hardware_s == pytest.approx(1.0)

@@ -7,14 +7,19 @@ import json
 import re
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 import harness
-from harness import passes, runner, scenario
-from harness.errors import NothingMeasuredError, UsageError
+from harness import passes, profile_run, runner, scenario
+from harness.errors import NothingMeasuredError, ProfileError, UsageError, WorkerError
+from harness.passes import profile as pass_of_profiles
+from harness.passes.profile import Taken, Wanted, profile_pass
+from harness.profile_files import Written
 from harness.profile_run import arms_of, profile, wanted
-from harness.profiles.index import Index, read
+from harness.profiles.index import Index, Profiled, read
+from harness.results import Arm
 from harness.scenario import Scenario
 from tests.conftest import Quiet, fake_scenario
 
@@ -129,6 +134,78 @@ def test_what_cannot_be_profiled_says_why_and_what_to_do_instead(tmp_path: Path)
     with pytest.raises(NothingMeasuredError, match="--with host-memory"):
         profile(planted(), tmp_path, asked, devices=["cpu"], progress=Quiet())
     assert [known.kind for known in index_of(tmp_path / "profiles").refusals] == ["memory"]
+
+
+def plain_arm(name: str) -> Arm:
+    return Arm(name=name, role="none" if name == "none" else "toggle", states={})
+
+
+@pytest.mark.parametrize(
+    ("fault", "profiled"),
+    [
+        (WorkerError("not applicable: none here", kind="usage", arm="b"), ["none", "c"]),
+        (ProfileError("py-spy lost its process"), ["none", "c"]),
+    ],
+)
+def test_an_arm_that_cannot_be_profiled_leaves_the_others(
+    fault: Exception, profiled: list[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    asked = Wanted(
+        arms=tuple(map(plain_arm, ("none", "b", "c"))), kinds=("py-spy",), rounds=2, seconds=0.0, native=False
+    )
+
+    def take(_session: object, taken: Taken, *_: object) -> None:
+        if taken.arm.name == "b":
+            raise fault
+        taken.told.append({})
+
+    monkeypatch.setattr(pass_of_profiles, "_take", take)
+    taken: list[Taken] = []
+    profile_pass(SimpleNamespace(device="cpu", progress=Quiet()), asked, tmp_path, taken)  # type: ignore[arg-type]  # as much of a session as is asked
+    assert [one.arm.name for one in taken if len(one.told) == 2] == profiled
+    assert [(one.arm.name, one.failure) for one in taken if one.failure] == [("b", str(fault))]
+
+
+def test_a_profiler_that_is_refused_at_once_is_not_tried_again(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    asked = Wanted(arms=(plain_arm("none"), plain_arm("b")), kinds=("py-spy",), rounds=2, seconds=0.0, native=False)
+    tried: list[str] = []
+
+    def take(_session: object, taken: Taken, *_: object) -> None:
+        tried.append(taken.arm.name)
+        message = "ptrace is not allowed here"
+        raise ProfileError(message)
+
+    monkeypatch.setattr(pass_of_profiles, "_take", take)
+    profile_pass(SimpleNamespace(device="cpu", progress=Quiet()), asked, tmp_path, [])  # type: ignore[arg-type]
+    assert tried == ["none"]
+
+
+def test_what_was_profiled_is_kept_when_ctrl_c_comes_and_what_cannot_be_written_is_a_refusal(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    def taken_until_now(_session: object, _wanted: object, _folder: object, taken: list[Taken]) -> None:
+        taken += [
+            Taken(arm=plain_arm("none"), kind="py-spy", told=[{}]),
+            Taken(arm=plain_arm("none"), kind="host-memory", told=[{}]),
+        ]
+        raise KeyboardInterrupt
+
+    def put(_device: str, kind: str, _found: object, _folder: object) -> Written:
+        if kind == "host-memory":
+            message = "memray is not installed here"
+            raise ProfileError(message)
+        files = {"sampled": "a.speedscope.json"}
+        known = Profiled(device="cpu", arm="none", kind="py-spy", requests=1, processes=1, files=files)
+        return Written(profiles=(known,), differences=())
+
+    monkeypatch.setattr(profile_run, "profile_pass", taken_until_now)
+    monkeypatch.setattr(profile_run, "written", put)
+    asked = wanted(planted(), [], ["py-spy", "host-memory"], rounds=1, seconds=0.0, native=False)
+    with pytest.raises(KeyboardInterrupt):
+        profile(planted(), tmp_path, asked, devices=["cpu"], progress=Quiet())
+    kept = index_of(tmp_path / "profiles")
+    assert [known.kind for known in kept.profiles] == ["py-spy"]
+    assert [(known.kind, known.message) for known in kept.refusals] == [("host-memory", "memray is not installed here")]
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="py-spy cannot be told to stop there")

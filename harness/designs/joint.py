@@ -119,4 +119,6 @@ def smaller(design: str, count: int) -> str:
     """The design of fewer arms that is proposed instead of `design` of `count` toggles; "" where there is none."""
     if design in ("factorial", "permutations") and fraction.FEWEST <= count <= MOST_FRACTIONAL:
         return "fractional"
+    if design == "factorial" and 2**count <= count + 2:
+        return ""  # both time as many arms
     return "one_at_a_time" if design in ("factorial", "permutations", "fractional") else ""

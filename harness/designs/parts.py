@@ -22,6 +22,11 @@ CONFIRMATION = "confirmation"
 """The group of blocks in which a gate confirms a regression with fresh processes."""
 JOINT = "joint"
 """The group of blocks of arms that are of use only together, where none of them leaves a mark."""
+CONTROLS_SHARE = 0.1
+"""Share of the requests beside a joint design that a group of controls alone may have."""
+CONTROLS_LEAST = 3
+"""Blocks that such a group has for each of the joint design's at least, whatever their share: what a design of few arms lacks is
+seldom blocks of its own."""
 DOSES = (HOST_DOSE, DEVICE_DOSE)
 
 
@@ -71,10 +76,24 @@ class Design:
     joint: tuple[str, ...] = ()
     orders: tuple[tuple[str, ...], ...] = ()
 
+    def requests_of_block(self, group: str) -> int:
+        """Requests in one block: in group "settled" there is an untimed one before each timed one."""
+        return len(self.groups[group]) * (2 if group == "settled" else 1)
+
+    def blocks_of_round(self, group: str) -> int:
+        """How many blocks a group has for one of the others: of controls alone, beside a joint design, several.
+
+        Its few arms have one pair each, where a figure of the joint design has many, and take little of the time.
+        """
+        if not self.joint or set(self.joint) <= set(self.groups[group]):
+            return 1
+        once = sum(map(self.requests_of_block, self.groups))
+        return max(CONTROLS_LEAST, round(CONTROLS_SHARE * once / len(self.groups[group])))
+
     @property
     def requests_of_round(self) -> int:
-        """Requests in a block of each group: in group "settled" there is an untimed one before each timed one."""
-        return sum(len(arms) * (2 if group == "settled" else 1) for group, arms in self.groups.items())
+        """Requests in the blocks of all groups, each as often as it comes."""
+        return sum(self.blocks_of_round(group) * self.requests_of_block(group) for group in self.groups)
 
     @property
     def timed(self) -> frozenset[str]:

@@ -1,4 +1,4 @@
-"""What is still to be measured in the latency pass: open pairs, the arms of each group, and how often a group has a block."""
+"""What is still to be measured in the latency pass: open pairs, and the arms of each group."""
 
 from __future__ import annotations
 
@@ -7,12 +7,6 @@ from collections import defaultdict
 from harness import designs, units, workload
 from harness.designs import CONTROLS, DOSES, control_name
 from harness.session import Session
-
-CONTROLS_SHARE = 0.1
-"""Share of the requests beside a joint design that a group of controls alone may have."""
-CONTROLS_LEAST = 3
-"""Blocks that such a group has for each of the joint design's at least, whatever their share: what a design of few arms lacks is
-seldom blocks of its own."""
 
 
 def is_settled(session: Session) -> bool:
@@ -50,17 +44,6 @@ def active(session: Session) -> dict[str, list[str]]:
             kept = {*wanted[name], session.design.reference, *doubted, *(arm for arm in controls if arm not in DOSES)}
             left[name] = session.alive([arm for arm in arms if arm in kept])
     return left
-
-
-def how_often(session: Session, group: str) -> int:
-    """How many blocks of a group there are for one of the others: of controls alone, beside a joint design, several.
-
-    Its few arms have one pair each, where a figure of the joint design has many, and take little of the time.
-    """
-    design = session.design
-    if not design.joint or set(design.joint) <= set(design.groups[group]):
-        return 1
-    return max(CONTROLS_LEAST, round(CONTROLS_SHARE * design.requests_of_round / len(design.groups[group])))
 
 
 def _is_doubted(session: Session, arm: str, group: str) -> bool:

@@ -22,7 +22,7 @@ from harness import compare, sequential, store, workload
 from harness.designs import CONTROLS, PLACEBO
 from harness.errors import WorkerError
 from harness.load import Load
-from harness.passes.active import active, how_often, is_settled, open_pairs, say_what_fits
+from harness.passes.active import active, is_settled, open_pairs, say_what_fits
 from harness.passes.cycle import first_cycle, known_requests_of
 from harness.processes import WorkerProcess
 from harness.results import Look
@@ -244,7 +244,7 @@ class _Wave:
         left = active(session)
         if not left:
             return None
-        often = {name: how_often(session, name) for name in left}
+        often = {name: session.design.blocks_of_round(name) for name in left}
         group = min(left, key=lambda name: member.walked[name] / often[name])
         index, lane = member.first + member.walked[group], list(session.design.groups).index(group)
         member.walked[group] += 1

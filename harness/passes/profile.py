@@ -39,7 +39,10 @@ class Wanted:
 
 @dataclass(slots=True, kw_only=True)
 class Taken:
-    """What the processes of one arm gave under one profiler: what each told, the files it wrote, and remarks."""
+    """What the processes of one arm gave under one profiler: what each told, the files it wrote, and remarks.
+
+    `failure` is why there is no more of it; it was `refused` where the profiler is the reason, and not the arm.
+    """
 
     arm: Arm
     kind: Kind
@@ -47,6 +50,7 @@ class Taken:
     files: list[Path] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     failure: str = ""
+    refused: bool = False
 
     def remark(self, text: str) -> None:
         """Keep a remark, once."""
@@ -54,9 +58,10 @@ class Taken:
             self.notes.append(text)
 
 
-def profile_pass(session: Session, wanted: Wanted, folder: Path) -> list[Taken]:
-    """Every arm under every profiler. What a profiler cannot do here is in `failure`, and the others go on."""
+def profile_pass(session: Session, wanted: Wanted, folder: Path, taken_here: list[Taken]) -> None:
+    """Every arm under every profiler, into `taken_here` as it comes. What cannot be had is in `failure`, and the others go on."""
     found = {(kind, arm.name): Taken(arm=arm, kind=kind) for kind in wanted.kinds for arm in wanted.arms}
+    taken_here += found.values()
     turns = list(_turns(wanted))
     for done, (kind, number, arm) in enumerate(turns):
         taken = found[kind, arm.name]
@@ -68,14 +73,14 @@ def profile_pass(session: Session, wanted: Wanted, folder: Path) -> list[Taken]:
         try:
             _take(session, taken, wanted, file)
         except (WorkerError, ProfileError) as error:
-            taken.failure = str(error)
+            taken.failure, taken.refused = str(error), isinstance(error, ProfileError)
             session.progress.note(f"{session.device}: {kind} of {arm.name}: {error}")
-    return [taken for taken in found.values() if taken.told or taken.failure]
 
 
 def _is_refused(found: Iterable[Taken], kind: Kind) -> bool:
-    """Whether a profiler of this kind was refused before anything was profiled: it will be again."""
-    return any(taken.kind == kind and taken.failure and not taken.told for taken in found)
+    """Whether a profiler of this kind was refused before anything was profiled by it: it will be again."""
+    some = [taken for taken in found if taken.kind == kind]
+    return any(taken.refused for taken in some) and not any(taken.told for taken in some)
 
 
 def _rounds(wanted: Wanted, kind: Kind) -> int:
@@ -104,7 +109,8 @@ def _worker(session: Session, arm: Arm) -> Iterator[WorkerProcess]:
     with session.worker("profile", arms=[asdict(arm)]) as (_, worker):
         reason = worker.ready["not_applicable"].get(arm.toggle)
         if reason:
-            raise ProfileError(reason)
+            message = f"not applicable: {reason}"
+            raise WorkerError(message, kind="usage", arm=arm.name)
         worker.ask({"do": "bind", "arms": [arm.name]}, limit_s=session.limit_s)
         _ask(session, worker, arm, "py-spy", Path(), 0.0)
         yield worker

@@ -27,11 +27,22 @@ def host(arm: str, file: Path, requests: int) -> Profile:
 
 
 def card(arm: str, file: Path, requests: int) -> Profile:
-    """The card's memory at its highest moment: the largest holders of `harness.allocations.summary`, weights left out."""
+    """The card's memory at its highest moment: the largest holders of `harness.allocations.summary` and what the others hold
+    together, weights left out. Raises ProfileError where the allocator's history is cut: its peak need not be the highest.
+    """
     summary = json.loads(file.read_bytes())
+    if not summary["complete"]:
+        message = (
+            f"the requests make more allocations than the {summary['events']} that are kept of them, so that the peak is not "
+            "known: give a shorter text (--set workload.texts)"
+        )
+        raise ProfileError(message)
     weights: dict[Stack, float] = defaultdict(float)
     for holder in summary["holders"]:
         weights[tuple(_placed(text) for text in reversed(holder["stack"]))] += holder["bytes"]
+    others = summary["peak_bytes"] - summary["before_bytes"] - sum(weights.values())
+    if others > 0:
+        weights[(Frame("(other holders)"),)] += others
     weights = defaultdict(float, {stack or (Frame("(no Python frame)"),): size for stack, size in weights.items()})
     return Profile(
         arm=arm, unit="bytes", requests=requests, rounds=(Round(weights=dict(weights), each=1.0, counted=False),)

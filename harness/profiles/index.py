@@ -127,15 +127,16 @@ _PLAIN = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
 
 
 def merged(old: Index | None, new: Index) -> Index:
-    """`new`, and what `old` has of other arms, devices and kinds."""
+    """`new`, and what `old` has of other arms, devices and kinds. What cannot be made now leaves what was made before."""
     if old is None:
         return new
-    made = {_key(known) for known in new.profiles} | {_key(known) for known in new.refusals}
+    made = {_key(known) for known in new.profiles}
+    tried = made | {_key(known) for known in new.refusals}
     return replace(
         new,
         profiles=(*_others(old.profiles, made), *new.profiles),
         differences=(*_others(old.differences, made), *new.differences),
-        refusals=(*_others(old.refusals, made), *new.refusals),
+        refusals=(*_others(old.refusals, tried), *new.refusals),
     )
 
 

@@ -12,6 +12,7 @@ from harness.report.reading import Reading
 from harness.report.rows import describe, direction, title_of
 from harness.report.words import mark, plural, say
 from harness.results import Interaction, Joint, MainEffect, Share, SmallestSet, Step
+from harness.rules import GAINS, IDLE, LOSSES
 
 _TONES: dict[Joint, Tone] = {
     "reinforce": "good", "hinder": "bad", "independent": "level", "inconclusive": "open",
@@ -38,13 +39,14 @@ _MOST_NAMED = 3
 class Bar:
     """One toggle on the way from none to all: logs for the plot, text for the table.
 
-    `change_log` is its share (in a ladder its step), `start_log` where it begins. `step` is what it changed when it was
+    `change_log` is its share (in a ladder its step), and `gains` whether such a change is for the better; `start_log` where it begins. `step` is what it changed when it was
     turned on after those above it, `alone` its main effect, `part` its part of the whole change.
     """
 
     name: str
     title: str
     change_log: float
+    gains: bool
     start_log: float
     low_log: float | None
     high_log: float | None
@@ -143,6 +145,7 @@ def _bars(
         ends = (_log(step.ratio_low), _log(step.ratio_high)) if share is None else (share.low, share.high)
         bars.append(Bar(
             name=step.optimization, title=title_of(reading, step.optimization), change_log=change, start_log=start,
+            gains=(change < 0) == (describe(metric).better == "lower"),
             low_log=ends[0], high_log=ends[1],
             share=units.DASH if share is None else units.change(math.exp(share.share_log), words),
             share_interval="" if share is None else units.interval(_exp(share.low), _exp(share.high), words),
@@ -182,8 +185,8 @@ def _other(reading: Reading, device: str, toggle: str, metrics: Sequence[str]) -
 
 
 def _idle(reading: Reading, device: str, mains: Mapping[str, MainEffect]) -> str:
-    """Why nothing is advised where a toggle did nothing, or stands in the code already; "" where none does."""
-    found = {c.optimization: c.verdict for c in reading.contrasts(device) if c.verdict in ("inert", "already present")}
+    """Why nothing is advised where a toggle did nothing, stands in the code already or cannot be had; "" where none does."""
+    found = {c.optimization: c.verdict for c in reading.contrasts(device) if c.verdict in IDLE}
     idle = [
         f"{title_of(reading, name)} ({say(verdict)})" for name, verdict in found.items() if name in mains or not mains
     ]
@@ -194,6 +197,8 @@ def _idle(reading: Reading, device: str, mains: Mapping[str, MainEffect]) -> str
 
 
 def _advice_shares(reading: Reading, smallest: SmallestSet | None, steps: Sequence[Step]) -> str:
+    if smallest is None and any(step.verdict in GAINS for step in steps):
+        return say("All together are not known to gain; some of them do.")
     if smallest is None:
         return say("All together gain nothing that can be told apart: adopt none of them for this.")
     names = _list([title_of(reading, name) for name in smallest.optimizations])
@@ -209,22 +214,27 @@ def _advice_shares(reading: Reading, smallest: SmallestSet | None, steps: Sequen
 
 
 def _advice_order(reading: Reading, steps: Sequence[Step]) -> str:
-    """Where to stop: after the last step that surely gains."""
-    gains = [step for step in steps if _gains(step)]
-    if not gains:
-        return say("No single step gains anything that can be told apart.")
-    last = max(step.place for step in gains)
-    names = _list([title_of(reading, step.optimization) for step in steps if step.place <= last])
-    if last == len(steps):
-        return say("Adopt in this order: {names}.", names=names)
-    return say("Adopt these first, in this order: {names}. What each of the others adds after them cannot be told apart from nothing.",
-               names=names)  # fmt: skip
+    """Where to stop: after the last step whose verdict is a gain, without those whose verdict is a loss."""
+    costs = [step for step in steps if step.verdict in LOSSES]
+    without = (
+        say("Leave off what costs where it stands in this order: {names}.", names=_titles(reading, costs))
+        if costs
+        else ""
+    )
+    last = max((step.place for step in steps if step.verdict in GAINS), default=0)
+    first = [step for step in steps if step.place <= last and step not in costs]
+    if not first:
+        told = say("No single step gains anything that can be told apart.")
+    elif len(first) + len(costs) == len(steps):
+        told = say("Adopt in this order: {names}.", names=_titles(reading, first))
+    else:
+        told = say("Adopt these first, in this order: {names}. Of what each of the others adds after them, no gain is known.",
+                   names=_titles(reading, first))  # fmt: skip
+    return " ".join(filter(None, (told, without)))
 
 
-def _gains(step: Step) -> bool:
-    if step.ratio_low is None or step.ratio_high is None:
-        return False
-    return step.ratio_high < 1 if describe(step.metric).better == "lower" else step.ratio_low > 1
+def _titles(reading: Reading, steps: Sequence[Step]) -> str:
+    return _list([title_of(reading, step.optimization) for step in steps])
 
 
 def _advice_together(reading: Reading, pairs: Sequence[Interaction]) -> str:

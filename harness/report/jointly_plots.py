@@ -62,7 +62,7 @@ def _reach(found: Jointly) -> tuple[float, float]:
 def _bar(plot: Axes, place: int, bar: Bar) -> None:
     end = bar.start_log + bar.change_log
     sure = bar.low_log is not None and bar.high_log is not None and (bar.high_log < 0 or bar.low_log > 0)
-    colour = canvas.BEFORE if not sure else canvas.ACCENT if bar.change_log < 0 else canvas.BAD
+    colour = canvas.BEFORE if not sure else canvas.ACCENT if bar.gains else canvas.BAD
     plot.barh(place, bar.change_log, 0.55, left=bar.start_log, color=colour, lw=0, zorder=1)
     plot.plot([bar.start_log, bar.start_log], [place - 1, place], color=canvas.RULE, lw=1, zorder=0)
     plot.plot([end, end], [place, place + 1], color=canvas.RULE, lw=1, zorder=0)

@@ -148,7 +148,7 @@ def _told(known: Advice) -> AdviceRow:
         say("It asks for {count} operations a request.", count=units.count(floor.operations)),
     ]  # fmt: skip
     if known.seen is not None:
-        evidence.append(say("A profile of the whole request counted {launches} launches; the device waited for the host for {waits} of the time.",
+        evidence.append(say("A profile of the whole request counted {launches} launches; while it was traced, the device waited for the host for {waits} of the time.",
                             launches=units.count(known.seen.launches), waits=units.percent(known.seen.waits)))  # fmt: skip
     return AdviceRow(lead=lead, sentences=(*evidence, _toggles(known)))
 

@@ -159,7 +159,7 @@ def invalid_rows(reading: Reading, device: str, name: str) -> tuple[InvalidRow, 
 
 
 def _absent(reading: Reading, device: str, toggle: str) -> InvalidRow:
-    reason = reading.run.plan.not_applicable.get(toggle_of(toggle))
+    reason = reading.run.plan.refused(device).get(toggle_of(toggle))
     failure = _failure(reading, device, toggle)
     verdict = badge("not applicable" if reason else "failed") if reason or failure else Badge(
         text=say(units.NOT_MEASURED), tone="invalid"

@@ -83,7 +83,7 @@ def _on_device(reading: Reading, device: str, name: str) -> ToggleOnDevice:
     arms = [arm.name for arm in reading.arms.values() if arm.toggle == name] or [c.arm for c in contrasts[:1]]
     found = [row for arm in arms for row in reading.equivalences(device, arm)]
     failure = reading.failure(device, name)
-    refused = reading.run.plan.not_applicable.get(name, "")
+    refused = reading.run.plan.refused(device).get(name, "")
     reasons = dict.fromkeys(contrast.reason for contrast in contrasts if contrast.reason)
     remark = refused or (f"{say(failure.kind.replace('_', ' '))}: {failure.message}" if failure else "; ".join(reasons))
     metric = reading.headline_metric()

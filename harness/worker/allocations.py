@@ -13,6 +13,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from .machine import is_torchs
+
 MAX_EVENTS = 400_000
 """Allocations and frees that are kept; the oldest are dropped beyond this, which the summary says."""
 MAX_POINTS = 2_000
@@ -98,7 +100,7 @@ def _holders(live: Sequence[Event]) -> list[dict[str, Any]]:
 
 def _frames(event: Event) -> Iterator[str]:
     """The innermost frames that are not PyTorch's own, as "file:line function"; paths from the package on."""
-    own = [frame for frame in event.get("frames", ()) if "/torch/" not in frame["filename"]]
+    own = [frame for frame in event.get("frames", ()) if not is_torchs(frame["filename"])]
     for frame in own[:STACK]:
         yield f"{'/'.join(Path(frame['filename']).parts[-3:])}:{frame['line']} {frame['name']}"
 

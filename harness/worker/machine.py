@@ -292,6 +292,14 @@ def torch_here() -> Any:
     return torch
 
 
+def is_torchs(file: str) -> bool:
+    """Whether a file of Python is one of PyTorch's own: of the one imported here, or of one that was installed elsewhere."""
+    torch = sys.modules.get("torch")
+    own = getattr(torch, "__file__", None)
+    path = file.replace("\\", "/")
+    return "-packages/torch/" in path or bool(own and path.startswith(f"{Path(own).parent.as_posix()}/"))
+
+
 def host_room() -> tuple[float, float] | None:
     """Resident bytes of this process, and bytes that the host still has; None where the system does not say."""
     statm, meminfo = Path("/proc/self/statm"), Path("/proc/meminfo")

@@ -262,7 +262,7 @@ class Bench:
         _run(target, requests[0])
         for request in requests:
             begin(arm, request.id)
-            counter = operations.Counter()
+            counter = operations.Counter(self.machine.device)
             with declaring(self.model) as declared, spans.recording(counter), counter.counting():
                 _run(target, request)
             self.machine.synchronize()

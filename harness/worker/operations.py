@@ -21,10 +21,14 @@ _NO_WORK = ("aten::detach", "aten::alias", "aten::lift_fresh", "aten::_unsafe_vi
 
 
 class Counter:
-    """Hears the stages of a request, and counts the operations in the outermost of them."""
+    """Hears the stages of a request, and counts the operations in the outermost of them.
 
-    def __init__(self) -> None:
+    On a card (`device` "cuda:0") only those with a tensor there: what the host computes by itself costs it something else.
+    """
+
+    def __init__(self, device: str = "cpu") -> None:
         self.counts: dict[str, int] = {}
+        self._kind = device.partition(":")[0]
         self._stages: list[str] = []
 
     @contextmanager
@@ -41,8 +45,8 @@ class Counter:
         """Counts the operations of the enclosed block; none where there is no PyTorch."""
         return _mode(self._note) if torch_here() is not None else _nothing()
 
-    def _note(self, operation: Any) -> None:
-        if _computes(operation):
+    def _note(self, operation: Any, touched: Any) -> None:
+        if _computes(operation) and (self._kind == "cpu" or _is_on(self._kind, touched)):
             stage = self._stages[0] if self._stages else ""
             self.counts[stage] = self.counts.get(stage, 0) + 1
 
@@ -51,18 +55,27 @@ def _computes(operation: Any) -> bool:
     return not getattr(operation, "is_view", False) and operation.name().partition(".")[0] not in _NO_WORK
 
 
+def _is_on(kind: str, touched: Any) -> bool:
+    """Whether one of the tensors that an operation took or made lies on a device of that kind."""
+    from torch.utils._pytree import tree_leaves
+
+    devices = (getattr(leaf, "device", None) for leaf in tree_leaves(touched))
+    return any(getattr(device, "type", "") == kind for device in devices)
+
+
 @contextmanager
 def _nothing() -> Iterator[None]:
     yield
 
 
-def _mode(note: Callable[[Any], None]) -> AbstractContextManager[Any]:
-    """A dispatch mode that tells `note` of each operation and changes none."""
+def _mode(note: Callable[[Any, Any], None]) -> AbstractContextManager[Any]:
+    """A dispatch mode that tells `note` of each operation, with what it took and made, and changes none."""
     from torch.utils._python_dispatch import TorchDispatchMode
 
     class Counting(TorchDispatchMode):
         def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-            note(func)
-            return func(*args, **(kwargs or {}))
+            made = func(*args, **(kwargs or {}))
+            note(func, (args, kwargs, made))
+            return made
 
     return Counting()  # type: ignore[no-untyped-call]  # torch's constructor has no types

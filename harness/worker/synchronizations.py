@@ -16,6 +16,8 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
+from .machine import is_torchs
+
 EXPLICIT = (
     ("cuda", "synchronize"),
     ("cuda.Stream", "synchronize"),
@@ -26,16 +28,16 @@ EXPLICIT = (
 IMPLICIT = ("item", "tolist", "cpu", "numpy", "nonzero", "__bool__", "__int__", "__float__", "__index__")
 """Methods of a tensor that wait for the card where the tensor lies on one."""
 _OWN = str(Path(__file__).parent)
-_BETWEEN = ("/torch/", "/contextlib.py")
+_BETWEEN = "/contextlib.py"
 _WARNED = "synchronizing CUDA operation"
 
 
 class Callers:
-    """Counts by (call, file, line, function): how often, and how long the host was held."""
+    """Counts by (call, file, line, function): how often, and how long the host was held. `is_inside` while a noted call runs."""
 
     def __init__(self) -> None:
         self._found: dict[tuple[str, str, int, str], list[float]] = {}
-        self._inside = False
+        self.is_inside = False
 
     def note(self, call: str, file: str, line: int, function: str, waited_s: float) -> None:
         known = self._found.setdefault((call, file, line, function), [0, 0.0])
@@ -46,14 +48,14 @@ class Callers:
         """`wrapped`, its calls noted; not those that it makes of other calls that are noted."""
 
         def heard(*arguments: Any, **options: Any) -> Any:
-            if self._inside:
+            if self.is_inside:
                 return wrapped(*arguments, **options)
-            self._inside = True
+            self.is_inside = True
             start = time.perf_counter()
             try:
                 return wrapped(*arguments, **options)
             finally:
-                self._inside = False
+                self.is_inside = False
                 caller = _caller(sys._getframe(1))  # noqa: SLF001  the documented way to the caller's frame
                 if caller is not None:
                     code = caller.f_code
@@ -75,7 +77,7 @@ def _caller(start: FrameType) -> FrameType | None:
     looked: FrameType | None = start
     while looked is not None:
         path = looked.f_code.co_filename
-        if path != __file__ and not any(part in path.replace("\\", "/") for part in _BETWEEN):
+        if path != __file__ and not is_torchs(path) and not path.replace("\\", "/").endswith(_BETWEEN):
             return None if path.startswith(_OWN) else looked
         looked = looked.f_back
     return None
@@ -130,6 +132,8 @@ def _warned(torch: Any, found: Callers) -> Iterator[None]:
         def heard(message: Any, category: Any, filename: str, lineno: int, *rest: Any, **more: Any) -> None:
             if _WARNED not in str(message):
                 shown(message, category, filename, lineno, *rest, **more)
+                return
+            if found.is_inside:  # an explicit wait, which is noted as such
                 return
             caller = _caller(sys._getframe(1))  # noqa: SLF001  the documented way to the caller's frame
             if caller is not None:

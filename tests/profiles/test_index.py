@@ -58,6 +58,10 @@ def test_profiles_that_are_added_leave_those_of_other_arms_and_kinds() -> None:
     assert [known.arm for known in whole.differences] == ["all", "one"]
     again = merged(whole, replace(INDEX, profiles=(profiled("all", "memory"),), differences=()))
     assert again.refusals == ()
+    refused = Refusal(device="cpu", arm="all", kind="py-spy", message="ptrace is not allowed here")
+    worse = merged(whole, replace(INDEX, profiles=(), differences=(), refusals=(refused,)))
+    assert worse.profiles == whole.profiles
+    assert worse.refusals == (*whole.refusals, refused)
 
 
 def test_file_names_are_plain_whatever_an_arm_is_called() -> None:

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import io
 import re
+from collections import defaultdict
 from dataclasses import replace
 from typing import Any
 
+import pytest
 from rich.console import Console
 
 from harness.report import html, markdown, svgs
 from harness.report.jointly import jointly
 from harness.report.reading import Reading
+from harness.report.rows import title_of
 from harness.report.terminal import terminal
 from harness.results import (
     Attribution,
@@ -61,8 +64,10 @@ def attribution(**changes: Any) -> Attribution:
         ),
         steps=tuple(
             Step(place=place, optimization=name, **PLACE, ratio=1 + log, ratio_low=1 + log - 0.005,
-                 ratio_high=1 + log + 0.005, so_far_log=reached)
-            for place, (name, log, reached) in enumerate(zip(NAMES, LOGS, so_far, strict=True), start=1)
+                 ratio_high=1 + log + 0.005, so_far_log=reached, verdict=verdict)
+            for place, (name, log, reached, verdict) in enumerate(
+                zip(NAMES, LOGS, so_far, verdicts, strict=True), start=1
+            )
         ),
         smallest=(SmallestSet(optimizations=NAMES[:2], **PLACE, arm="x", wanted=0.95, kept=0.99, low=0.97, high=1.01),),
     )  # fmt: skip
@@ -80,7 +85,7 @@ def test_each_part_says_in_one_sentence_what_to_do() -> None:
         "For 95 % of the whole gain, by the estimates, adopt Extract a speaker's features once, Clean up once a request, not "
         "once a segment: they keep 99 % (97 % to 101 %)."
     ).replace(" %", "\u202f%")
-    assert found.advice_order.endswith("cannot be told apart from nothing.")
+    assert found.advice_order.endswith("Of what each of the others adds after them, no gain is known.")
     assert found.advice_together.startswith(
         "Where one of these pairs is on, expect less of the other: Extract a speaker's"
     )
@@ -103,7 +108,47 @@ def test_nothing_is_advised_where_the_controls_failed() -> None:
 def test_all_together_gaining_nothing_is_said() -> None:
     found = jointly(Reading(run(smallest=())), "cpu")
     assert found is not None
+    assert found.advice_shares == "All together are not known to gain; some of them do."
+    none = tuple(replace(step, verdict="inconclusive") for step in attribution().steps)
+    found = jointly(Reading(run(smallest=(), steps=none)), "cpu")
+    assert found is not None
     assert "adopt none of them" in found.advice_shares
+    assert found.advice_order == "No single step gains anything that can be told apart."
+
+
+@pytest.mark.parametrize(
+    ("verdicts", "said"),
+    [
+        (("slower", "faster", "inconclusive"), "first, in this order: {b}. Of what each of the others adds after them, no gain is known. {a}"),
+        (("faster", "slower", "faster"), "Adopt in this order: {b}, {c}. {a}"),
+        (("slower", "inconclusive", "inconclusive"), "No single step gains anything that can be told apart. {a}"),
+    ],
+)  # fmt: skip
+def test_what_costs_is_left_off(verdicts: tuple[Verdict, ...], said: str) -> None:
+    steps = tuple(replace(step, verdict=verdict) for step, verdict in zip(attribution().steps, verdicts, strict=True))
+    reading = Reading(run(steps=steps))
+    found = jointly(reading, "cpu")
+    assert found is not None
+    titles: defaultdict[str, list[str]] = defaultdict(list)
+    for step in steps:
+        titles[step.verdict].append(title_of(reading, step.optimization))
+    gains = titles["faster"]
+    left = f"Leave off what costs where it stands in this order: {titles['slower'][0]}."
+    assert found.advice_order.endswith(said.format(a=left, b=(gains or [""])[0], c=gains[-1] if gains else ""))
+
+
+def test_a_bar_gains_where_more_is_better() -> None:
+    found = jointly(
+        Reading(
+            run(
+                total_log=(TotalLog(value=0.2, metric="audio_rate", device="cpu"),), effects=(), shares=(), interactions=(), smallest=(),
+                steps=(Step(place=1, optimization=NAMES[0], metric="audio_rate", device="cpu", ratio=1.2, ratio_low=1.1, ratio_high=1.3, so_far_log=0.2),),
+            )
+        ),
+        "cpu",
+    )  # fmt: skip
+    assert found is not None
+    assert [bar.gains for bar in found.bars] == [True]
 
 
 def test_pairs_that_cannot_be_told_apart_are_named_and_counted_once() -> None:

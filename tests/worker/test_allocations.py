@@ -11,7 +11,7 @@ from tests.report.sample_runs import HOSTILE
 
 def event(action: str, addr: int, size: int, at_s: float, *frames: str) -> dict[str, Any]:
     stack = [{"filename": f"/x/harness/models/{name}.py", "line": 7, "name": name} for name in frames]
-    torch_frame = {"filename": "/x/torch/nn/functional.py", "line": 1, "name": "linear"}
+    torch_frame = {"filename": "/x/site-packages/torch/nn/functional.py", "line": 1, "name": "linear"}
     return {"action": action, "addr": addr, "size": size, "time_us": int(at_s * 1e6), "frames": [torch_frame, *stack]}
 
 

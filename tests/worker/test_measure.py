@@ -73,7 +73,8 @@ class Event:
 
 def test_events_are_used_again_once_their_request_was_read() -> None:
     device = CudaMachine.__new__(CudaMachine)  # __init__ needs a card; what is tested does not
-    device._torch, device._events, device._recorded = SimpleNamespace(cuda=SimpleNamespace(Event=Event)), [], 0
+    device._torch = SimpleNamespace(cuda=SimpleNamespace(Event=Event))  # type: ignore[assignment]
+    device._events, device._recorded = [], 0
     first = [device._mark() for _ in range(3)]
     assert len(set(map(id, first))) == 3
     device.forget_marks()

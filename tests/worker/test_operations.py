@@ -36,6 +36,15 @@ def test_a_composed_operation_counts_as_what_reaches_a_kernel() -> None:
     assert counts_of(lambda: layer(x)) == {"": 1}
 
 
+def test_on_a_device_what_the_host_computes_by_itself_is_not_counted() -> None:
+    """PyTorch's device `meta` stands for the card: its tensors have a place and no numbers."""
+    counter = Counter("meta:0")
+    with torch.inference_mode(), spans.recording(counter), counter.counting():
+        torch.ones(4).exp()
+        torch.ones(4, device="meta").exp()
+    assert counter.counts == {"": 2}
+
+
 def test_what_cannot_be_counted_is_told_and_fails_no_arm() -> None:
     class Uncountable:
         def work(self, *_: object) -> object:

@@ -11,6 +11,7 @@ import torch
 
 from harness.profiles.operators import callers
 from harness.worker import profiling, synchronizations
+from harness.worker.machine import is_torchs
 
 
 def planted_wait() -> None:
@@ -85,3 +86,10 @@ def test_on_a_card_implicit_and_explicit_waits_are_listed_by_line() -> None:
     assert ("torch.cuda.synchronize", 0) in rows
     assert {offset - first for call, offset in rows if call == "implicit"} == {4, 6}
     assert torch.cuda.get_sync_debug_mode() == 0
+
+
+def test_a_folder_that_is_called_torch_is_not_pytorchs() -> None:
+    own = str(Path(torch.__file__).parent / "nn" / "functional.py")
+    assert is_torchs(own)
+    assert is_torchs("/other/lib/python3.12/site-packages/torch/cuda/__init__.py")
+    assert not is_torchs("/home/me/envs/torch/lib/python3.12/site-packages/mine/model.py")

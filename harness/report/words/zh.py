@@ -365,7 +365,7 @@ SENTENCES: Mapping[str, str] = {
     "{stage}: {gain} a request to gain, {share} of the time of all stages": "{stage}：每个请求还可节省 {gain}，占所有阶段时间的 {share}",
     "With {arm}, it takes {measured}; its floor is {floor}.": "在 {arm} 下耗时 {measured}；其下限为 {floor}。",
     "It asks for {count} operations a request.": "每个请求发起 {count} 次操作。",
-    "A profile of the whole request counted {launches} launches; the device waited for the host for {waits} of the time.": "对整个请求的剖析计得 {launches} 次启动；设备有 {waits} 的时间在等待主机。",
+    "A profile of the whole request counted {launches} launches; while it was traced, the device waited for the host for {waits} of the time.": "对整个请求的剖析计得 {launches} 次启动；在跟踪期间，设备有 {waits} 的时间在等待主机。",
     "A toggle that acts here and is not on: {names}.": "作用于此处但未开启的开关：{names}。",
     "Toggles that act here and are not on: {names}.": "作用于此处但未开启的开关：{names}。",
     "The toggles that act here are on already: {names}.": "作用于此处的开关均已开启：{names}。",

@@ -114,6 +114,7 @@ PROFILES: Mapping[str, str] = {
     "{arm}: {amount} {when}.": "{arm}：{when} {amount}。",
     "{arm} takes {change} {when} ({before} {before_amount}, {arm} {after_amount}).":
         "{arm} {when}{change}（{before} {before_amount}，{arm} {after_amount}）。",
+    "The whole is not changed by more than chance moves it.": "整体的变化没有超出偶然波动。",
     "No function's own change is beyond what chance moves.": "没有哪个函数自身的变化超出偶然波动。",
     "No function holds more or less.": "没有哪个函数占用变多或变少。",
     "The largest change of a function's own: {name}, {change} {when}.": "自身变化最大的函数：{name}，{when}{change}。",

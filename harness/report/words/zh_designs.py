@@ -18,8 +18,10 @@ DESIGNS: Mapping[str, str] = {
         "按场景中的次序逐步启用。单一次序对任何一项都不公平，因此没有份额。",
     "For {wanted} of the whole gain, by the estimates, adopt {names}: they keep {kept}{interval}.":
         "按估计值，要得到全部收益的 {wanted}，建议采用 {names}：可保留 {kept}{interval}。",
-    "Adopt these first, in this order: {names}. What each of the others adds after them cannot be told apart from nothing.":
-        "建议首先按此次序采用：{names}。其余各项在其后的增益与零无法分辨。",
+    "Adopt these first, in this order: {names}. Of what each of the others adds after them, no gain is known.":
+        "建议首先按此次序采用：{names}。其余各项在其后没有已知的收益。",
+    "Leave off what costs where it stands in this order: {names}.": "请勿采用在此次序中反而有损的各项：{names}。",
+    "All together are not known to gain; some of them do.": "全部合用未见收益；其中一些单项有收益。",
     "What to adopt is not said, since of these nothing can be had: {names}. Leave them out, and measure again.":
         "不给出采用建议，因为以下各项没有可得的收益：{names}。请去掉后重新测量。",
     "All together gain nothing that can be told apart: adopt none of them for this.":

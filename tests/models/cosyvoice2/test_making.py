@@ -22,9 +22,9 @@ from harness.models.cosyvoice2.frontend import random_front_end_networks
 from harness.models.cosyvoice2.onnx_networks import OnnxSpeakerEncoder, OnnxSpeechTokenizer
 from harness.worker.machine import machine
 from harness.worker.requests import Output, Request, Speaker
+from tests.command_line import harness_command as harness
 from tests.models.cosyvoice2.conftest import Record
 from tests.parity.inputs import TEXTS
-from tests.test_cli import harness
 
 SEED = 3
 
