@@ -62,8 +62,6 @@ def run_of(scenario: str, code: str, out: Path, *more: str) -> Run:
         "cpu",
         "--budget",
         "5s",
-        "--set",
-        "measure.workers=2",  # what is asked here does not rest on intervals
     ]
     command += ["--out", str(out), *(word for setting in settings for word in ("--set", setting))]
     done = subprocess.run(command, cwd=ROOT, check=False, capture_output=True, text=True)
