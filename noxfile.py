@@ -67,8 +67,7 @@ def env(session: nox.Session) -> None:
     if stamp.exists() and stamp.read_text(encoding="utf-8") == wanted:
         return
     groups = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["dependency-groups"]
-    # What is imported is compiled when it is: most of these packages never are
-    run(session, "-m", "pip", "install", "--quiet", "--no-compile", "--editable", str(ROOT), *groups["dev"])
+    run(session, "-m", "pip", "install", "--quiet", "--editable", str(ROOT), *groups["dev"])
     run(session, "-m", "pip", "install", "--quiet", "--no-deps", SPEAKER_PROMPTS)
     stamp.write_text(wanted, encoding="utf-8")
 
@@ -220,7 +219,7 @@ def public_env(session: nox.Session) -> Path:
     shared, own = (session.run(str(one), *packages, external=True, silent=True) for one in (python_of_env(), python))
     line = f"import site; site.addsitedir({str(shared).strip()!r})\n"
     Path(str(own).strip(), "shared.pth").write_text(line, encoding="utf-8")
-    install = (str(python), "-m", "pip", "install", "--quiet", "--no-compile")
+    install = (str(python), "-m", "pip", "install", "--quiet")
     session.run(*install, "setuptools", *PUBLIC_CODE_NEEDS, external=True)
     session.run(*install, "--no-deps", "--no-build-isolation", PUBLIC_CODE, WHISPER, external=True)
     stamp.write_text(wanted, encoding="utf-8")
