@@ -55,9 +55,9 @@ class Judging:
 def attribution(arms: JointArms, outcomes: Sequence[Control], idle: Mapping[str, Verdict]) -> Attribution:
     """What the arms of one device say, metric by metric; empty where an arm may not be compared.
 
-    `idle` toggles did nothing, stand in the code already or cannot be had here: figures of theirs have that verdict, nothing is known of how they act
-    with others, and no set of toggles is the smallest. `outcomes` are those of its controls: without them nothing is claimed, and what the placebo leaves open is added to
-    intervals before they are judged (decision 26).
+    `idle` toggles did nothing, stand in the code already or cannot be had here: figures of theirs have that verdict, nothing
+    is known of how they act with others, and no set of toggles is the smallest. `outcomes` are those of its controls: without
+    them nothing is claimed, and what the placebo leaves open is added to intervals before they are judged (decision 26).
     """
     if arms.refused:
         return Attribution()

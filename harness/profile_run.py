@@ -121,7 +121,8 @@ def profile(
             finally:
                 found += [(device, one) for one in taken if one.told or one.failure]
     except BaseException:
-        _write(scenario, folder, found)  # what was made until now is kept
+        if found:
+            _write(scenario, folder, found)  # what was made until now is kept
         raise
     finally:
         journal.close()

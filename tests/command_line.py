@@ -1,6 +1,6 @@
 """The command `harness` as a user runs it, in a fork of the test's process, which has imported everything already.
 
-A fresh interpreter imports for two seconds, a hundred times over in these tests. What starts the interpreter itself is tested by
+A fresh interpreter would import all of it anew for each of many commands. What starts the interpreter itself is tested by
 `tests/test_quickstart.py`, `tests/plugins/` and the tests that end a command by a signal.
 """
 

@@ -109,7 +109,7 @@ def sentences(difference: Difference) -> tuple[str, ...]:
         arm=difference.after, change=_change(total, difference.unit), when=say(when), before=difference.before,
         before_amount=amount(total.before), after_amount=amount(total.after),
     )  # fmt: skip
-    if not total.sure:
+    if difference.unit == "s" and not total.sure:
         whole = f"{whole} {say('The whole is not changed by more than chance moves it.')}"
     if found is None:
         return whole, say(_NONE[difference.unit])

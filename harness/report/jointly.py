@@ -39,8 +39,8 @@ _MOST_NAMED = 3
 class Bar:
     """One toggle on the way from none to all: logs for the plot, text for the table.
 
-    `change_log` is its share (in a ladder its step), and `gains` whether such a change is for the better; `start_log` where it begins. `step` is what it changed when it was
-    turned on after those above it, `alone` its main effect, `part` its part of the whole change.
+    `change_log` is its share (in a ladder its step), and `gains` whether such a change is for the better; `start_log` is where
+    it begins. `step` is what it changed when it was turned on after those above it, `alone` its main effect, `part` its part of the whole change.
     """
 
     name: str

@@ -13,7 +13,7 @@ import pytest
 from harness.profiles.difference import difference
 from harness.profiles.index import Differing, Index, Profiled
 from harness.profiles.stacks import Frame, Stack
-from harness.report.flames import flames
+from harness.report.flames import flames, sentences
 from harness.report.html import render
 from harness.report.profiles import index_page, of_toggle, speedscope_page
 from tests.profiles.made import counted, held, profile, stack
@@ -48,6 +48,16 @@ class Boxes(HTMLParser):
         told = dict(attrs)
         if told.get("role") == "treeitem":
             self.found[str(told["title"]).partition("\n")[0]] = told
+
+
+@pytest.mark.parametrize(("after_s", "by_chance"), [((1.31, 1.37), True), ((1.80, 1.86), False)])
+def test_a_whole_that_chance_moves_is_said_to_be_so(after_s: tuple[float, float], *, by_chance: bool) -> None:
+    before = profile("none", counted(BEFORE, 1.30), counted(BEFORE, 1.36))
+    after = profile("all", *(counted(BEFORE, seconds) for seconds in after_s))
+    whole, *_ = sentences(difference(before, after))
+    assert whole.endswith("The whole is not changed by more than chance moves it.") is by_chance
+    whole, *_ = sentences(difference(held("none", BEFORE), held("all", BEFORE)))
+    assert "chance" not in whole
 
 
 def test_what_takes_more_is_red_and_what_takes_less_is_blue_and_the_rest_is_neither() -> None:
