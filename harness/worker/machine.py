@@ -143,9 +143,12 @@ class CudaMachine(CpuMachine):
         self.memory: CudaMemory = CudaMemory(index, vram_limit_bytes, self._card)
 
     def _mark(self) -> Any:
-        """An event that was recorded; one is made only where all that there are, are in use."""
+        """An event that was recorded; one is made only where all that there are, are in use.
+
+        `torch.Event` finds the current stream in C++, `torch.cuda.Event` builds an object of it in Python each time.
+        """
         if self._recorded == len(self._events):
-            self._events.append(self._torch.cuda.Event(enable_timing=True))
+            self._events.append(self._torch.Event(self.device, enable_timing=True))
         event = self._events[self._recorded]
         self._recorded += 1
         event.record()

@@ -61,10 +61,10 @@ def test_the_time_in_which_the_model_worked_is_that_of_all_requests_timed_or_not
 
 
 class Event:
-    """As torch.cuda.Event, without a card."""
+    """As torch.Event, without a card."""
 
-    def __init__(self, *, enable_timing: bool) -> None:
-        assert enable_timing
+    def __init__(self, device: str, *, enable_timing: bool) -> None:
+        assert (device, enable_timing) == ("cuda:1", True)
         self.recorded = 0
 
     def record(self) -> None:
@@ -73,8 +73,8 @@ class Event:
 
 def test_events_are_used_again_once_their_request_was_read() -> None:
     device = CudaMachine.__new__(CudaMachine)  # __init__ needs a card; what is tested does not
-    device._torch = SimpleNamespace(cuda=SimpleNamespace(Event=Event))  # type: ignore[assignment]
-    device._events, device._recorded = [], 0
+    device._torch = SimpleNamespace(Event=Event)  # type: ignore[assignment]
+    device.device, device._events, device._recorded = "cuda:1", [], 0
     first = [device._mark() for _ in range(3)]
     assert len(set(map(id, first))) == 3
     device.forget_marks()

@@ -62,17 +62,15 @@ def export_speech_tokenizer(network: SpeechTokenizer, config: CosyVoice2Config, 
     feats = torch.zeros(1, config.speech_tokenizer.mels, EXAMPLE_FRAMES)
     length = torch.tensor([EXAMPLE_FRAMES], dtype=torch.int32)
     names = ["feats", "feats_length"], ["indices"]
-    _export(_SpeechTokens(network), (feats, length), file, names, {"feats": {2: _frames()}, "feats_length": {}})
+    _export(
+        _SpeechTokens(network), (feats, length), file, names, {"feats": {2: torch.export.Dim.AUTO}, "feats_length": {}}
+    )
 
 
 def export_speaker_encoder(network: SpeakerEncoder, config: CosyVoice2Config, file: Path) -> None:
     """Write `network` as `campplus.onnx`."""
     fbank = torch.zeros(1, EXAMPLE_FRAMES, config.speaker_encoder.mels)
-    _export(_Embedding(network), (fbank,), file, (["input"], ["output"]), {"fbank": {1: _frames()}})
-
-
-def _frames() -> Any:
-    return torch.export.Dim("frames", min=2, max=6000)
+    _export(_Embedding(network), (fbank,), file, (["input"], ["output"]), {"fbank": {1: torch.export.Dim.AUTO}})
 
 
 def _export(
@@ -84,9 +82,13 @@ def _export(
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of torch's own use of what it deprecates
+            program = torch.export.export(
+                module.eval(), arguments, dynamic_shapes=free,
+                prefer_deferred_runtime_asserts_over_guards=True,  # without it torch 2.11 refuses lengths that divide evenly
+            )  # fmt: skip
             torch.onnx.export(
-                module.eval(), arguments, str(file), input_names=names[0], output_names=names[1], dynamic_shapes=free,
-                dynamo=True, external_data=False, opset_version=OPSET, verbose=False,
+                program, arguments, str(file), input_names=names[0], output_names=names[1], dynamo=True,
+                external_data=False, opset_version=OPSET, verbose=False,
             )  # fmt: skip
     finally:
         logger.setLevel(level)
