@@ -20,6 +20,8 @@ RESIDUAL_DB = -30.0
 not see an inverted polarity, nor a spell that is short."""
 OWN_TIMES = 2.0
 """A toggle may differ from the reference by this many times what the reference differs from itself."""
+OWN_LEAST = 1e-6
+"""Where the reference does not repeat itself, a toggle may differ by so much at least: a thirtieth of a step of sound of 16 bits."""
 WORDS = 0.05
 """Largest growth of the word error rate, as a share of the words, with which an utterance says the same."""
 QUALITY = 0.3
@@ -118,21 +120,22 @@ def by_sound(
     return ("changed", bound) if quality_before - quality_after > QUALITY or voice < VOICE else (found, bound)
 
 
-def loosened(check: Check, own_grade: Grade, own_bound: float | None) -> Check:
+def loosened(check: Check, own_grade: Grade, own_bound: float | None, *, sound: bool = True) -> Check:
     """`check`, but no stricter than twice what the reference's twin differs from it in another process.
 
     Where a device does not repeat itself to the bit, no toggle can be asked to; but neither does that excuse a
-    difference that is much larger. A reference whose twin is "changed" excuses nothing.
+    difference that is much larger, unless it is under `OWN_LEAST` of `sound`. A reference whose twin is "changed" excuses nothing.
     """
     if own_grade not in ("tolerance", "spectral") or own_bound is None:
         return check
     if ORDER.index(own_grade) < ORDER.index(check.grade):
         return check
     declared = check.bound if own_grade == check.grade else 0.0
-    if declared >= OWN_TIMES * own_bound:
+    allowed = max(OWN_TIMES * own_bound, OWN_LEAST if sound and own_grade == "tolerance" else 0.0)
+    if declared >= allowed:
         return check
-    reason = f"the reference itself differs by {own_bound:.3g} ({own_grade}) between two processes"
-    return Check(grade=own_grade, bound=OWN_TIMES * own_bound, reason=reason)
+    reason = f"the reference itself differs by {own_bound:.3g} ({own_grade}) between processes"
+    return Check(grade=own_grade, bound=allowed, reason=reason)
 
 
 def residual_db(before: NDArray[np.float32], after: NDArray[np.float32]) -> float:

@@ -93,3 +93,28 @@ def test_a_kind_is_compared_once_and_by_a_known_speaker_whoever_else_speaks_it(
         "Outputs were compared for en zero_shot; voice_conversion. "
         "They were not for en zero_shot, new speaker; voice_conversion, new speaker."
     )
+
+
+def test_a_toggle_is_held_to_no_bit_that_the_reference_does_not_keep_between_processes_however_its_first_twin_fared(
+    measure_fake: Callable[..., Run],
+) -> None:
+    """The first two processes agree by luck; of the further twins the last one does not."""
+    run = measure_fake(model={"faults": {"cached_device": "nudge"}, "unsteady_from": 4}, workload=ONE, measure=SHORT)
+    assert contrast(run, "cached_device").equivalence == "tolerance"
+    assert contrast(run, "cached_device").verdict != "output changed"
+    assert contrast(run, "resample_cache").equivalence == "bitwise"
+    assert told(run).startswith("In 4 further processes the output of the same code differed by up to ")
+
+
+def test_a_toggle_that_nudges_the_output_of_a_reference_that_repeats_itself_has_changed_it(
+    measure_fake: Callable[..., Run],
+) -> None:
+    run = measure_fake(model={"faults": {"cached_device": "nudge"}}, workload=ONE, measure=SHORT)
+    assert contrast(run, "cached_device").verdict == "output changed"
+    assert told(run) == "In 4 further processes the output of the same code differed in no bit."
+
+
+def test_no_further_twin_speaks_where_nothing_hangs_on_it(measure_fake: Callable[..., Run]) -> None:
+    run = measure_fake(model={"faults": {"cached_device": "change"}, "unsteady_from": 2}, workload=ONE, measure=SHORT)
+    assert contrast(run, "cached_device").verdict == "output changed"
+    assert told(run) == ""

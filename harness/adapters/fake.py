@@ -6,7 +6,7 @@ deviation of the log, per toggle or state of one `effects`, per pair of toggles 
 to its first request, `cold` those of the first request of a process. Of caches: `misses` is the effect in a request by a speaker that its pipeline does not
 know, `counts_misses` whether the witness counts these, `entry_bytes` what each speaker known takes.
 By length: `speech` is audio for each letter of the text, `pace` time for each second of audio, `costs` the seconds that a toggle
-adds (`Costs` of the scenario).
+adds (`Costs` of the scenario). Of outputs: from worker `unsteady_from` on, what any arm makes differs in its last bits.
 """
 
 from __future__ import annotations
@@ -40,12 +40,13 @@ FAULTS = (
     "change",
     "change_at_first",
     "change_later",
+    "nudge",
     "inert",
 )
 """What a toggle can be planted to do when it is on.
 
 `change_at_first` changes what a pipeline makes of a request the first time it is asked for it, `change_later` every time
-but the first.
+but the first; `nudge` moves it by some 3e-8, as another order of sums does.
 """
 
 SAMPLE_RATE_HZ = 24_000
@@ -58,6 +59,7 @@ _REQUEST_BYTES = 100 * 2**20
 """What each further request at the same moment holds."""
 _PLACE_S = 1e-6
 """What a call of a toggle's place takes with the toggle on."""
+_NUDGED, _UNSTEADY = 1 + 2**-22, 1 + 2**-23
 _CROWDED_SHARE = 0.5
 """How much longer a request takes for each further one at the same moment, as a share of its time alone."""
 
@@ -72,6 +74,8 @@ class FakeModel:
         self.description: Mapping[str, Any] = {"adapter": "fake", **options}
         self._turn = threading.Lock()
         self.is_cold = True
+        unsteady, number = options.get("unsteady_from"), work_dir.name.rpartition("-")[2]
+        self.is_unsteady = unsteady is not None and number.isdecimal() and int(number) >= unsteady
         name = f"{options.get('seed', 0)} {work_dir.name}"
         self.rng = np.random.default_rng(int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], "little"))
 
@@ -239,8 +243,13 @@ class FakeTarget:
         audio = (0.3 * np.sin(2 * np.pi * (200 + tokens[0]) * time_s)).astype(np.float32)
         changing = ("change", "change_later" if request.id in self._spoken else "change_at_first")
         self._spoken.add(request.id)
-        if any(self._model.planted("faults", name) in changing for name in self._on.values()):
+        faults = [self._model.planted("faults", name) for name in self._on.values()]
+        if any(fault in changing for fault in faults):
             audio *= 0.5
+        if "nudge" in faults:
+            audio *= np.float32(_NUDGED)
+        if self._model.is_unsteady:
+            audio *= np.float32(_UNSTEADY)
         return Output(audio=audio, sample_rate_hz=SAMPLE_RATE_HZ, tokens=tokens)
 
 

@@ -107,7 +107,7 @@ def _forest(marks: Sequence[Mark], controls: Sequence[Mark], device: Device, tit
         _grounds(plot, margin, device, controls=bool(controls))
         for place, mark in zip(places, everything, strict=True):
             _draw(plot, place, mark, first, last)
-        ratio_axis(plot, first, last, parts=7 if number == 0 else 4)
+        ratio_axis(plot, first, last, parts=4 if number else 5 if zoom else 7)  # beside a zoom there is less room
         plot.set_yticks(places, [mark.label for mark in everything] if number == 0 else [""] * len(places))
         plot.tick_params(axis="y", length=0, pad=10, labelcolor=canvas.INK, labelsize=FONT_PT)
         _heading(plot, words, zoomed=number == 1)

@@ -58,8 +58,8 @@ class AdviceRow:
 def limit(reading: Reading, device: str) -> float | None:
     """The least ratio of latency that the hardware allows: floors of all stages without anything on, over the latency.
 
-    None where the floors are not of all kinds of request, which is what the effects are about. What no stage covers is
-    given no time.
+    None where the floors are not of all kinds of request, which is what the effects are about, and where there are no
+    samples of one, as in the list of runs. What no stage covers is given no time.
     """
     none = reading.arm_of("none")
     floors = [floor for floor in reading.run.floors if (floor.device, floor.arm) == (device, none)]
@@ -67,11 +67,13 @@ def limit(reading: Reading, device: str) -> float | None:
     if not floors or not strata or any(set(floor.strata) != strata for floor in floors):
         return None
     timed = [trial for trial in reading.timed(device) if trial.arm == none]
-    medians = [
-        median(value for trial in timed if trial.stratum == kind and (value := trial.values.get("latency")) is not None)
+    samples = [
+        [value for trial in timed if trial.stratum == kind and (value := trial.values.get("latency")) is not None]
         for kind in strata
     ]
-    ratio = sum(floor.hardware_s for floor in floors) / fmean(medians)
+    if not all(samples):
+        return None
+    ratio = sum(floor.hardware_s for floor in floors) / fmean(map(median, samples))
     return ratio if 0 < ratio < 1 else None
 
 

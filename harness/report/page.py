@@ -20,7 +20,8 @@ from harness.results import TOGETHER, Run
 _NOTICED = ("skipped", "stored", "scenario")
 """Findings that stand at the head of the page: what was not compared, or not alike."""
 _GLOSSARY: Facts = (
-    (mark("ratio"), mark("After over before. \u201c12 % faster\u201d says that it takes 12 % less time; a factor is given from twice on.")),
+    (mark("ratio"), mark("After over before. \u201c12 % faster\u201d says that it takes 12 % less time; a factor is given from twice on. Before and after are medians of all "
+     "timed requests; the ratio is taken where requests stand side by side, which drift does not move: it need not be that of the medians.")),
     (mark("95 % interval"), mark("Where the true change lies, at this certainty. Verdicts rest on the interval, not on the estimate.")),
     (mark("margin"), mark("The smallest change that matters, set by the scenario. Verdicts compare the whole interval with it.")),
     (mark("faster, slower (less, more)"), mark("The whole interval lies beyond the margin.")),

@@ -40,6 +40,7 @@ Fault = Literal[
     "change",
     "change_at_first",
     "change_later",
+    "nudge",
     "inert",
 ]
 

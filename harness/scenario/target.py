@@ -157,6 +157,9 @@ class Fake(Keys):
         default=0.0, description="Time of a request for each second of its audio, beside `base`."
     )
     faults: dict[SettingName, Fault] = Field(default={}, description="What goes wrong while a toggle is on.")
+    unsteady_from: Whole | SkipJsonSchema[None] = Field(
+        default=None, description="The worker from which on outputs differ in their last bits, counted from 0."
+    )
     memory: dict[SettingName, Annotated[int, Strict()]] = Field(default={}, description="Bytes that each toggle saves.")
     places: dict[ToggleName, Seconds] = Field(
         default={}, description="Time that a call of each toggle's place takes with the toggle off; on, a microsecond."

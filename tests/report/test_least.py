@@ -8,7 +8,8 @@ from statistics import median
 import pytest
 
 from harness.profiles.index import Index, Profiled
-from harness.report import canvas, forest, html, least, markdown, page
+from harness.report import canvas, forest, html, index, least, markdown, page
+from harness.report.listing import Found
 from harness.report.reading import Reading
 from harness.results import Bandwidth, Ceilings, Floor, Repeated, Run
 from tests.report.sample_runs import calibrated
@@ -82,6 +83,7 @@ def test_the_limit_is_that_of_all_stages_where_they_are_of_all_kinds_of_request(
     small = replace(FLOOR, strata=kinds, hardware_s=0.25 * median(latencies))
     whole = replace(run, floors=(small,), plan=replace(run.plan, strata={kinds[0]: 1.0}))
     assert least.limit(Reading(whole), "cpu") == pytest.approx(0.25)
+    assert "8481C" in index([Found(place="results/run", run=replace(whole, trials=()), file="report.html")], "Runs")
     assert least.limit(Reading(run), "cpu") is None
 
 

@@ -186,8 +186,9 @@ TERMS: Mapping[str, str] = {
     "Most host memory that the worker process held resident.": "工作进程常驻主机内存的最大值。",
     # Glossary
     "ratio": "比值",
-    "After over before. “12 % faster” says that it takes 12 % less time; a factor is given from twice on.":
-        "之后除以之前。“快 12 %”指耗时少 12 %；相差两倍起改用倍数：“快 8.0 倍”指耗时为原来的 1/8.0。",
+    "After over before. “12 % faster” says that it takes 12 % less time; a factor is given from twice on. Before and after are medians of all "
+    "timed requests; the ratio is taken where requests stand side by side, which drift does not move: it need not be that of the medians.":
+        "之后除以之前。“快 12 %”指耗时少 12 %；相差两倍起改用倍数：“快 8.0 倍”指耗时为原来的 1/8.0。前后两列是全部计时请求的中位数；比值取自并排测量的请求，不受漂移影响，因此不必等于两个中位数之比。",
     "Where the true change lies, at this certainty. Verdicts rest on the interval, not on the estimate.": "真实变化以此把握落在其中。结论依据区间，而不是估计值。",
     "margin": "界限",
     "The smallest change that matters, set by the scenario. Verdicts compare the whole interval with it.": "场景规定的、算得上要紧的最小变化。结论把整个区间与它比较。",
