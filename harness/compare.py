@@ -227,7 +227,7 @@ def _contrast(
         twin_low=None if twin is None or twin.low is None else math.exp(twin.low),
         twin_high=None if twin is None or twin.high is None else math.exp(twin.high),
         blocks=0 if effect is None else effect.blocks, workers=0 if effect is None else effect.workers,
-        witness_before=witness_before, witness_after=witness_after, equivalence=_worst_grade(evidence, reference, arm),
+        witness_before=witness_before, witness_after=witness_after, equivalence=_worst_grade(evidence, stratum, reference, arm),
         quantiles={"before": quantiles(before), "after": quantiles(after)} if before else {},
     )  # fmt: skip
 
@@ -380,8 +380,14 @@ def _witness_figures(
     return sides[0], sides[1]
 
 
-def _worst_grade(evidence: Evidence, *arms: str) -> str | None:
-    """The worst grade of the outputs of either side; the run's reference, with which they were compared, has none."""
+def _worst_grade(evidence: Evidence, stratum: str, *arms: str) -> str | None:
+    """The worst grade of the outputs of either side; the run's reference, with which they were compared, has none.
+
+    Of one kind of request, that of its outputs alone: None where none of these was compared. Runs from before that was kept
+    have one grade for all.
+    """
     order = ("bitwise", "tolerance", "spectral", "words", "changed")
-    grades = [item.grade for arm in arms for item in evidence.equivalences(arm)]
+    compared = [item for arm in arms for item in evidence.equivalences(arm)]
+    is_kept = any(item.stratum for item in evidence.run.equivalences)
+    grades = [item.grade for item in compared if not stratum or not is_kept or item.stratum == stratum]
     return max(grades, key=order.index) if grades else None

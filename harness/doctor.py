@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -201,18 +200,8 @@ def tracing(system: System) -> Diagnosis:
     )  # fmt: skip
 
 
-def bytecode(_: System) -> Diagnosis:
-    """Whether each process compiles anew the Python code that it imports."""
-    if not sys.dont_write_bytecode:
-        return Diagnosis(about="bytecode", state="fine", found="kept: a process imports what an earlier one compiled")
-    return Diagnosis(
-        about="bytecode", state="warning", found="not kept: every worker compiles what it imports, and takes longer to start",
-        advice="unset PYTHONDONTWRITEBYTECODE",
-    )  # fmt: skip
-
-
 _CHECKS: tuple[Callable[[System], Diagnosis], ...] = (
-    virtual, others, steadiness, governor, turbo, siblings, quota, clock, room, tracing, bytecode,
+    virtual, others, steadiness, governor, turbo, siblings, quota, clock, room, tracing,
 )  # fmt: skip
 
 

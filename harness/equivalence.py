@@ -120,18 +120,20 @@ def by_sound(
     return ("changed", bound) if quality_before - quality_after > QUALITY or voice < VOICE else (found, bound)
 
 
-def loosened(check: Check, own_grade: Grade, own_bound: float | None, *, sound: bool = True) -> Check:
-    """`check`, but no stricter than twice what the reference's twin differs from it in another process.
+def loosened(check: Check, own_grade: Grade, own_bound: float | None, *, least: float = 0.0) -> Check:
+    """`check`, but no stricter than twice what the reference's twins differ from it in other processes, and than `least`.
 
     Where a device does not repeat itself to the bit, no toggle can be asked to; but neither does that excuse a
-    difference that is much larger, unless it is under `OWN_LEAST` of `sound`. A reference whose twin is "changed" excuses nothing.
+    difference that is much larger. A reference of whose twins one is "changed" excuses nothing.
     """
+    if own_grade == "bitwise" and least:
+        own_grade, own_bound = "tolerance", 0.0
     if own_grade not in ("tolerance", "spectral") or own_bound is None:
         return check
     if ORDER.index(own_grade) < ORDER.index(check.grade):
         return check
     declared = check.bound if own_grade == check.grade else 0.0
-    allowed = max(OWN_TIMES * own_bound, OWN_LEAST if sound and own_grade == "tolerance" else 0.0)
+    allowed = max(OWN_TIMES * own_bound, least if own_grade == "tolerance" else 0.0)
     if declared >= allowed:
         return check
     reason = f"the reference itself differs by {own_bound:.3g} ({own_grade}) between processes"

@@ -117,7 +117,8 @@ class Equivalence:
     `words_before`/`words_after` are word error rates as shares, `quality_before`/`quality_after` estimated opinion scores from
     1 to 5, `voice` the likeness of both voices as a cosine; None where nobody listened.
     `audio_before`/`audio_after` are paths relative to the run's folder, or None. `rate_before_hz`/`rate_after_hz` are their samples a
-    second: 0 of what is no sound, and in runs from before they were kept.
+    second: 0 of what is no sound, and in runs from before they were kept. `stratum` is the kind of the request, which was made alone;
+    "" where none is timed alone, and in runs from before it was kept.
     """
 
     device: str
@@ -139,6 +140,7 @@ class Equivalence:
     voice: float | None = None
     rate_before_hz: int = 0
     rate_after_hz: int = 0
+    stratum: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

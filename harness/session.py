@@ -225,6 +225,16 @@ class Session:
             self.deal_with(pass_, error)
             return None
 
+    def spared(self, pass_: Pass, body: Callable[[int, WorkerProcess], Result], arm: str) -> Result | None:
+        """As `guarded`, of a worker that the run can do without: its death is nobody's failure."""
+        try:
+            with self.worker(pass_, arm) as (number, process):
+                return body(number, process)
+        except WorkerError:
+            if self._stopping:
+                raise
+            return None
+
     def deal_with(self, pass_: Pass, error: WorkerError) -> None:
         """Take account of the death of a worker: its arm is tried alone, and fails if it dies again.
 

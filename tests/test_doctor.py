@@ -63,16 +63,6 @@ def test_a_quota_is_told_in_cores(machine: System) -> None:
     assert doctor.quota(put(machine, "sys/fs/cgroup/cpu.max", "150000 100000")).found == "1.5 cores a period of 100 ms"
 
 
-@pytest.mark.parametrize(("dropped", "state"), [(True, "warning"), (False, "fine")])
-def test_bytecode_that_is_not_kept_is_told_of(
-    *, dropped: bool, state: str, machine: System, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(sys, "dont_write_bytecode", dropped)
-    found = doctor.bytecode(machine)
-    assert found.state == state
-    assert ("PYTHONDONTWRITEBYTECODE" in found.advice) == dropped
-
-
 def test_the_command_looks_at_this_machine_and_answers_zero_without_torch() -> None:
     code = (
         "import sys; sys.argv = ['harness', 'doctor', '--json']\nfrom harness.cli import main\n"

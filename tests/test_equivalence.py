@@ -51,9 +51,11 @@ def test_no_toggle_is_held_to_more_than_the_reference_keeps_to_itself() -> None:
     strict = Check(grade="bitwise")
     assert loosened(strict, "bitwise", 0.0) == strict
     assert accepted("tolerance", 1e-8, loosened(strict, "tolerance", 1e-8))
-    assert accepted("tolerance", 1e-6, loosened(strict, "tolerance", 1e-8))
-    assert not accepted("tolerance", 2e-6, loosened(strict, "tolerance", 1e-8))
-    assert not accepted("tolerance", 1e-6, loosened(strict, "tolerance", 1e-8, sound=False))
+    assert not accepted("tolerance", 1e-6, loosened(strict, "tolerance", 1e-8))
+    for own in (("tolerance", 1e-8), ("bitwise", 0.0)):
+        assert accepted("tolerance", 1e-6, loosened(strict, *own, least=1e-6))
+        assert not accepted("tolerance", 2e-6, loosened(strict, *own, least=1e-6))
+    assert loosened(strict, "changed", None, least=1e-6) == strict
     assert not accepted("spectral", 0.5, loosened(strict, "tolerance", 1e-8))
     assert not accepted("spectral", 0.5, loosened(strict, "spectral", 0.1))
     assert loosened(strict, "changed", 3.0) == strict

@@ -4,12 +4,17 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Mapping
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from harness import workload
-from harness.results import Contrast, Run
+from harness.designs import PLACEBO
+from harness.errors import WorkerError
+from harness.optimizations.registry import BITWISE
+from harness.passes import examination
+from harness.results import Contrast, Grade, Run
 from tests.conftest import TOGGLES, fake_scenario
 
 pytestmark = pytest.mark.usefixtures("_own_cache")
@@ -74,6 +79,10 @@ def test_of_more_than_four_kinds_four_are_compared_from_all_over_and_the_others_
         "Outputs were compared for a zero_shot; a zero_shot stream; b zero_shot; b zero_shot stream. "
         "They were not for c zero_shot; c zero_shot stream."
     )
+    for name in (*TOGGLES, "all"):
+        of_kinds = {c.stratum: c.equivalence for c in run.contrasts if c.optimization == name and c.metric == "latency"}
+        assert of_kinds.pop("") == "bitwise"
+        assert of_kinds == {**dict.fromkeys(once, "bitwise"), "c zero_shot": None, "c zero_shot stream": None}
     assert outputs(run)[1].startswith(
         "Outputs were compared of 4 of 12 different requests. Of the others that are timed, "
     )
@@ -118,3 +127,60 @@ def test_no_further_twin_speaks_where_nothing_hangs_on_it(measure_fake: Callable
     run = measure_fake(model={"faults": {"cached_device": "change"}, "unsteady_from": 2}, workload=ONE, measure=SHORT)
     assert contrast(run, "cached_device").verdict == "output changed"
     assert told(run) == ""
+
+
+def test_a_further_twin_that_dies_costs_no_arm(
+    measure_fake: Callable[..., Run], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def die(*_: object) -> bool:
+        message = "planted: the worker was ended"
+        raise WorkerError(message, kind="crash", arm=PLACEBO)
+
+    monkeypatch.setattr(examination, "_speak_as_twin", die)
+    run = measure_fake(model={"faults": {"cached_device": "nudge"}}, workload=ONE, measure=SHORT)
+    assert contrast(run, "cached_device").verdict == "output changed"
+    assert contrast(run, "resample_cache").equivalence == "bitwise"
+    assert PLACEBO in {control.name for control in run.controls if control.passed}
+    assert not run.failures
+    assert told(run) == ""
+
+
+BITWISE_TWIN: tuple[Grade, float | None] = ("bitwise", 0.0)
+
+
+@pytest.mark.parametrize(
+    ("twins", "allowed"),
+    [
+        ({"a": BITWISE_TWIN, "b": BITWISE_TWIN}, 0.0),
+        ({"a": BITWISE_TWIN, "b": ("tolerance", 1e-8)}, 1e-6),
+        ({"a": ("tolerance", 1e-5), "b": BITWISE_TWIN}, 2e-5),
+        ({"a": ("changed", None), "b": ("tolerance", 1e-8)}, 0.0),
+    ],
+    ids=["repeats itself", "does not in another request", "does not in this one", "makes another output"],
+)
+def test_what_is_allowed_is_what_the_reference_does_in_this_request_and_last_bits_by_what_it_does_in_any(
+    twins: Mapping[str, tuple[Grade, float | None]], allowed: float
+) -> None:
+    assert examination._Own(twins).allows(BITWISE, "a", sound=True).bound == allowed
+    of_numbers = examination._Own(twins).allows(BITWISE, "a", sound=False).bound
+    assert of_numbers == (0.0 if allowed == 1e-6 else allowed)
+
+
+@pytest.mark.parametrize(
+    ("own", "wanted"),
+    [
+        (("changed", None), "was another one, which excuses nothing."),
+        (("changed", 2.5), "was another one, which excuses nothing."),
+        (("spectral", 0.00123), "differed by up to 0.00123 dB (spectral)."),
+        (("tolerance", 2e-8), "differed by up to 2e-08 (tolerance)."),
+    ],
+)
+def test_the_finding_of_twins_has_words_for_each_grade(own: tuple[Grade, float | None], wanted: str) -> None:
+    found: list[str] = []
+    session: Any = SimpleNamespace(
+        ledger=SimpleNamespace(twins=[[], []]),
+        device="cuda:0",
+        record=lambda _, **event: found.append(event["message"]),
+    )
+    examination._report_twins(session, examination._Own({"a": BITWISE_TWIN, "b": own}))
+    assert found == [f"In 3 further processes the output of the same code {wanted}"]

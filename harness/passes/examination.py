@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from harness import adapters, workload
 from harness.designs import PLACEBO
-from harness.equivalence import ORDER, accepted, by_sound, by_words, check_of, grade, loosened
+from harness.equivalence import ORDER, OWN_LEAST, accepted, by_sound, by_words, check_of, grade, loosened
 from harness.optimizations import named
 from harness.optimizations.registry import BITWISE, Check
 from harness.passes.cycle import at_once, known_requests_of
@@ -91,11 +91,12 @@ def _compare(session: Session, comparison: _Comparison) -> None:
     checked = checked_requests(session)
     at_once(session, [partial(_examine_all, session, checked, arms, comparison) for arms in comparison.groups])
     if not session.ledger.graded:
-        _hear_more_twins(session, checked, comparison)
+        own = _hear_more_twins(session, checked, comparison)
         heard = listen(session, checked)
         for index in checked:
-            _grade(session, workload.request(session.scenario, index).id, heard, comparison)
+            _grade(session, workload.request(session.scenario, index), heard, own, comparison)
         _report_unchecked(session, checked)
+        _report_twins(session, own)
         session.record("graded")
 
 
@@ -106,7 +107,10 @@ def checked_requests(session: Session) -> list[int]:
     whosever recording is spoken.
     """
     found: dict[Request, int] = {}
-    for index in known_requests_of(session):
+    known = known_requests_of(session)
+    for index in sorted(
+        known, key=lambda index: workload.request(session.scenario, index).concurrency
+    ):  # alone, as they are made
         request = workload.request(session.scenario, index)
         kind = replace(request, id="", stratum="", concurrency=1, speaker=_NOBODY, source=None, seed=0)
         found.setdefault(kind, index)
@@ -188,43 +192,75 @@ def _speak(
     return events, outputs
 
 
-def _hear_more_twins(session: Session, checked: Sequence[int], comparison: _Comparison) -> None:
+@dataclass(frozen=True, slots=True)
+class _Own:
+    """How much the reference differs from itself in other processes, request by request: a grade and its figure."""
+
+    differences: Mapping[str, tuple[Grade, float | None]]
+
+    def allows(self, check: Check, request: str, *, sound: bool) -> Check:
+        """`check`, as far as it can be asked for. Where any request shows that the reference does not repeat itself, none is
+        held to its last bits.
+        """
+        repeats = all(grade_ not in ("tolerance", "spectral") for grade_, _ in self.differences.values())
+        return loosened(check, *self.differences[request], least=OWN_LEAST if sound and not repeats else 0.0)
+
+
+def _own(session: Session, checked: Sequence[int], comparison: _Comparison) -> _Own:
+    names = [workload.request(session.scenario, index).id for index in checked]
+    return _Own({name: _own_difference(session, name, comparison) for name in names})
+
+
+def _hear_more_twins(session: Session, checked: Sequence[int], comparison: _Comparison) -> _Own:
     """See how well the reference repeats itself, where an arm would be refused for samples that are nearly the same.
 
     One twin may do so by luck. Where an order of sums or the choice of a kernel is left to the device, processes of the same
     code differ, and how much is seen only in several.
     """
     twins = session.ledger.twins
-    while len(twins) < MORE_TWINS and session.alive([PLACEBO]) and _any_narrowly_refused(session, checked, comparison):
-        session.guarded("equivalence", partial(_speak_as_twin, session, checked), PLACEBO)
-    if twins:
-        worst = [
-            _own_difference(session, workload.request(session.scenario, index).id, comparison) for index in checked
-        ]
-        grade_, bound = max(worst, key=lambda one: (ORDER.index(one[0]), one[1] or 0.0))
-        unit = " dB" if grade_ == "spectral" else ""
-        told = "in no bit" if grade_ == "bitwise" else f"by up to {bound:.3g}{unit} ({grade_})"
-        _find(session, "outputs", f"In {1 + len(twins)} further processes the output of the same code differed {told}.")
+    own = _own(session, checked, comparison)
+    while len(twins) < MORE_TWINS and _any_narrowly_refused(session, own, comparison):
+        if session.spared("equivalence", partial(_speak_as_twin, session, checked), PLACEBO) is None:
+            break
+        own = _own(session, checked, comparison)
+    return own
 
 
-def _speak_as_twin(session: Session, checked: Sequence[int], _: int, worker: WorkerProcess) -> None:
+def _speak_as_twin(session: Session, checked: Sequence[int], _: int, worker: WorkerProcess) -> bool:
     session.check_time()
     session.progress.update(session.device, f"examining {PLACEBO} again", 0.1, None)
     outputs = _speak(session, worker, PLACEBO, checked, [], f"{PLACEBO}-{2 + len(session.ledger.twins)}")[1]
     session.record("twin", outputs=outputs)
+    return True
 
 
-def _any_narrowly_refused(session: Session, checked: Sequence[int], comparison: _Comparison) -> bool:
+def _any_narrowly_refused(session: Session, own: _Own, comparison: _Comparison) -> bool:
     """Whether an arm says the same in samples that differ a little, and by more than its check and the twins allow."""
-    for index in checked:
-        request = workload.request(session.scenario, index).id
-        own = _own_difference(session, request, comparison)
+    for request in own.differences:
         made, _ = _made(session, request)
         for arm, (found, bound) in _by_samples(session, request, comparison).items():
-            check = loosened(comparison.required(arm), *own, sound=is_sound(made[arm]))
+            check = own.allows(comparison.required(arm), request, sound=is_sound(made[arm]))
             if found in ("tolerance", "spectral") and not accepted(found, bound, check):
                 return True
     return False
+
+
+def _report_twins(session: Session, own: _Own) -> None:
+    """Say how far apart processes of the same code were, where several spoke."""
+    if not session.ledger.twins:
+        return
+    grade_, bound = max(own.differences.values(), key=_badness)
+    unit = " dB" if grade_ == "spectral" else ""
+    told = {"bitwise": "differed in no bit", "changed": "was another one, which excuses nothing"}.get(
+        grade_, f"differed by up to {bound}" if bound is None else f"differed by up to {bound:.3g}{unit} ({grade_})"
+    )
+    _find(
+        session, "outputs", f"In {1 + len(session.ledger.twins)} further processes the output of the same code {told}."
+    )
+
+
+def _badness(found: tuple[Grade, float | None]) -> tuple[int, float]:
+    return ORDER.index(found[0]), found[1] or 0.0
 
 
 def _replays(session: Session, worker: WorkerProcess, arm: str) -> list[dict[str, Any]]:
@@ -291,24 +327,24 @@ def _probes(session: Session) -> list[dict[str, Any]]:
     ]
 
 
-def _grade(session: Session, request: str, heard: Heard, comparison: _Comparison) -> None:
-    """Grade what every living arm made of `request`, against what the arm did that it is compared with.
+def _grade(session: Session, asked: Request, heard: Heard, own: _Own, comparison: _Comparison) -> None:
+    """Grade what every living arm made of a request, against what the arm did that it is compared with.
 
     Where it was listened to, an arm that is understood worse than that one, sounds worse or like somebody else is not
     accepted, whatever else holds.
     """
+    request = asked.id
     made, rates_hz = _made(session, request)
-    own_difference = _own_difference(session, request, comparison)
     for arm, by_samples in _by_samples(session, request, comparison).items():
         output, reference = made[arm], made[comparison.against[arm]]
-        check = loosened(comparison.required(arm), *own_difference, sound=is_sound(output) and is_sound(reference))
+        check = own.allows(comparison.required(arm), request, sound=is_sound(output) and is_sound(reference))
         rate_before_hz = rates_hz[comparison.against[arm]]
         ears = heard.between(reference["audio"], output["audio"])
         words = (ears["words_before"], ears["words_after"]) if rate_before_hz == rates_hz[arm] else (None, None)
         by_ear = by_words(*by_samples, check, *words)  # which make no other rate the same sound
         found, bound = by_sound(*by_ear, ears["quality_before"], ears["quality_after"], ears["voice"])
         session.record(
-            "equivalence", arm=arm, request=request, grade=found, bound=bound,
+            "equivalence", arm=arm, request=request, stratum=asked.stratum if asked.concurrency == 1 else "", grade=found, bound=bound,
             accepted=accepted(found, bound, check), required=check.grade, **ears,
             tokens_equal=_exactly(output) == _exactly(reference), tokens=len(output["tokens"]),
             hit_cap=output["hit_cap"], audio_before=reference["audio"] if is_sound(reference) else None,
@@ -339,19 +375,13 @@ def _by_samples(session: Session, request: str, comparison: _Comparison) -> dict
 
 
 def _own_difference(session: Session, request: str, comparison: _Comparison) -> tuple[Grade, float | None]:
-    """How much the reference differs from itself in another process: the most of its twins that are not "changed"."""
-    made, _ = _made(session, request)
-    again = [output for twin in session.ledger.twins for output in twin if output["request"] == request]
-    twins = [*([made[PLACEBO]] if PLACEBO in made else []), *again]
-    reference = made.get(comparison.against[PLACEBO])
+    """How much the reference differs from itself in other processes: the most that one of its twins does."""
+    heard = [session.ledger.examined.get(PLACEBO, []), *session.ledger.twins]
+    twins = [output for outputs in heard for output in outputs if output["request"] == request]
+    reference = _made(session, request)[0].get(comparison.against[PLACEBO])
     if reference is None or not twins:
         return "bitwise", 0.0
-    found = [_graded(session, reference, twin, comparison.required(PLACEBO)) for twin in twins]
-    return max(
-        (one for one in found if one[0] != "changed"),
-        key=lambda one: (ORDER.index(one[0]), one[1] or 0.0),
-        default=found[0],
-    )
+    return max((_graded(session, reference, twin, comparison.required(PLACEBO)) for twin in twins), key=_badness)
 
 
 def _graded(

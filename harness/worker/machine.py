@@ -136,6 +136,7 @@ class CudaMachine(CpuMachine):
         self._events: list[Any] = []
         self._recorded = 0
         self.device = f"cuda:{index}"
+        self._event = event_of(torch, self.device)
         self.mark = self._mark
         self._uuid = gpu_uuid(index)
         self._card = None if self._uuid is None else open_card(self._uuid)
@@ -143,12 +144,9 @@ class CudaMachine(CpuMachine):
         self.memory: CudaMemory = CudaMemory(index, vram_limit_bytes, self._card)
 
     def _mark(self) -> Any:
-        """An event that was recorded; one is made only where all that there are, are in use.
-
-        `torch.Event` finds the current stream in C++, `torch.cuda.Event` builds an object of it in Python each time.
-        """
+        """An event that was recorded; one is made only where all that there are, are in use."""
         if self._recorded == len(self._events):
-            self._events.append(self._torch.Event(self.device, enable_timing=True))
+            self._events.append(self._event())
         event = self._events[self._recorded]
         self._recorded += 1
         event.record()
@@ -284,6 +282,17 @@ def machine(device: str, *, fake: bool = False, vram_limit_bytes: int | None = N
     if fake:
         return FakeMachine(device, vram_limit_bytes)
     return CpuMachine() if device == "cpu" else CudaMachine(device, vram_limit_bytes)
+
+
+def event_of(torch: Any, device: str) -> Callable[[], Any]:
+    """What makes an event that can be timed by.
+
+    `torch.Event` finds the current stream in C++, `torch.cuda.Event` builds an object of it in Python at each record; old
+    PyTorch has the latter alone.
+    """
+    if hasattr(torch, "Event"):
+        return lambda: torch.Event(device, enable_timing=True)
+    return lambda: torch.cuda.Event(enable_timing=True)
 
 
 def torch_here() -> Any:

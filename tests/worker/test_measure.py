@@ -12,7 +12,7 @@ import pytest
 
 from harness.adapters.fake import FakeAdapter
 from harness.results import Arm
-from harness.worker.machine import CudaMachine, FakeMachine
+from harness.worker.machine import CudaMachine, FakeMachine, event_of
 from harness.worker.measure import Bench, _written
 from harness.worker.requests import Output, Request, Speaker
 
@@ -61,11 +61,11 @@ def test_the_time_in_which_the_model_worked_is_that_of_all_requests_timed_or_not
 
 
 class Event:
-    """As torch.Event, without a card."""
+    """As torch.Event and torch.cuda.Event, without a card."""
 
-    def __init__(self, device: str, *, enable_timing: bool) -> None:
-        assert (device, enable_timing) == ("cuda:1", True)
-        self.recorded = 0
+    def __init__(self, device: str = "", *, enable_timing: bool) -> None:
+        assert enable_timing
+        self.device, self.recorded = device, 0
 
     def record(self) -> None:
         self.recorded += 1
@@ -73,14 +73,21 @@ class Event:
 
 def test_events_are_used_again_once_their_request_was_read() -> None:
     device = CudaMachine.__new__(CudaMachine)  # __init__ needs a card; what is tested does not
-    device._torch = SimpleNamespace(Event=Event)  # type: ignore[assignment]
-    device.device, device._events, device._recorded = "cuda:1", [], 0
+    device._event = event_of(SimpleNamespace(Event=Event), "cuda:1")
+    device._events, device._recorded = [], 0
     first = [device._mark() for _ in range(3)]
     assert len(set(map(id, first))) == 3
     device.forget_marks()
     again = [device._mark() for _ in range(4)]
     assert again[:3] == first
     assert [event.recorded for event in again] == [2, 2, 2, 1]
+
+
+def test_events_are_those_that_cost_least_of_what_a_version_of_pytorch_has() -> None:
+    assert event_of(SimpleNamespace(Event=Event, cuda=SimpleNamespace(Event=None)), "cuda:1")().device == "cuda:1"
+    old = event_of(SimpleNamespace(cuda=SimpleNamespace(Event=Event)), "cuda:1")()
+    old.record()
+    assert (old.device, old.recorded) == ("", 1)
 
 
 def test_a_request_forgets_the_marks_of_those_before_it_and_none_of_its_own(tmp_path: Path) -> None:

@@ -63,14 +63,18 @@ def export_speech_tokenizer(network: SpeechTokenizer, config: CosyVoice2Config, 
     length = torch.tensor([EXAMPLE_FRAMES], dtype=torch.int32)
     names = ["feats", "feats_length"], ["indices"]
     _export(
-        _SpeechTokens(network), (feats, length), file, names, {"feats": {2: torch.export.Dim.AUTO}, "feats_length": {}}
+        _SpeechTokens(network),
+        (feats, length),
+        file,
+        names,
+        {"feats": {2: torch.export.Dim.DYNAMIC}, "feats_length": {}},
     )
 
 
 def export_speaker_encoder(network: SpeakerEncoder, config: CosyVoice2Config, file: Path) -> None:
     """Write `network` as `campplus.onnx`."""
     fbank = torch.zeros(1, EXAMPLE_FRAMES, config.speaker_encoder.mels)
-    _export(_Embedding(network), (fbank,), file, (["input"], ["output"]), {"fbank": {1: torch.export.Dim.AUTO}})
+    _export(_Embedding(network), (fbank,), file, (["input"], ["output"]), {"fbank": {1: torch.export.Dim.DYNAMIC}})
 
 
 def _export(
