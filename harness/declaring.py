@@ -66,7 +66,7 @@ def _asked(data: Mapping[str, Any], side: Side | None) -> dict[str, Any]:
     try:
         done = subprocess.run(
             [sys.executable if side is None else side.python, "-m", "harness.declaring"],
-            input=json.dumps(data), capture_output=True, text=True, timeout=LIMIT_S, check=False, encoding="utf-8",
+            input=json.dumps(data), capture_output=True, text=True, timeout=LIMIT_S, check=False, encoding="utf-8", errors="replace",
             env=worker_environment(1, paths), cwd=paths[0] if paths else None,
         )  # fmt: skip
     except subprocess.TimeoutExpired:

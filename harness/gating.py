@@ -56,7 +56,15 @@ def gate(
         message = "--dirty judges the tree as it stands, and --head a revision: give one of them"
         raise UsageError(message)
     with Checkout(Path.cwd()) as checkout, checkout.naming_revisions():
-        before, after = checkout.revision(base), checkout.tree(dirty=dirty) if head is None else checkout.revision(head)
+        command = shlex.join(["harness", *sys.argv[1:]])
+        try:
+            before, after = (
+                checkout.revision(base),
+                checkout.tree(dirty=dirty) if head is None else checkout.revision(head),
+            )
+        except MeasureError as error:
+            told = {"base": base, "head": head or "HEAD"}
+            return not_measured(scenario=Path(name).stem, command=command, reason=str(error), **told), None
         scenarios = [scenario_in(revision, checkout.top, name, settings) for revision in (before, after)]
         if any("init" in limits for limits in scenarios[1].gated().values()):
             message = (
@@ -72,7 +80,6 @@ def gate(
                 wanted = scenarios[1].devices if devices is None else devices
                 run, confirmed = measure(pair, scenarios[1].gated(), folder, devices=wanted, progress=progress)
         except MeasureError as error:
-            command = shlex.join(["harness", *sys.argv[1:]])
             return not_measured(scenario=scenarios[1].name, command=command, reason=str(error), **told), None
     return decide(run, confirmed=confirmed, **told), folder
 

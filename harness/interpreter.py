@@ -74,7 +74,7 @@ def _answer(python: str, question: str, about: Sequence[str], environment: Mappi
     try:
         done = subprocess.run(
             [python, "-c", question, *about], env=dict(environment), capture_output=True, text=True,
-            timeout=ANSWER_LIMIT_S, check=False,
+            errors="replace", timeout=ANSWER_LIMIT_S, check=False,
         )  # fmt: skip
         answer: dict[str, Any] = json.loads(done.stdout.strip().splitlines()[-1])
     except OSError as error:

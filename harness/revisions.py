@@ -27,6 +27,8 @@ WHOLE_FILES = (
     "setup.py", "setup.cfg", "uv.lock", "poetry.lock", "pdm.lock", "Pipfile.lock", "environment.yml", "environment.yaml",
 )  # fmt: skip
 """Files that say what a revision depends on, beside `requirements*.txt` and two tables of pyproject.toml."""
+BUILD_LIMIT_S = 3600.0
+"""An environment may take this long to be built."""
 LOG_LINES = 15
 
 
@@ -78,8 +80,11 @@ class Checkout:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         if self._temporary is not None:
+            for folder in (
+                self._temporary.iterdir()
+            ):  # one by one: pruning would end worktrees of others that are elsewhere just now
+                _git(self.top, "worktree", "remove", "--force", "--force", str(folder))
             shutil.rmtree(self._temporary, ignore_errors=True)
-            _git(self.top, "worktree", "prune")
 
     def tree(self, *, dirty: bool) -> Revision:
         """HEAD; with `dirty` the working tree as it stands. Raises UsageError for uncommitted changes that nobody spoke of."""
@@ -107,8 +112,10 @@ class Checkout:
         if self._temporary is None:
             self._temporary = Path(tempfile.mkdtemp(prefix="harness-gate-"))
         folder = self._temporary / f"{len(list(self._temporary.iterdir()))}-{commit[:10]}"
-        if _git(self.top, "worktree", "add", "--detach", str(folder), commit) is None:
-            message = f"git cannot check {name} out: `git worktree add` failed (disk full? a lock?)"
+        done = _asked(self.top, "worktree", "add", "--detach", str(folder), commit)
+        if done is None or done.returncode:
+            said = [] if done is None else done.stderr.strip().splitlines()[-LOG_LINES:]
+            message = "\n".join((f"git cannot check {name} out: `git worktree add` failed", *said))
             raise MeasureError(message)
         found = Revision(name=name, commit=commit, folder=folder, subject=self._subject(commit))
         self._revisions.append(found)
@@ -190,20 +197,32 @@ def _with_environment(revision: Revision, digest: str, tell: Callable[[str], Non
     if not done.exists():
         tell(f"building an environment for {revision.told} in {folder}")
         shutil.rmtree(folder, ignore_errors=True)
-        packages = [str(revision.folder)]
+        installable = any((revision.folder / file).is_file() for file in ("pyproject.toml", "setup.py"))
+        packages = [str(revision.folder)] if installable else []
         if (revision.folder / "requirements.txt").is_file():
             packages += ["--requirement", str(revision.folder / "requirements.txt")]
         own = Path(harness.__file__).parent.parent
         if not (revision.folder / "harness" / "session.py").exists():
             packages.append(str(own) if (own / "pyproject.toml").exists() else f"tts-harness=={harness.__version__}")
         _run([sys.executable, "-m", "venv", str(folder)], revision)
-        _run([str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", *packages], revision)
+        _run(
+            [str(python), "-m", "pip", "install", "--quiet", "--no-input", "--disable-pip-version-check", *packages],
+            revision,
+        )
         done.touch()
     return replace(revision, python=str(python))
 
 
 def _run(command: Sequence[str], revision: Revision) -> None:
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    """In the revision's folder, from which paths in its requirements are."""
+    try:
+        done = subprocess.run(
+            command, capture_output=True, text=True, errors="replace", check=False, cwd=revision.folder,
+            stdin=subprocess.DEVNULL, timeout=BUILD_LIMIT_S,
+        )  # fmt: skip
+    except subprocess.TimeoutExpired:
+        message = f"no environment could be built for {revision.told} within {BUILD_LIMIT_S / 60:.0f} minutes"
+        raise MeasureError(message) from None
     if done.returncode:
         last = "\n".join((done.stdout + done.stderr).strip().splitlines()[-LOG_LINES:])
         message = f"no environment could be built for {revision.told}:\n{last}"
@@ -212,11 +231,16 @@ def _run(command: Sequence[str], revision: Revision) -> None:
 
 def _git(folder: Path, *arguments: str) -> str | None:
     """What git says, or None where it fails."""
+    done = _asked(folder, *arguments)
+    return None if done is None or done.returncode else done.stdout.strip()
+
+
+def _asked(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str] | None:
+    """How git ended; None where it is not installed."""
     try:
-        done = subprocess.run(
+        return subprocess.run(
             ["git", "-C", str(folder), *arguments],  # noqa: S607  git is found on PATH, as everywhere
-            capture_output=True, text=True, check=True,
+            capture_output=True, text=True, errors="replace", check=False,
         )  # fmt: skip
-    except (OSError, subprocess.CalledProcessError):
+    except OSError:
         return None
-    return done.stdout.strip()

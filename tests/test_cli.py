@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import shutil
 from collections.abc import Callable
@@ -9,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from harness import doctor
 from harness.results import Run
 from tests.command_line import harness_command as harness
 
@@ -86,6 +88,19 @@ def test_a_run_in_which_nothing_can_be_measured_is_exit_code_4(tmp_path: Path) -
     assert done.returncode == 4
     assert "planted error" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("error", [EOFError("planted"), BrokenPipeError(errno.EPIPE, "planted")])
+def test_nothing_but_a_decision_ends_with_the_exit_code_of_a_regression(error: Exception) -> None:
+    """Typer answers some errors with 1 by itself."""
+
+    def fail(_: doctor.System | None = None) -> list[doctor.Diagnosis]:
+        raise error
+
+    def before() -> None:
+        pytest.MonkeyPatch().setattr(doctor, "examine", fail)  # in the process of the command, which ends
+
+    assert harness("doctor", before=before).returncode == 4
 
 
 def test_listings_are_json_on_request() -> None:

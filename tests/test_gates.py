@@ -300,3 +300,29 @@ def test_every_group_meets_every_kind_of_request_where_their_order_is_drawn(repo
             groups.setdefault(trial.worker, set()).add(trial.stratum)
     assert len(groups) >= 3
     assert {frozenset(strata) for strata in groups.values()} == {frozenset(run.plan.strata)}
+
+
+def test_a_gate_ends_where_the_workers_of_one_side_alone_never_start(repository: Path) -> None:
+    """The workers of the other side do, each time: nothing else would end it."""
+    scenario = "name: own\nmodel: {adapter: callable, target: 'speech.py:speak'}\ngate: {output: any}\n" + SHORT
+    for code in ("", "raise RuntimeError('planted at load')\n"):
+        (repository / "bench.yaml").write_text(scenario)
+        (repository / "speech.py").write_text(code + "def speak(text):\n    return 1\n")
+        git(repository, "add", "-A")
+        git(repository, "commit", "--quiet", "--allow-empty", "--message", "speech")
+    done = gate(repository)
+    assert done.returncode == 4, done.stdout + done.stderr
+    assert "planted at load" in done.stdout + done.stderr
+
+
+def test_a_revision_that_git_cannot_check_out_is_told_in_its_words_and_is_no_regression(repository: Path) -> None:
+    write(repository)
+    hook = repository / ".git" / "hooks" / "post-checkout"
+    hook.parent.mkdir(exist_ok=True)
+    hook.write_text("#!/bin/sh\necho planted by a hook >&2\nexit 1\n")
+    hook.chmod(0o755)
+    done = gate(repository)
+    assert done.returncode == 4, done.stdout + done.stderr
+    assert decision(repository)["outcome"] == "failed"
+    assert "planted by a hook" in str(decision(repository)["reason"])
+    assert len(git(repository, "worktree", "list").splitlines()) == 1

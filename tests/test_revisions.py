@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -45,6 +46,47 @@ def test_revisions_lie_in_folders_of_their_own_that_go_with_the_gate(repository:
     assert not base.folder.exists()
     assert not head.folder.exists()
     assert len(git(repository, "worktree", "list").splitlines()) == 1
+
+
+def test_worktrees_of_others_stay_also_where_their_folder_is_elsewhere_just_now(
+    repository: Path, tmp_path: Path
+) -> None:
+    mine, away = tmp_path / "mine", tmp_path / "away"
+    git(repository, "worktree", "add", "--quiet", "--detach", str(mine))
+    mine.rename(away)
+    with Checkout(repository) as checkout:
+        checkout.revision("HEAD~1")
+    away.rename(mine)
+    assert git(mine, "rev-parse", "HEAD") == git(repository, "rev-parse", "HEAD")
+
+
+def test_an_environment_is_built_in_the_folder_of_its_revision_and_without_questions(
+    repository: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Paths in its requirements are from there, and pip installs no folder that is no package."""
+    (repository / "requirements.txt").write_text("./libs/foo\n")
+    git(repository, "add", "-A")
+    git(repository, "commit", "--quiet", "--message", "needs")
+    ran: list[tuple[list[str], dict[str, Any]]] = []
+
+    def run(command: list[str], **how: Any) -> subprocess.CompletedProcess[str]:
+        if "pip" not in command and "venv" not in command:
+            return real(command, **how)
+        ran.append((command, how))
+        Path(command[-1]).mkdir(parents=True, exist_ok=True) if "venv" in command else None
+        return subprocess.CompletedProcess(command, 0, "", "")
+
+    real = subprocess.run
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setattr(subprocess, "run", run)
+    with Checkout(repository) as checkout:
+        base, head = with_interpreters(checkout.revision("HEAD~1"), checkout.tree(dirty=False), lambda _: None)
+        assert base.python != head.python
+        (install,) = [(command, how) for command, how in ran if str(head.folder / "requirements.txt") in command]
+        assert install[1]["cwd"] == head.folder
+        assert install[1]["stdin"] == subprocess.DEVNULL
+        assert "--no-input" in install[0]
+        assert str(head.folder) not in install[0]
 
 
 def test_a_name_that_is_no_revision_is_refused(repository: Path) -> None:

@@ -7,6 +7,7 @@ parameter `sites`. Nothing of this is about speech, unless the function is.
 
 from __future__ import annotations
 
+import copy
 import importlib
 import inspect
 import random
@@ -191,15 +192,20 @@ class CallableTarget:
         self._in_place.close()
 
     def run(self, request: Request, on_chunk: Callable[[int], None]) -> Output:
-        """Call the function with what `request` has. Of a generator every item is a chunk."""
+        """Call the function with what `request` has. Of an iterator, such as a generator, every item is a chunk."""
         call = self._prepare(request)
         with span("call"):
             value = call()
-            if inspect.isgenerator(value):
+            if isinstance(value, Iterator):
                 value = _collected(value, on_chunk)
             elif request.stream:
                 value = _on_host(value)
                 on_chunk(length_of(value))
+        if inspect.isawaitable(value) or hasattr(value, "__aiter__"):
+            if inspect.iscoroutine(value):
+                value.close()  # or Python warns that nobody awaited it
+            message = "the function is asynchronous, and calling it does no work: give one that runs it, by asyncio.run"
+            raise UsageError(message)
         if request.stream and not is_sound(value):
             message = "stream: true asks for sound in chunks: let the function yield pairs (samples, rate)"
             raise UsageError(message)
@@ -223,13 +229,23 @@ class CallableAdapter:
 
 
 def _collected(chunks: Iterator[Any], on_chunk: Callable[[int], None]) -> Any:
-    """All items of a generator, each told as it comes: one sound where all are sound of one rate, a list of them else."""
+    """All items of an iterator, each told as it comes: one sound where all are sound of one rate, a list of them else.
+
+    Each is copied before the next is asked for, which may come in the same memory.
+    """
     items = []
     for item in map(_on_host, chunks):
         on_chunk(length_of(item))
-        items.append(item)
+        items.append(_copied(item))
     rates = {item[1] if is_sound(item) else None for item in items}
     return items if len(rates) != 1 or None in rates else returned.joined(items)
+
+
+def _copied(item: Any) -> Any:
+    try:
+        return copy.deepcopy(item)
+    except Exception:  # noqa: BLE001  whatever an object says that cannot be copied: then it is kept as it is
+        return item
 
 
 def _on_host(value: Any) -> Any:

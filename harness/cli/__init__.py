@@ -16,6 +16,7 @@ import typer
 
 from harness import __version__
 from harness.cli import deciding, foreseeing, looking, making, measuring, profiling, reporting
+from harness.cli.telling import DecidedError
 from harness.errors import HarnessError
 
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
@@ -83,10 +84,20 @@ def _root(
     pass
 
 
+REGRESSED = 1
+"""The exit code of a confirmed regression, which only a decision may have (contract.md)."""
+
+
 def main() -> None:
     """Run the command line; every error ends in one message on stderr and its exit code."""
     try:
         app()
+    except DecidedError as end:
+        sys.exit(end.exit_code)
+    except SystemExit as end:
+        if end.code == REGRESSED:  # such as of typer, where nobody reads stdout any more
+            sys.exit(HarnessError.exit_code)
+        raise
     except HarnessError as error:
         typer.echo(f"harness: {error}", err=True)
         sys.exit(error.exit_code)

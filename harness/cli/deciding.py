@@ -12,7 +12,7 @@ import typer
 from harness.cli import pages
 from harness.cli.options import RESULTS, BudgetOption, DeviceOption, OutOption, SettingsOption, named_file
 from harness.cli.reading import devices_of
-from harness.cli.telling import console, interruptible, tell_places, write
+from harness.cli.telling import DecidedError, console, interruptible, tell_places, write
 from harness.errors import UsageError
 
 if TYPE_CHECKING:
@@ -77,13 +77,13 @@ def gate(
     devices = None if device is None else devices_of((), device)
     with ProgressBar() as progress, interruptible():
         decision, folder = against(head=head, dirty=dirty, settings=chosen, devices=devices, out=out, progress=progress)
-    console().print(gates.terminal(decision))
     _write_decision(decision, markdown=markdown, junit=junit, json_=json_)
+    console().print(gates.terminal(decision))
     if folder is not None:
         page = pages.page_of(folder)
         pages.write_reports(folder, html=page)
         tell_places(folder, page)
-    raise typer.Exit(decision.exit_code)
+    raise DecidedError(decision.exit_code)
 
 
 def _write_decision(decision: Decision, *, markdown: Path | None, junit: Path | None, json_: Path | None) -> None:

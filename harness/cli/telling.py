@@ -20,6 +20,14 @@ STDOUT = Path("-")
 """Stdout, where the help of an option that takes a file says so; refused elsewhere (`options.named_file`)."""
 
 
+class DecidedError(Exception):
+    """The end of a command whose exit code is its answer. Nothing else may end with that of a regression."""
+
+    def __init__(self, exit_code: int) -> None:
+        super().__init__(exit_code)
+        self.exit_code = exit_code
+
+
 @contextmanager
 def interruptible(said: str = "") -> Iterator[None]:
     """Ctrl-C inside ends the command with its exit code, after saying on stderr what is kept."""

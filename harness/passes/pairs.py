@@ -98,8 +98,14 @@ def _fits_one_core(session: Session) -> bool:
 
 
 def _start(session: Session, stack: ExitStack, arm: str, core: int | None) -> WorkerProcess:
+    """A worker that does not start has an arm too: where the others of its group do, nothing else would end the gate."""
     job = session.worker("latency", arm, pin=core is not None, core=core)
-    return stack.enter_context(job)[1]
+    try:
+        return stack.enter_context(job)[1]
+    except WorkerError as error:
+        if error.arm is not None or error.kind == "usage":
+            raise
+        raise WorkerError(str(error), kind=error.kind, arm=arm) from error
 
 
 def _warm_up(session: Session, process: WorkerProcess, arms: Sequence[str]) -> None:

@@ -29,10 +29,21 @@ Probe = Callable[[], AbstractContextManager[Tally]]
 
 
 class _Calls:
-    __slots__ = ("count",)
+    """Counts the calls that it sees, of those that it is about."""
 
-    def __init__(self) -> None:
+    __slots__ = ("_caller", "_depth", "_where", "count")
+
+    def __init__(self, caller: str | None, depth: int, where: Callable[..., bool] | None) -> None:
         self.count = 0
+        self._caller, self._depth, self._where = caller, depth, where
+
+    def see(self, *args: Any, **kwargs: Any) -> None:
+        if self._caller is None or _module_above(self._depth) == self._caller:
+            self.count += self._where is None or bool(self._where(*args, **kwargs))
+
+
+_OPEN: dict[str, list[_Calls]] = {}
+"""Symbol -> the tallies whose regions are open, for those that kept a counted function from a region that has ended."""
 
 
 def calls(*symbols: str, caller: str | None = None, depth: int = 1, where: Callable[..., bool] | None = None) -> Probe:
@@ -40,24 +51,33 @@ def calls(*symbols: str, caller: str | None = None, depth: int = 1, where: Calla
 
     `caller` restricts it to calls from that module, `depth` frames above the function; `where` to calls whose arguments it
     answers with true. Probes of one function nest.
-    Each symbol is what it was when the region ends.
+    Each symbol is what it was when the region ends. Who looked it up before that, and kept it, is counted in later regions too.
     """
 
     @contextmanager
     def probe() -> Iterator[_Calls]:
-        tally = _Calls()
+        tally = _Calls(caller, depth, where)
         restore: list[tuple[Any, str, Any]] = []
         try:
             for symbol in symbols:
                 owner, name, original = _resolve(symbol)
-                restore.append((owner, name, original))
-                setattr(owner, name, _counting(original, tally, caller, depth, where))
+                restore.append((owner, name, vars(owner).get(name, _INHERITED)))
+                setattr(owner, name, _counting(original, tally, symbol))
+                _OPEN.setdefault(symbol, []).append(tally)
             yield tally
         finally:
-            for owner, name, original in reversed(restore):
-                setattr(owner, name, original)
+            for owner, name, own in reversed(restore):
+                if own is _INHERITED:
+                    delattr(owner, name)
+                else:
+                    setattr(owner, name, own)
+            for symbol in symbols:
+                _OPEN[symbol] = [other for other in _OPEN.get(symbol, ()) if other is not tally]
 
     return probe
+
+
+_INHERITED = object()
 
 
 def _resolve(symbol: str) -> tuple[Any, str, Any]:
@@ -66,17 +86,20 @@ def _resolve(symbol: str) -> tuple[Any, str, Any]:
     *parents, name = path.split(".")
     for parent in parents:
         owner = getattr(owner, parent)
-    return owner, name, owner.__dict__[name]
+    if name in vars(owner):
+        return owner, name, vars(owner)[name]
+    return owner, name, inspect.getattr_static(owner, name) if inspect.isclass(owner) else getattr(owner, name)
 
 
-def _counting(original: Any, tally: _Calls, caller: str | None, depth: int, where: Callable[..., bool] | None) -> Any:
+def _counting(original: Any, tally: _Calls, symbol: str) -> Any:
     if isinstance(original, (staticmethod, classmethod)):
-        return type(original)(_counting(original.__func__, tally, caller, depth, where))
+        return type(original)(_counting(original.__func__, tally, symbol))
 
     @wraps(original)
     def counted(*args: Any, **kwargs: Any) -> Any:
-        if (caller is None or _module_above(depth) == caller) and (where is None or where(*args, **kwargs)):
-            tally.count += 1
+        opened = _OPEN.get(symbol, ())
+        for seeing in (tally,) if tally in opened else opened:
+            seeing.see(*args, **kwargs)
         return original(*args, **kwargs)
 
     return counted

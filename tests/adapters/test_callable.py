@@ -182,6 +182,63 @@ def test_a_generator_of_sound_is_heard_in_chunks(load: Callable[..., Model], tmp
     assert np.array_equal(output.audio, samples)
 
 
+REUSED = """
+import numpy as np
+
+def chunks(first):
+    buffer = np.zeros(4, dtype=np.float32)
+    for value in (first, 2.0, 3.0):
+        buffer[:] = value
+        yield buffer, 16_000
+
+def parts(first):
+    buffer = np.zeros(1)
+    for value in (first, 2.0):
+        buffer[:] = value
+        yield {"x": buffer}
+
+def iterator(first):
+    return iter(list(chunks(first)))
+
+async def later(first):
+    return first
+
+async def streamed(first):
+    yield first
+"""
+
+
+@pytest.fixture
+def reused(user_code: Callable[..., Path], tmp_path: Path) -> Callable[[str], list[float]]:
+    folder = user_code(reused=REUSED)
+
+    def made(function: str) -> list[float]:
+        options = {"target": f"{folder / 'reused.py'}:{function}", "factory": False, "arguments": {"first": 0.5}}
+        model = CallableAdapter().load(options, machine("cpu"), tmp_path)
+        numbers: list[float] = ask(model).audio.tolist()
+        return numbers
+
+    return made
+
+
+def test_chunks_that_come_in_the_same_memory_are_all_kept(reused: Callable[[str], list[float]]) -> None:
+    """Else an arm that ruins all but the last chunk would have the same output."""
+    assert reused("chunks") == [0.5] * 4 + [2.0] * 4 + [3.0] * 4
+    assert reused("parts") == [0.5, 2.0]
+
+
+@pytest.mark.parametrize("function", ["later", "streamed"])
+def test_a_function_that_is_asynchronous_is_told_the_remedy(
+    function: str, reused: Callable[[str], list[float]]
+) -> None:
+    with pytest.raises(UsageError, match=r"the function is asynchronous.*asyncio\.run"):
+        reused(function)
+
+
+def test_an_iterator_that_is_no_generator_is_heard_in_chunks_too(reused: Callable[[str], list[float]]) -> None:
+    assert reused("iterator") == [3.0] * 12  # its own list holds one buffer three times
+
+
 ON_A_GPU = """
 import torch
 

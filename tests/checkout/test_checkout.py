@@ -6,6 +6,7 @@ import gc
 import hashlib
 import re
 import sys
+import types
 from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
@@ -18,9 +19,11 @@ import torchaudio
 
 from harness.optimizations import named
 from harness.optimizations.witness import judge
-from harness.worker.checkout import finding
+from harness.worker.checkout import counting, finding
 from harness.worker.checkout.code import Code
 from harness.worker.checkout.model import CheckoutModel
+from harness.worker.checkout.toggles.compiled import compiling
+from harness.worker.checkout.toggles.precompiled_regex import ByText
 from harness.worker.errors import UsageError
 from harness.worker.requests import Request, Speaker
 from harness.worker.spans import Recorder, recording
@@ -319,3 +322,63 @@ def test_the_parts_are_found_whatever_their_attributes_are_called(loaded: Callab
     )
     code: Code = model._code
     assert (code.front_end_name, code.engine_name) == ("inputs", "speaker")
+
+
+def test_of_what_no_arm_names_the_code_stays_as_it_is_where_it_has_it_already(
+    loaded: Callable[..., CheckoutModel], request_of: Callable[..., Request]
+) -> None:
+    """A scenario about something else must not undo what the code has."""
+    model = loaded(**HAS_THEM)
+    target = model.bind({}, [])
+    target.run(request_of(), lambda _: None)
+    with model.probe("resample_cache", {})() as tally:
+        target.run(request_of(), lambda _: None)
+    assert tally.count == 0
+    put_back = model.bind({"resample_cache": False}, [])
+    with model.probe("resample_cache", {})() as tally:
+        put_back.run(request_of(), lambda _: None)
+    assert tally.count > 0
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda library: library.search("abc", "ABCabc", library.I).span(),
+        lambda library: library.findall("x", "XxXx", library.I),
+        lambda library: library.sub("x", "y", "XxXx", 0, library.I),
+        lambda library: library.sub("x", "y", "XxXx", 1),
+        lambda library: library.split("x", "aXbxc", 1, library.I),
+        lambda library: library.match(pattern="a", string="A", flags=library.I).span(),
+    ],
+)
+def test_a_compiling_library_answers_as_the_library_does_flags_included(call: Callable[[Any], Any]) -> None:
+    assert call(compiling([])(re)) == call(re)
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda pattern: pattern.search("xxaxA", 3).span(),
+        lambda pattern: pattern.findall("aaA", 1, 2),
+        lambda pattern: pattern.subn("b", "aAa"),
+        lambda pattern: pattern.match(string="Abc").span(),
+        lambda pattern: pattern.groups,
+    ],
+)
+def test_a_pattern_that_is_handed_over_as_text_answers_as_the_pattern_does(call: Callable[[Any], Any]) -> None:
+    pattern = re.compile("a", re.IGNORECASE)
+    assert call(ByText(pattern, re)) == call(pattern)
+
+
+def test_who_kept_a_counted_function_from_an_earlier_region_is_counted_in_a_later_one() -> None:
+    module = types.ModuleType("target")
+    module.__dict__["ask"] = lambda: 1
+    probe = counting.calls((module, "ask"))
+    with probe() as first:
+        kept = module.ask
+        kept()
+    with probe() as second:
+        kept()
+        module.ask()
+    kept()
+    assert (first.count, second.count) == (1, 2)

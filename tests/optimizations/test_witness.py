@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import gc
 import re
+from collections.abc import Callable
+from typing import Any
 
 import pytest
 
@@ -93,3 +95,49 @@ def test_a_toggle_that_is_taken_away_is_judged_by_the_state_of_each_side() -> No
 def test_two_states_of_a_toggle_that_is_on_must_differ_and_no_more(after: tuple[int, ...], says: str) -> None:
     reason = judge(BEFORE, Counts(at_bind=1, per_request=after), "fewer", "fewer", off=None)
     assert (says in reason) if says else reason == ""
+
+
+def test_who_kept_a_counted_function_from_an_earlier_region_is_counted_in_a_later_one() -> None:
+    """Else a replacement that such code never calls would look engaged."""
+    with calls("gc:collect")() as first:
+        kept = gc.collect
+        kept(0)
+    with calls("gc:collect")() as second, calls("gc:collect", caller="elsewhere")() as other:
+        kept(0)
+    kept(0)
+    assert (first.count, second.count, other.count) == (1, 1, 0)
+
+
+class Parent:
+    def speak(self) -> int:
+        return 1
+
+    @classmethod
+    def whisper(cls) -> str:
+        return cls.__name__
+
+
+class Child(Parent):
+    pass
+
+
+CHILD = Child()
+
+
+@pytest.mark.parametrize(
+    ("symbol", "call", "answer"),
+    [
+        ("Child.speak", lambda: Child().speak(), 1),
+        ("Child.whisper", lambda: Child.whisper(), "Child"),  # noqa: PLW0108  looked up when it is called
+        ("CHILD.speak", lambda: CHILD.speak(), 1),  # noqa: PLW0108  as above
+    ],
+)
+def test_what_is_inherited_can_be_counted_and_is_inherited_again(
+    symbol: str, call: Callable[[], Any], answer: Any
+) -> None:
+    with calls(f"{__name__}:{symbol}")() as tally:
+        assert call() == answer
+    assert tally.count == 1
+    owner, _, name = symbol.partition(".")
+    assert name not in vars(globals()[owner])
+    assert call() == answer

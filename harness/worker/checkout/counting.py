@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Collection, Iterator
 from contextlib import AbstractContextManager, contextmanager
-from functools import wraps
+from functools import partial, wraps
 from typing import Any
 
 from .patches import Patch, Patches
@@ -14,8 +14,13 @@ from .patches import Patch, Patches
 class Tally:
     """A count that grows while its region is open."""
 
-    def __init__(self) -> None:
+    def __init__(self, see: Callable[..., int]) -> None:
         self.count = 0
+        self.see = see
+
+
+_OPEN: dict[tuple[int, str], list[Tally]] = {}
+"""Owner and attribute -> the tallies whose regions are open, for code that kept a counted function from a region that has ended."""
 
 
 Probe = Callable[[], AbstractContextManager[Tally]]
@@ -34,23 +39,38 @@ def calls(
     The calling module is looked for `depth` frames above the function. `worth` says of a call's arguments how much it counts.
     """
 
+    def see(*args: Any, **kwargs: Any) -> int:
+        return worth(*args, **kwargs) if modules is None or _caller(depth) in modules else 0
+
     @contextmanager
     def probe() -> Iterator[Tally]:
-        tally = Tally()
-
-        def counting(original: Any) -> Any:
-            @wraps(original)
-            def counted(*args: Any, **kwargs: Any) -> Any:
-                if modules is None or _caller(depth) in modules:
-                    tally.count += worth(*args, **kwargs)
-                return original(*args, **kwargs)
-
-            return counted
-
-        with Patches([Patch.around(owner, attribute, counting) for owner, attribute in places]):
-            yield tally
+        tally = Tally(see)
+        keys = [(id(owner), attribute) for owner, attribute in places]
+        around = [
+            Patch.around(owner, attribute, partial(_counting, tally, key))
+            for (owner, attribute), key in zip(places, keys)
+        ]
+        with Patches(around):
+            for key in keys:
+                _OPEN.setdefault(key, []).append(tally)
+            try:
+                yield tally
+            finally:
+                for key in keys:
+                    _OPEN[key] = [other for other in _OPEN[key] if other is not tally]
 
     return probe
+
+
+def _counting(tally: Tally, key: tuple[int, str], original: Any) -> Any:
+    @wraps(original)
+    def counted(*args: Any, **kwargs: Any) -> Any:
+        opened = _OPEN.get(key, ())
+        for seeing in (tally,) if tally in opened else opened:
+            seeing.count += seeing.see(*args, **kwargs)
+        return original(*args, **kwargs)
+
+    return counted
 
 
 def _caller(depth: int) -> str:

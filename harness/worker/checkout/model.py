@@ -76,20 +76,23 @@ class CheckoutModel:
         return {name: where for name, where in present.items() if where}
 
     def bind(self, states: Mapping[str, Any], speakers: Sequence[Any]) -> Speaking:
-        """An engine over the loaded weights with the toggles of `states`; those that it cannot take are left out."""
+        """An engine over the loaded weights with the toggles of `states`; those that it cannot take are left out.
+
+        Of what `states` does not name, the code stays as it is, whether it has the toggle or not.
+        """
         lacking = self.not_applicable()
         arm = Arm(self._code)
         patches, chosen = [], []
-        taken = {name: toggle for name, toggle in self._toggles.items() if name not in lacking}
+        taken = {name: toggle for name, toggle in self._toggles.items() if name in states and name not in lacking}
         for name, toggle in taken.items():
-            state = states.get(name, False)
+            state = states[name]
             parameters = {} if isinstance(state, bool) else dict(state)
             patches += toggle.before(arm) if state is False else toggle.after(arm, **parameters)
             if state is not False:
                 chosen.append(toggle)
         with Patches(patches):
             arm.build_engine()
-        patches += [patch for name, toggle in taken.items() for patch in toggle.of_engine(arm, states.get(name, False))]
+        patches += [patch for name, toggle in taken.items() for patch in toggle.of_engine(arm, states[name])]
         target = Speaking(arm, patches, self._recordings, self._ratio)
         target.activate()
         try:

@@ -7,7 +7,9 @@ from contextlib import suppress
 from types import ModuleType
 from typing import Any
 
-VERBS = ("search", "match", "fullmatch", "sub", "subn", "split", "findall", "finditer")
+FLAGS_AT = {"search": 1, "match": 1, "fullmatch": 1, "findall": 1, "finditer": 1, "split": 2, "sub": 3, "subn": 3}
+"""Function of the library -> where, after the pattern, flags stand that are not given by name."""
+VERBS = tuple(FLAGS_AT)
 
 
 def compiling(texts: Collection[str]) -> Any:
@@ -33,7 +35,11 @@ def _compile_if_pattern(library: Any, text: str, kept: dict[Any, Any]) -> None:
 
 
 def _matching(library: Any, verb: str, kept: dict[Any, Any]) -> Any:
+    place = FLAGS_AT[verb]
+
     def call(pattern: Any, *args: Any, flags: int = 0, **kwargs: Any) -> Any:
+        if len(args) > place:
+            flags, args = args[place], (*args[:place], *args[place + 1 :])
         found = kept.get((pattern, flags))
         if found is None:
             found = kept[pattern, flags] = library.compile(pattern, flags)

@@ -19,31 +19,46 @@ LIBRARIES = ("re", "regex")
 
 
 class ByText:
-    """A compiled pattern, handed to its library as text, so that it is looked up in the library's cache every time."""
+    """A compiled pattern, handed to its library as text, so that it is looked up in the library's cache every time.
+
+    What the library's functions do not take, such as a place to begin at, is asked of the pattern itself.
+    """
 
     def __init__(self, pattern: Any, library: Any) -> None:
-        self._source, self._flags, self._library = pattern.pattern, pattern.flags, library
+        self._pattern, self._library = pattern, library
+        self._source, self._flags = pattern.pattern, pattern.flags
 
-    def search(self, text: str) -> Any:
-        return self._library.search(self._source, text, self._flags)
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._pattern, name)
 
-    def match(self, text: str) -> Any:
-        return self._library.match(self._source, text, self._flags)
+    def search(self, string: str, *span: int, **named: int) -> Any:
+        return self._asked("search", string, *span, **named)
 
-    def fullmatch(self, text: str) -> Any:
-        return self._library.fullmatch(self._source, text, self._flags)
+    def match(self, string: str, *span: int, **named: int) -> Any:
+        return self._asked("match", string, *span, **named)
 
-    def findall(self, text: str) -> Any:
-        return self._library.findall(self._source, text, self._flags)
+    def fullmatch(self, string: str, *span: int, **named: int) -> Any:
+        return self._asked("fullmatch", string, *span, **named)
 
-    def finditer(self, text: str) -> Any:
-        return self._library.finditer(self._source, text, self._flags)
+    def findall(self, string: str, *span: int, **named: int) -> Any:
+        return self._asked("findall", string, *span, **named)
 
-    def split(self, text: str, maxsplit: int = 0) -> Any:
-        return self._library.split(self._source, text, maxsplit=maxsplit, flags=self._flags)
+    def finditer(self, string: str, *span: int, **named: int) -> Any:
+        return self._asked("finditer", string, *span, **named)
 
-    def sub(self, repl: Any, text: str, count: int = 0) -> Any:
-        return self._library.sub(self._source, repl, text, count=count, flags=self._flags)
+    def split(self, string: str, maxsplit: int = 0) -> Any:
+        return self._library.split(self._source, string, maxsplit=maxsplit, flags=self._flags)
+
+    def sub(self, repl: Any, string: str, count: int = 0) -> Any:
+        return self._library.sub(self._source, repl, string, count=count, flags=self._flags)
+
+    def subn(self, repl: Any, string: str, count: int = 0) -> Any:
+        return self._library.subn(self._source, repl, string, count=count, flags=self._flags)
+
+    def _asked(self, verb: str, string: str, *span: int, **named: int) -> Any:
+        if span or named:
+            return getattr(self._pattern, verb)(string, *span, **named)
+        return getattr(self._library, verb)(self._source, string, self._flags)
 
 
 class PrecompiledRegex(Toggle):
