@@ -6,12 +6,14 @@ failed, and a fresh worker goes on with the others. An arm that only dies in com
 
 from __future__ import annotations
 
+import os
 import shutil
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
@@ -147,6 +149,7 @@ class Session:
                     message = "the run was stopped while this worker started"
                     raise WorkerError(message, kind="crash", arm=None)
                 _check_source(side, process.ready.get("source"))
+                _check_packages(side, process.ready.get("packages", {}))
                 self._watch(process.ready["machine"].get("gpu_uuid"))
                 self.record(
                     "worker", worker=number, pass_=pass_, pid=process.pid, startup_s=self.startup_s,
@@ -190,6 +193,7 @@ class Session:
             "speakers": self.wire.speakers(),
             "threads": self.scenario.measure.threads,
             "work_dir": str(folder.absolute()),
+            "packages": bool(self.sides),
         }
 
     @property
@@ -344,6 +348,40 @@ def _check_source(side: Side | None, source: str | None) -> None:
             "the file as it lies in the repository"
         )
         raise UsageError(message)
+
+
+def _check_packages(side: Side | None, packages: Mapping[str, str]) -> None:
+    """Refuse a package that the revision has and that was imported from elsewhere: it would be the same on both sides.
+
+    Raises UsageError.
+    """
+    if side is None:
+        return
+    folder = Path(side.paths[0]).resolve()
+    own = _packages_in(folder)
+    for name, place in packages.items():
+        if name in own and not Path(place).resolve().is_relative_to(folder):
+            message = (
+                f"{name} was imported from {place}, which is not in {side.revision or 'the working tree'}, though that has one in "
+                f"{own[name]}: it would be the same on both sides. Let the file of `target` put the folder around it first on sys.path, "
+                "by its own place"
+            )
+            raise UsageError(message)
+
+
+@lru_cache(maxsize=8)
+def _packages_in(folder: Path) -> Mapping[str, str]:
+    """Packages that can be imported from somewhere in a folder, and where they lie in it."""
+    found: dict[str, str] = {}
+    for place, folders, files in os.walk(folder):
+        inside = Path(place)
+        if "__init__.py" in files:
+            found.setdefault(inside.name, inside.relative_to(folder).as_posix())
+            folders.clear()  # what lies in a package is imported by that one's name
+        folders[:] = [
+            name for name in folders if not name.startswith(".") and not (inside / name / "pyvenv.cfg").exists()
+        ]
+    return found
 
 
 def _need(values: Mapping[str, float | None], context_bytes: float, limit_bytes: int) -> str:

@@ -224,7 +224,7 @@ def test_a_full_disk_is_told_and_is_no_regression(repository: Path) -> None:
 def write_own(folder: Path, scenario: str, function: str, where: str = "speech.py") -> None:
     """Commit a revision with a function of its own, and its scenario."""
     (folder / "bench.yaml").write_text(scenario)
-    (folder / where).parent.mkdir(exist_ok=True)
+    (folder / where).parent.mkdir(parents=True, exist_ok=True)
     (folder / where).write_text(function)
     git(folder, "add", "bench.yaml", where)
     git(folder, "commit", "--quiet", "--allow-empty", "--message", "own")
@@ -326,3 +326,27 @@ def test_a_revision_that_git_cannot_check_out_is_told_in_its_words_and_is_no_reg
     assert decision(repository)["outcome"] == "failed"
     assert "planted by a hook" in str(decision(repository)["reason"])
     assert len(git(repository, "worktree", "list").splitlines()) == 1
+
+
+def test_a_package_that_the_revision_has_is_not_measured_as_it_is_installed(
+    repository: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The target's file is the revision's; what it imports would be the same on both sides."""
+    installed = tmp_path / "site" / "mytts"
+    installed.mkdir(parents=True)
+    (installed / "__init__.py").write_text("def speak(text):\n    return text\n")
+    monkeypatch.setenv("PYTHONPATH", str(installed.parent))
+    scenario = "name: own\nmodel: {adapter: callable, target: 'bench.py:speak'}\n" + SHORT
+    for _ in range(2):
+        write_own(repository, scenario, (installed / "__init__.py").read_text(), "packages/mytts/__init__.py")
+        write_own(repository, scenario, "from mytts import speak\n", "bench.py")
+    done = gate(repository)
+    assert done.returncode == 2, done.stdout + done.stderr
+    assert "mytts was imported from" in done.stderr
+    assert "packages/mytts" in done.stderr
+
+    own = "import sys, pathlib\nsys.path.insert(0, str(pathlib.Path(__file__).parent / 'packages'))\nfrom mytts import speak\n"
+    for _ in range(2):
+        write_own(repository, scenario, own, "bench.py")
+    done = gate(repository)
+    assert done.returncode in (0, 3), done.stdout + done.stderr

@@ -69,6 +69,7 @@ class Worker:
             protocol=PROTOCOL,
             description=dict(model.description),
             source=getattr(model, "source", None),
+            packages=imported() if job.get("packages") else {},
             machine={**device.describe(), "python": _python(), "gc_objects": len(gc.get_objects())},
             core=None if chosen is None else asdict(chosen),
             not_applicable=not_applicable(model, {name: None for arm in arms for name in arm.states}),
@@ -210,6 +211,18 @@ class Worker:
 
     def _begin(self, arm: str, request: str = "") -> None:
         self._reply("begin", arm=arm, request=request)
+
+
+def imported() -> dict[str, str]:
+    """Package or module that was imported, by its first name, and the file or folder that it is; not the standard library's."""
+    found = {}
+    for name, module in list(sys.modules.items()):
+        if "." in name or name in getattr(sys, "stdlib_module_names", ()):
+            continue
+        place = getattr(module, "__file__", None) or next(iter(getattr(module, "__path__", ())), None)
+        if isinstance(place, str):
+            found[name] = place
+    return found
 
 
 def _python() -> str:
