@@ -80,9 +80,8 @@ class Checkout:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         if self._temporary is not None:
-            for folder in (
-                self._temporary.iterdir()
-            ):  # one by one: pruning would end worktrees of others that are elsewhere just now
+            # One by one: pruning would end worktrees of others that are elsewhere just now.
+            for folder in list(self._temporary.iterdir()):
                 _git(self.top, "worktree", "remove", "--force", "--force", str(folder))
             shutil.rmtree(self._temporary, ignore_errors=True)
 

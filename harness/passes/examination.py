@@ -107,10 +107,10 @@ def checked_requests(session: Session) -> list[int]:
     whosever recording is spoken.
     """
     found: dict[Request, int] = {}
-    known = known_requests_of(session)
-    for index in sorted(
-        known, key=lambda index: workload.request(session.scenario, index).concurrency
-    ):  # alone, as they are made
+    alone_first = sorted(
+        known_requests_of(session), key=lambda index: workload.request(session.scenario, index).concurrency
+    )
+    for index in alone_first:
         request = workload.request(session.scenario, index)
         kind = replace(request, id="", stratum="", concurrency=1, speaker=_NOBODY, source=None, seed=0)
         found.setdefault(kind, index)
@@ -251,9 +251,8 @@ def _report_twins(session: Session, own: _Own) -> None:
         return
     grade_, bound = max(own.differences.values(), key=_badness)
     unit = " dB" if grade_ == "spectral" else ""
-    told = {"bitwise": "differed in no bit", "changed": "was another one, which excuses nothing"}.get(
-        grade_, f"differed by up to {bound}" if bound is None else f"differed by up to {bound:.3g}{unit} ({grade_})"
-    )
+    without_figure = {"bitwise": "differed in no bit", "changed": "was another one, which excuses nothing"}
+    told = without_figure.get(grade_) or f"differed by up to {bound:.3g}{unit} ({grade_})"
     _find(
         session, "outputs", f"In {1 + len(session.ledger.twins)} further processes the output of the same code {told}."
     )

@@ -20,7 +20,7 @@ from harness.models.cosyvoice2.speech_tokenizer import SpeechTokenizer
 
 OPSET = 18
 EXAMPLE_FRAMES = 352
-"""The length that the graphs are traced with; it then may be any from 10 ms to a minute."""
+"""The length that the graphs are traced with; it then may be any."""
 
 
 class _SpeechTokens(nn.Module):
