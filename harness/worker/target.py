@@ -1,7 +1,7 @@
 """The seam between a worker and what it measures.
 
     load(options, machine, work_dir) -> Model   weights in memory, once per worker; nothing here is timed
-    Model.bind(states, speakers) -> Target      a pipeline over those weights with the arm's toggles; timed as `init`
+    Model.bind(states, speakers) -> Target      a pipeline over those weights with the arm's toggles; timed as `init` (see `draft`)
     Target.run(request, on_chunk) -> Output     one request, timed; `on_chunk(samples)` is called as each chunk of that many
                                                 samples reaches the host
 
@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
+from functools import partial
 from typing import Any, Protocol
 
 from .arms import State
@@ -70,6 +71,13 @@ def already_present(model: Model) -> dict[str, str]:
     """
     said = getattr(model, "already_present", None)
     return {} if said is None else dict(said())
+
+
+def draft(model: Model, states: Mapping[str, State], speakers: Sequence[Speaker]) -> Callable[[], Target]:
+    """What is timed of `bind`: all of it, unless a model has a method `draft`, which does the adapter's own part of it at once."""
+    said = getattr(model, "draft", None)
+    drafted: Callable[[], Target] = partial(model.bind, states, speakers) if said is None else said(states, speakers)
+    return drafted
 
 
 def held(target: Target) -> dict[str, tuple[int, int]]:

@@ -27,7 +27,7 @@ from harness.worker.checkout.toggles.precompiled_regex import ByText
 from harness.worker.errors import UsageError
 from harness.worker.requests import Request, Speaker
 from harness.worker.spans import Recorder, recording
-from harness.worker.target import not_applicable
+from harness.worker.target import draft, not_applicable
 from tests.checkout.samples import written
 from tests.checkout.speaking import counted, spoken
 
@@ -188,6 +188,38 @@ def test_what_one_arm_leaves_behind_another_does_not_meet(
         target.run(request_of(stream=True), chunks.append)
     assert heard[0] == heard[2]
     assert len(heard[1]) < len(heard[0])
+
+
+@pytest.mark.parametrize("toggle", [None, "cached_device"])
+def test_what_the_facade_sets_on_its_engine_every_arm_has(
+    loaded: Callable[..., CheckoutModel], request_of: Callable[..., Request], toggle: str | None
+) -> None:
+    setting = {"Vocoder(), fp16)": "Vocoder(), fp16)\n        self.model.hop = 4\n        self.model.said['kept'] = []"}
+    model, states = loaded(replaced=setting), {} if toggle is None else {toggle: True}
+    target = model.bind(states, [])
+    heard: list[int] = []
+    output = target.run(request_of(stream=True), heard.append)
+    assert heard[0] / sum(heard) == 4 / len(output.tokens)
+    assert "kept" not in target.arm.engine.said, "what an engine holds is its own"
+
+
+def test_what_a_toggle_changes_in_the_constructor_stays_changed(loaded: Callable[..., CheckoutModel]) -> None:
+    """The facade says what the constructor would, of another thing: the arm's own answer is not overwritten."""
+    says = {"engine_init": "self.asked = torch.cuda.is_available.__name__"}
+    model = loaded(**says, replaced={"Vocoder(), fp16)": "Vocoder(), fp16)\n        self.model.asked = 'set'"})
+    assert model.bind({}, []).arm.engine.asked == "set"
+    assert model.bind({"cached_cuda_check": True}, []).arm.engine.asked not in {"set", "is_available"}
+
+
+def test_what_is_timed_of_a_pipeline_is_the_targets_own_work(
+    loaded: Callable[..., CheckoutModel], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = loaded(**COLLECTED)
+    build = draft(model, dict.fromkeys(TOGGLES[:6], False) | {"resample_cache": True}, [])
+    for name in model.toggles:
+        for asked in ("lacks", "present", "before", "after"):
+            monkeypatch.setattr(model._toggles[name], asked, None)
+    assert build().arm.engine is not model._code.engine
 
 
 HAS_THEM = {

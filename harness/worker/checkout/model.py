@@ -18,7 +18,7 @@ from .finding import ENOUGH, FACADE, Location, locate
 from .host import UsageError
 from .patches import Patches
 from .recordings import Recordings
-from .speaking import Arm, Speaking, forced_ratio
+from .speaking import Arm, Construction, Speaking, forced_ratio
 from .supplying import Supply
 from .toggles import toggles
 
@@ -38,7 +38,10 @@ class CheckoutModel:
         self._code = code
         self.source = str(where.file)
         self._device = device
+        self._construction = Construction(code)
         self._toggles = toggles(code, device)
+        lacking = {name: toggle.lacks() for name, toggle in self._toggles.items()}
+        self._lacking = {name: reason for name, reason in lacking.items() if reason}
         self._recordings = Recordings(as_paths=code.takes_paths)
         length = options.get("length") or ("model" if made is None else "forced")
         reduced = made is not None and made.get("size") == "reduced"
@@ -66,13 +69,11 @@ class CheckoutModel:
 
     def not_applicable(self) -> Mapping[str, str]:
         """Toggles that this code cannot take, each with the reason."""
-        lacking = {name: toggle.lacks() for name, toggle in self._toggles.items()}
-        return {name: reason for name, reason in lacking.items() if reason}
+        return self._lacking
 
     def already_present(self) -> Mapping[str, str]:
         """Toggles that this code has, and where; their before is put back by patches."""
-        lacking = self.not_applicable()
-        present = {name: toggle.present() for name, toggle in self._toggles.items() if name not in lacking}
+        present = {name: toggle.present() for name, toggle in self._toggles.items() if name not in self._lacking}
         return {name: where for name, where in present.items() if where}
 
     def bind(self, states: Mapping[str, Any], speakers: Sequence[Any]) -> Speaking:
@@ -80,27 +81,34 @@ class CheckoutModel:
 
         Of what `states` does not name, the code stays as it is, whether it has the toggle or not.
         """
-        lacking = self.not_applicable()
-        arm = Arm(self._code)
+        return self.draft(states, speakers)()
+
+    def draft(self, states: Mapping[str, Any], speakers: Sequence[Any]) -> Callable[[], Speaking]:
+        """What of `bind` is the adapter's own work is done now; the target's is left to the callable, which is called once."""
+        arm = Arm(self._code, self._construction)
         patches, chosen = [], []
-        taken = {name: toggle for name, toggle in self._toggles.items() if name in states and name not in lacking}
+        taken = {name: toggle for name, toggle in self._toggles.items() if name in states and name not in self._lacking}
         for name, toggle in taken.items():
             state = states[name]
             parameters = {} if isinstance(state, bool) else dict(state)
             patches += toggle.before(arm) if state is False else toggle.after(arm, **parameters)
             if state is not False:
                 chosen.append(toggle)
-        with Patches(patches):
-            arm.build_engine()
-        patches += [patch for name, toggle in taken.items() for patch in toggle.of_engine(arm, states[name])]
-        target = Speaking(arm, patches, self._recordings, self._ratio)
-        target.activate()
-        try:
-            for toggle in chosen:
-                toggle.prepare(arm, speakers, self._recordings)
-        finally:
-            target.deactivate()
-        return target
+
+        def build() -> Speaking:
+            with Patches(patches):
+                arm.build_engine()
+            of_engine = [patch for name, toggle in taken.items() for patch in toggle.of_engine(arm, states[name])]
+            target = Speaking(arm, [*patches, *of_engine], self._recordings, self._ratio)
+            target.activate()
+            try:
+                for toggle in chosen:
+                    toggle.prepare(arm, speakers, self._recordings)
+            finally:
+                target.deactivate()
+            return target
+
+        return build
 
     def probe(self, optimization: str, parameters: Mapping[str, Any]) -> Probe:
         """The witness of a toggle, counted in the target's own code; of one that is not known, nothing."""

@@ -23,6 +23,47 @@ METHODS = {
 SPEAKER_ID = "zero_shot_spk_id"
 LEAST_RATIO, MOST_RATIO = "min_token_text_ratio", "max_token_text_ratio"
 """Parameters of the language model: bounds of its speech tokens for each text token."""
+SETTINGS = (bool, int, float, str, bytes, type(None))
+"""Kinds of an engine's attributes that say how it works; what it holds, such as its queues, each engine has for itself."""
+
+
+class Construction:
+    """How the engine of a target is constructed anew over its loaded networks, and what it was set to after its own construction.
+
+    Where the constructor does not take the networks, the loaded engine is copied.
+    """
+
+    def __init__(self, code: Code) -> None:
+        self._loaded = code.engine
+        taken = inspect.signature(type(code.engine).__init__).parameters
+        self._given = {
+            name: getattr(code.engine, name)
+            for name in ("llm", "flow", "hift", "fp16")
+            if name in taken and hasattr(code.engine, name)
+        }
+        self._anew = all(name in taken for name in ("llm", "flow", "hift"))
+        plain = vars(self._made()) if self._anew else {}
+        self._settings = {
+            name: (plain[name], value)
+            for name, value in vars(code.engine).items()
+            if name in plain and isinstance(plain[name], SETTINGS) and not _same(plain[name], value)
+        }
+
+    def engine(self) -> Any:
+        """Another engine. What a toggle of the arm makes otherwise is left; else it is set as the loaded one was."""
+        if not self._anew:
+            return _copy(self._loaded)
+        engine = self._made()
+        own = vars(engine)
+        for name, (constructed, value) in self._settings.items():
+            if name in own and _same(own[name], constructed):
+                own[name] = value
+        for name, value in vars(self._loaded).items():
+            own.setdefault(name, value)
+        return engine
+
+    def _made(self) -> Any:
+        return type(self._loaded)(**self._given)
 
 
 class Arm:
@@ -32,8 +73,9 @@ class Arm:
     `registers` is whether requests name speakers that were registered, instead of handing over their recordings.
     """
 
-    def __init__(self, code: Code) -> None:
+    def __init__(self, code: Code, construction: Construction) -> None:
         self.code = code
+        self._construction = construction
         self.facade = _copy(code.facade)
         self.front_end = _copy(code.front_end)
         setattr(self.facade, code.front_end_name, self.front_end)
@@ -42,23 +84,8 @@ class Arm:
         self.engine = code.engine
 
     def build_engine(self) -> None:
-        """Construct the engine anew over the loaded networks, where its constructor takes them; otherwise copy it.
-
-        What the loaded engine was given after its construction, the new one is given too.
-        """
-        kind, built = type(self.code.engine), self.code.engine
-        taken = inspect.signature(kind.__init__).parameters
-        if all(name in taken for name in ("llm", "flow", "hift")):
-            given = {
-                name: getattr(built, name)
-                for name in ("llm", "flow", "hift", "fp16")
-                if name in taken and hasattr(built, name)
-            }
-            self.engine = kind(**given)
-            for name, value in vars(built).items():
-                vars(self.engine).setdefault(name, value)
-        else:
-            self.engine = _copy(built)
+        """Have an engine of the arm's own, constructed with what is in place now."""
+        self.engine = self._construction.engine()
         setattr(self.facade, self.code.engine_name, self.engine)
 
     def register(self, speaker: Any, recordings: Recordings) -> str:
@@ -231,6 +258,10 @@ class Speaking:
                 ended.update(dict.fromkeys(ended, True))
 
         return guarded
+
+
+def _same(one: Any, other: Any) -> bool:
+    return type(one) is type(other) and bool(one == other)
 
 
 def _copy(part: Any) -> Any:
