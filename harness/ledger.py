@@ -24,7 +24,7 @@ class Ledger:
     failed: set[str | None] = field(default_factory=set)
     deaths: Counter[str | None] = field(default_factory=Counter)
     examined: dict[str, list[Mapping[str, Any]]] = field(default_factory=dict)
-    twins: list[list[Mapping[str, Any]]] = field(default_factory=list)
+    again: dict[str, list[list[Mapping[str, Any]]]] = field(default_factory=dict)
     graded: bool = False
     not_applicable: frozenset[str] = frozenset()
     memory: set[tuple[str, int]] = field(default_factory=set)
@@ -69,8 +69,8 @@ class Ledger:
                 self.passed = frozenset(event.get("passed", ()))
             case "examined":
                 self.examined[event["arm"]] = event["outputs"]
-            case "twin":
-                self.twins.append(event["outputs"])
+            case "again":
+                self.again.setdefault(event["arm"], []).append(event["outputs"])
             case "place":
                 self.places[event["optimization"]] += 1
             case "broken place":

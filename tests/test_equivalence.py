@@ -58,8 +58,18 @@ def test_no_toggle_is_held_to_more_than_the_reference_keeps_to_itself() -> None:
     assert loosened(strict, "changed", None, least=1e-6) == strict
     assert not accepted("spectral", 0.5, loosened(strict, "tolerance", 1e-8))
     assert not accepted("spectral", 0.5, loosened(strict, "spectral", 0.1))
-    assert loosened(strict, "changed", 3.0) == strict
     assert loosened(strict, "changed", None) == strict
+    assert loosened(strict, "changed", 3.0) == strict
+
+
+def test_a_difference_that_is_allowed_is_graded_by_its_samples_however_wide_the_grade_is() -> None:
+    """What the reference does within the bound of a grade, a toggle may do twice as much of, and then beyond that bound."""
+    before = np.full(24_000, 0.5, np.float32)
+    for difference, allowed in ((1.5e-4, True), (2.5e-4, False)):
+        after = before.copy()
+        after[100] += difference
+        check = loosened(Check(grade="bitwise"), "tolerance", 1e-4)
+        assert accepted(*grade(before, after, [], [], check), check) is allowed
 
 
 def test_what_a_toggle_declares_is_not_narrowed_by_the_reference() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -112,7 +113,21 @@ def test_a_toggle_is_held_to_no_bit_that_the_reference_does_not_keep_between_pro
     assert contrast(run, "cached_device").equivalence == "tolerance"
     assert contrast(run, "cached_device").verdict != "output changed"
     assert contrast(run, "resample_cache").equivalence == "bitwise"
-    assert told(run).startswith("In 4 further processes the output of the same code differed by up to ")
+    assert told(run).startswith("In 4 further processes, 25 times, the output of the same code differed by up to ")
+
+
+def test_what_the_same_code_says_otherwise_now_and_then_is_not_the_doing_of_a_toggle(
+    measure_fake: Callable[..., Run], tmp_path: Path
+) -> None:
+    """Every second arm meets it, the first output of each further process does not."""
+    model = {"unsteady_from": 0, "unsteady_every": 8, "unsteady_by": 1e-3}
+    run = measure_fake(model=model, workload=ONE, measure=SHORT)
+    assert [contrast(run, name).equivalence for name in TOGGLES] == ["spectral", "bitwise", "spectral"]
+    assert {contrast(run, name).verdict == "output changed" for name in TOGGLES} == {False}
+    assert told(run).startswith("In 2 further processes, 9 times, the output of the same code differed by up to ")
+    assert {file.name for file in tmp_path.glob("run/audio/*/*/placebo*")} == {"placebo.wav"}, (
+        "nobody listens to the others"
+    )
 
 
 def test_a_toggle_that_nudges_the_output_of_a_reference_that_repeats_itself_has_changed_it(
@@ -120,7 +135,32 @@ def test_a_toggle_that_nudges_the_output_of_a_reference_that_repeats_itself_has_
 ) -> None:
     run = measure_fake(model={"faults": {"cached_device": "nudge"}}, workload=ONE, measure=SHORT)
     assert contrast(run, "cached_device").verdict == "output changed"
-    assert told(run) == "In 4 further processes the output of the same code differed in no bit."
+    assert told(run) == "In 4 further processes, 25 times, the output of the same code differed in no bit."
+
+
+@pytest.mark.parametrize("unsteady_from", [None, 2], ids=["steady", "unsteady"])
+def test_an_arm_speaks_again_and_is_judged_by_its_middle_output_where_the_reference_does_not_repeat_itself(
+    measure_fake: Callable[..., Run], tmp_path: Path, unsteady_from: int | None
+) -> None:
+    """Its one output that was compared is off; on a device that repeats itself that is the toggle's doing."""
+    model = {"faults": {"cached_device": "glitch"}, "unsteady_from": unsteady_from}
+    run = measure_fake(model=model, workload=ONE, measure=SHORT)
+    found = contrast(run, "cached_device")
+    if unsteady_from is None:
+        assert (found.equivalence, found.verdict) == ("spectral", "output changed")
+        return
+    assert found.equivalence == "tolerance"
+    assert found.verdict != "output changed"
+    assert told(run).endswith(" So cached_device, all spoke again 8 times, and the middle one of these outputs counts.")
+    assert not list(tmp_path.glob("run/audio/*/*/cached_device-*"))
+
+
+def test_an_arm_that_always_makes_another_sound_is_refused_however_unsteady_the_device(
+    measure_fake: Callable[..., Run],
+) -> None:
+    model = {"faults": {"cached_device": "change_later"}, "unsteady_from": 2}
+    run = measure_fake(model=model, workload=ONE, measure=SHORT)
+    assert contrast(run, "cached_device").verdict == "output changed"
 
 
 def test_no_further_twin_speaks_where_nothing_hangs_on_it(measure_fake: Callable[..., Run]) -> None:
@@ -136,7 +176,7 @@ def test_a_further_twin_that_dies_costs_no_arm(
         message = "planted: the worker was ended"
         raise WorkerError(message, kind="crash", arm=PLACEBO)
 
-    monkeypatch.setattr(examination, "_speak_as_twin", die)
+    monkeypatch.setattr(examination, "_speak_again", die)
     run = measure_fake(model={"faults": {"cached_device": "nudge"}}, workload=ONE, measure=SHORT)
     assert contrast(run, "cached_device").verdict == "output changed"
     assert contrast(run, "resample_cache").equivalence == "bitwise"
@@ -178,9 +218,9 @@ def test_what_is_allowed_is_what_the_reference_does_in_this_request_and_last_bit
 def test_the_finding_of_twins_has_words_for_each_grade(own: tuple[Grade, float | None], wanted: str) -> None:
     found: list[str] = []
     session: Any = SimpleNamespace(
-        ledger=SimpleNamespace(twins=[[], []]),
+        ledger=SimpleNamespace(again={PLACEBO: [[], []]}),
         device="cuda:0",
         record=lambda _, **event: found.append(event["message"]),
     )
     examination._report_twins(session, examination._Own({"a": BITWISE_TWIN, "b": own}))
-    assert found == [f"In 3 further processes the output of the same code {wanted}"]
+    assert found == [f"In 3 further processes, 17 times, the output of the same code {wanted}"]

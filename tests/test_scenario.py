@@ -307,7 +307,7 @@ REFUSED = [
         "unknown-fault",
         4,
         "model.faults.resample_cache",
-        "found 'crush'; allowed: crash, crash_once, crash_at_bind, hang, out_of_memory, error, error_in_a_crowd, error_at_place, change, change_at_first, change_later, nudge, inert; did you mean crash?",
+        "found 'crush'; allowed: crash, crash_once, crash_at_bind, hang, out_of_memory, error, error_in_a_crowd, error_at_place, change, change_at_first, change_later, nudge, glitch, inert; did you mean crash?",
     ),
     (
         "unknown-key",
@@ -480,7 +480,7 @@ def test_the_fake_adapter_gets_seconds_and_its_own_keys() -> None:
         "base": 0.002, "noise": 0.01, "effects": {"cached_device": -0.1}, "faults": {"resample_cache": "inert"},
         "memory": {"batched_cleanup": 1048576}, "seed": 3, "crowding": {}, "places": {}, "together": {},
         "new_speaker": 0.0, "misses": {}, "entry_bytes": {}, "at_init": {}, "at_first": {}, "cold": None, "counts_misses": False,
-        "costs": {}, "speech": None, "pace": 0.0, "unsteady_from": None,
+        "costs": {}, "speech": None, "pace": 0.0, "unsteady_from": None, "unsteady_every": 1, "unsteady_by": 2**-23,
     }  # fmt: skip
 
 

@@ -6,7 +6,7 @@ deviation of the log, per toggle or state of one `effects`, per pair of toggles 
 to its first request, `cold` those of the first request of a process. Of caches: `misses` is the effect in a request by a speaker that its pipeline does not
 know, `counts_misses` whether the witness counts these, `entry_bytes` what each speaker known takes.
 By length: `speech` is audio for each letter of the text, `pace` time for each second of audio, `costs` the seconds that a toggle
-adds (`Costs` of the scenario). Of outputs: from worker `unsteady_from` on, what any arm makes differs in its last bits.
+adds (`Costs` of the scenario). Of outputs: from worker `unsteady_from` on, what any arm makes differs, by default in its last bits.
 """
 
 from __future__ import annotations
@@ -41,12 +41,14 @@ FAULTS = (
     "change_at_first",
     "change_later",
     "nudge",
+    "glitch",
     "inert",
 )
 """What a toggle can be planted to do when it is on.
 
 `change_at_first` changes what a pipeline makes of a request the first time it is asked for it, `change_later` every time
-but the first; `nudge` moves it by some 3e-8, as another order of sums does.
+but the first; `nudge` moves it by some 3e-8, as another order of sums does, and
+`glitch` the fourth output of a pipeline, and no other, by some 3e-4.
 """
 
 SAMPLE_RATE_HZ = 24_000
@@ -59,7 +61,8 @@ _REQUEST_BYTES = 100 * 2**20
 """What each further request at the same moment holds."""
 _PLACE_S = 1e-6
 """What a call of a toggle's place takes with the toggle on."""
-_NUDGED, _UNSTEADY = 1 + 2**-22, 1 + 2**-23
+_NUDGED, _GLITCHED = 1 + 2**-22, 1 + 2**-10
+_GLITCHES_AT = 4
 _CROWDED_SHARE = 0.5
 """How much longer a request takes for each further one at the same moment, as a share of its time alone."""
 
@@ -76,8 +79,14 @@ class FakeModel:
         self.is_cold = True
         unsteady, number = options.get("unsteady_from"), work_dir.name.rpartition("-")[2]
         self.is_unsteady = unsteady is not None and number.isdecimal() and int(number) >= unsteady
+        self._requests = 0
         name = f"{options.get('seed', 0)} {work_dir.name}"
         self.rng = np.random.default_rng(int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], "little"))
+
+    def differs(self) -> bool:
+        """Whether what is said now is not quite what the same code says elsewhere, or at another time."""
+        self._requests += 1
+        return self.is_unsteady and self._requests % int(self.options["unsteady_every"]) == 0
 
     def not_applicable(self) -> Mapping[str, str]:
         return lacking(SPEECH_SITES, FakeAdapter.name)
@@ -134,6 +143,7 @@ class FakeTarget:
         self._model = model
         self._on = on
         self._spoken: set[str] = set()
+        self._outputs = 0
         self._is_first = True
         self._met = {speaker.digest for speaker in speakers}
 
@@ -248,8 +258,11 @@ class FakeTarget:
             audio *= 0.5
         if "nudge" in faults:
             audio *= np.float32(_NUDGED)
-        if self._model.is_unsteady:
-            audio *= np.float32(_UNSTEADY)
+        self._outputs += 1
+        if "glitch" in faults and self._outputs == _GLITCHES_AT:
+            audio *= np.float32(_GLITCHED)
+        if self._model.differs():
+            audio *= np.float32(1 + self._model.options["unsteady_by"])
         return Output(audio=audio, sample_rate_hz=SAMPLE_RATE_HZ, tokens=tokens)
 
 

@@ -34,8 +34,9 @@ COUNTING_TAKES = 10
 """A request whose operations are counted may take so many times as long as another."""
 MIN_REQUESTS = 3
 """Requests in which witnesses are counted at least: so that "once", "every request" and "every other" can be told apart."""
-MORE_TWINS = 3
-"""Further processes in which the reference's twin speaks, where an arm would be refused for samples that are nearly the same."""
+MORE_TWINS, ROUNDS = 3, 8
+"""Where an arm would be refused for samples that are nearly the same: further processes in which the reference's twin speaks, and
+how many times it, or the arm, does so in each."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,13 +92,14 @@ def _compare(session: Session, comparison: _Comparison) -> None:
     checked = checked_requests(session)
     at_once(session, [partial(_examine_all, session, checked, arms, comparison) for arms in comparison.groups])
     if not session.ledger.graded:
-        own = _hear_more_twins(session, checked, comparison)
+        own = _hear_more(session, checked, comparison)
         heard = listen(session, checked)
         for index in checked:
             _grade(session, workload.request(session.scenario, index), heard, own, comparison)
-        _report_unchecked(session, checked)
+        _report_unchecked(session, checked, own)
         _report_twins(session, own)
         session.record("graded")
+        _forget(session)
 
 
 def checked_requests(session: Session) -> list[int]:
@@ -149,7 +151,7 @@ def _examine(
     session: Session, worker: WorkerProcess, arm: str, checked: Sequence[int], comparison: _Comparison
 ) -> None:
     probes = _probes(session) if comparison.witnesses and arm != PLACEBO else []
-    events, outputs = _speak(session, worker, arm, checked, probes, arm)
+    events, outputs = _speak(session, worker, arm, checked, probes, [arm])
     session.record(
         "examined", arm=arm, work=_work(session, worker, arm, checked), outputs=outputs,
         witnesses=[
@@ -170,17 +172,21 @@ def _speak(
     arm: str,
     checked: Sequence[int],
     probes: Sequence[Mapping[str, Any]],
-    name: str,
+    rounds: Sequence[str],
 ) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
-    """Have `arm` speak the checked requests twice: what the worker answers, and the outputs of the second round as `name`."""
+    """Have `arm` speak the checked requests once, and then once for each name in `rounds`: what the worker answers, and the
+    outputs of these rounds, which stand in files of that name.
+    """
     scenario = session.scenario
-    names = [workload.request(scenario, index).id for index in checked]
-    files = [str(Path("audio") / session.device.replace(":", "-") / request / f"{name}.wav") for request in names]
+    names = [workload.request(scenario, index).id for _ in rounds for index in checked]
+    folder = Path("audio") / session.device.replace(":", "-")
+    files = [str(folder / request / f"{rounds[place // len(checked)]}.wav") for place, request in enumerate(names)]
     shortest = min(checked, key=lambda index: len(workload.request(scenario, index).text))
     message = {
         "do": "examine", "arm": arm, "probes": probes,
         "first": session.wire.singles([*checked, *[shortest] * (MIN_REQUESTS - len(checked))]),
-        "second": session.wire.singles(checked), "files": [str((session.journal.folder / file).absolute()) for file in files],
+        "second": session.wire.singles([*checked] * len(rounds)),
+        "files": [str((session.journal.folder / file).absolute()) for file in files],
     }  # fmt: skip
     events = worker.ask(message, limit_s=session.limit_s)
     made = (event for event in events if event["event"] == "output")
@@ -202,8 +208,12 @@ class _Own:
         """`check`, as far as it can be asked for. Where any request shows that the reference does not repeat itself, none is
         held to its last bits.
         """
-        repeats = all(grade_ not in ("tolerance", "spectral") for grade_, _ in self.differences.values())
-        return loosened(check, *self.differences[request], least=OWN_LEAST if sound and not repeats else 0.0)
+        return loosened(check, *self.differences[request], least=OWN_LEAST if sound and not self.repeats else 0.0)
+
+    @property
+    def repeats(self) -> bool:
+        """Whether no request is known in which the reference makes nearly the same, and not the same."""
+        return all(grade_ not in ("tolerance", "spectral") for grade_, _ in self.differences.values())
 
 
 def _own(session: Session, checked: Sequence[int], comparison: _Comparison) -> _Own:
@@ -211,51 +221,72 @@ def _own(session: Session, checked: Sequence[int], comparison: _Comparison) -> _
     return _Own({name: _own_difference(session, name, comparison) for name in names})
 
 
-def _hear_more_twins(session: Session, checked: Sequence[int], comparison: _Comparison) -> _Own:
+def _hear_more(session: Session, checked: Sequence[int], comparison: _Comparison) -> _Own:
     """See how well the reference repeats itself, where an arm would be refused for samples that are nearly the same.
 
-    One twin may do so by luck. Where an order of sums or the choice of a kernel is left to the device, processes of the same
-    code differ, and how much is seen only in several.
+    One twin may do so by luck. Where an order of sums or the choice of a kernel is left to the device, the same code differs from
+    process to process, and from one time to the next; how much is seen only in many. Once it is known to, the arm speaks
+    again too, whose one output may be one of few that differ.
     """
-    twins = session.ledger.twins
     own = _own(session, checked, comparison)
-    while len(twins) < MORE_TWINS and _any_narrowly_refused(session, own, comparison):
-        if session.spared("equivalence", partial(_speak_as_twin, session, checked), PLACEBO) is None:
-            break
-        own = _own(session, checked, comparison)
+    for number in range(2, 2 + MORE_TWINS):
+        refused = _narrowly_refused(session, own, comparison)
+        if refused and len(session.ledger.again.get(PLACEBO, [])) < number - 1:
+            if not _hear_again(session, checked, [PLACEBO], number):
+                break
+            own = _own(session, checked, comparison)
+            refused = _narrowly_refused(session, own, comparison)
+        unheard = [arm for arm in refused if arm not in session.ledger.again]
+        if unheard and not own.repeats:
+            _hear_again(session, checked, unheard, number)
     return own
 
 
-def _speak_as_twin(session: Session, checked: Sequence[int], _: int, worker: WorkerProcess) -> bool:
-    session.check_time()
-    session.progress.update(session.device, f"examining {PLACEBO} again", 0.1, None)
-    outputs = _speak(session, worker, PLACEBO, checked, [], f"{PLACEBO}-{2 + len(session.ledger.twins)}")[1]
-    session.record("twin", outputs=outputs)
+def _hear_again(session: Session, checked: Sequence[int], arms: Sequence[str], number: int) -> bool:
+    """Have arms of one side speak in another process; whether that one lived. They are named after its number."""
+    return session.spared("equivalence", partial(_speak_again, session, checked, arms, number), arms[0]) is not None
+
+
+def _speak_again(
+    session: Session, checked: Sequence[int], arms: Sequence[str], number: int, _: int, worker: WorkerProcess
+) -> bool:
+    for arm in arms:
+        session.check_time()
+        session.progress.update(session.device, f"examining {arm} again", 0.1, None)
+        rounds = [f"{arm}-{number}-{time}" for time in range(1, 1 + ROUNDS)]
+        session.record("again", arm=arm, outputs=_speak(session, worker, arm, checked, [], rounds)[1])
     return True
 
 
-def _any_narrowly_refused(session: Session, own: _Own, comparison: _Comparison) -> bool:
-    """Whether an arm says the same in samples that differ a little, and by more than its check and the twins allow."""
-    for request in own.differences:
-        made, _ = _made(session, request)
-        for arm, (found, bound) in _by_samples(session, request, comparison).items():
-            check = own.allows(comparison.required(arm), request, sound=is_sound(made[arm]))
-            if found in ("tolerance", "spectral") and not accepted(found, bound, check):
-                return True
-    return False
+def _narrowly_refused(session: Session, own: _Own, comparison: _Comparison) -> list[str]:
+    """Arms that say the same in samples that differ a little, and by more than their check and the twins allow."""
+    return list(dict.fromkeys(
+        arm
+        for request in own.differences
+        for arm, (check, found, bound) in _by_samples(session, request, own, comparison).items()
+        if found in ("tolerance", "spectral") and not accepted(found, bound, check)
+    ))  # fmt: skip
 
 
 def _report_twins(session: Session, own: _Own) -> None:
     """Say how far apart processes of the same code were, where several spoke."""
-    if not session.ledger.twins:
+    further = len(session.ledger.again.get(PLACEBO, []))
+    if not further:
         return
     grade_, bound = max(own.differences.values(), key=_badness)
     unit = " dB" if grade_ == "spectral" else ""
     without_figure = {"bitwise": "differed in no bit", "changed": "was another one, which excuses nothing"}
     told = without_figure.get(grade_) or f"differed by up to {bound:.3g}{unit} ({grade_})"
-    _find(
-        session, "outputs", f"In {1 + len(session.ledger.twins)} further processes the output of the same code {told}."
-    )
+    message = f"In {1 + further} further processes, {1 + ROUNDS * further} times, the output of the same code {told}."
+    if spoken := [arm for arm in session.ledger.again if arm != PLACEBO]:
+        message += f" So {', '.join(spoken)} spoke again {ROUNDS} times, and the middle one of these outputs counts."
+    _find(session, "outputs", message)
+
+
+def _forget(session: Session) -> None:
+    """Delete what was said again, whose figures are known: nobody listens to it."""
+    for output in (output for heard in session.ledger.again.values() for outputs in heard for output in outputs):
+        (session.journal.folder / output["audio"]).unlink(missing_ok=True)
 
 
 def _badness(found: tuple[Grade, float | None]) -> tuple[int, float]:
@@ -334,13 +365,12 @@ def _grade(session: Session, asked: Request, heard: Heard, own: _Own, comparison
     """
     request = asked.id
     made, rates_hz = _made(session, request)
-    for arm, by_samples in _by_samples(session, request, comparison).items():
+    for arm, (check, grade_, figure) in _by_samples(session, request, own, comparison).items():
         output, reference = made[arm], made[comparison.against[arm]]
-        check = own.allows(comparison.required(arm), request, sound=is_sound(output) and is_sound(reference))
         rate_before_hz = rates_hz[comparison.against[arm]]
         ears = heard.between(reference["audio"], output["audio"])
         words = (ears["words_before"], ears["words_after"]) if rate_before_hz == rates_hz[arm] else (None, None)
-        by_ear = by_words(*by_samples, check, *words)  # which make no other rate the same sound
+        by_ear = by_words(grade_, figure, check, *words)  # which make no other rate the same sound
         found, bound = by_sound(*by_ear, ears["quality_before"], ears["quality_after"], ears["voice"])
         session.record(
             "equivalence", arm=arm, request=request, stratum=asked.stratum if asked.concurrency == 1 else "", grade=found, bound=bound,
@@ -363,19 +393,31 @@ def _made(session: Session, request: str) -> tuple[dict[str, Mapping[str, Any]],
     return made, {arm: rate_of(session.journal.folder / output["audio"]) for arm, output in made.items()}
 
 
-def _by_samples(session: Session, request: str, comparison: _Comparison) -> dict[str, tuple[Grade, float | None]]:
-    """Per arm the grade of what it made of `request`, against what it is compared with."""
+def _by_samples(
+    session: Session, request: str, own: _Own, comparison: _Comparison
+) -> dict[str, tuple[Check, Grade, float | None]]:
+    """Per arm the check that what it made of `request` is held to, and its grade and figure, against what it is compared with."""
     made, _ = _made(session, request)
-    return {
-        arm: _graded(session, made[before], made[arm], comparison.required(arm))
-        for arm, before in comparison.against.items()
-        if arm in made and before in made
-    }
+    found = {}
+    for arm, before in comparison.against.items():
+        if arm in made and before in made:
+            sound = is_sound(made[arm]) and is_sound(made[before])
+            check = own.allows(comparison.required(arm), request, sound=sound)
+            again = (output for outputs in session.ledger.again.get(arm, []) for output in outputs)
+            spoken = [made[arm], *(output for output in again if output["request"] == request)]
+            found[arm] = check, *_middle([_graded(session, made[before], output, check) for output in spoken])
+    return found
+
+
+def _middle(found: Sequence[tuple[Grade, float | None]]) -> tuple[Grade, float | None]:
+    """The grade and figure of an arm by those of all its outputs: the worst where that is another output, else the middle one."""
+    ordered = sorted(found, key=_badness)
+    return ordered[-1] if ordered[-1][0] == "changed" else ordered[len(ordered) // 2]
 
 
 def _own_difference(session: Session, request: str, comparison: _Comparison) -> tuple[Grade, float | None]:
     """How much the reference differs from itself in other processes: the most that one of its twins does."""
-    heard = [session.ledger.examined.get(PLACEBO, []), *session.ledger.twins]
+    heard = [session.ledger.examined.get(PLACEBO, []), *session.ledger.again.get(PLACEBO, [])]
     twins = [output for outputs in heard for output in outputs if output["request"] == request]
     reference = _made(session, request)[0].get(comparison.against[PLACEBO])
     if reference is None or not twins:
@@ -403,7 +445,7 @@ def _required(session: Session, arm: str) -> Check:
     )
 
 
-def _report_unchecked(session: Session, checked: Sequence[int]) -> None:
+def _report_unchecked(session: Session, checked: Sequence[int], own: _Own) -> None:
     """Say which kinds of request were not compared, and which arms do not repeat themselves though the reference does."""
     scenario = session.scenario
     seen = {workload.request(scenario, index).stratum for index in checked}
@@ -421,7 +463,7 @@ def _report_unchecked(session: Session, checked: Sequence[int]) -> None:
     if max(scenario.workload.concurrency) > 1:
         _find(session, "outputs", "Outputs were compared of one request at a time, not of requests at the same moment.")
     changing = [arm for arm, outputs in session.ledger.examined.items() if not all(out["as_first"] for out in outputs)]
-    if changing and session.design.reference not in changing:
+    if own.repeats and changing and session.design.reference not in changing:
         names = ", ".join(changing)
         _find(session, "outputs", f"The output of {names} to a request differs from the first to the same request.")
 

@@ -41,6 +41,7 @@ Fault = Literal[
     "change_at_first",
     "change_later",
     "nudge",
+    "glitch",
     "inert",
 ]
 

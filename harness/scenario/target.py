@@ -160,6 +160,12 @@ class Fake(Keys):
     unsteady_from: Whole | SkipJsonSchema[None] = Field(
         default=None, description="The worker from which on outputs differ in their last bits, counted from 0."
     )
+    unsteady_every: Annotated[Whole, Field(ge=1)] = Field(
+        default=1, description="Only every so manieth request of such a worker differs."
+    )
+    unsteady_by: Annotated[Number, Field(gt=0, le=1)] = Field(
+        default=2**-23, description="By how much of the sound they differ."
+    )
     memory: dict[SettingName, Annotated[int, Strict()]] = Field(default={}, description="Bytes that each toggle saves.")
     places: dict[ToggleName, Seconds] = Field(
         default={}, description="Time that a call of each toggle's place takes with the toggle off; on, a microsecond."
