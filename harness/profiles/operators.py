@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from harness.profiles.kernels import short_name
 from harness.profiles.stacks import short
 
 Counted = Mapping[str, Any]
@@ -15,9 +16,10 @@ Counted = Mapping[str, Any]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Change:
-    """One operator, kernel or caller: calls and seconds a request, before and after."""
+    """One operator, kernel or caller: calls and seconds a request, before and after. `whole` is the name of which `name` is short."""
 
     name: str
+    whole: str = ""
     calls_before: float
     calls_after: float
     own_before_s: float
@@ -81,7 +83,8 @@ def _changes(before: Sequence[Counted], after: Sequence[Counted], kind: str) -> 
     none = (0.0, 0.0)
     rows = [
         Change(
-            name=name, calls_before=first.get(name, none)[0], calls_after=last.get(name, none)[0],
+            name=(told := short_name(name) if kind == "kernels" else name), whole="" if told == name else name,
+            calls_before=first.get(name, none)[0], calls_after=last.get(name, none)[0],
             own_before_s=first.get(name, none)[1], own_after_s=last.get(name, none)[1],
         )
         for name in dict.fromkeys((*last, *first))

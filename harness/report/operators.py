@@ -25,9 +25,10 @@ _HEADS: Mapping[bool, tuple[str, ...]] = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OperatorRow:
-    """One operator, kernel or caller as text."""
+    """One operator, kernel or caller as text; `whole` is the name of which `name` is short."""
 
     name: str
+    whole: str
     figures: tuple[str, ...]
 
 
@@ -124,7 +125,8 @@ def _table(
     title: str, what: str, rows: Sequence[Change], note: str, none: str, *, two_sided: bool
 ) -> OperatorTable:  # fmt: skip
     told = tuple(
-        OperatorRow(name=row.name, figures=tuple(_figures(row, two_sided=two_sided))) for row in rows[:_MOST_ROWS]
+        OperatorRow(name=row.name, whole=row.whole, figures=tuple(_figures(row, two_sided=two_sided)))
+        for row in rows[:_MOST_ROWS]
     )
     left = len(rows) - len(told)
     more = say("The first {shown} of {all}.", shown=_MOST_ROWS, all=len(rows)) if left else ""

@@ -28,7 +28,8 @@ EXPLICIT = (
 IMPLICIT = ("item", "tolist", "cpu", "numpy", "nonzero", "__bool__", "__int__", "__float__", "__index__")
 """Methods of a tensor that wait for the card where the tensor lies on one."""
 _OWN = str(Path(__file__).parent)
-_BETWEEN = "/contextlib.py"
+_BETWEEN = frozenset({"contextlib", "warnings", "_py_warnings"})
+"""Modules of the standard library that stand between a caller and what is heard."""
 _WARNED = "synchronizing CUDA operation"
 
 
@@ -73,11 +74,11 @@ class Callers:
 
 
 def _caller(start: FrameType) -> FrameType | None:
-    """The innermost frame that is neither PyTorch's nor this module's; None where the worker itself asked."""
+    """The innermost frame that is neither PyTorch's nor this module's, nor stands between; None where the worker itself asked."""
     looked: FrameType | None = start
     while looked is not None:
         path = looked.f_code.co_filename
-        if path != __file__ and not is_torchs(path) and not path.replace("\\", "/").endswith(_BETWEEN):
+        if path != __file__ and not is_torchs(path) and looked.f_globals.get("__name__") not in _BETWEEN:
             return None if path.startswith(_OWN) else looked
         looked = looked.f_back
     return None

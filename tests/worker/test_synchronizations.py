@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import inspect
 import json
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -72,6 +74,18 @@ def test_the_harness_own_waiting_at_the_end_of_a_request_is_no_callers() -> None
     with synchronizations.watching() as found:
         made.synchronize()
     assert found.callers() == []
+
+
+def test_what_pytorch_warns_of_is_listed_with_the_line_that_waited(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The warning comes by way of the standard library's module, whose lines wait for nothing."""
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "get_sync_debug_mode", lambda: 0)
+    monkeypatch.setattr(torch.cuda, "set_sync_debug_mode", lambda _: None)
+    with synchronizations.watching() as found:
+        warnings.warn("called a synchronizing CUDA operation", stacklevel=1)
+        line = inspect.currentframe().f_lineno - 1  # type: ignore[union-attr]
+    (row,) = found.callers()
+    assert (row["call"], row["file"], row["line"]) == ("implicit", __file__, line)
 
 
 @pytest.mark.cuda
