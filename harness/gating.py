@@ -22,7 +22,7 @@ from harness.metrics import metric
 from harness.passes import confirmation_pass, first_cycle, memory_pass, pair_pass, revisions_pass
 from harness.processes import Side
 from harness.results import Arm, Finding, Plan, Run, State
-from harness.revisions import Checkout, Revision, with_interpreters
+from harness.revisions import Checkout, Revision, refuse_hidden_changes, with_interpreters
 from harness.runner import carry_out, usable_devices
 from harness.scenario import Scenario, load, shipped
 from harness.session import Progress, Session
@@ -65,6 +65,7 @@ def gate(
         except MeasureError as error:
             told = {"base": base, "head": head or "HEAD"}
             return not_measured(scenario=Path(name).stem, command=command, reason=str(error), **told), None
+        refuse_hidden_changes(before, after, checkout.top)
         scenarios = [scenario_in(revision, checkout.top, name, settings) for revision in (before, after)]
         if any("init" in limits for limits in scenarios[1].gated().values()):
             message = (

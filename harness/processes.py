@@ -10,7 +10,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -112,10 +112,19 @@ def _check_protocol(event: Mapping[str, Any]) -> None:
 
 
 class WorkerProcess:
-    """A running worker. Use it as a context: it is ended when the context is left, however that happens."""
+    """A running worker. Use it as a context: it is ended when the context is left, however that happens.
+
+    `begun` is told of it before it is waited for until it is ready, so that it can be ended meanwhile.
+    """
 
     def __init__(
-        self, job: Mapping[str, Any], *, log: Path, side: Side | None = None, alone: Alone | None = None
+        self,
+        job: Mapping[str, Any],
+        *,
+        log: Path,
+        side: Side | None = None,
+        alone: Alone | None = None,
+        begun: Callable[[WorkerProcess], None] | None = None,
     ) -> None:
         log.parent.mkdir(parents=True, exist_ok=True)
         self._log = log
@@ -132,6 +141,8 @@ class WorkerProcess:
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
         try:
+            if begun is not None:
+                begun(self)
             (self.ready,) = self.ask({"protocol": PROTOCOL, **job}, limit_s=START_LIMIT_S)
             _check_protocol(self.ready)
         except BaseException:

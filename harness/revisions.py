@@ -19,6 +19,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from filelock import FileLock
+
 import harness
 from harness.errors import HarnessError, MeasureError, UsageError
 from harness.processes import in_revision
@@ -72,6 +74,7 @@ class Checkout:
         self.top = Path(top)
         self._temporary: Path | None = None
         self._revisions: list[Revision] = []
+        self._worktrees: list[tuple[Path, Path]] = []
 
     def __enter__(self) -> Self:
         return self
@@ -81,8 +84,8 @@ class Checkout:
     ) -> None:
         if self._temporary is not None:
             # One by one: pruning would end worktrees of others that are elsewhere just now.
-            for folder in list(self._temporary.iterdir()):
-                _git(self.top, "worktree", "remove", "--force", "--force", str(folder))
+            for repository, folder in reversed(self._worktrees):
+                _git(repository, "worktree", "remove", "--force", "--force", str(folder))
             shutil.rmtree(self._temporary, ignore_errors=True)
 
     def tree(self, *, dirty: bool) -> Revision:
@@ -111,14 +114,25 @@ class Checkout:
         if self._temporary is None:
             self._temporary = Path(tempfile.mkdtemp(prefix="harness-gate-"))
         folder = self._temporary / f"{len(list(self._temporary.iterdir()))}-{commit[:10]}"
-        done = _asked(self.top, "worktree", "add", "--detach", str(folder), commit)
-        if done is None or done.returncode:
-            said = [] if done is None else done.stderr.strip().splitlines()[-LOG_LINES:]
-            message = "\n".join((f"git cannot check {name} out: `git worktree add` failed", *said))
-            raise MeasureError(message)
+        self._add(self.top, folder, commit, name)
         found = Revision(name=name, commit=commit, folder=folder, subject=self._subject(commit))
         self._revisions.append(found)
         return found
+
+    def _add(self, repository: Path, folder: Path, commit: str, told: str) -> None:
+        """Check `commit` of `repository` out into `folder`, and in it the submodules that the repository has checked out itself.
+
+        One that it has not is left empty, as it is there. Raises MeasureError where git cannot.
+        """
+        self._worktrees.append((repository, folder))
+        done = _asked(repository, "worktree", "add", "--detach", str(folder), commit)
+        if done is None or done.returncode:
+            said = [] if done is None else done.stderr.strip().splitlines()[-LOG_LINES:]
+            message = "\n".join((f"git cannot check {told} out: `git worktree add` failed", *said))
+            raise MeasureError(message)
+        for path, wanted in submodules(repository, commit).items():
+            if (repository / path / ".git").exists():
+                self._add(repository / path, folder / path, wanted, f"the submodule {path} of {told}")
 
     @contextmanager
     def naming_revisions(self) -> Iterator[None]:
@@ -143,6 +157,29 @@ class Checkout:
         if _git(self.top, "rev-parse", "--is-shallow-repository") == "true":
             message += ": this clone is shallow; fetch the whole history (`git fetch --unshallow`, in GitHub Actions fetch-depth: 0)"
         raise UsageError(message)
+
+
+def refuse_hidden_changes(base: Revision, head: Revision, repository: Path) -> None:
+    """Refuse revisions that differ in a submodule which the repository has not checked out: nobody would see it.
+
+    Raises UsageError.
+    """
+    wanted = [submodules(repository, revision.commit) for revision in (base, head)]
+    for path in sorted({**wanted[0], **wanted[1]}):
+        differs = wanted[0].get(path) != wanted[1].get(path)
+        if differs and not (repository / path / ".git").exists():
+            message = (
+                f"the submodule {path} differs between {base.told} and {head.told}, and is not checked out in {repository}, so that it would be "
+                f"empty on both sides: git submodule update --init {path} (in GitHub Actions submodules: true)"
+            )
+            raise UsageError(message)
+
+
+def submodules(repository: Path, commit: str) -> dict[str, str]:
+    """The submodules of a commit: path -> the commit that it wants of each."""
+    listed = (_git(repository, "ls-tree", "-r", "-z", "--full-tree", commit) or "").split("\0")
+    found = (line.partition("\t") for line in listed if line.startswith("160000 "))  # git's mode of a link to a commit
+    return {path: told.split()[2] for told, _, path in found}
 
 
 def with_interpreters(base: Revision, head: Revision, tell: Callable[[str], None]) -> tuple[Revision, Revision]:
@@ -193,23 +230,31 @@ def _with_environment(revision: Revision, digest: str, tell: Callable[[str], Non
     folder = cache / digest[:16]
     python = folder / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
     done = folder / "installed"
-    if not done.exists():
-        tell(f"building an environment for {revision.told} in {folder}")
-        shutil.rmtree(folder, ignore_errors=True)
-        installable = any((revision.folder / file).is_file() for file in ("pyproject.toml", "setup.py"))
-        packages = [str(revision.folder)] if installable else []
-        if (revision.folder / "requirements.txt").is_file():
-            packages += ["--requirement", str(revision.folder / "requirements.txt")]
-        own = Path(harness.__file__).parent.parent
-        if not (revision.folder / "harness" / "session.py").exists():
-            packages.append(str(own) if (own / "pyproject.toml").exists() else f"tts-harness=={harness.__version__}")
-        _run([sys.executable, "-m", "venv", str(folder)], revision)
-        _run(
-            [str(python), "-m", "pip", "install", "--quiet", "--no-input", "--disable-pip-version-check", *packages],
-            revision,
-        )
-        done.touch()
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(f"{folder}.lock"):  # of two gates at once, one builds it
+        _build(revision, folder, python, done, tell)
     return replace(revision, python=str(python))
+
+
+def _build(revision: Revision, folder: Path, python: Path, done: Path, tell: Callable[[str], None]) -> None:
+    """An environment for a revision in `folder`, unless it is `done`."""
+    if done.exists():
+        return
+    tell(f"building an environment for {revision.told} in {folder}")
+    shutil.rmtree(folder, ignore_errors=True)
+    installable = any((revision.folder / file).is_file() for file in ("pyproject.toml", "setup.py"))
+    packages = [str(revision.folder)] if installable else []
+    if (revision.folder / "requirements.txt").is_file():
+        packages += ["--requirement", str(revision.folder / "requirements.txt")]
+    own = Path(harness.__file__).parent.parent
+    if not (revision.folder / "harness" / "session.py").exists():
+        packages.append(str(own) if (own / "pyproject.toml").exists() else f"tts-harness=={harness.__version__}")
+    _run([sys.executable, "-m", "venv", str(folder)], revision)
+    _run(
+        [str(python), "-m", "pip", "install", "--quiet", "--no-input", "--disable-pip-version-check", *packages],
+        revision,
+    )
+    done.touch()
 
 
 def _run(command: Sequence[str], revision: Revision) -> None:

@@ -11,9 +11,9 @@ import shutil
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
@@ -134,16 +134,13 @@ class Session:
         folder = self.journal.folder / "work" / f"{self.device.replace(':', '-')}-{pass_}-{number}"
         folder.mkdir(parents=True, exist_ok=True)
         started = time.monotonic()
-        process = WorkerProcess(
-            {**self._job(scenario, folder, pass_), **job},
-            log=folder / "worker.log",
-            side=side,
-            alone=alone_of(scenario),
-        )
-        self.startup_s = time.monotonic() - started
-        with self._lock:
-            self._live.add(process)
+        begun: list[WorkerProcess] = []
         try:
+            process = WorkerProcess(
+                {**self._job(scenario, folder, pass_), **job},
+                log=folder / "worker.log", side=side, alone=alone_of(scenario), begun=partial(self._begin, begun),
+            )  # fmt: skip
+            self.startup_s = time.monotonic() - started
             with process:
                 if self._stopping:
                     message = "the run was stopped while this worker started"
@@ -157,9 +154,25 @@ class Session:
                        for key in ("machine", "description", "unavailable", "not_applicable", "already_present", "core")},
                 )  # fmt: skip
                 yield number, process
+                if side is not None:
+                    self._check_late_packages(side, process)
         finally:
             with self._lock:
-                self._live.discard(process)
+                self._live.difference_update(begun)
+
+    def _begin(self, begun: list[WorkerProcess], process: WorkerProcess) -> None:
+        """Take account of a process that starts, so that it is ended with the run."""
+        begun.append(process)
+        with self._lock:
+            self._live.add(process)
+        if self._stopping:
+            process.end()
+
+    def _check_late_packages(self, side: Side, process: WorkerProcess) -> None:
+        """As when it was ready: code may import more at its first request. What a process that has ended did is not asked."""
+        with suppress(WorkerError):
+            for event in process.ask({"do": "packages"}, limit_s=self.limit_s):
+                _check_packages(side, event.get("packages", {}))
 
     def _watch(self, uuid: str | None) -> None:
         """Begin to read the condition of the card, where there is one, in a thread of this process."""

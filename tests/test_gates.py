@@ -345,8 +345,45 @@ def test_a_package_that_the_revision_has_is_not_measured_as_it_is_installed(
     assert "mytts was imported from" in done.stderr
     assert "packages/mytts" in done.stderr
 
+    late = "def speak(text):\n    from mytts import speak as own\n    return own(text)\n"
+    for _ in range(2):
+        write_own(repository, scenario, late, "bench.py")
+    done = gate(repository)
+    assert done.returncode == 2, done.stdout + done.stderr
+    assert "mytts was imported from" in done.stderr, "what is imported at the first request is known after it"
+
     own = "import sys, pathlib\nsys.path.insert(0, str(pathlib.Path(__file__).parent / 'packages'))\nfrom mytts import speak\n"
     for _ in range(2):
         write_own(repository, scenario, own, "bench.py")
     done = gate(repository)
     assert done.returncode in (0, 3), done.stdout + done.stderr
+
+
+HEARS_CTRL_C = """
+import signal
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job, and each child, ignores it
+from harness.cli import main
+main()
+"""
+
+
+@pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGINT], ids=["SIGTERM", "Ctrl-C"])
+def test_a_gate_that_is_ended_while_its_workers_start_ends_at_once_and_leaves_nothing(
+    repository: Path, tmp_path: Path, how: signal.Signals
+) -> None:
+    scenario = "name: own\nmodel: {adapter: callable, target: 'speech.py:speak'}\n" + SHORT
+    began = tmp_path / "began"
+    slow = f"import pathlib, time\npathlib.Path({str(began)!r}).touch()\ntime.sleep(600)\n"
+    for _ in range(2):
+        write_own(repository, scenario, slow + "def speak(text):\n    return text\n")
+    command = [sys.executable, "-c", HEARS_CTRL_C, "gate", "bench.yaml", "--base", "HEAD~1"]
+    process = subprocess.Popen(command, cwd=repository, stderr=subprocess.PIPE, text=True)
+    while not began.exists():
+        assert process.poll() is None
+        time.sleep(0.05)
+    workers = psutil.Process(process.pid).children(recursive=True)
+    process.send_signal(how)
+    process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert not psutil.wait_procs(workers, timeout=30)[1]
+    assert len(git(repository, "worktree", "list").splitlines()) == 1

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from harness.errors import MeasureError, UsageError
-from harness.revisions import Checkout, Revision, dependencies, with_interpreters
+from harness.revisions import Checkout, Revision, dependencies, refuse_hidden_changes, with_interpreters
 
 
 def git(folder: Path, *arguments: str) -> str:
@@ -87,6 +87,58 @@ def test_an_environment_is_built_in_the_folder_of_its_revision_and_without_quest
         assert install[1]["stdin"] == subprocess.DEVNULL
         assert "--no-input" in install[0]
         assert str(head.folder) not in install[0]
+
+
+@pytest.fixture
+def with_submodule(repository: Path, tmp_path: Path) -> Path:
+    """The repository, whose last two commits want two versions of a submodule, in which there is one more."""
+    inner, library = tmp_path / "inner", tmp_path / "library"
+    for folder in (inner, library):
+        folder.mkdir()
+        git(folder, "init", "--quiet")
+        commit(folder, code="first")
+    added = ("-c", "protocol.file.allow=always", "submodule", "--quiet", "add")
+    git(library, *added, str(inner), "deeper")
+    commit(library, code="first of library")
+    git(repository, *added, str(library), "lib")
+    git(repository, "-c", "protocol.file.allow=always", "submodule", "--quiet", "update", "--init", "--recursive")
+    commit(repository, code="with the first")
+    commit(repository / "lib", code="second of library")
+    commit(repository, code="with the second")
+    return repository
+
+
+def test_submodules_are_checked_out_as_each_revision_wants_them_and_go_with_the_gate(with_submodule: Path) -> None:
+    with Checkout(with_submodule) as checkout:
+        sides = checkout.revision("HEAD~1"), checkout.revision("HEAD")
+        refuse_hidden_changes(*sides, checkout.top)
+        found = [(side.folder / "lib" / "code.txt").read_text() for side in sides]
+        assert found == ["first of library", "second of library"]
+        assert {(side.folder / "lib" / "deeper" / "code.txt").read_text() for side in sides} == {"first"}
+        before = checkout.revision("HEAD~2")
+        assert not (before.folder / "lib").exists()
+    assert not sides[0].folder.exists()
+    for folder in (with_submodule, with_submodule / "lib", with_submodule / "lib" / "deeper"):
+        assert len(git(folder, "worktree", "list").splitlines()) == 1
+    assert git(with_submodule, "status", "--porcelain") == ""
+
+
+def test_a_submodule_that_differs_and_is_not_there_is_refused(with_submodule: Path) -> None:
+    git(with_submodule, "submodule", "--quiet", "deinit", "--force", "lib")
+    with Checkout(with_submodule) as checkout:
+        base, head = checkout.revision("HEAD~1"), checkout.revision("HEAD")
+        with pytest.raises(UsageError, match=r"the submodule lib differs .* git submodule update --init lib"):
+            refuse_hidden_changes(base, head, checkout.top)
+        refuse_hidden_changes(head, head, checkout.top)
+    assert len(git(with_submodule, "worktree", "list").splitlines()) == 1
+
+
+def test_a_commit_of_a_submodule_that_nobody_fetched_is_told(with_submodule: Path) -> None:
+    git(with_submodule, "update-index", "--cacheinfo", f"160000,{'1' * 40},lib")
+    git(with_submodule, "commit", "--quiet", "--message", "wants what is not there")
+    with Checkout(with_submodule) as checkout, pytest.raises(MeasureError, match="the submodule lib of HEAD out"):
+        checkout.revision("HEAD")
+    assert len(git(with_submodule, "worktree", "list").splitlines()) == 1
 
 
 def test_a_name_that_is_no_revision_is_refused(repository: Path) -> None:

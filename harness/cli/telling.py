@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -30,13 +32,27 @@ class DecidedError(Exception):
 
 @contextmanager
 def interruptible(said: str = "") -> Iterator[None]:
-    """Ctrl-C inside ends the command with its exit code, after saying on stderr what is kept."""
+    """Ctrl-C inside ends the command with its exit code, after saying on stderr what is kept; so does SIGTERM, by which CI ends a job."""
     try:
-        yield
+        with _terminated():
+            yield
     except KeyboardInterrupt:
         if said:
             typer.echo(f"interrupted; {said}", err=True)
         raise typer.Exit(INTERRUPTED) from None
+
+
+@contextmanager
+def _terminated() -> Iterator[None]:
+    """Within, SIGTERM is an interruption, after which things are left in order; where signals can be heard."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def console(columns: int = 120) -> Console:

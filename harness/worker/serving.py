@@ -205,6 +205,10 @@ class Worker:
             told = {"refused": str(refused)}
         self._reply("profile", **told)
 
+    def packages(self) -> None:
+        """What was imported until now."""
+        self._reply("packages", packages=imported())
+
     def room(self) -> None:
         """How much memory this process holds, and how much is free."""
         self._reply("room", room=dict(self._machine.room()))
