@@ -5,7 +5,6 @@ The numbers are those of `effects`; here is decided of which metrics, with which
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -29,7 +28,7 @@ from harness.results import (
     Verdict,
 )
 from harness.rules import ERROR, FROM_FIGURES
-from harness.statistics import Effect
+from harness.statistics import Effect, ratio_of
 
 METHODS: Mapping[str, str] = {
     "factorial": "exact Shapley values over all combinations of the toggles",
@@ -237,6 +236,6 @@ def _sign(name: str) -> float:
 
 
 def _ratios(effect: Effect) -> tuple[float, float | None, float | None]:
-    ends = (None if end is None else math.exp(end) for end in (effect.low, effect.high))
+    ends = (None if end is None else ratio_of(end) for end in (effect.low, effect.high))
     low, high = ends
-    return math.exp(effect.location), low, high
+    return ratio_of(effect.location), low, high

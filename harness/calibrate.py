@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 import time
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
@@ -24,7 +23,7 @@ from harness.results import Foresight, Planted, Run
 from harness.rules import ERROR
 from harness.scenario import Scenario
 from harness.session import Progress
-from harness.statistics import MIN_WORKERS
+from harness.statistics import MIN_WORKERS, change_of
 
 SHARES = (0.25, 0.5, 1.0, 2.0, 4.0)
 """Budgets for which a calibration is told, as multiples of the scenario's."""
@@ -169,7 +168,7 @@ def planted(run: Run, device: str) -> float:
     if not weights:
         message = f"{device}: no delay was planted"
         raise MeasureError(message)
-    return math.expm1(sum(weights[name] * median(each) for name, each in found.items()) / sum(weights.values()))
+    return change_of(sum(weights[name] * median(each) for name, each in found.items()) / sum(weights.values()))
 
 
 def is_called_slower(run: Run, device: str) -> bool:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -40,13 +39,10 @@ from harness.results import (
 from harness.rules import ERROR, FROM_FIGURES, IDLE
 from harness.starts import starts
 from harness.states import state_of
-from harness.statistics import OWN_FROM, Effect, quantiles
+from harness.statistics import OWN_FROM, Effect, quantiles, ratio_of
 
 BY_STRATUM = ("latency", "ttfa", "chunk_gap", "rtf")
 """Metrics whose effects are also given for each kind of request (docs/decisions/0007-effects-by-stratum.md)."""
-
-_LARGEST_LOG = 700.0
-"""Beyond 709 its exp overflows."""
 
 
 def evaluate(run: Run) -> Run:
@@ -224,11 +220,11 @@ def _contrast(
         unit=facts.unit, statistic=figures.statistic,
         reference_arm=reference, arm=arm, margin=margin, verdict=verdict, reason=reason,
         before=figures.typical_before, after=figures.typical_after,
-        ratio=None if effect is None else _factor(effect.location),
-        ratio_low=None if effect is None or effect.low is None else _factor(effect.low),
-        ratio_high=None if effect is None or effect.high is None else _factor(effect.high),
-        twin_low=None if twin is None or twin.low is None else _factor(twin.low),
-        twin_high=None if twin is None or twin.high is None else _factor(twin.high),
+        ratio=None if effect is None else ratio_of(effect.location),
+        ratio_low=None if effect is None or effect.low is None else ratio_of(effect.low),
+        ratio_high=None if effect is None or effect.high is None else ratio_of(effect.high),
+        twin_low=None if twin is None or twin.low is None else ratio_of(twin.low),
+        twin_high=None if twin is None or twin.high is None else ratio_of(twin.high),
         blocks=0 if effect is None else effect.blocks, workers=0 if effect is None else effect.workers,
         witness_before=witness_before, witness_after=witness_after, equivalence=_worst_grade(evidence, stratum, reference, arm),
         quantiles={"before": quantiles(before), "after": quantiles(after)} if before else {},
@@ -381,11 +377,6 @@ def _witness_figures(
         known = [count.per_request for count in counts if count is not None and count.per_request]
         sides.append(sum(sum(per) / len(per) for per in known) if known else None)
     return sides[0], sides[1]
-
-
-def _factor(log_ratio: float) -> float:
-    """The ratio of a log-ratio; of one that no float holds, as few noisy workers may give as a bound, the largest or smallest of them."""
-    return math.exp(max(-_LARGEST_LOG, min(_LARGEST_LOG, log_ratio)))
 
 
 def _worst_grade(evidence: Evidence, stratum: str, *arms: str) -> str | None:

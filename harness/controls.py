@@ -23,7 +23,7 @@ from harness.designs import (
 from harness.evidence import Evidence, difference
 from harness.metrics import ALLOCATOR_UNIT_BYTES, EXACT, FIRST, SITE, metric
 from harness.results import Control
-from harness.statistics import Effect
+from harness.statistics import Effect, change_of
 from harness.worker.arms import SPAN_REPEATS
 from harness.worker.vram import DOSE_BYTES
 
@@ -198,14 +198,14 @@ def _spans(evidence: Evidence) -> Iterator[Control]:
 def _cost_of_spans(evidence: Evidence, arm: str, times: int, said: str) -> Control:
     """The control of an arm that differs from the reference by `times` the cost of its spans."""
     effect = evidence.effect("latency", evidence.reference, arm)
-    low, high = (end if end is None else math.log1p(math.expm1(end) / times) for end in _ends(effect))
+    low, high = (end if end is None else math.log1p(change_of(end) / times) for end in _ends(effect))
     if any(together > 1 for together in evidence.run.plan.concurrency.values()):  # of runs from before that was refused
         low, high, passed, reason = None, None, False, "not measured: requests at the same moment have no spans"
     elif low is None or high is None:
         passed, reason = False, _no_interval(effect)
     else:
         passed = math.log1p(-SPANS_MAY_COST) <= low and high <= math.log1p(SPANS_MAY_COST)
-        interval = f"{100 * math.expm1(low):+.3f} to {100 * math.expm1(high):+.3f} %"
+        interval = f"{100 * change_of(low):+.3f} to {100 * change_of(high):+.3f} %"
         reason = f"{said} {interval} (±{100 * SPANS_MAY_COST:g} % allowed)"
     return Control(
         name=arm, device=evidence.device, metric="latency", unit="log-ratio", expected=0.0, low=low,

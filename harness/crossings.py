@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from harness import rules
 from harness.results import AtLength, Crossing, CurveForm, Edge, Stretch
 from harness.rules import ERROR, TIME
-from harness.statistics import OWN_FROM, Effect, effects_of
+from harness.statistics import OWN_FROM, Effect, effects_of, ratio_of
 
 Numbers = NDArray[np.float64]
 STEPS = 120
@@ -250,7 +250,7 @@ def _arrays(effects: Sequence[Effect]) -> tuple[Numbers, Numbers, Numbers]:
 
 
 def _at(at: float, before_s: float, change_s: float, low_s: float | None, high_s: float | None) -> AtLength:
-    ratio, low, high = (None if s is None else math.exp(_log_of(s / before_s)) for s in (change_s, low_s, high_s))
+    ratio, low, high = (None if s is None else ratio_of(_log_of(s / before_s)) for s in (change_s, low_s, high_s))
     return AtLength(at=float(at), before_s=float(before_s), ratio=ratio or 0.0, low=low, high=high)
 
 

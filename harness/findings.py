@@ -14,7 +14,7 @@ from harness.jointly import JointArms
 from harness.metrics import EXACT
 from harness.optimizations import registry
 from harness.results import Finding, Trial, toggle_of
-from harness.statistics import repeat_effect
+from harness.statistics import change_of, repeat_effect
 from harness.units import signed_seconds
 
 MIN_SUCCESSORS = 5
@@ -112,9 +112,9 @@ def _carry_over(evidence: Evidence) -> str:
     for (group, arm), workers in shifts.items():
         effect = repeat_effect([median(values) for values in workers.values()], level=1 - CHANCE / len(shifts))
         if effect is not None and ((effect.low or 0.0) > 0 or (effect.high or 0.0) < 0):
-            low, high = (100 * math.expm1(end or 0.0) for end in (effect.low, effect.high))
+            low, high = (100 * change_of(end or 0.0) for end in (effect.low, effect.high))
             told.append(
-                f"{100 * math.expm1(effect.location):+.2f} % after {arm} in group {group} ({low:+.2f} to {high:+.2f} % over "
+                f"{100 * change_of(effect.location):+.2f} % after {arm} in group {group} ({low:+.2f} to {high:+.2f} % over "
                 f"{effect.workers} workers)"
             )
     return f"Latency is shifted by the arm before: {'; '.join(told)}." if told else ""
@@ -210,7 +210,7 @@ def _drift(evidence: Evidence) -> str:
     centres = [median(values) for values in by_worker.values()]
     if len(centres) < MIN_WORKERS_FOR_DRIFT:
         return ""
-    spread = 100 * (math.exp(max(centres) - min(centres)) - 1)
+    spread = 100 * change_of(max(centres) - min(centres))
     remedy = (
         "in a gate, the interval is across them"
         if evidence.run.plan.limits

@@ -5,7 +5,6 @@ The effects are those of `statistics.joint_effects`, over the kinds of request o
 
 from __future__ import annotations
 
-import math
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -15,7 +14,7 @@ from harness.evidence import Evidence, log_ratio
 from harness.jointly import SHARED, JointArms
 from harness.metrics import EXACT
 from harness.results import CYCLE, TOGETHER, FrontierPoint, Trial, at_once, toggle_of
-from harness.statistics import Effect, joint_effects
+from harness.statistics import Effect, joint_effects, ratio_of
 
 PEAKS = ("peak_reserved", "rss_peak")
 """What a setting takes: what the allocator holds on a GPU, what is resident on the host. The first that can be read."""
@@ -158,8 +157,8 @@ def _point(
     return FrontierPoint(
         device=evidence.device, toggle=place.toggle, optimization=name, arm=arm, concurrency=place.concurrency,
         latency=_median(trials, "latency"), audio_rate=_median(trials, "audio_rate"),
-        ratio=None if effect is None else math.exp(effect.location),
-        ratio_low=None if low is None else math.exp(low), ratio_high=None if high is None else math.exp(high),
+        ratio=None if effect is None else ratio_of(effect.location),
+        ratio_low=None if low is None else ratio_of(low), ratio_high=None if high is None else ratio_of(high),
         peak_metric=measured, peak=median(peaks) if peaks else None,
         peak_low=min(peaks, default=None), peak_high=max(peaks, default=None), reason=reason,
     )  # fmt: skip

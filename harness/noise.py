@@ -29,7 +29,7 @@ from harness.errors import MeasureError
 from harness.evidence import Evidence, log_ratio
 from harness.results import Foresight, Run
 from harness.rules import ERROR
-from harness.statistics import BROKEN_OFF, MIN_WORKERS, reach_of, spreads
+from harness.statistics import BROKEN_OFF, MIN_WORKERS, change_of, reach_of, spreads
 
 RUNS = 2000
 """Resampled runs: 0 false alarms among them leave at most 0.2 % (95 %, Wilson), as far as so few workers can show it."""
@@ -379,7 +379,7 @@ def _before(some: NDArray[np.bool_], others: NDArray[np.bool_]) -> NDArray[np.bo
 
 
 def _ratio(effect: float | None) -> float | None:
-    return None if effect is None else math.expm1(effect)
+    return None if effect is None else change_of(effect)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

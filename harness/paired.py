@@ -18,7 +18,7 @@ from harness.batches import AFTER, ARMS, BEFORE, LARGEST_SAMPLE_S, SAMPLE_S, Tur
 from harness.designs import HOST_DOSE, PLACEBO
 from harness.evidence import Form, difference, log_ratio
 from harness.results import Control, Verdict
-from harness.statistics import Effect, joint_effects
+from harness.statistics import Effect, joint_effects, ratio_of
 
 TURN_S = 0.25
 """A turn takes about so long at most, or one block: workers alternate faster than machines drift."""
@@ -139,8 +139,8 @@ class _Loop:
         )
         before_s, after_s = (median(self._samples_s(arm)) / self.calls for arm in (BEFORE, AFTER))
         return Paired(
-            verdict=verdict, reason=reason, margin=self.margin, ratio=math.exp(effect.location),
-            ratio_low=None if low is None else math.exp(low), ratio_high=None if high is None else math.exp(high),
+            verdict=verdict, reason=reason, margin=self.margin, ratio=ratio_of(effect.location),
+            ratio_low=None if low is None else ratio_of(low), ratio_high=None if high is None else ratio_of(high),
             level=1 - rules.ERROR, before_s=before_s, after_s=after_s, calls=self.calls, blocks=effect.blocks,
             workers=effect.workers, controls=controls, budget_s=self.budget_s, spent_s=self.spent_s,
         )  # fmt: skip

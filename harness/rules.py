@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from harness.metrics import Metric
 from harness.results import Verdict
+from harness.statistics import change_of
 
 FROM_FIGURES: tuple[Verdict, ...] = ("faster", "slower", "less", "more", "no material difference")
 """Verdicts that rest on an interval."""
@@ -75,7 +76,7 @@ def verdict(
     if allowance and _by_interval(low, high, margin, words) != "inconclusive":
         return (
             found,
-            f"the interval alone would decide, but the placebo leaves {100 * math.expm1(allowance):.2g} % open",
+            f"the interval alone would decide, but the placebo leaves {100 * change_of(allowance):.2g} % open",
         )
     return found, "the interval reaches across the margin"
 
@@ -118,7 +119,7 @@ def placebo(low: float, high: float, margin: float) -> Placebo:
         return Placebo(passed=True, reason=f"{measured}, within {half}")
     if low > 0 or high < 0:
         return Placebo(passed=False, reason=_told_apart(low, high), allowance=excess)
-    told = f"{measured}, {100 * math.expm1(excess):.2g} % beyond {half}: verdicts have to allow for it"
+    told = f"{measured}, {100 * change_of(excess):.2g} % beyond {half}: verdicts have to allow for it"
     return Placebo(passed=True, reason=told, allowance=excess)
 
 
@@ -152,4 +153,4 @@ def _told_apart(low: float, high: float) -> str:
 
 
 def _percent(low: float, high: float) -> str:
-    return f"{100 * math.expm1(low):+.2f} to {100 * math.expm1(high):+.2f} %"
+    return f"{100 * change_of(low):+.2f} to {100 * change_of(high):+.2f} %"

@@ -54,6 +54,10 @@ Differences = Mapping[int, Mapping[Any, Sequence[float]]]
 """Paired differences of one arm from the reference: worker -> stratum (or a part of one, by any key) -> one per block."""
 
 
+_LARGEST_LOG = 700.0
+"""Beyond 709 its exp overflows."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Effect:
     """A robust location of paired differences, with its interval at `level`; None where there is too little to tell.
@@ -69,6 +73,20 @@ class Effect:
     workers: int
     standard_error: float | None = None
     freedom: float | None = None
+
+
+def ratio_of(log_ratio: float) -> float:
+    """The ratio of a log-ratio; of one that no float holds, as few noisy workers may give as a bound, the largest or smallest."""
+    return math.exp(_held(log_ratio))
+
+
+def change_of(log_ratio: float) -> float:
+    """The change by a log-ratio, as a share: 0.01 for one per cent more; bounded as `ratio_of` is."""
+    return math.expm1(_held(log_ratio))
+
+
+def _held(log_ratio: float) -> float:
+    return max(-_LARGEST_LOG, min(_LARGEST_LOG, log_ratio))
 
 
 def hodges_lehmann(values: Sequence[float]) -> float:

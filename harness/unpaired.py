@@ -20,7 +20,7 @@ from harness.designs import CONFIRMATION, CONTROLS
 from harness.evidence import Evidence, say_work, work_of
 from harness.metrics import Metric, metric
 from harness.results import Arm, Contrast, Failure, Run, State, Trial, Verdict
-from harness.statistics import Effect, quantiles, unpaired_effect, worker_estimates
+from harness.statistics import Effect, quantiles, ratio_of, unpaired_effect, worker_estimates
 
 ERROR = 0.05
 """Chance that any interval of the limits of a device misses, shared equally among them."""
@@ -169,9 +169,9 @@ def _contrast(
         statistic="difference of the locations of logs, unpaired, Welch's t over workers or t over stored runs",
         reference_arm=f"{setting}@base", arm=f"{setting}{HEAD}", verdict=verdict, reason=reason,
         before=median(before) if before else None, after=median(after) if after else None,
-        ratio=None if effect is None else math.exp(effect.location),
-        ratio_low=None if effect is None or effect.low is None else math.exp(effect.low),
-        ratio_high=None if effect is None or effect.high is None else math.exp(effect.high),
+        ratio=None if effect is None else ratio_of(effect.location),
+        ratio_low=None if effect is None or effect.low is None else ratio_of(effect.low),
+        ratio_high=None if effect is None or effect.high is None else ratio_of(effect.high),
         blocks=len(after), workers=0 if effect is None else effect.workers,
         witness_before=None, witness_after=None, equivalence=None,
         quantiles={"before": quantiles(before), "after": quantiles(after)} if before and after else {},

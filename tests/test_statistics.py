@@ -9,10 +9,12 @@ import pytest
 from scipy import stats
 
 from harness.statistics import (
+    change_of,
     hodges_lehmann,
     joint_effects,
     location,
     quantiles,
+    ratio_of,
     reach_of,
     repeat_effect,
     unpaired_effect,
@@ -245,3 +247,11 @@ def test_against_stored_runs_a_machine_that_moves_is_seldom_taken_for_slower_cod
         found = simulated_baselines.outcomes(case, 0.0, 200)
         if not case.alone and case.shift <= 0.02:
             assert found["regressed"] <= 6, case
+
+
+def test_a_ratio_that_no_float_holds_is_the_largest_or_the_smallest() -> None:
+    assert (ratio_of(0.0), change_of(0.0)) == (1.0, 0.0)
+    assert change_of(1e-9) == pytest.approx(1e-9, rel=1e-9)
+    assert ratio_of(1e4) == ratio_of(math.inf) == change_of(math.inf) == pytest.approx(1.01e304, rel=0.01)
+    assert ratio_of(-1e4) > 0
+    assert change_of(-1e4) == -1.0

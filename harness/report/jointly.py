@@ -13,6 +13,7 @@ from harness.report.rows import describe, direction, title_of
 from harness.report.words import mark, plural, say
 from harness.results import Interaction, Joint, MainEffect, Share, SmallestSet, Step
 from harness.rules import GAINS, IDLE, LOSSES
+from harness.statistics import ratio_of
 
 _TONES: dict[Joint, Tone] = {
     "reinforce": "good", "hinder": "bad", "independent": "level", "inconclusive": "open",
@@ -117,7 +118,7 @@ def jointly(reading: Reading, device: str) -> Jointly | None:
         device=device,
         metric=metric,
         metric_title=describe(metric).title,
-        total=units.change(math.exp(totals[metric]), words),
+        total=units.change(ratio_of(totals[metric]), words),
         total_log=totals[metric],
         bars=_bars(reading, metric, here, shares, mains, totals[metric]),
         has_shares=bool(shares),
@@ -147,7 +148,7 @@ def _bars(
             name=step.optimization, title=title_of(reading, step.optimization), change_log=change, start_log=start,
             gains=(change < 0) == (describe(metric).better == "lower"),
             low_log=ends[0], high_log=ends[1],
-            share=units.DASH if share is None else units.change(math.exp(share.share_log), words),
+            share=units.DASH if share is None else units.change(ratio_of(share.share_log), words),
             share_interval="" if share is None else units.interval(_exp(share.low), _exp(share.high), words),
             part=units.DASH if total == 0 else units.signed_percent(change / total, 0),
             step=units.change(step.ratio, words), step_interval=units.interval(step.ratio_low, step.ratio_high, words),
@@ -180,7 +181,7 @@ def _other(reading: Reading, device: str, toggle: str, metrics: Sequence[str]) -
     told = []
     for name in metrics:
         share, words = shares.get((toggle, name)), direction(describe(name))
-        told.append(units.DASH if share is None else units.change(math.exp(share.share_log), words))
+        told.append(units.DASH if share is None else units.change(ratio_of(share.share_log), words))
     return title_of(reading, toggle), tuple(told)
 
 
@@ -282,4 +283,4 @@ def _log(ratio: float | None) -> float | None:
 
 
 def _exp(log: float | None) -> float | None:
-    return None if log is None else math.exp(log)
+    return None if log is None else ratio_of(log)

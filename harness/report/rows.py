@@ -13,6 +13,7 @@ from harness.report.model import Badge, ControlRow, InvalidRow, MetricTable, Qua
 from harness.report.reading import INVALID, JUDGED, Reading
 from harness.report.words import in_language, mark, plural, say
 from harness.results import TOGETHER, Contrast, Control, Verdict, toggle_of
+from harness.statistics import ratio_of
 
 TONES: Mapping[Verdict, Tone] = {
     "faster": "good", "less": "good",
@@ -216,7 +217,7 @@ def _measured(control: Control) -> str:
     if control.low is None or control.high is None:
         return say("no interval")
     if _is_null(control):
-        return units.interval(math.exp(control.low), math.exp(control.high), direction(describe(control.metric)))
+        return units.interval(ratio_of(control.low), ratio_of(control.high), direction(describe(control.metric)))
     if control.low == control.high:
         return units.quantity(control.low, control.unit)
     return say("{low} to {high}", low=units.quantity(control.low, control.unit),

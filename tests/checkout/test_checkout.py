@@ -215,7 +215,7 @@ def test_what_is_timed_of_a_pipeline_is_the_targets_own_work(
     loaded: Callable[..., CheckoutModel], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     model = loaded(**COLLECTED)
-    build = draft(model, dict.fromkeys(TOGGLES[:6], False) | {"resample_cache": True}, [])
+    build: Any = draft(model, dict.fromkeys(TOGGLES[:6], False) | {"resample_cache": True}, [])
     for name in model.toggles:
         for asked in ("lacks", "present", "before", "after"):
             monkeypatch.setattr(model._toggles[name], asked, None)
@@ -346,6 +346,25 @@ def test_a_supply_file_provides_what_is_missing(loaded: Callable[..., CheckoutMo
 def test_weights_of_another_generation_are_refused(loaded: Callable[..., CheckoutModel]) -> None:
     with pytest.raises(UsageError, match=r"weights has none of cosyvoice3\.yaml"):
         loaded(replaced={"cosyvoice2.yaml": "cosyvoice3.yaml"})
+
+
+READS_ITSELF = "speech = torch.from_numpy(soundfile.read(prompt, dtype='float32', always_2d=True)[0].T.copy())"
+READERS: dict[str, dict[str, Any]] = {
+    "kept": {"replaced": {"def load_wav": "import functools\n\n\n@functools.lru_cache\ndef load_wav"}},
+    "its own": {
+        "read_16k": READS_ITSELF,
+        "replaced": {"import re\nimport torch\n": "import re\nimport soundfile\nimport torch\n"},
+    },
+}
+
+
+@pytest.mark.parametrize("reader", READERS)
+def test_a_path_is_handed_over_whoever_reads_it(
+    loaded: Callable[..., CheckoutModel], request_of: Callable[..., Request], reader: str
+) -> None:
+    model = loaded(paths=True, **READERS[reader])
+    assert model.description["prompt"] == "a path"
+    assert len(spoken(model, request_of()).audio)
 
 
 def test_the_parts_are_found_whatever_their_attributes_are_called(loaded: Callable[..., CheckoutModel]) -> None:

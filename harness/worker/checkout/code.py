@@ -19,6 +19,7 @@ FRONT_END = ("text_normalize", "frontend_zero_shot", "_extract_speech_token", "_
 NETWORKS = ("llm", "flow", "hift")
 _READERS = {"load", "read"}
 """What a function calls that reads a recording: of torchaudio or librosa, of soundfile."""
+_OF_SOUND = {"torchaudio", "librosa", "soundfile"}
 
 
 class Code:
@@ -54,9 +55,13 @@ class Code:
     def takes_paths(self) -> bool:
         """Whether requests hand over the path of a recording, which the front end reads; otherwise its samples at 16 kHz."""
         extractor = inspect.unwrap(type(self.front_end)._extract_speech_token)  # noqa: SLF001  the target's own name
-        named = (extractor.__globals__.get(name) for name in names(extractor))
-        readers = [function for function in named if isinstance(function, FunctionType)]
-        return any(names(function) & _READERS for function in readers)
+        named = [extractor.__globals__.get(name) for name in names(extractor)]
+        called = [inspect.unwrap(value) for value in named if callable(value)]  # also one that keeps what it has read
+        readers = [function for function in called if isinstance(function, FunctionType)]
+        if any(names(function) & _READERS for function in readers):
+            return True
+        modules = {value.__name__.partition(".")[0] for value in named if isinstance(value, ModuleType)}
+        return bool(modules & _OF_SOUND and names(extractor) & _READERS)
 
     def asking(self, part: Any, name: str) -> dict[str, FunctionType]:
         """The methods of a part that mention `name` as an attribute or a global, by their own names."""
