@@ -18,10 +18,11 @@ SPECTRAL_DB = 1.0
 RESIDUAL_DB = -30.0
 """Most energy, relative to the reference's, that the difference of samples may have to be graded "spectral": spectra do
 not see an inverted polarity, nor a spell that is short."""
-OWN_TIMES = 2.0
-"""A toggle may differ from the reference by this many times what the reference differs from itself."""
-OWN_LEAST = 1e-6
-"""Where the reference does not repeat itself, a toggle may differ by so much at least: a thirtieth of a step of sound of 16 bits."""
+OWN_TIMES, OWN_LEAST = 2.0, 1e-6
+"""Where the reference does not repeat itself, a toggle may differ by this many times the most that the same code does, and sound by so
+much at least: a thirtieth of a step of 16 bits."""
+RARELY_TIMES, RARELY_LEAST = 10.0, 1e-3
+"""The same of its one output that differs most, where it spoke often: what is rare may be larger than any of few that were heard."""
 WORDS = 0.05
 """Largest growth of the word error rate, as a share of the words, with which an utterance says the same."""
 QUALITY = 0.3
@@ -61,7 +62,7 @@ def grade(
         return "bitwise", 0.0
     if not finite:
         return "changed", None
-    difference = float(np.max(np.abs(before.astype(np.float64) - after)))
+    difference = largest_difference(before, after)
     if difference <= _widest("tolerance", TOLERANCE, check):
         return "tolerance", difference
     return _by_spectrum(before, after, check) if sound else ("changed", difference)
@@ -120,24 +121,29 @@ def by_sound(
     return ("changed", bound) if quality_before - quality_after > QUALITY or voice < VOICE else (found, bound)
 
 
-def loosened(check: Check, own_grade: Grade, own_bound: float | None, *, least: float = 0.0) -> Check:
-    """`check`, but no stricter than twice what the reference's twins differ from it in other processes, and than `least`.
+def as_the_same_code(differences: Sequence[float], own: Sequence[float], *, sound: bool) -> bool:
+    """Whether outputs differ from the reference's no more than those of the same code do, of a reference that does not repeat itself.
 
-    Where a device does not repeat itself to the bit, no toggle can be asked to; but neither does that excuse a
-    difference that is much larger. A reference of whose twins one is "changed" excuses nothing.
+    `differences` are those of an arm's outputs, `own` of the reference's in other processes or at other times: the largest of
+    samples (full scale 1), or of numbers that are no `sound`; infinite for another output, which, said by the same code, excuses
+    nothing. The middle one of the arm's is held to twice the most that the same code differs, and the largest to ten times that.
     """
-    if own_grade == "bitwise" and least:
-        own_grade, own_bound = "tolerance", 0.0
-    if own_grade not in ("tolerance", "spectral") or own_bound is None:
-        return check
-    if ORDER.index(own_grade) < ORDER.index(check.grade):
-        return check
-    declared = check.bound if own_grade == check.grade else 0.0
-    allowed = max(OWN_TIMES * own_bound, least if own_grade == "tolerance" else 0.0)
-    if declared >= allowed:
-        return check
-    reason = f"the reference itself differs by {own_bound:.3g} ({own_grade}) between processes"
-    return Check(grade=own_grade, bound=allowed, reason=reason)
+    most = max(own, default=0.0)
+    if not np.isfinite(most):
+        return False
+    ordered = sorted(differences)
+    least, rarely = (OWN_LEAST, RARELY_LEAST) if sound else (0.0, 0.0)
+    middle, largest = ordered[len(ordered) // 2], ordered[-1]
+    if len(ordered) == 1:
+        return middle <= max(OWN_TIMES * most, least)
+    return middle <= max(OWN_TIMES * most, least) and largest <= max(RARELY_TIMES * most, rarely)
+
+
+def largest_difference(before: NDArray[Any], after: NDArray[Any]) -> float:
+    """The largest absolute difference of two outputs; infinite where they are not of one length, or not finite."""
+    if before.shape != after.shape or not (np.isfinite(before).all() and np.isfinite(after).all()):
+        return np.inf
+    return float(np.max(np.abs(before.astype(np.float64) - after), initial=0.0))
 
 
 def residual_db(before: NDArray[np.float32], after: NDArray[np.float32]) -> float:

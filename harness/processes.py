@@ -183,7 +183,7 @@ class WorkerProcess:
         try:
             self._stdin.write(json.dumps(message) + "\n")
             self._stdin.flush()
-        except OSError:
+        except (OSError, ValueError):  # the pipe is broken, or closed where this process was ended meanwhile
             raise self._died() from None
         while True:
             event = self._next(limit_s)

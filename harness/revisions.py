@@ -164,15 +164,26 @@ def refuse_hidden_changes(base: Revision, head: Revision, repository: Path) -> N
 
     Raises UsageError.
     """
-    wanted = [submodules(repository, revision.commit) for revision in (base, head)]
-    for path in sorted({**wanted[0], **wanted[1]}):
-        differs = wanted[0].get(path) != wanted[1].get(path)
-        if differs and not (repository / path / ".git").exists():
-            message = (
-                f"the submodule {path} differs between {base.told} and {head.told}, and is not checked out in {repository}, so that it would be "
-                f"empty on both sides: git submodule update --init {path} (in GitHub Actions submodules: true)"
-            )
-            raise UsageError(message)
+    hidden = _hidden(repository, base.commit, head.commit)
+    if hidden is not None:
+        message = (
+            f"the submodule {hidden} differs between {base.told} and {head.told}, and is not checked out in {repository}, so that it would be "
+            f"empty on both sides: git submodule update --init --recursive (in GitHub Actions submodules: recursive); one that only the "
+            f"other revision has, in a checkout of that revision before"
+        )
+        raise UsageError(message)
+
+
+def _hidden(repository: Path, base: str, head: str) -> str | None:
+    """The path of a submodule, or of one in a submodule, that the two commits want in two versions and that is not there."""
+    before, after = (submodules(repository, commit) for commit in (base, head))
+    for path in sorted(path for path in {**before, **after} if before.get(path) != after.get(path)):
+        folder = repository / path
+        if not (folder / ".git").exists():
+            return path
+        if path in before and path in after and (inside := _hidden(folder, before[path], after[path])) is not None:
+            return f"{path}/{inside}"
+    return None
 
 
 def submodules(repository: Path, commit: str) -> dict[str, str]:

@@ -373,13 +373,35 @@ def _check_packages(side: Side | None, packages: Mapping[str, str]) -> None:
     folder = Path(side.paths[0]).resolve()
     own = _packages_in(folder)
     for name, place in packages.items():
-        if name in own and not Path(place).resolve().is_relative_to(folder):
+        if (
+            name in own
+            and not Path(place).resolve().is_relative_to(folder)
+            and _same_package(folder / own[name], place)
+        ):
             message = (
                 f"{name} was imported from {place}, which is not in {side.revision or 'the working tree'}, though that has one in "
                 f"{own[name]}: it would be the same on both sides. Let the file of `target` put the folder around it first on sys.path, "
                 "by its own place"
             )
             raise UsageError(message)
+
+
+def _same_package(folder: Path, place: str) -> bool:
+    """Whether the package in `folder` and the one that was imported from `place` are one at two times, and not two of one name.
+
+    Then most modules of the smaller one are in the other as well.
+    """
+    elsewhere = Path(place)
+    own, other = (_modules_in(one) for one in (folder, elsewhere.parent if elsewhere.is_file() else elsewhere))
+    return 2 * len(own & other) >= min(len(own), len(other))
+
+
+@lru_cache(maxsize=256)
+def _modules_in(folder: Path) -> frozenset[str]:
+    """The modules below a package's folder, by their paths, without its own `__init__`; compiled ones by the name that they have in Python."""
+    found = (path for suffix in ("*.py", "*.so", "*.pyd") for path in folder.rglob(suffix))
+    named = (path.relative_to(folder) for path in found)
+    return frozenset((path.parent / path.name.partition(".")[0]).as_posix() for path in named) - {"__init__"}
 
 
 @lru_cache(maxsize=8)

@@ -13,7 +13,6 @@ import pytest
 from harness import workload
 from harness.designs import PLACEBO
 from harness.errors import WorkerError
-from harness.optimizations.registry import BITWISE
 from harness.passes import examination
 from harness.results import Contrast, Grade, Run
 from tests.conftest import TOGGLES, fake_scenario
@@ -185,27 +184,6 @@ def test_a_further_twin_that_dies_costs_no_arm(
     assert told(run) == ""
 
 
-BITWISE_TWIN: tuple[Grade, float | None] = ("bitwise", 0.0)
-
-
-@pytest.mark.parametrize(
-    ("twins", "allowed"),
-    [
-        ({"a": BITWISE_TWIN, "b": BITWISE_TWIN}, 0.0),
-        ({"a": BITWISE_TWIN, "b": ("tolerance", 1e-8)}, 1e-6),
-        ({"a": ("tolerance", 1e-5), "b": BITWISE_TWIN}, 2e-5),
-        ({"a": ("changed", None), "b": ("tolerance", 1e-8)}, 0.0),
-    ],
-    ids=["repeats itself", "does not in another request", "does not in this one", "makes another output"],
-)
-def test_what_is_allowed_is_what_the_reference_does_in_this_request_and_last_bits_by_what_it_does_in_any(
-    twins: Mapping[str, tuple[Grade, float | None]], allowed: float
-) -> None:
-    assert examination._Own(twins).allows(BITWISE, "a", sound=True).bound == allowed
-    of_numbers = examination._Own(twins).allows(BITWISE, "a", sound=False).bound
-    assert of_numbers == (0.0 if allowed == 1e-6 else allowed)
-
-
 @pytest.mark.parametrize(
     ("own", "wanted"),
     [
@@ -222,5 +200,7 @@ def test_the_finding_of_twins_has_words_for_each_grade(own: tuple[Grade, float |
         device="cuda:0",
         record=lambda _, **event: found.append(event["message"]),
     )
-    examination._report_twins(session, examination._Own({"a": BITWISE_TWIN, "b": own}))
+    examination._report_twins(
+        session, [examination._Found(grade, figure, 0.0) for grade, figure in (("bitwise", 0.0), own)]
+    )
     assert found == [f"In 3 further processes, 17 times, the output of the same code {wanted}"]

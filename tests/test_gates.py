@@ -359,6 +359,23 @@ def test_a_package_that_the_revision_has_is_not_measured_as_it_is_installed(
     assert done.returncode in (0, 3), done.stdout + done.stderr
 
 
+def test_a_package_of_other_people_that_has_the_name_of_one_in_the_revision_is_theirs(
+    repository: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A repository may have a folder `datasets` of its own beside code that imports the library of that name."""
+    for folder, modules in ((tmp_path / "site", ("builder", "load")), (repository / "backend", ("clean", "read"))):
+        (folder / "datasets").mkdir(parents=True)
+        for module in ("__init__", *modules):
+            (folder / "datasets" / f"{module}.py").write_text("")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path / "site"))
+    scenario = "name: own\nmodel: {adapter: callable, target: 'bench.py:speak'}\n" + SHORT
+    git(repository, "add", "backend")
+    for _ in range(2):
+        write_own(repository, scenario, "import datasets\n\n\ndef speak(text):\n    return text\n", "bench.py")
+    done = gate(repository)
+    assert done.returncode in (0, 3), done.stdout + done.stderr
+
+
 HEARS_CTRL_C = """
 import signal
 signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job, and each child, ignores it
@@ -367,11 +384,14 @@ main()
 """
 
 
+@pytest.mark.parametrize("output", ["bitwise", "any"], ids=["while outputs are compared", "while pairs are timed"])
 @pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGINT], ids=["SIGTERM", "Ctrl-C"])
 def test_a_gate_that_is_ended_while_its_workers_start_ends_at_once_and_leaves_nothing(
-    repository: Path, tmp_path: Path, how: signal.Signals
+    repository: Path, tmp_path: Path, how: signal.Signals, output: str
 ) -> None:
-    scenario = "name: own\nmodel: {adapter: callable, target: 'speech.py:speak'}\n" + SHORT
+    scenario = (
+        f"name: own\nmodel: {{adapter: callable, target: 'speech.py:speak'}}\ngate: {{output: {output}}}\n" + SHORT
+    )
     began = tmp_path / "began"
     slow = f"import pathlib, time\npathlib.Path({str(began)!r}).touch()\ntime.sleep(600)\n"
     for _ in range(2):
@@ -383,6 +403,8 @@ def test_a_gate_that_is_ended_while_its_workers_start_ends_at_once_and_leaves_no
         time.sleep(0.05)
     workers = psutil.Process(process.pid).children(recursive=True)
     process.send_signal(how)
+    time.sleep(0.1)
+    process.send_signal(signal.SIGTERM)  # as a CI does that is in a hurry, while things are left in order
     process.communicate(timeout=60)
     assert process.returncode == 130
     assert not psutil.wait_procs(workers, timeout=30)[1]

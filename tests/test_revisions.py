@@ -127,10 +127,22 @@ def test_a_submodule_that_differs_and_is_not_there_is_refused(with_submodule: Pa
     git(with_submodule, "submodule", "--quiet", "deinit", "--force", "lib")
     with Checkout(with_submodule) as checkout:
         base, head = checkout.revision("HEAD~1"), checkout.revision("HEAD")
-        with pytest.raises(UsageError, match=r"the submodule lib differs .* git submodule update --init lib"):
+        with pytest.raises(UsageError, match=r"the submodule lib differs .* git submodule update --init --recursive"):
             refuse_hidden_changes(base, head, checkout.top)
         refuse_hidden_changes(head, head, checkout.top)
     assert len(git(with_submodule, "worktree", "list").splitlines()) == 1
+
+
+def test_so_is_one_in_a_submodule(with_submodule: Path) -> None:
+    library = with_submodule / "lib"
+    commit(library / "deeper", code="second")
+    commit(library, code="wants the second")
+    commit(with_submodule, code="wants that")
+    git(library, "submodule", "--quiet", "deinit", "--force", "deeper")
+    with Checkout(with_submodule) as checkout:
+        sides = checkout.revision("HEAD~1"), checkout.revision("HEAD")
+        with pytest.raises(UsageError, match="the submodule lib/deeper differs"):
+            refuse_hidden_changes(*sides, checkout.top)
 
 
 def test_a_commit_of_a_submodule_that_nobody_fetched_is_told(with_submodule: Path) -> None:

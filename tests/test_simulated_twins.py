@@ -5,8 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from harness.passes.examination import MORE_TWINS, ROUNDS
-from tests.simulated_twins import HEARD, PLANTED, refused
+from tests.simulated_twins import HEARD, LARGEST, refused
 
 RUNS = 200
 
@@ -14,10 +13,8 @@ RUNS = 200
 @pytest.mark.parametrize("heard", HEARD)
 def test_identical_code_is_not_refused_and_what_changes_the_sound_is(heard: float) -> None:
     rng = np.random.default_rng(1)
-    identical = [refused(rng, heard, MORE_TWINS, ROUNDS, arms_again=True) for _ in range(RUNS)]
-    assert sum(identical) <= 4
-    changed = [refused(rng, heard, MORE_TWINS, ROUNDS, arms_again=True, arms=1, planted=PLANTED) for _ in range(RUNS)]
-    assert all(changed)
+    assert sum(refused(rng, heard) for _ in range(RUNS)) <= 4
+    assert all(refused(rng, heard, arms=1, planted=4 * LARGEST) for _ in range(RUNS))
 
 
 def test_one_twin_alone_refuses_identical_code_in_most_runs() -> None:

@@ -44,15 +44,26 @@ def interruptible(said: str = "") -> Iterator[None]:
 
 @contextmanager
 def _terminated() -> Iterator[None]:
-    """Within, SIGTERM is an interruption, after which things are left in order; where signals can be heard."""
+    """Within, SIGTERM is an interruption, where signals can be heard. After a first one it is not heard: things are left in order then."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    before = signal.getsignal(signal.SIGINT), signal.signal(signal.SIGTERM, _interrupt)
+    if before[0] is signal.default_int_handler:
+        signal.signal(signal.SIGINT, _interrupt)
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, before)
+        signal.signal(signal.SIGINT, before[0])
+        if (
+            signal.getsignal(signal.SIGTERM) is _interrupt
+        ):  # after an interruption the command ends, and nothing hurries it
+            signal.signal(signal.SIGTERM, before[1])
+
+
+def _interrupt(*_: object) -> None:
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    raise KeyboardInterrupt
 
 
 def console(columns: int = 120) -> Console:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from functools import lru_cache
 
 from harness import workload
@@ -41,14 +42,20 @@ def alone(session: Session) -> list[str]:
     return [arm for arm in session.arms(controls=False) if roles[arm] != several]
 
 
-def at_once(session: Session, jobs: Sequence[Callable[[], None]]) -> None:
-    """Run jobs that time nothing: two at a time on the CPU, where none disturbs another; one by one on a GPU."""
-    with ThreadPoolExecutor(2 if session.device == "cpu" else 1) as pool:
-        futures = [pool.submit(job) for job in jobs]
+@contextmanager
+def starters(session: Session, most: int) -> Iterator[ThreadPoolExecutor]:
+    """Threads, `most` of them, that start workers. Where they are left by an error or an interruption, none is waited for that starts."""
+    with ThreadPoolExecutor(most) as pool:
         try:
-            for future in futures:
-                future.result()
+            yield pool
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
             session.stop()
             raise
+
+
+def at_once(session: Session, jobs: Sequence[Callable[[], None]]) -> None:
+    """Run jobs that time nothing: two at a time on the CPU, where none disturbs another; one by one on a GPU."""
+    with starters(session, 2 if session.device == "cpu" else 1) as pool:
+        for future in [pool.submit(job) for job in jobs]:
+            future.result()

@@ -16,7 +16,16 @@ from numpy.typing import NDArray
 
 from harness import adapters, workload
 from harness.designs import PLACEBO
-from harness.equivalence import ORDER, OWN_LEAST, accepted, by_sound, by_words, check_of, grade, loosened
+from harness.equivalence import (
+    ORDER,
+    accepted,
+    as_the_same_code,
+    by_sound,
+    by_words,
+    check_of,
+    grade,
+    largest_difference,
+)
 from harness.optimizations import named
 from harness.optimizations.registry import BITWISE, Check
 from harness.passes.cycle import at_once, known_requests_of
@@ -92,12 +101,12 @@ def _compare(session: Session, comparison: _Comparison) -> None:
     checked = checked_requests(session)
     at_once(session, [partial(_examine_all, session, checked, arms, comparison) for arms in comparison.groups])
     if not session.ledger.graded:
-        own = _hear_more(session, checked, comparison)
+        _hear_more(session, checked, comparison)
         heard = listen(session, checked)
         for index in checked:
-            _grade(session, workload.request(session.scenario, index), heard, own, comparison)
-        _report_unchecked(session, checked, own)
-        _report_twins(session, own)
+            _grade(session, workload.request(session.scenario, index), heard, checked, comparison)
+        _report_unchecked(session, checked)
+        _report_twins(session, _own_of_all(session, checked, comparison))
         session.record("graded")
         _forget(session)
 
@@ -199,47 +208,62 @@ def _speak(
 
 
 @dataclass(frozen=True, slots=True)
-class _Own:
-    """How much the reference differs from itself in other processes, request by request: a grade and its figure."""
+class _Found:
+    """How one output agrees with another: the grade, its figure, and the largest difference, infinite for another output."""
 
-    differences: Mapping[str, tuple[Grade, float | None]]
-
-    def allows(self, check: Check, request: str, *, sound: bool) -> Check:
-        """`check`, as far as it can be asked for. Where any request shows that the reference does not repeat itself, none is
-        held to its last bits.
-        """
-        return loosened(check, *self.differences[request], least=OWN_LEAST if sound and not self.repeats else 0.0)
+    grade: Grade
+    figure: float | None
+    difference: float
 
     @property
-    def repeats(self) -> bool:
-        """Whether no request is known in which the reference makes nearly the same, and not the same."""
-        return all(grade_ not in ("tolerance", "spectral") for grade_, _ in self.differences.values())
+    def badness(self) -> tuple[int, float]:
+        return ORDER.index(self.grade), self.figure or 0.0
+
+    @property
+    def is_near(self) -> bool:
+        """Whether it is nearly the same, and not the same."""
+        return self.grade in ("tolerance", "spectral")
 
 
-def _own(session: Session, checked: Sequence[int], comparison: _Comparison) -> _Own:
-    names = [workload.request(session.scenario, index).id for index in checked]
-    return _Own({name: _own_difference(session, name, comparison) for name in names})
+@dataclass(frozen=True, slots=True)
+class _Judged:
+    """What an arm made of a request: the one of its outputs that counts, and whether they are all right by the toggle's own check,
+    or no further from the reference's than those of the same code are.
+    """
+
+    counts: _Found
+    meets_check: bool
+    as_same_code: bool
+
+    @property
+    def is_narrowly_refused(self) -> bool:
+        return self.counts.is_near and not (self.meets_check or self.as_same_code)
 
 
-def _hear_more(session: Session, checked: Sequence[int], comparison: _Comparison) -> _Own:
+def _hear_more(session: Session, checked: Sequence[int], comparison: _Comparison) -> None:
     """See how well the reference repeats itself, where an arm would be refused for samples that are nearly the same.
 
     One twin may do so by luck. Where an order of sums or the choice of a kernel is left to the device, the same code differs from
     process to process, and from one time to the next; how much is seen only in many. Once it is known to, the arm speaks
-    again too, whose one output may be one of few that differ.
+    again too, whose one output may be one of few that differ; and so does in a gate what it is compared with, whose may be.
     """
-    own = _own(session, checked, comparison)
+    heard = session.ledger.again
+    lost: set[str] = set()
     for number in range(2, 2 + MORE_TWINS):
-        refused = _narrowly_refused(session, own, comparison)
-        if refused and len(session.ledger.again.get(PLACEBO, [])) < number - 1:
-            if not _hear_again(session, checked, [PLACEBO], number):
-                break
-            own = _own(session, checked, comparison)
-            refused = _narrowly_refused(session, own, comparison)
-        unheard = [arm for arm in refused if arm not in session.ledger.again]
-        if unheard and not own.repeats:
-            _hear_again(session, checked, unheard, number)
-    return own
+        if not _narrowly_refused(session, checked, comparison):
+            return
+        is_alive = len(heard.get(PLACEBO, [])) >= number - 1 or _hear_again(session, checked, [PLACEBO], number)
+        if not _repeats(session, checked, comparison):
+            refused = _narrowly_refused(session, checked, comparison)
+            bases = [comparison.against[arm] for arm in refused]
+            for arms in (bases, refused):
+                while todo := [
+                    arm for arm in dict.fromkeys(arms) if arm not in {*heard, *lost, session.design.reference}
+                ]:
+                    if not _hear_again(session, checked, todo, number):
+                        lost.add(next(arm for arm in todo if arm not in heard))
+        if not is_alive:
+            return
 
 
 def _hear_again(session: Session, checked: Sequence[int], arms: Sequence[str], number: int) -> bool:
@@ -258,25 +282,55 @@ def _speak_again(
     return True
 
 
-def _narrowly_refused(session: Session, own: _Own, comparison: _Comparison) -> list[str]:
-    """Arms that say the same in samples that differ a little, and by more than their check and the twins allow."""
+def _narrowly_refused(session: Session, checked: Sequence[int], comparison: _Comparison) -> list[str]:
+    """Arms that say the same in samples that differ a little, and by more than their check and the same code allow."""
     return list(dict.fromkeys(
         arm
-        for request in own.differences
-        for arm, (check, found, bound) in _by_samples(session, request, own, comparison).items()
-        if found in ("tolerance", "spectral") and not accepted(found, bound, check)
+        for request in _names(session, checked)
+        for arm, judged in _judge(session, request, checked, comparison).items()
+        if judged.is_narrowly_refused
     ))  # fmt: skip
 
 
-def _report_twins(session: Session, own: _Own) -> None:
-    """Say how far apart processes of the same code were, where several spoke."""
+def _names(session: Session, checked: Sequence[int]) -> list[str]:
+    return [workload.request(session.scenario, index).id for index in checked]
+
+
+def _own(session: Session, request: str, against: str, comparison: _Comparison) -> list[_Found]:
+    """How the same code differs from itself: the reference from its twins, and where it was heard again, `against` from its first output."""
+    ledger, required = session.ledger, comparison.required(PLACEBO)
+    made, _ = _made(session, request)
+    pairs = [(comparison.against[PLACEBO], [ledger.examined.get(PLACEBO, []), *ledger.again.get(PLACEBO, [])])]
+    if against != comparison.against[PLACEBO]:
+        pairs.append((against, ledger.again.get(against, [])))
+    return [
+        _compared(session, made[first], output, required)
+        for first, heard in pairs if first in made
+        for outputs in heard
+        for output in outputs if output["request"] == request
+    ]  # fmt: skip
+
+
+def _own_of_all(session: Session, checked: Sequence[int], comparison: _Comparison) -> list[_Found]:
+    """The same for every request, of the reference and its twins."""
+    reference = comparison.against[PLACEBO]
+    return [one for request in _names(session, checked) for one in _own(session, request, reference, comparison)]
+
+
+def _repeats(session: Session, checked: Sequence[int], comparison: _Comparison) -> bool:
+    """Whether no request is known in which the reference makes nearly the same, and not the same."""
+    return not any(one.is_near for one in _own_of_all(session, checked, comparison))
+
+
+def _report_twins(session: Session, own: Sequence[_Found]) -> None:
+    """Say how far apart outputs of the same code were, where it spoke several times."""
     further = len(session.ledger.again.get(PLACEBO, []))
     if not further:
         return
-    grade_, bound = max(own.differences.values(), key=_badness)
-    unit = " dB" if grade_ == "spectral" else ""
+    worst = max(own, key=lambda one: one.badness)
+    unit = " dB" if worst.grade == "spectral" else ""
     without_figure = {"bitwise": "differed in no bit", "changed": "was another one, which excuses nothing"}
-    told = without_figure.get(grade_) or f"differed by up to {bound:.3g}{unit} ({grade_})"
+    told = without_figure.get(worst.grade) or f"differed by up to {worst.figure:.3g}{unit} ({worst.grade})"
     message = f"In {1 + further} further processes, {1 + ROUNDS * further} times, the output of the same code {told}."
     if spoken := [arm for arm in session.ledger.again if arm != PLACEBO]:
         message += f" So {', '.join(spoken)} spoke again {ROUNDS} times, and the middle one of these outputs counts."
@@ -287,10 +341,6 @@ def _forget(session: Session) -> None:
     """Delete what was said again, whose figures are known: nobody listens to it."""
     for output in (output for heard in session.ledger.again.values() for outputs in heard for output in outputs):
         (session.journal.folder / output["audio"]).unlink(missing_ok=True)
-
-
-def _badness(found: tuple[Grade, float | None]) -> tuple[int, float]:
-    return ORDER.index(found[0]), found[1] or 0.0
 
 
 def _replays(session: Session, worker: WorkerProcess, arm: str) -> list[dict[str, Any]]:
@@ -357,7 +407,7 @@ def _probes(session: Session) -> list[dict[str, Any]]:
     ]
 
 
-def _grade(session: Session, asked: Request, heard: Heard, own: _Own, comparison: _Comparison) -> None:
+def _grade(session: Session, asked: Request, heard: Heard, checked: Sequence[int], comparison: _Comparison) -> None:
     """Grade what every living arm made of a request, against what the arm did that it is compared with.
 
     Where it was listened to, an arm that is understood worse than that one, sounds worse or like somebody else is not
@@ -365,16 +415,20 @@ def _grade(session: Session, asked: Request, heard: Heard, own: _Own, comparison
     """
     request = asked.id
     made, rates_hz = _made(session, request)
-    for arm, (check, grade_, figure) in _by_samples(session, request, own, comparison).items():
+    for arm, judged in _judge(session, request, checked, comparison).items():
         output, reference = made[arm], made[comparison.against[arm]]
+        check = comparison.required(arm)
         rate_before_hz = rates_hz[comparison.against[arm]]
         ears = heard.between(reference["audio"], output["audio"])
         words = (ears["words_before"], ears["words_after"]) if rate_before_hz == rates_hz[arm] else (None, None)
-        by_ear = by_words(grade_, figure, check, *words)  # which make no other rate the same sound
+        # which make no other rate the same sound
+        by_ear = by_words(judged.counts.grade, judged.counts.figure, check, *words)
         found, bound = by_sound(*by_ear, ears["quality_before"], ears["quality_after"], ears["voice"])
+        by_own = judged.as_same_code and found == judged.counts.grade
+        by_check = accepted(found, bound, check) and (judged.meets_check or found != judged.counts.grade)
         session.record(
             "equivalence", arm=arm, request=request, stratum=asked.stratum if asked.concurrency == 1 else "", grade=found, bound=bound,
-            accepted=accepted(found, bound, check), required=check.grade, **ears,
+            accepted=by_check or by_own, required=found if by_own and not by_check else check.grade, **ears,
             tokens_equal=_exactly(output) == _exactly(reference), tokens=len(output["tokens"]),
             hit_cap=output["hit_cap"], audio_before=reference["audio"] if is_sound(reference) else None,
             audio_after=output["audio"] if is_sound(output) else None, rate_before_hz=rate_before_hz,
@@ -393,47 +447,43 @@ def _made(session: Session, request: str) -> tuple[dict[str, Mapping[str, Any]],
     return made, {arm: rate_of(session.journal.folder / output["audio"]) for arm, output in made.items()}
 
 
-def _by_samples(
-    session: Session, request: str, own: _Own, comparison: _Comparison
-) -> dict[str, tuple[Check, Grade, float | None]]:
-    """Per arm the check that what it made of `request` is held to, and its grade and figure, against what it is compared with."""
+def _judge(session: Session, request: str, checked: Sequence[int], comparison: _Comparison) -> dict[str, _Judged]:
+    """Per arm how what it made of `request` agrees with what the arm did that it is compared with."""
     made, _ = _made(session, request)
-    found = {}
+    repeats = _repeats(session, checked, comparison)
+    own: dict[str, list[float]] = {}
+    judged = {}
     for arm, before in comparison.against.items():
-        if arm in made and before in made:
-            sound = is_sound(made[arm]) and is_sound(made[before])
-            check = own.allows(comparison.required(arm), request, sound=sound)
-            again = (output for outputs in session.ledger.again.get(arm, []) for output in outputs)
-            spoken = [made[arm], *(output for output in again if output["request"] == request)]
-            found[arm] = check, *_middle([_graded(session, made[before], output, check) for output in spoken])
-    return found
+        if arm not in made or before not in made:
+            continue
+        check = comparison.required(arm)
+        again = (output for outputs in session.ledger.again.get(arm, []) for output in outputs)
+        spoken = [made[arm], *(output for output in again if output["request"] == request)]
+        found = sorted(
+            (_compared(session, made[before], output, check) for output in spoken), key=lambda one: one.badness
+        )
+        # One that is another output is the arm's; else the middle one counts.
+        counts = found[-1] if found[-1].grade == "changed" else found[len(found) // 2]
+        if before not in own:
+            own[before] = [one.difference for one in _own(session, request, before, comparison)]
+        is_sounding = is_sound(made[arm]) and is_sound(made[before])
+        judged[arm] = _Judged(
+            counts, all(accepted(one.grade, one.figure, check) for one in found),
+            counts.is_near and not repeats
+            and as_the_same_code([one.difference for one in found], own[before], sound=is_sounding),
+        )  # fmt: skip
+    return judged
 
 
-def _middle(found: Sequence[tuple[Grade, float | None]]) -> tuple[Grade, float | None]:
-    """The grade and figure of an arm by those of all its outputs: the worst where that is another output, else the middle one."""
-    ordered = sorted(found, key=_badness)
-    return ordered[-1] if ordered[-1][0] == "changed" else ordered[len(ordered) // 2]
-
-
-def _own_difference(session: Session, request: str, comparison: _Comparison) -> tuple[Grade, float | None]:
-    """How much the reference differs from itself in other processes: the most that one of its twins does."""
-    heard = [session.ledger.examined.get(PLACEBO, []), *session.ledger.again.get(PLACEBO, [])]
-    twins = [output for outputs in heard for output in outputs if output["request"] == request]
-    reference = _made(session, request)[0].get(comparison.against[PLACEBO])
-    if reference is None or not twins:
-        return "bitwise", 0.0
-    return max((_graded(session, reference, twin, comparison.required(PLACEBO)) for twin in twins), key=_badness)
-
-
-def _graded(
-    session: Session, before: Mapping[str, Any], after: Mapping[str, Any], check: Check
-) -> tuple[Grade, float | None]:
+def _compared(session: Session, before: Mapping[str, Any], after: Mapping[str, Any], check: Check) -> _Found:
     folder = session.journal.folder
     files = folder / before["audio"], folder / after["audio"]
-    return grade(
-        read_output(files[0]), read_output(files[1]), _exactly(before), _exactly(after), check,
+    read = read_output(files[0]), read_output(files[1])
+    found, figure = grade(
+        *read, _exactly(before), _exactly(after), check,
         sound=is_sound(before) and is_sound(after), rates_hz=(rate_of(files[0]), rate_of(files[1])),
     )  # fmt: skip
+    return _Found(found, figure, np.inf if found == "changed" else largest_difference(*read))
 
 
 def _required(session: Session, arm: str) -> Check:
@@ -445,7 +495,7 @@ def _required(session: Session, arm: str) -> Check:
     )
 
 
-def _report_unchecked(session: Session, checked: Sequence[int], own: _Own) -> None:
+def _report_unchecked(session: Session, checked: Sequence[int]) -> None:
     """Say which kinds of request were not compared, and which arms do not repeat themselves though the reference does."""
     scenario = session.scenario
     seen = {workload.request(scenario, index).stratum for index in checked}
@@ -462,8 +512,10 @@ def _report_unchecked(session: Session, checked: Sequence[int], own: _Own) -> No
         _find(session, "outputs", told)
     if max(scenario.workload.concurrency) > 1:
         _find(session, "outputs", "Outputs were compared of one request at a time, not of requests at the same moment.")
-    changing = [arm for arm, outputs in session.ledger.examined.items() if not all(out["as_first"] for out in outputs)]
-    if own.repeats and changing and session.design.reference not in changing:
+    examined, again = session.ledger.examined, session.ledger.again.get(PLACEBO, [])
+    changing = [arm for arm, outputs in examined.items() if not all(out["as_first"] for out in outputs)]
+    same_code = [*examined.get(session.design.reference, []), *(output for outputs in again for output in outputs)]
+    if changing and all(output["as_first"] for output in same_code):
         names = ", ".join(changing)
         _find(session, "outputs", f"The output of {names} to a request differs from the first to the same request.")
 

@@ -9,14 +9,14 @@ from __future__ import annotations
 
 import random
 from collections.abc import Sequence
-from concurrent.futures import Future, ThreadPoolExecutor, wait
+from concurrent.futures import Future, wait
 from contextlib import ExitStack
 
 from harness import workload
 from harness.designs import PLACEBO
 from harness.errors import WorkerError
 from harness.metrics import FIRST, FIRST_INIT, START, WORK
-from harness.passes.cycle import alone, known_requests_of
+from harness.passes.cycle import alone, known_requests_of, starters
 from harness.processes import WorkerProcess
 from harness.results import Pass
 from harness.session import Session
@@ -53,8 +53,8 @@ def _some(session: Session, arms: Sequence[str], number: int) -> None:
 
     The threads that start them live as long, because a worker ends with the thread that started it.
     """
-    with ThreadPoolExecutor(len(arms)) as starters, ExitStack() as stack:
-        starting = {arm: starters.submit(_start, session, stack, arm) for arm in arms}
+    with starters(session, len(arms)) as pool, ExitStack() as stack:
+        starting = {arm: pool.submit(_start, session, stack, arm) for arm in arms}
         wait(starting.values())
         for arm, started in starting.items():
             try:

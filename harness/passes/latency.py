@@ -102,6 +102,10 @@ class _Wave:
                     session.record(
                         "worked", wall_s=time.monotonic() - began_s - self._starting_s, model_s=self._model_s
                     )
+        except BaseException:
+            self._starters.shutdown(wait=False, cancel_futures=True)
+            session.stop()
+            raise
         finally:
             for member in self._members:
                 member.stack.close()

@@ -19,7 +19,7 @@ from harness import sequential, workload
 from harness.designs import CONFIRMATION
 from harness.errors import WorkerError
 from harness.load import Load
-from harness.passes.cycle import known_requests_of
+from harness.passes.cycle import known_requests_of, starters
 from harness.passes.latency import look
 from harness.processes import WorkerProcess
 from harness.results import Finding
@@ -41,9 +41,9 @@ def pair_pass(session: Session) -> None:
         message = "Processes kept to no core: several threads, or requests at the same moment, take several."
         session.record("finding", **asdict(Finding(kind="pinning", device=session.device, message=message)))
     looks = sequential.shares_left(ledger.spent_s, budget_s)
-    with ThreadPoolExecutor(1 if session.device != "cpu" else 2) as starters:
+    with starters(session, 1 if session.device != "cpu" else 2) as pool:
         while looks and not (ledger.calibrated and ledger.decided >= {name for name, _, _ in session.design.pairs}):
-            _group_of_three(session, starters, "request", budget_s / PAIRS)
+            _group_of_three(session, pool, "request", budget_s / PAIRS)
             due = [number for number, when_s in looks if when_s <= ledger.spent_s]
             if due:
                 look(session, due[-1])
@@ -57,14 +57,14 @@ def pair_pass(session: Session) -> None:
 def confirmation_pass(session: Session) -> None:
     """Fresh processes again, for what is about to be called a regression; nobody looks meanwhile."""
     share_s = session.scenario.measure.budget_s * FOR_CONFIRMATION / LEAST
-    with ThreadPoolExecutor(1 if session.device != "cpu" else 2) as starters:
+    with starters(session, 1 if session.device != "cpu" else 2) as pool:
         done = 0
         while done < LEAST:
-            done += _group_of_three(session, starters, CONFIRMATION, share_s)
+            done += _group_of_three(session, pool, CONFIRMATION, share_s)
             session.progress.update(session.device, "confirming a regression", 0.8 + 0.1 * done / LEAST, None)
 
 
-def _group_of_three(session: Session, starters: ThreadPoolExecutor, group: str, share_s: float) -> bool:
+def _group_of_three(session: Session, pool: ThreadPoolExecutor, group: str, share_s: float) -> bool:
     """Measure with fresh processes for `share_s`; False where one of them died, which was then dealt with."""
     ledger = session.ledger
     number = ledger.workers
@@ -76,7 +76,7 @@ def _group_of_three(session: Session, starters: ThreadPoolExecutor, group: str, 
     core = cores[number // len(by_side) % len(cores)] if cores and _fits_one_core(session) else None
     with ExitStack() as stack:
         try:
-            starting = [starters.submit(_start, session, stack, some[0], core) for some in by_side.values()]
+            starting = [pool.submit(_start, session, stack, some[0], core) for some in by_side.values()]
             wait(starting)
             processes = {side: future.result() for side, future in zip(by_side, starting, strict=True)}
             for side, process in processes.items():

@@ -10,6 +10,7 @@ from matplotlib.ticker import NullLocator
 
 from harness import units
 from harness.report import canvas
+from harness.report.axes import round_shares
 from harness.report.canvas import FONT_PT
 from harness.report.curves import CurveRow, short, value
 from harness.report.rows import TONES
@@ -115,10 +116,7 @@ def _reach(found: EffectCurve) -> tuple[float, float]:
 
 
 def _ticks(plot: Axes, found: EffectCurve, low: float, high: float) -> None:
-    span = 100 * (math.exp(high) - math.exp(low))
-    step = next((step for step in _STEPS if span / step <= _TICKS), _STEPS[-1])
-    first, last = math.ceil(100 * math.expm1(low) / step), math.floor(100 * math.expm1(high) / step)
-    shares = [number * step / 100 for number in range(first, last + 1) if number * step > -100]  # noqa: PLR2004  per cent
+    shares, step = round_shares(low, high, _STEPS, _TICKS)
     decimals = max(0, -math.floor(math.log10(step)))
     plot.set_yticks(
         [math.log1p(share) for share in shares], [units.signed_percent(share, decimals) for share in shares]

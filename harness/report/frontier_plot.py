@@ -9,6 +9,7 @@ from matplotlib.axes import Axes
 
 from harness import units
 from harness.report import canvas
+from harness.report.axes import round_shares
 from harness.report.canvas import FONT_PT
 from harness.report.model import Frontier, Panel, Point
 
@@ -136,9 +137,6 @@ def _memory_ticks(plot: Axes, points: Sequence[Point]) -> None:
 
 
 def _time_ticks(plot: Axes, low: float, high: float, *, named: bool) -> None:
-    span = 100 * (math.exp(high) - math.exp(low))
-    step = next((step for step in _PERCENT_STEPS if span / step <= _TICKS), _PERCENT_STEPS[-1])
-    first, last = math.ceil(100 * math.expm1(low) / step), math.floor(100 * math.expm1(high) / step)
-    shares = [number * step / 100 for number in range(first, last + 1)]
+    shares, step = round_shares(low, high, _PERCENT_STEPS, _TICKS)
     labels = ["before" if share == 0 else units.signed_percent(share, 0 if step >= 1 else 1) for share in shares]
     plot.set_yticks([math.log1p(share) for share in shares], labels if named else [""] * len(labels))

@@ -10,6 +10,7 @@ from matplotlib.patches import Rectangle
 
 from harness import units
 from harness.report import canvas
+from harness.report.axes import round_shares
 from harness.report.canvas import FONT_PT
 from harness.report.jointly import Bar, Cell, Jointly
 from harness.report.model import Tone
@@ -87,10 +88,7 @@ def _end(plot: Axes, place: int, log: float, text: str) -> None:
 
 
 def _percent_ticks(plot: Axes, low: float, high: float) -> None:
-    span = 100 * (math.exp(high) - math.exp(low))
-    step = next((step for step in _STEPS if span / step <= _TICKS), _STEPS[-1])
-    first, last = math.ceil(100 * math.expm1(low) / step), math.floor(100 * math.expm1(high) / step)
-    shares = [number * step / 100 for number in range(first, last + 1) if number * step > -100]  # noqa: PLR2004  per cent
+    shares, step = round_shares(low, high, _STEPS, _TICKS)
     decimals = 0 if step >= 1 else 1 if step >= 0.1 else 2  # noqa: PLR2004  as many as the steps need
     plot.set_xticks([math.log1p(share) for share in shares],
                     ["0" if share == 0 else units.signed_percent(share, decimals) for share in shares])  # fmt: skip

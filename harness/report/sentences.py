@@ -61,7 +61,7 @@ def answer(reading: Reading, device: str, table: MetricTable, invalid: Sequence[
     if reading.run.plan.limits:
         return Answer(**revisions.answer(table, invalid, noun))
     refused = any(entry.name == TOGETHER for entry in invalid)
-    if toggles and not refused and all(row.verdict.tone in ("level", "open") for row in table.rows):
+    if toggles and not refused and {row.verdict.tone for row in table.rows} in ({"level"}, {"open"}):
         return _nothing_told_apart(table.rows, noun, invalid)
     lead = _together(together, reading.together_count(), noun, invalid)
     several = len(toggles) + len(invalid) > 1 or together is None
@@ -159,9 +159,9 @@ def _not_calibrated(failed: Sequence[Control]) -> Answer:
 
 
 def _nothing_told_apart(rows: Sequence[Row], noun: str, invalid: Sequence[InvalidRow]) -> Answer:
+    """Where all is decided alike: that none matters, or not yet."""
     bound = worst_bound(rows)
-    undecided = any(row.verdict.tone == "open" for row in rows)
-    if undecided:
+    if rows[0].verdict.tone == "open":
         opening = say("nothing can be told apart yet")
     else:
         opening = say("no optimization makes a material difference to {noun}", noun=noun)

@@ -203,6 +203,18 @@ def test_what_the_facade_sets_on_its_engine_every_arm_has(
     assert "kept" not in target.arm.engine.said, "what an engine holds is its own"
 
 
+def test_what_belongs_together_is_set_together_and_what_an_engine_holds_is_shared_with_no_other(
+    loaded: Callable[..., CheckoutModel],
+) -> None:
+    says = "self.overlap, self.window, self.session = 8, torch.zeros(16), None"
+    sets = "engine = self.model\n        engine.overlap, engine.window, engine.session = 4, torch.ones(8), {}"
+    model = loaded(engine_init=says, replaced={"Vocoder(), fp16)": f"Vocoder(), fp16)\n        {sets}"})
+    one, other = (model.bind({}, []).arm.engine for _ in range(2))
+    assert (one.overlap, one.window.tolist(), one.session) == (4, [1.0] * 8, None)
+    one.window[0] = 0.5
+    assert other.window[0] == model._code.engine.window[0] == 1.0
+
+
 def test_what_a_toggle_changes_in_the_constructor_stays_changed(loaded: Callable[..., CheckoutModel]) -> None:
     """The facade says what the constructor would, of another thing: the arm's own answer is not overwritten."""
     says = {"engine_init": "self.asked = torch.cuda.is_available.__name__"}
@@ -215,10 +227,13 @@ def test_what_is_timed_of_a_pipeline_is_the_targets_own_work(
     loaded: Callable[..., CheckoutModel], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     model = loaded(**COLLECTED)
-    build: Any = draft(model, dict.fromkeys(TOGGLES[:6], False) | {"resample_cache": True}, [])
+    states = {name: name not in ("speaker_preregistration", "frontend_threads") for name in model.toggles}
+    build: Any = draft(model, states, [])
     for name in model.toggles:
-        for asked in ("lacks", "present", "before", "after"):
+        for asked in ("lacks", "before", "after"):
             monkeypatch.setattr(model._toggles[name], asked, None)
+    monkeypatch.setattr("harness.worker.checkout.code.methods", None)
+    monkeypatch.setattr("harness.worker.checkout.toggles.hop_reset.methods", None)
     assert build().arm.engine is not model._code.engine
 
 

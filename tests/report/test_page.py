@@ -81,6 +81,22 @@ def test_a_run_in_which_nothing_can_be_told_apart_gives_the_bound() -> None:
     )
 
 
+ANSWER_TO_ALL = "all eight together: not decided yet, 0.3 % faster to 0.4 % slower (95 % interval); of the six, "
+
+
+@pytest.mark.parametrize(
+    ("undecided", "rest"),
+    [
+        ({"all"}, "six make no material difference (none changes latency by more than 0.4 %)."),
+        ({"all", "resample_cache"}, "five make no material difference (none changes latency by more than 0.4 %), one is not decided yet (a change of up to 0.4 % is possible)."),
+    ],
+)  # fmt: skip
+def test_what_was_decided_is_told_beside_what_was_not(undecided: set[str], rest: str) -> None:
+    run = sample_runs.nothing_told_apart()
+    contrasts = (replace(c, verdict="inconclusive") if c.optimization in undecided else c for c in run.contrasts)
+    assert _device(replace(run, contrasts=tuple(contrasts))).answer.replace("\u202f", " ") == ANSWER_TO_ALL + rest
+
+
 def test_a_device_that_gave_up_says_why() -> None:
     failure = Failure(
         device="cpu", pass_="latency", arm=None, kind="crash", message="the model does not load", final=True

@@ -6,8 +6,10 @@ import xml.etree.ElementTree as ET
 from dataclasses import replace
 
 import matplotlib as mpl
+import pytest
 
 from harness.report import svgs
+from harness.report.axes import round_shares
 from tests.report import sample_runs
 
 
@@ -58,3 +60,12 @@ def test_names_of_a_run_file_stay_text_in_plots() -> None:
     )
     for text in svgs(replace(run, contrasts=renamed)).values():
         assert "<script" not in text
+
+
+@pytest.mark.parametrize("parts", [5, 7])
+@pytest.mark.parametrize(("low", "high"), [(-0.01, 0.02), (-3.0, 3.0), (-12.0, 12.0), (-700.0, 840.0), (0.0, 1e-9)])
+def test_round_changes_are_few_however_wide_the_axis(low: float, high: float, parts: int) -> None:
+    shares, step = round_shares(low, high, (0.1, 1.0, 20.0), parts)
+    assert len(shares) <= 2 * parts + 2
+    assert all(share > -1 for share in shares)
+    assert step > 0

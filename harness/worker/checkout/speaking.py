@@ -24,7 +24,9 @@ SPEAKER_ID = "zero_shot_spk_id"
 LEAST_RATIO, MOST_RATIO = "min_token_text_ratio", "max_token_text_ratio"
 """Parameters of the language model: bounds of its speech tokens for each text token."""
 SETTINGS = (bool, int, float, str, bytes, type(None))
-"""Kinds of an engine's attributes that say how it works; what it holds, such as its queues, each engine has for itself."""
+"""Kinds of an engine's attributes that say how it works, with tuples of them and arrays; what it holds, such as its queues, each engine
+has for itself.
+"""
 
 
 class Construction:
@@ -46,7 +48,7 @@ class Construction:
         self._settings = {
             name: (plain[name], value)
             for name, value in vars(code.engine).items()
-            if name in plain and isinstance(plain[name], SETTINGS) and not _same(plain[name], value)
+            if name in plain and _is_setting(plain[name]) and _is_setting(value) and not _same(plain[name], value)
         }
 
     def engine(self) -> Any:
@@ -57,7 +59,7 @@ class Construction:
         own = vars(engine)
         for name, (constructed, value) in self._settings.items():
             if name in own and _same(own[name], constructed):
-                own[name] = value
+                own[name] = _another(value)
         for name, value in vars(self._loaded).items():
             own.setdefault(name, value)
         return engine
@@ -260,8 +262,32 @@ class Speaking:
         return guarded
 
 
+def _is_setting(value: Any) -> bool:
+    return (
+        _is_array(value) or isinstance(value, SETTINGS) or (isinstance(value, tuple) and all(map(_is_setting, value)))
+    )
+
+
+def _is_array(value: Any) -> bool:
+    """Of NumPy or PyTorch, neither of which is imported for this."""
+    return hasattr(value, "shape") and hasattr(value, "dtype") and hasattr(value, "tolist")
+
+
 def _same(one: Any, other: Any) -> bool:
-    return type(one) is type(other) and bool(one == other)
+    if type(one) is not type(other):
+        return False
+    if _is_array(one):
+        return bool(one.shape == other.shape and one.dtype == other.dtype and one.tolist() == other.tolist())
+    if isinstance(one, tuple):
+        return len(one) == len(other) and all(_same(*pair) for pair in zip(one, other))
+    return bool(one == other)
+
+
+def _another(value: Any) -> Any:
+    """An array of its own for each engine; other settings cannot be changed."""
+    if isinstance(value, tuple):
+        return tuple(map(_another, value))
+    return (value.clone() if hasattr(value, "clone") else value.copy()) if _is_array(value) else value
 
 
 def _copy(part: Any) -> Any:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from types import FunctionType
 from typing import Any
 
-from ..code import methods
+from ..code import Code, methods
 from ..counting import Probe, calls
 from ..patches import Patch
 from .toggle import NOT_PUT_BACK, Toggle
@@ -32,11 +32,19 @@ def resetting(engine: Any, lengths: Mapping[str, int]) -> Callable[[Any], Any]:
 class HopReset(Toggle):
     """After, each call of the engine's `tts` begins with the length that its constructor chose."""
 
+    def __init__(self, code: Code, device: str) -> None:
+        super().__init__(code, device)
+        self._grown = self._growing()
+        self._present = self._set_back()
+
     def lacks(self) -> str:
-        return "" if self._grown() else f"{self._of()}.{SPEAKS} lets no chunk length grow that the engine keeps"
+        return "" if self._grown else f"{self._of()}.{SPEAKS} lets no chunk length grow that the engine keeps"
 
     def present(self) -> str:
-        for name in self._grown():
+        return self._present
+
+    def _set_back(self) -> str:
+        for name in self._grown:
             for method, function in methods(type(self.code.engine)).items():
                 stored, _ = _attributes(function)
                 if stored[name] > (method == SPEAKS) and method != "__init__":
@@ -64,9 +72,9 @@ class HopReset(Toggle):
 
     def _chosen(self) -> dict[str, int]:
         """The lengths of the engine as it was loaded, which never speaks: arms have engines of their own."""
-        return {name: getattr(self.code.engine, name) for name in self._grown()}
+        return {name: getattr(self.code.engine, name) for name in self._grown}
 
-    def _grown(self) -> list[str]:
+    def _growing(self) -> list[str]:
         """Whole numbers of the engine that `tts` sets, and reads more often than that: no mere counters."""
         stored, read = _attributes(methods(type(self.code.engine))[SPEAKS])
         return [
