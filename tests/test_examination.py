@@ -154,12 +154,14 @@ def test_an_arm_speaks_again_and_is_judged_by_its_middle_output_where_the_refere
     assert not list(tmp_path.glob("run/audio/*/*/cached_device-*"))
 
 
-def test_an_arm_that_always_makes_another_sound_is_refused_however_unsteady_the_device(
+def test_an_arm_that_always_makes_a_slightly_other_sound_is_refused_on_a_device_that_moves_last_bits(
     measure_fake: Callable[..., Run],
 ) -> None:
-    model = {"faults": {"cached_device": "change_later"}, "unsteady_from": 2}
-    run = measure_fake(model=model, workload=ONE, measure=SHORT)
-    assert contrast(run, "cached_device").verdict == "output changed"
+    run = measure_fake(model={"faults": {"cached_device": "shift"}, "unsteady_from": 2}, workload=ONE, measure=SHORT)
+    found = contrast(run, "cached_device")
+    assert (found.equivalence, found.verdict) == ("spectral", "output changed")
+    assert " So cached_device, all spoke again 8 times, " in told(run)
+    assert contrast(run, "resample_cache").verdict != "output changed"
 
 
 def test_no_further_twin_speaks_where_nothing_hangs_on_it(measure_fake: Callable[..., Run]) -> None:

@@ -359,6 +359,18 @@ def test_a_package_that_the_revision_has_is_not_measured_as_it_is_installed(
     assert done.returncode in (0, 3), done.stdout + done.stderr
 
 
+@pytest.mark.parametrize("unsteady", ["", ", unsteady_from: 2"], ids=["steady", "unsteady"])
+def test_of_a_setting_whose_base_was_off_by_chance_the_base_is_heard_again(repository: Path, unsteady: str) -> None:
+    """The output of the base that the head's is held against is the one that is off, on a device that repeats nothing."""
+    alone = "gate: {latency: 60%, optimizations: {resample_cache: {latency: 60%}}}\n"
+    write(repository, faults="{resample_cache: glitch}" + unsteady, more=alone)
+    write(repository, more=alone)
+    done = gate(repository, "--budget", "5s")
+    assert done.returncode == (0 if unsteady else 4), done.stdout + done.stderr
+    told = " ".join(done.stdout.split())
+    assert (" So resample_cache@base, resample_cache@head spoke again 8 times" in told) == bool(unsteady)
+
+
 def test_a_package_of_other_people_that_has_the_name_of_one_in_the_revision_is_theirs(
     repository: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

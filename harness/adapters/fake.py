@@ -42,13 +42,14 @@ FAULTS = (
     "change_later",
     "nudge",
     "glitch",
+    "shift",
     "inert",
 )
 """What a toggle can be planted to do when it is on.
 
 `change_at_first` changes what a pipeline makes of a request the first time it is asked for it, `change_later` every time
-but the first; `nudge` moves it by some 3e-8, as another order of sums does, and
-`glitch` the fourth output of a pipeline, and no other, by some 3e-4.
+but the first; `nudge` moves it by some 3e-8, as another order of sums does, `shift` by some
+3e-4, and `glitch` so much too, but the fourth output of a pipeline and no other.
 """
 
 SAMPLE_RATE_HZ = 24_000
@@ -61,7 +62,7 @@ _REQUEST_BYTES = 100 * 2**20
 """What each further request at the same moment holds."""
 _PLACE_S = 1e-6
 """What a call of a toggle's place takes with the toggle on."""
-_NUDGED, _GLITCHED = 1 + 2**-22, 1 + 2**-10
+_NUDGED, _SHIFTED = 1 + 2**-22, 1 + 2**-10
 _GLITCHES_AT = 4
 _CROWDED_SHARE = 0.5
 """How much longer a request takes for each further one at the same moment, as a share of its time alone."""
@@ -259,8 +260,8 @@ class FakeTarget:
         if "nudge" in faults:
             audio *= np.float32(_NUDGED)
         self._outputs += 1
-        if "glitch" in faults and self._outputs == _GLITCHES_AT:
-            audio *= np.float32(_GLITCHED)
+        if "shift" in faults or ("glitch" in faults and self._outputs == _GLITCHES_AT):
+            audio *= np.float32(_SHIFTED)
         if self._model.differs():
             audio *= np.float32(1 + self._model.options["unsteady_by"])
         return Output(audio=audio, sample_rate_hz=SAMPLE_RATE_HZ, tokens=tokens)

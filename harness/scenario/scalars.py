@@ -42,6 +42,7 @@ Fault = Literal[
     "change_later",
     "nudge",
     "glitch",
+    "shift",
     "inert",
 ]
 
