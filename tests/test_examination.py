@@ -164,6 +164,25 @@ def test_an_arm_that_always_makes_a_slightly_other_sound_is_refused_on_a_device_
     assert contrast(run, "resample_cache").verdict != "output changed"
 
 
+def test_an_arm_that_dies_when_it_is_heard_again_is_judged_by_what_it_said_and_costs_no_other_its_hearing(
+    measure_fake: Callable[..., Run], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    speak = examination._speak
+
+    def die_again(session: Any, worker: Any, arm: str, checked: Any, probes: Any, rounds: Any) -> Any:
+        if arm == "cached_device" and rounds != [arm]:
+            message = "planted: the worker was ended"
+            raise WorkerError(message, kind="crash", arm=arm)
+        return speak(session, worker, arm, checked, probes, rounds)
+
+    monkeypatch.setattr(examination, "_speak", die_again)
+    model = {"faults": {"cached_device": "glitch"}, "unsteady_from": 2}
+    run = measure_fake(model=model, workload=ONE, measure=SHORT)
+    assert contrast(run, "cached_device").verdict == "output changed"
+    assert contrast(run, "all").verdict != "output changed"
+    assert " So all spoke again 8 times" in told(run)
+
+
 def test_no_further_twin_speaks_where_nothing_hangs_on_it(measure_fake: Callable[..., Run]) -> None:
     run = measure_fake(model={"faults": {"cached_device": "change"}, "unsteady_from": 2}, workload=ONE, measure=SHORT)
     assert contrast(run, "cached_device").verdict == "output changed"

@@ -261,7 +261,7 @@ def _hear_more(session: Session, checked: Sequence[int], comparison: _Comparison
                     arm for arm in dict.fromkeys(arms) if arm not in {*heard, *lost, session.design.reference}
                 ]:
                     if not _hear_again(session, checked, todo, number):
-                        lost.add(next(arm for arm in todo if arm not in heard))
+                        lost.update([arm for arm in todo if arm not in heard][:1])  # whose turn it was
         if not is_alive:
             return
 
