@@ -134,8 +134,6 @@ def as_the_same_code(differences: Sequence[float], own: Sequence[float], *, soun
     ordered = sorted(differences)
     least, rarely = (OWN_LEAST, RARELY_LEAST) if sound else (0.0, 0.0)
     middle, largest = ordered[len(ordered) // 2], ordered[-1]
-    if len(ordered) == 1:
-        return middle <= max(OWN_TIMES * most, least)
     return middle <= max(OWN_TIMES * most, least) and largest <= max(RARELY_TIMES * most, rarely)
 
 

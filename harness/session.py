@@ -392,6 +392,10 @@ def _same_package(folder: Path, place: str) -> bool:
     Then most modules of the smaller one are in the other as well.
     """
     elsewhere = Path(place)
+    if elsewhere.is_file() and not elsewhere.name.startswith(
+        "__init__."
+    ):  # a single file, with all of site-packages around it
+        return True
     own, other = (_modules_in(one) for one in (folder, elsewhere.parent if elsewhere.is_file() else elsewhere))
     return 2 * len(own & other) >= min(len(own), len(other))
 

@@ -55,9 +55,8 @@ def _terminated() -> Iterator[None]:
         yield
     finally:
         signal.signal(signal.SIGINT, before[0])
-        if (
-            signal.getsignal(signal.SIGTERM) is _interrupt
-        ):  # after an interruption the command ends, and nothing hurries it
+        # After an interruption the command ends, and nothing hurries it.
+        if signal.getsignal(signal.SIGTERM) is _interrupt:
             signal.signal(signal.SIGTERM, before[1])
 
 

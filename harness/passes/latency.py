@@ -23,7 +23,7 @@ from harness.designs import CONTROLS, PLACEBO
 from harness.errors import WorkerError
 from harness.load import Load
 from harness.passes.active import active, is_settled, open_pairs, say_what_fits
-from harness.passes.cycle import first_cycle, known_requests_of
+from harness.passes.cycle import first_cycle, known_requests_of, starters
 from harness.processes import WorkerProcess
 from harness.results import Look
 from harness.session import Session
@@ -45,7 +45,8 @@ def latency_pass(session: Session) -> None:
     ledger, measure = session.ledger, session.scenario.measure
     while not is_settled(session) and (ledger.latency_workers < measure.workers or ledger.spent_s < measure.budget_s):
         session.check_time()
-        _Wave(session).run()
+        with starters(session, 2 if session.device == "cpu" and not session.pins else 1) as pool:
+            _Wave(session, pool).run()
 
 
 @dataclass(slots=True)
@@ -74,16 +75,18 @@ class _Block:
 
 
 class _Wave:
-    """Workers that live side by side, and share what is left of the budget with those of later waves."""
+    """Workers that live side by side, and share what is left of the budget with those of later waves.
 
-    def __init__(self, session: Session) -> None:
+    The threads of `pool` start them, and have to live as long: a worker ends with the thread that started it.
+    """
+
+    def __init__(self, session: Session, pool: ThreadPoolExecutor) -> None:
         self._session = session
         self._members: list[_Member] = []
         self._block_s = TURN_S[1]
         self._model_s: float | None = 0.0
         self._starting_s = 0.0
-        at_once = 2 if session.device == "cpu" and not session.pins else 1
-        self._starters = ThreadPoolExecutor(at_once)  # kept: a worker ends with the thread that started it
+        self._pool = pool
 
     def run(self) -> None:
         session, ledger, measure = self._session, self._session.ledger, self._session.scenario.measure
@@ -102,19 +105,14 @@ class _Wave:
                     session.record(
                         "worked", wall_s=time.monotonic() - began_s - self._starting_s, model_s=self._model_s
                     )
-        except BaseException:
-            self._starters.shutdown(wait=False, cancel_futures=True)
-            session.stop()
-            raise
         finally:
             for member in self._members:
                 member.stack.close()
-            self._starters.shutdown()
 
     def _start(self, wanted: int) -> None:
         """Start and warm up so many more workers. Those that die on the way are dealt with, and not there."""
         began_s = time.monotonic()
-        starting = [self._starters.submit(self._begin) for _ in range(wanted)]
+        starting = [self._pool.submit(self._begin) for _ in range(wanted)]
         wait(starting)
         started = [future.result() for future in starting if future.exception() is None]
         self._members += started
