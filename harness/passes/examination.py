@@ -237,7 +237,7 @@ class _Judged:
 
     @property
     def is_narrowly_refused(self) -> bool:
-        return self.counts.is_near and not (self.meets_check or self.as_same_code)
+        return self.counts.grade != "changed" and not (self.meets_check or self.as_same_code)
 
 
 def _hear_more(session: Session, checked: Sequence[int], comparison: _Comparison) -> None:
@@ -469,7 +469,7 @@ def _judge(session: Session, request: str, checked: Sequence[int], comparison: _
         is_sounding = is_sound(made[arm]) and is_sound(made[before])
         judged[arm] = _Judged(
             counts, all(accepted(one.grade, one.figure, check) for one in found),
-            counts.is_near and not repeats
+            counts.grade != "changed" and not repeats
             and as_the_same_code([one.difference for one in found], own[before], sound=is_sounding),
         )  # fmt: skip
     return judged
