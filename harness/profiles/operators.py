@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from math import exp, log
+from statistics import median
 from typing import Any
 
 from harness.profiles.kernels import short_name
@@ -12,6 +14,12 @@ from harness.profiles.stacks import short
 
 Counted = Mapping[str, Any]
 """What a worker wrote of one process: `requests`, `operators`, `kernels`, `launches`, `device` (`worker.traces.record`)."""
+
+_BEYOND_OTHERS = 3.0
+"""Robust standard deviations by which the time of a call must change otherwise than that of most, to be the operator's own change."""
+_OF_WEIGHT, _FEWEST = 0.01, 10
+"""Share of all time from which on an operator is one of most, and how many these must be."""
+_MAD_TO_SD = 1.4826
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,6 +41,19 @@ class Change:
     def change_calls(self) -> float:
         return self.calls_after - self.calls_before
 
+    @property
+    def call_s(self) -> float:
+        """What a call takes, the mean of both sides."""
+        calls = self.calls_before + self.calls_after
+        return (self.own_before_s + self.own_after_s) / calls if calls else 0.0
+
+    @property
+    def log_ratio_of_a_call(self) -> float | None:
+        """Of the time of a call, after to before; None where one side has no calls, or they took no time."""
+        if not min(self.calls_before, self.calls_after, self.own_before_s, self.own_after_s) > 0:
+            return None
+        return log(self.own_after_s / self.calls_after) - log(self.own_before_s / self.calls_before)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Traced:
@@ -51,7 +72,7 @@ class Traced:
 
 
 def traced(before: tuple[str, Sequence[Counted]] | None, after: tuple[str, Sequence[Counted]]) -> Traced:
-    """Put two arms side by side, each (name, what its processes counted). The largest change of time comes first."""
+    """Put two arms side by side, each (name, what its processes counted). The largest change of its own comes first."""
     first: Sequence[Counted] = before[1] if before is not None else ()
     last = after[1]
     return Traced(
@@ -75,7 +96,7 @@ def _with_rows(side: Sequence[Counted]) -> list[Counted]:
 
 def _as_row(row: Counted) -> dict[str, Any]:
     name = f"{row['call']} at {short(row['file'])}:{row['line']} in {row['function']}"
-    return {"name": name, "calls": row["count"], "own_s": row["waited_s"]}
+    return {"name": name, "calls": row["count"], "own_s": row["waited_s"] or 0.0}
 
 
 def _changes(before: Sequence[Counted], after: Sequence[Counted], kind: str) -> tuple[Change, ...]:
@@ -89,7 +110,31 @@ def _changes(before: Sequence[Counted], after: Sequence[Counted], kind: str) -> 
         )
         for name in dict.fromkeys((*last, *first))
     ]  # fmt: skip
-    return tuple(sorted(rows, key=lambda row: (-abs(row.change_s), -row.own_after_s)))
+    own = _own_changes(rows)
+    return tuple(sorted(rows, key=lambda row: (-own[row.name, row.whole], -abs(row.change_s), -row.own_after_s)))
+
+
+def _own_changes(rows: Sequence[Change]) -> dict[tuple[str, str], float]:
+    """Seconds a request, by (name, whole): of the calls that are made more or less often, and of calls that take more or less
+    time, as far as this goes beyond what most others' calls do.
+
+    Calls are exact. How long one takes on a host changes from process to process for all operators together, and is then the largest
+    change of what takes most, whatever the cause of the difference.
+    """
+    whole_s = sum(row.own_before_s + row.own_after_s for row in rows)
+    ratios = [
+        ratio for row in rows
+        if row.own_before_s + row.own_after_s >= _OF_WEIGHT * whole_s and (ratio := row.log_ratio_of_a_call) is not None
+    ]  # fmt: skip
+    common = median(ratios) if len(ratios) >= _FEWEST else 0.0
+    spread = _MAD_TO_SD * median(abs(ratio - common) for ratio in ratios) if len(ratios) >= _FEWEST else 0.0
+    own = {}
+    for row in rows:
+        ratio = row.log_ratio_of_a_call
+        beyond = 0.0 if ratio is None else max(0.0, abs(ratio - common) - _BEYOND_OTHERS * spread)
+        slower_s = min(row.calls_before, row.calls_after) * row.call_s * (exp(beyond) - 1)
+        own[row.name, row.whole] = abs(row.change_calls) * row.call_s + slower_s
+    return own
 
 
 def _by_name(side: Iterable[Counted], kind: str) -> dict[str, tuple[float, float]]:

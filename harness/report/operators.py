@@ -12,10 +12,16 @@ from harness.report.model import Facts
 from harness.report.words import mark, say
 
 _MOST_ROWS = 60
-_NOTE_OF_CALLERS = mark("Counted apart from the trace. Where there is no card, calls are shown that would wait on one.")
+_NOTE_OF_CALLERS = mark(
+    "Counted apart from the trace; implicit waits on a card have no time. Where there is no card, calls are shown that would "
+    "wait on one."
+)
 _NOTE_OF_OPERATORS = mark(
     "Time of the host in the operator, without those that it calls. Calls are exact; times are of few requests under a "
     "profiler, and chance moves them."
+)
+_NOTE_OF_ORDER = mark(
+    "First comes what is called more or less often, by what these calls take, or takes other time a call than most do."
 )
 _HEADS: Mapping[bool, tuple[str, ...]] = {
     True: (mark("Calls before"), mark("Calls after"), mark("Time before"), mark("Time after"), mark("Change")),
@@ -68,7 +74,7 @@ def operators_page(traced: Traced, callers: Sequence[Change], *, device: str) ->
 
 def _tables(traced: Traced, callers: Sequence[Change], *, two_sided: bool) -> Iterator[OperatorTable]:
     yield _table(say("Who makes the host wait for the device"), say("Call, file and line"), callers, say(_NOTE_OF_CALLERS),
-                 say("Nothing was heard that waits."), two_sided=two_sided)  # fmt: skip
+                 say("Nothing was heard that waits."), two_sided=two_sided, by_change=False)  # fmt: skip
     yield _table(
         say("Kernels"), say("Kernel"), traced.kernels, "", say("Nothing ran on a device."), two_sided=two_sided
     )
@@ -122,20 +128,25 @@ def _changed(row: Change) -> str:
 
 
 def _table(
-    title: str, what: str, rows: Sequence[Change], note: str, none: str, *, two_sided: bool
+    title: str, what: str, rows: Sequence[Change], note: str, none: str, *, two_sided: bool, by_change: bool = True
 ) -> OperatorTable:  # fmt: skip
     told = tuple(
         OperatorRow(name=row.name, whole=row.whole, figures=tuple(_figures(row, two_sided=two_sided)))
         for row in rows[:_MOST_ROWS]
     )
+    order = say(_NOTE_OF_ORDER) if two_sided and by_change else ""
     left = len(rows) - len(told)
     more = say("The first {shown} of {all}.", shown=_MOST_ROWS, all=len(rows)) if left else ""
-    return OperatorTable(title=title, what=what, note=say(" ").join(filter(None, (note, more))), none=none, rows=told)
+    return OperatorTable(
+        title=title, what=what, note=say(" ").join(filter(None, (note, order, more))), none=none, rows=told
+    )
 
 
 def _figures(row: Change, *, two_sided: bool) -> Iterator[str]:
+    is_timed = row.own_before_s or row.own_after_s
+    times = (units.seconds(row.own_before_s), units.seconds(row.own_after_s), units.signed_seconds(row.change_s))
+    told = times if is_timed else (units.DASH,) * len(times)
     if two_sided:
-        yield from (units.count(row.calls_before), units.count(row.calls_after))
-        yield from (units.seconds(row.own_before_s), units.seconds(row.own_after_s), units.signed_seconds(row.change_s))
+        yield from (units.count(row.calls_before), units.count(row.calls_after), *told)
     else:
-        yield from (units.count(row.calls_after), units.seconds(row.own_after_s))
+        yield from (units.count(row.calls_after), told[1])

@@ -34,16 +34,19 @@ _WARNED = "synchronizing CUDA operation"
 
 
 class Callers:
-    """Counts by (call, file, line, function): how often, and how long the host was held. `is_inside` while a noted call runs."""
+    """Counts by (call, file, line, function): how often, and how long the host was held, None where that is not known.
+
+    `is_inside` while a noted call runs.
+    """
 
     def __init__(self) -> None:
-        self._found: dict[tuple[str, str, int, str], list[float]] = {}
+        self._found: dict[tuple[str, str, int, str], tuple[int, float | None]] = {}
         self.is_inside = False
 
-    def note(self, call: str, file: str, line: int, function: str, waited_s: float) -> None:
-        known = self._found.setdefault((call, file, line, function), [0, 0.0])
-        known[0] += 1
-        known[1] += waited_s
+    def note(self, call: str, file: str, line: int, function: str, waited_s: float | None) -> None:
+        count, before_s = self._found.get((call, file, line, function), (0, None))
+        known_s = None if waited_s is None else (before_s or 0.0) + waited_s
+        self._found[call, file, line, function] = (count + 1, known_s)
 
     def wrap(self, call: str, wrapped: Callable[..., Any]) -> Callable[..., Any]:
         """`wrapped`, its calls noted; not those that it makes of other calls that are noted."""
@@ -65,7 +68,7 @@ class Callers:
         return heard
 
     def callers(self) -> list[dict[str, Any]]:
-        """The callers, most calls first; `waited_s` is all that they were held together."""
+        """The callers, most calls first; `waited_s` is all that they were held together, None for implicit waits on a card."""
         rows = [
             {"call": call, "file": file, "line": line, "function": function, "count": count, "waited_s": waited}
             for (call, file, line, function), (count, waited) in self._found.items()
@@ -138,7 +141,7 @@ def _warned(torch: Any, found: Callers) -> Iterator[None]:
                 return
             caller = _caller(sys._getframe(1))  # noqa: SLF001  the documented way to the caller's frame
             if caller is not None:
-                found.note("implicit", caller.f_code.co_filename, caller.f_lineno, caller.f_code.co_name, 0.0)
+                found.note("implicit", caller.f_code.co_filename, caller.f_lineno, caller.f_code.co_name, None)
 
         warnings.showwarning = heard
         torch.cuda.set_sync_debug_mode("warn")

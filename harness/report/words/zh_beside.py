@@ -152,7 +152,8 @@ PROFILES: Mapping[str, str] = {
     # Operators
     "Who makes the host wait for the device": "谁让主机等待设备",
     "Call, file and line": "调用、文件与行",
-    "Counted apart from the trace. Where there is no card, calls are shown that would wait on one.": "在跟踪之外单独计数。没有显卡时，列出有显卡时会等待的调用。",
+    "Counted apart from the trace; implicit waits on a card have no time. Where there is no card, calls are shown that would wait on "
+    "one.": "在跟踪之外单独计数；显卡上的隐式等待没有时间。没有显卡时，列出有显卡时会等待的调用。",
     "Nothing was heard that waits.": "没有听到会等待的调用。",
     "Kernel": "内核",
     "Kernels": "内核",
@@ -161,6 +162,7 @@ PROFILES: Mapping[str, str] = {
     "Operators": "算子",
     "Time of the host in the operator, without those that it calls. Calls are exact; times are of few requests under a profiler, and "
     "chance moves them.": "主机在该算子中的时间，不含其调用的算子。调用次数是精确的；时间来自剖析器下的少数请求，有偶然波动。",
+    "First comes what is called more or less often, by what these calls take, or takes other time a call than most do.": "排在最前的是调用次数变化的（按这些调用所用的时间），或每次调用的时间变化与多数不同的。",
     "No operator was heard.": "没有听到算子。",
     "Calls before": "调用次数，之前",
     "Calls after": "调用次数，之后",
