@@ -5,20 +5,21 @@ from __future__ import annotations
 import json
 import time
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import median
 
-from harness import calibrations, rules, runner, sequential, store
+from harness import calibrations, gate_calibration, gating, rules, runner, sequential, store
 from harness.calibrations import Calibration, Costs, Shelf
 from harness.declaring import declared
-from harness.designs import HOST_DOSE, PLACEBO
+from harness.designs import HEAD_DOSE, HOST_DOSE, PLACEBO
 from harness.environment import fingerprint
 from harness.errors import MeasureError, UsageError
 from harness.evidence import Evidence, log_ratio
+from harness.gate import decide
 from harness.metrics import METRICS, metric
-from harness.noise import Between, between_workers, noise_of
+from harness.noise import Between, Noise, between_workers, noise_of
 from harness.results import Foresight, Planted, Run
 from harness.rules import ERROR
 from harness.scenario import Scenario
@@ -31,7 +32,7 @@ SHARES = (0.25, 0.5, 1.0, 2.0, 4.0)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
-    """A calibration of one device: what was kept and where, and what it says of runs in several budgets."""
+    """A calibration of one device: what was kept and where, and what it says of runs, or gates, in several budgets."""
 
     calibration: Calibration
     path: Path
@@ -88,22 +89,69 @@ def _outcomes(
     return outcomes
 
 
+def calibrate_gate(
+    name: str, out: Path, *, settings: Sequence[str], devices: Sequence[str] | None, progress: Progress, shelf: Shelf,
+    confirm: bool,
+) -> list[Outcome]:  # fmt: skip
+    """As `calibrate`, of the gate of the scenario that has this name or path in the commit that is checked out.
+
+    That commit is measured against itself. With `confirm`, its head is slowed down in a second gate by the least that is to be found.
+    Raises UsageError outside of a git repository, and for a scenario that gates no latency.
+    """
+    run, _, folder, scenario = gating.measure_itself(
+        name, settings=settings, devices=devices, out=out, progress=progress
+    )
+    outcomes = []
+    for device in run.plan.devices:
+        try:
+            outcome = _gate_outcome(run, folder, scenario, device, shelf)
+            if confirm:
+                outcome = _gate_confirmed(outcome, run, name, settings, out, progress, shelf)
+            outcomes.append(outcome)
+        except MeasureError as error:
+            if device == run.plan.devices[-1] and not outcomes:
+                raise
+            progress.note(str(error))
+    return outcomes
+
+
 def _outcome(run: Run, folder: Path, scenario: Scenario, device: str, shelf: Shelf) -> Outcome:
+    design = runner.design_of(scenario, device)
+
+    def foreseen(calibration: Calibration, budgets_s: Sequence[float]) -> list[Foresight]:
+        return calibrations.foreseen(calibration, scenario, design, budgets_s)
+
+    return _kept(run, folder, scenario, device, shelf, noise_of(run, device), foreseen)
+
+
+def _gate_outcome(run: Run, folder: Path, scenario: Scenario, device: str, shelf: Shelf) -> Outcome:
+    ((_, _, head),) = run.plan.pairs
+    limits: Mapping[str, Mapping[str, float]] = run.plan.limits
+
+    def foreseen(calibration: Calibration, budgets_s: Sequence[float]) -> list[Foresight]:
+        return gate_calibration.foreseen(calibration, limits, budgets_s)
+
+    return _kept(run, folder, scenario, device, shelf, noise_of(run, device, head), foreseen)
+
+
+def _kept(
+    run: Run, folder: Path, scenario: Scenario, device: str, shelf: Shelf, noise: Noise,
+    foreseen: Callable[[Calibration, Sequence[float]], list[Foresight]],
+) -> Outcome:  # fmt: skip
+    """Keep what `run` shows, and say what it lets foresee."""
     here = fingerprint(run.environment, device)
     controls = [control for control in run.controls if control.device == device]
-    noise = noise_of(run, device)
     calibration = Calibration(
         fingerprint=here.code, machine=here.description, device=device, scenario=scenario.name,
-        digest=calibrations.digest_of(scenario), made=time.strftime("%Y-%m-%d", time.gmtime()), run=run.id,
+        digest=calibrations.digest_of(scenario, is_gate=bool(run.plan.limits)), made=time.strftime("%Y-%m-%d", time.gmtime()), run=run.id,
         passed=all(control.passed for control in controls), costs=_costs(run, folder, device),
         noise=noise, versions=run.environment["versions"],
     )  # fmt: skip
     path = shelf.keep(calibration)
-    design = runner.design_of(scenario, device)
     budgets_s = [share * scenario.measure.budget_s for share in SHARES]
     return Outcome(
         calibration=calibration, path=path, folder=folder, between=between_workers(calibration.noise),
-        foresights=tuple(calibrations.foreseen(calibration, scenario, design, budgets_s)),
+        foresights=tuple(foreseen(calibration, budgets_s)),
         controls=tuple((control.name, control.passed, control.reason) for control in controls),
     )  # fmt: skip
 
@@ -147,6 +195,27 @@ def _confirmed(outcome: Outcome, scenario: Scenario, out: Path, progress: Progre
     return replace(outcome, calibration=kept, path=shelf.keep(kept))
 
 
+def _gate_confirmed(
+    outcome: Outcome, run: Run, name: str, settings: Sequence[str], out: Path, progress: Progress, shelf: Shelf
+) -> Outcome:
+    """The outcome, after a gate whose head was slowed down by the least that it calls detectable in the scenario's budget."""
+    calibration = outcome.calibration
+    foresight = outcome.foresights[SHARES.index(1.0)]
+    if foresight.detectable is None:
+        progress.note(_nothing_to_confirm(outcome, foresight))
+        return outcome
+    evidence = Evidence(run, calibration.device)
+    dose_s = foresight.detectable * median(evidence.values("latency", evidence.reference))
+    again, confirmed, _, _ = gating.measure_itself(
+        name, settings=settings, devices=[calibration.device], out=out, progress=progress, dose_s=dose_s
+    )
+    kept = replace(calibration, confirmed=Planted(
+        slow_down=planted(again, calibration.device, HEAD_DOSE), budget_s=foresight.budget_s,
+        called_slower=decide(again, base="HEAD", head="HEAD", confirmed=confirmed).outcome == "regressed",
+    ))  # fmt: skip
+    return replace(outcome, calibration=kept, path=shelf.keep(kept))
+
+
 def _nothing_to_confirm(outcome: Outcome, foresight: Foresight) -> str:
     enough = next((found.budget_s for found in outcome.foresights if found.detectable is not None), None)
     remedy = "more workers (measure.workers)" if enough is None else f"--budget {enough:g}s"
@@ -156,11 +225,11 @@ def _nothing_to_confirm(outcome: Outcome, foresight: Foresight) -> str:
     )
 
 
-def planted(run: Run, device: str) -> float:
-    """By how much the host dose really slowed a request, as a share: medians of each kind, averaged as effects are."""
+def planted(run: Run, device: str, dose: str = HOST_DOSE) -> float:
+    """By how much the arm `dose` was really slowed, as a share: medians of each kind, averaged as effects are."""
     evidence = Evidence(run, device)
     found: dict[str, list[float]] = defaultdict(list)
-    for before, after in evidence.pairs("latency", evidence.reference, HOST_DOSE, "request"):
+    for before, after in evidence.pairs("latency", evidence.reference, dose, "request"):
         dose_s, latency_s = after.values.get("dose"), before.values.get("latency")
         if dose_s and latency_s:
             found[before.stratum].append(log_ratio(latency_s, latency_s + dose_s))

@@ -74,12 +74,14 @@ class Shelf:
         """The file of the calibration of a machine, device and scenario."""
         return self.folder / f"{code}-{device.replace(':', '-')}-{digest}.json"
 
-    def find(self, scenario: Scenario, device: str, here: Mapping[str, Any]) -> Calibration | None:
-        """What is kept for this scenario on this device of the machine of environment `here`; None where nothing is.
+    def find(
+        self, scenario: Scenario, device: str, here: Mapping[str, Any], *, is_gate: bool = False
+    ) -> Calibration | None:
+        """What is kept for this scenario, or for its gate, on this device of the machine of environment `here`; None where nothing is.
 
         Raises CalibrationError for a file that is there and cannot be used.
         """
-        wanted = fingerprint(here, device).code, device, digest_of(scenario)
+        wanted = fingerprint(here, device).code, device, digest_of(scenario, is_gate=is_gate)
         path = self.path(*wanted)
         found = read(path) if path.exists() else None
         if found is not None and (found.fingerprint, found.device, found.digest) != wanted:
@@ -170,8 +172,11 @@ def cache() -> Path:
     return Path.home() / ("Library/Caches" if sys.platform == "darwin" else ".cache")
 
 
-def digest_of(scenario: Scenario) -> str:
-    """A short hash of what in a scenario changes its noise: not its name, budget, margins, workers or toggles."""
+def digest_of(scenario: Scenario, *, is_gate: bool = False) -> str:
+    """A short hash of what in a scenario changes its noise: not its name, budget, margins, workers or toggles.
+
+    Whether it is a gate, whose arms are processes of their own, is told after it.
+    """
     data = scenario.as_data()
     measure = data["measure"]
     parts = {
@@ -182,7 +187,7 @@ def digest_of(scenario: Scenario) -> str:
         ),
         **{name: measure.get(name) for name in ("threads", "pin", "vram_limit")},
     }
-    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:12]
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:12] + ("-gate" if is_gate else "")
 
 
 def shape_of(calibration: Calibration, scenario: Scenario, design: Design) -> Shape:
@@ -213,6 +218,11 @@ def foreseen(
 def applied(calibration: Calibration, scenario: Scenario, design: Design) -> Calibrated:
     """What a calibration says of a run of `scenario`, in its budget."""
     (foresight,) = foreseen(calibration, scenario, design, [scenario.measure.budget_s])
+    return as_told(calibration, foresight)
+
+
+def as_told(calibration: Calibration, foresight: Foresight) -> Calibrated:
+    """What a calibration says of a run or gate of which it foresees this."""
     return Calibrated(
         device=calibration.device, made=calibration.made, run=calibration.run, machine=calibration.machine,
         workers=len(calibration.noise.workers), blocks=calibration.noise.blocks, passed=calibration.passed,

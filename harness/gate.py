@@ -141,10 +141,22 @@ def decide(
         outcome=_whole([line.outcome for line in lines]),
         lines=lines,
         ungated=tuple(_ungated(run)),
-        notes=(*notes, *(finding.message for finding in run.findings if finding.kind in _NOTED)),
+        notes=(*notes, *_foreseen(run), *(finding.message for finding in run.findings if finding.kind in _NOTED)),
         reason="" if lines else "nothing was measured that has a limit",
         unpaired=any(finding.kind == STORED for finding in run.findings),
     )
+
+
+def _foreseen(run: Run) -> Iterator[str]:
+    """What a calibration of gates on this machine says of one like this."""
+    for found in run.calibrations:
+        seen = found.foresight
+        size = "none" if seen.detectable is None else units.percent(seen.detectable, 2)
+        yield (
+            f"On {found.device} of this machine a gate with this budget fails identical code in {units.count(seen.slower)} of "
+            f"{units.count(seen.runs)} resampled gates; the smallest slow-down that it finds in {units.percent(seen.power, 0)} is: "
+            f"{size} (harness calibrate --gate, {found.made})."
+        )
 
 
 def not_measured(*, scenario: str, base: str, head: str, command: str, reason: str) -> Decision:

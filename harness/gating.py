@@ -10,9 +10,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from harness import compare, sequential, store, workload
+from harness import compare, gate_calibration, sequential, store, workload
+from harness.calibrations import Shelf
 from harness.declaring import declared
-from harness.designs import CONFIRMATION, HOST_DOSE, PLACEBO, Design
+from harness.designs import CONFIRMATION, HEAD_DOSE, HOST_DOSE, PLACEBO, Design
 from harness.environment import environment
 from harness.errors import MeasureError, UsageError
 from harness.evidence import Evidence
@@ -45,9 +46,11 @@ class Pair:
 
 def gate(
     name: str, *, base: str, head: str | None, dirty: bool, settings: Sequence[str], devices: Sequence[str] | None,
-    out: Path, progress: Progress,
+    out: Path, progress: Progress, known: Shelf | None = None,
 ) -> tuple[Decision, Path | None]:  # fmt: skip
     """Measure revision `base` against `head` (None: what is checked out), and decide. Returns the run's folder too.
+
+    What `known`, where calibrations are kept, says of a gate like this one is kept in the run.
 
     Raises UsageError for a revision or a scenario that cannot be read. What could not be measured is a decision, without a
     folder where there is no run.
@@ -79,10 +82,38 @@ def gate(
                 before, after = with_interpreters(before, after, progress.note)
                 pair = Pair(base=before, head=after, base_scenario=scenarios[0], head_scenario=scenarios[1])
                 wanted = scenarios[1].devices if devices is None else devices
-                run, confirmed = measure(pair, scenarios[1].gated(), folder, devices=wanted, progress=progress)
+                run, confirmed = measure(
+                    pair, scenarios[1].gated(), folder, devices=wanted, progress=progress, known=known
+                )
         except MeasureError as error:
             return not_measured(scenario=scenarios[1].name, command=command, reason=str(error), **told), None
     return decide(run, confirmed=confirmed, **told), folder
+
+
+def measure_itself(
+    name: str,
+    *,
+    settings: Sequence[str],
+    devices: Sequence[str] | None,
+    out: Path,
+    progress: Progress,
+    dose_s: float = 0.0,
+) -> tuple[Run, Confirmed, Path, Scenario]:
+    """Measure the commit that is checked out against itself, in the setting that is gated first and by latency alone.
+
+    For the whole budget, and nothing is confirmed; or with `dose_s` as a gate is, against a head whose every request takes
+    that much longer. Raises UsageError for a scenario that cannot be read or gates no latency, and MeasureError.
+    """
+    with Checkout(Path.cwd()) as checkout, checkout.naming_revisions():
+        both = checkout.revision("HEAD")
+        scenario = scenario_in(both, checkout.top, name, settings)
+        limits = gate_calibration.latency_limit(scenario)
+        before, after = with_interpreters(both, both, progress.note)
+        pair = Pair(base=before, head=after, base_scenario=scenario, head_scenario=scenario)
+        folder = out / store.new_run_id(f"{scenario.name[:50]}-gate-{'confirmation' if dose_s else 'calibration'}")
+        wanted = scenario.devices if devices is None else devices
+        run, confirmed = measure(pair, limits, folder, devices=wanted, progress=progress, is_itself=True, dose_s=dose_s)
+    return run, confirmed, folder, scenario
 
 
 def scenario_in(revision: Revision, top: Path, name_or_path: str, settings: Sequence[str]) -> Scenario:
@@ -110,32 +141,36 @@ def _within(path: Path, top: Path) -> Path | None:
 
 
 def measure(
-    pair: Pair, limits: Limits, folder: Path, *, devices: Sequence[str], progress: Progress
-) -> tuple[Run, Confirmed]:
+    pair: Pair, limits: Limits, folder: Path, *, devices: Sequence[str], progress: Progress, known: Shelf | None = None,
+    is_itself: bool = False, dose_s: float = 0.0,
+) -> tuple[Run, Confirmed]:  # fmt: skip
     """Measure both revisions into the new folder `folder`, and confirm what looks like a regression.
 
+    Of one that `is_itself` the other, measure to the end of the budget and confirm nothing; unless its head is delayed by `dose_s`.
     Raises NothingMeasuredError where no device could be measured.
     """
     scenario = pair.head_scenario
     usable, skipped = usable_devices(devices, fake=scenario.model.adapter == "fake")
     with declared(scenario, side_of(pair.head, scenario)):
-        return _measured(pair, limits, folder, usable, skipped, progress)
+        return _measured(pair, limits, folder, usable, skipped, progress, known, is_itself, dose_s)
 
 
 def _measured(
-    pair: Pair, limits: Limits, folder: Path, usable: Sequence[str], skipped: Sequence[Finding], progress: Progress
-) -> tuple[Run, Confirmed]:
+    pair: Pair, limits: Limits, folder: Path, usable: Sequence[str], skipped: Sequence[Finding], progress: Progress,
+    known: Shelf | None, is_itself: bool, dose_s: float,  # noqa: FBT001  one fact of two values
+) -> tuple[Run, Confirmed]:  # fmt: skip
     """Measure, and confirm what looks like a regression, once it is known what the toggles are."""
     scenario = pair.head_scenario
-    design, plan = _design(scenario, limits), _plan(scenario, limits, usable)
+    design = _design(scenario, limits, is_dosed=dose_s > 0)
+    plan, around = _plan(scenario, limits, usable, design), environment(threads=scenario.measure.threads, seed=0)
     journal = store.Journal(folder)
     journal.append("run", {
         "id": folder.name, "scenario": scenario.as_data(), "optimizations": {}, "plan": asdict(plan),
-        "environment": {**environment(threads=scenario.measure.threads, seed=0),
-                        "revisions": {"base": pair.base.as_data(), "head": pair.head.as_data()}},
+        "calibrations": [asdict(item) for item in gate_calibration.known_of(known, scenario, limits, usable, around, progress)],
+        "environment": {**around, "revisions": {"base": pair.base.as_data(), "head": pair.head.as_data()}},
         "timing": {"started": _now(), "command": shlex.join(["harness", *sys.argv[1:]])},
     })  # fmt: skip
-    for finding in (*skipped, *_differences(pair)):
+    for finding in (*skipped, *([] if is_itself else _differences(pair))):
         journal.append("finding", asdict(finding))
         progress.note(finding.message)
     confirmed: dict[tuple[str, str, str], bool] = {}
@@ -146,8 +181,9 @@ def _measured(
 
     def work(session: Session) -> None:
         revisions_pass(session)
-        pair_pass(session)
-        confirmed.update(_confirm(session, limits))
+        pair_pass(session, to_the_end=is_itself and not dose_s, dose_s=dose_s)
+        if dose_s or not is_itself:
+            confirmed.update(_confirm(session, limits, dose_s))
         if any(metric(name).is_memory for found in limits.values() for name in found):
             memory_pass(session)
 
@@ -155,31 +191,35 @@ def _measured(
     return run, confirmed
 
 
-def _confirm(session: Session, limits: Limits) -> Confirmed:
+def _confirm(session: Session, limits: Limits, dose_s: float) -> Confirmed:
     """Measure again, with fresh processes, what by now is beyond its limit, and say whether it is so again."""
     run = compare.evaluate(store.run_from_journal(session.journal.folder))
     suspected = [key for key in suspects(run) if key[0] == session.device]
     if not suspected:
         return {}
-    confirmation_pass(session)
+    confirmation_pass(session, dose_s=dose_s)
     evidence = Evidence(store.run_from_journal(session.journal.folder), session.device)
+    sides = {setting: (before, after) for setting, before, after in session.design.pairs}
     found = {}
     for device, setting, name in suspected:
-        again = evidence.effect(name, f"{setting}@base", f"{setting}@head", group=CONFIRMATION)
+        again = evidence.effect(name, *sides[setting], group=CONFIRMATION)
         worse = -1.0 if metric(name).better == "higher" else 1.0
         found[device, setting, name] = again is not None and worse * again.location > math.log1p(limits[setting][name])
     return found
 
 
-def _design(scenario: Scenario, limits: Limits) -> Design:
+def _design(scenario: Scenario, limits: Limits, *, is_dosed: bool = False) -> Design:
+    """The arms of both sides in every setting; the head of the only one `is_dosed` where it is delayed."""
     arms = [
-        Arm(name=f"{setting}@{side}", role="none" if (setting, side) == (next(iter(limits)), "base") else "toggle",
+        Arm(name=HEAD_DOSE if is_dosed and side == "head" else f"{setting}@{side}",
+            role="none" if (setting, side) == (next(iter(limits)), "base") else "toggle",
             states=states_of(scenario, setting))
         for setting in limits
         for side in ("base", "head")
     ]  # fmt: skip
     placebo = Arm(name=PLACEBO, role="placebo", states=arms[0].states)
-    pairs = tuple((setting, f"{setting}@base", f"{setting}@head") for setting in limits)
+    names = [arm.name for arm in arms]
+    pairs = tuple(zip(limits, names[::2], names[1::2], strict=True))
     everyone = tuple(arm.name for arm in (*arms, placebo))
     dose = Arm(name=HOST_DOSE, role="dose", states=arms[0].states)  # of memory alone
     return Design(
@@ -198,8 +238,8 @@ def states_of(scenario: Scenario, setting: str) -> Mapping[str, State]:
     }
 
 
-def _plan(scenario: Scenario, limits: Limits, devices: Sequence[str]) -> Plan:
-    design, measure = _design(scenario, limits), scenario.measure
+def _plan(scenario: Scenario, limits: Limits, devices: Sequence[str], design: Design) -> Plan:
+    measure = scenario.measure
     general = next(iter(limits.values()))
     return Plan(
         devices=tuple(devices), arms=design.arms, groups=design.groups, pairs=design.pairs,

@@ -5,6 +5,8 @@ of a contrast whose true effect is known. From them runs are resampled: workers 
 worker in contiguous stretches (the moving-block bootstrap, Kuensch, 1989, here on a circle), so that neighbours stay
 neighbours. Each resampled run is judged as a run is: `statistics.spreads` across workers, at the looks of `sequential`, by
 the margin, with a placebo that has to pass. Which of the three arms is reference, candidate and placebo is drawn as well.
+A gate is foreseen from the same: its workers are groups of fresh processes that come one after the other, so that it looks
+after so many of them, and what looks like a regression has to be shown again by further ones.
 
 Drawing blocks anew within a worker adds the noise of its blocks a second time to what its estimate already holds. So the
 workers' estimates are shrunk about their mean until the spread that is left between them is the one that the blocks do
@@ -63,19 +65,34 @@ class Noise:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Confirmation:
+    """What a gate keeps to measure a regression again: a `share` of its budget, for so many `groups` of processes."""
+
+    groups: int
+    share: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Shape:
-    """The run that is foreseen: its margin, its workers, the blocks that each makes in a second of the budget, and the
-    level of its placebo's interval.
+    """The run that is foreseen: its margin, its workers, the blocks that each makes in a second of the budget, the level of its
+    placebo's interval, and the share of runs in which a slow-down has to be found (`power`).
+
+    With a `confirmation` it is a gate: its workers come in turn, its placebo must not be told apart, however vague it is, and
+    what is slower has to be so again.
     """
 
     margin: float
     workers: int
     blocks_per_s: float
     placebo_level: float
+    power: float = POWER
+    confirmation: Confirmation | None = None
 
 
-def noise_of(run: Run, device: str) -> Noise:
-    """The noise that a run of design `controls` shows on `device`. Raises MeasureError where it shows none."""
+def noise_of(run: Run, device: str, twin: str = TWIN) -> Noise:
+    """The noise that a run shows on `device`, whose reference, placebo and `twin` are the same code, as in one of design
+    `controls`. Raises MeasureError where it shows none.
+    """
     evidence = Evidence(run, device)
     blocks: dict[tuple[int, int], dict[str, float]] = defaultdict(dict)
     strata: dict[tuple[int, int], str] = {}
@@ -86,9 +103,9 @@ def noise_of(run: Run, device: str) -> Noise:
             strata[trial.worker, trial.block] = trial.stratum
     workers: dict[int, dict[str, list[tuple[float, float]]]] = defaultdict(lambda: defaultdict(list))
     for place, arms in sorted(blocks.items()):
-        if {evidence.reference, PLACEBO, TWIN} <= arms.keys():
+        if {evidence.reference, PLACEBO, twin} <= arms.keys():
             before = arms[evidence.reference]
-            workers[place[0]][strata[place]].append((log_ratio(before, arms[PLACEBO]), log_ratio(before, arms[TWIN])))
+            workers[place[0]][strata[place]].append((log_ratio(before, arms[PLACEBO]), log_ratio(before, arms[twin])))
     weights = dict(run.plan.strata)
     made = {number: sum(map(len, found.values())) for number, found in workers.items()}
     typical = float(np.median(list(made.values()))) if made else 0.0
@@ -108,15 +125,16 @@ def noise_of(run: Run, device: str) -> Noise:
 
 def foresee(noise: Noise, shape: Shape, budgets_s: Sequence[float]) -> list[Foresight]:
     """What runs of `shape` can be expected to tell apart in each of `budgets_s`. The same noise gives the same answer."""
-    wanted = [_blocks(noise, shape, share * budget_s) for budget_s in budgets_s for share in sequential.LOOKS]
-    library = _Library(noise, wanted)
-    draws = _Draws(library, shape.workers)
-    judged = {sizes: draws.judged(sizes) for sizes in dict.fromkeys(wanted)}
+    looks = [_looks(noise, shape, budget_s) for budget_s in budgets_s]
+    again = [_again(noise, shape, budget_s) for budget_s in budgets_s]
+    library = _Library(noise, [*(sizes for run in looks for sizes, _ in run), *filter(None, again)])
+    draws = _Draws(library, shape)
+    judged = {look: draws.judged(*look) for look in dict.fromkeys(look for run in looks for look in run)}
     return [
-        _Resampled([judged[_blocks(noise, shape, share * budget_s)] for share in sequential.LOOKS], shape).foresight(
+        _Resampled([judged[look] for look in run], shape, draws.shown_again(sizes) if sizes else None).foresight(
             budget_s
         )
-        for budget_s in budgets_s
+        for budget_s, run, sizes in zip(budgets_s, looks, again, strict=True)
     ]
 
 
@@ -149,6 +167,21 @@ def spread_of_blocks(noise: Noise) -> float:
 
 _Sizes = tuple[int, ...]
 """Blocks of each stratum that a worker has made, in the order of `Noise.weights`; at least one of each."""
+
+
+def _looks(noise: Noise, shape: Shape, budget_s: float) -> list[tuple[_Sizes, int]]:
+    """What there is at each look: blocks of a worker, and workers. Those of a gate come in turn, each for its whole share."""
+    if shape.confirmation is None:
+        return [(_blocks(noise, shape, share * budget_s), shape.workers) for share in sequential.LOOKS]
+    sizes = _blocks(noise, shape, (1 - shape.confirmation.share) * budget_s)
+    return [(sizes, max(MIN_WORKERS, math.ceil(share * shape.workers))) for share in sequential.LOOKS]
+
+
+def _again(noise: Noise, shape: Shape, budget_s: float) -> _Sizes | None:
+    """Blocks of each worker that shows a regression again; None where none has to."""
+    if shape.confirmation is None:
+        return None
+    return _blocks(noise, shape, shape.confirmation.share * budget_s * shape.workers / shape.confirmation.groups)
 
 
 def _blocks(noise: Noise, shape: Shape, spent_s: float) -> _Sizes:
@@ -267,30 +300,43 @@ _Judged = tuple[Log, Log, Log]
 class _Draws:
     """Which workers, sequences and roles each resampled run has: the same at all of its looks and in all budgets."""
 
-    def __init__(self, library: _Library, workers: int) -> None:
+    def __init__(self, library: _Library, shape: Shape) -> None:
         rng = np.random.default_rng(_SEED + 1)
         self._library = library
-        self._workers = rng.integers(len(library._workers), size=(RUNS, workers))  # noqa: SLF001  they are of one piece
-        self._sequences = rng.integers(_SEQUENCES, size=(RUNS, workers))
+        self._drawn = self._draw(rng, shape.workers)
         roles = np.array(_ROLES)[rng.integers(len(_ROLES), size=RUNS)]
         self._places, self._signs = roles[:, :, 0].astype(int), roles[:, :, 1]
+        self._further = self._draw(rng, shape.confirmation.groups) if shape.confirmation else self._drawn
 
-    def judged(self, sizes: _Sizes) -> _Judged:
-        """The estimates of all runs after so many blocks, and how they are judged."""
-        drawn = self._library.estimates(sizes)[self._workers, self._sequences]
-        tables = np.take_along_axis(drawn, self._places[:, None, :], axis=2) * self._signs[:, None, :]
+    def _draw(self, rng: np.random.Generator, workers: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Workers and sequences [runs, workers]."""
+        own = len(self._library._workers)  # noqa: SLF001  they are of one piece
+        return rng.integers(own, size=(RUNS, workers)), rng.integers(_SEQUENCES, size=(RUNS, workers))
+
+    def judged(self, sizes: _Sizes, workers: int) -> _Judged:
+        """The estimates of all runs by so many of their workers after so many blocks of each, and how they are judged."""
+        tables = self._tables(sizes, *(drawn[:, :workers] for drawn in self._drawn))
         found = np.array([spreads(table) or [(math.inf, 1.0)] * 3 for table in tables])
         return tables.mean(axis=1), np.sqrt(found[:, :, 0] / tables.shape[1]), found[:, :, 1]
+
+    def shown_again(self, sizes: _Sizes) -> Log:
+        """What further workers of each run say of its candidate and reference [runs]."""
+        return np.asarray(self._tables(sizes, *self._further)[:, :, 0].mean(axis=1))
+
+    def _tables(self, sizes: _Sizes, workers: NDArray[np.int64], sequences: NDArray[np.int64]) -> Log:
+        """The estimates [runs, workers, comparisons] in the roles that are drawn."""
+        drawn = self._library.estimates(sizes)[workers, sequences]
+        return np.asarray(np.take_along_axis(drawn, self._places[:, None, :], axis=2) * self._signs[:, None, :])
 
 
 class _Resampled:
     """The resampled runs of one budget at their looks: arrays [runs, looks]."""
 
-    def __init__(self, looks: Sequence[_Judged], shape: Shape) -> None:
+    def __init__(self, looks: Sequence[_Judged], shape: Shape, again: Log | None) -> None:
         from scipy import special
 
         parts = [sequential.part(look) for look in range(len(looks))]
-        self._shape = shape
+        self._shape, self._again = shape, again
         self._edges = rules.edges(shape.margin)
         against_reference, self._by_twin = (
             (
@@ -308,7 +354,7 @@ class _Resampled:
         halves = [special.stdtrit(f[:, 1], (1 + shape.placebo_level) / 2) * error[:, 1] for _, error, f in looks]
         self._passed = np.column_stack(
             [
-                _not_told_apart(estimate[:, 1], half, shape.margin)
+                _not_told_apart(estimate[:, 1], half, shape.margin if again is None else 0.0)
                 for (estimate, _, _), half in zip(looks, halves, strict=True)
             ]
         )
@@ -319,13 +365,14 @@ class _Resampled:
             budget_s=budget_s, margin=self._shape.margin, workers=self._shape.workers,
             blocks=self._shape.blocks_per_s * budget_s, runs=RUNS, faster=same.faster, slower=same.slower,
             undecided=same.undecided, placebo_passed=same.placebo_passed, covered=same.covered, spent=same.spent,
-            power=POWER, detectable=_ratio(self._smallest(lambda effect: self._verdicts(effect).slower)),
+            power=self._shape.power, detectable=_ratio(self._smallest(lambda effect: self._verdicts(effect).slower)),
             detectable_by_interval=_ratio(self._smallest(self._called_by_interval)),
+            is_gate=self._again is not None,
         )  # fmt: skip
 
     def _smallest(self, slower: Callable[[float], int]) -> float | None:
         """The smallest effect, as a log-ratio, of which enough runs are `slower`."""
-        return _smallest(lambda effect: slower(effect) >= POWER * RUNS, self._edges[1], LARGEST)
+        return _smallest(lambda effect: slower(effect) >= self._shape.power * RUNS, self._edges[1], LARGEST)
 
     def _called_by_interval(self, effect: float) -> int:
         """In how many runs `effect` is called slower, whatever the placebo says."""
@@ -336,11 +383,14 @@ class _Resampled:
 
     def _verdicts(self, effect: float) -> _Verdicts:
         """The verdicts of runs whose candidate is changed by `effect`: those that it gets against the reference and against its
-        twin alike. A run ends when all is decided and its placebo has passed; a verdict stands if that is so at its end.
+        twin alike, in a gate against the reference, and again where it is slower. A run ends when all is decided and its
+        placebo has passed; a verdict stands if that is so at its end.
         """
         low, high = self._estimate + effect - self._half, self._estimate + effect + self._half
-        middle, half = self._by_twin
-        told = _told(low, high, *self._edges) & _told(middle + effect - half, middle + effect + half, *self._edges)
+        told = _told(low, high, *self._edges)
+        if self._again is None:
+            middle, half = self._by_twin
+            told &= _told(middle + effect - half, middle + effect + half, *self._edges)
         decided = np.logical_or.reduce(told)
         first = np.where(decided.any(axis=1), decided.argmax(axis=1), len(sequential.LOOKS) - 1)
         later = np.arange(len(sequential.LOOKS)) >= first[:, None]
@@ -349,6 +399,8 @@ class _Resampled:
         last = np.where(stands, ends.argmax(axis=1), len(sequential.LOOKS) - 1)
         runs = np.arange(len(first))
         slower, faster, equal = told[:, runs, first] & stands
+        if self._again is not None:
+            slower &= self._again + effect > self._edges[1]
         return _Verdicts(
             faster=int(faster.sum()),
             slower=int(slower.sum()),

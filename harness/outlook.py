@@ -12,7 +12,7 @@ from harness import units
 from harness.calibrate import Outcome
 from harness.planning import Detection, Expected, Outline
 from harness.report.sentences import foresight_of
-from harness.results import Foresight
+from harness.results import Foresight, Planted
 from harness.statistics import share_interval
 from harness.workload import NEW_SPEAKER
 
@@ -25,8 +25,10 @@ def show_outcome(outcome: Outcome, console: Console) -> None:
         console.print(line, markup=False, highlight=False)
     table = Table(box=None, pad_edge=False)
     table.add_column("budget", no_wrap=True)
-    for heading in ("blocks a worker", "identical code told apart (95 %)", "placebo passes", "intervals hold",
-                    "slow-down found in 95 %", "by its interval alone", "budget spent"):  # fmt: skip
+    first = outcome.foresights[0]
+    alarms = "identical code fails (95 %)" if first.is_gate else "identical code told apart (95 %)"
+    for heading in ("blocks a worker", alarms, "placebo passes", "intervals hold",
+                    f"slow-down found in {units.percent(first.power, 0)}", "by its interval alone", "budget spent"):  # fmt: skip
         table.add_column(heading, justify="right")
     for found in outcome.foresights:
         table.add_row(*map(escape, _row(found)))
@@ -34,13 +36,21 @@ def show_outcome(outcome: Outcome, console: Console) -> None:
     confirmed = outcome.calibration.confirmed
     if confirmed is not None:
         size = confirmed.slow_down
-        word = (
-            "was called slower"
-            if confirmed.called_slower
-            else "was not called slower, which happens in one run of twenty"
-        )
+        word = _fate(confirmed, first)
         console.print(f"planted for real: a slow-down of {units.percent(size, 2)} {word}", highlight=False)
     console.print(f"\nrun   {outcome.folder}\nkept  {outcome.path}", markup=False, highlight=False, soft_wrap=True)
+
+
+def _fate(confirmed: Planted, foresight: Foresight) -> str:
+    """What became of a slow-down that was planted."""
+    found, missed = (
+        ("failed the gate", "passed the gate") if foresight.is_gate else ("was called slower", "was not called slower")
+    )
+    return (
+        found
+        if confirmed.called_slower
+        else f"{missed}, which happens in {units.percent(1 - foresight.power, 0)} of runs"
+    )
 
 
 def _about(outcome: Outcome) -> Iterator[str]:
@@ -49,8 +59,10 @@ def _about(outcome: Outcome) -> Iterator[str]:
     yield f"machine {calibration.fingerprint}, scenario {calibration.scenario} {calibration.digest}"
     for name, passed, reason in outcome.controls:
         yield f"  control {name}: {'passed' if passed else 'failed'}, {reason}"
+    first = outcome.foresights[0]
+    workers = "groups of three processes" if first.is_gate else "workers"
     yield (
-        f"{len(noise.workers)} workers made {units.count(noise.blocks)} blocks of identical code; "
+        f"{len(noise.workers)} {workers} made {units.count(noise.blocks)} blocks of identical code; "
         f"a request took {units.seconds(calibration.costs.request_s)}"
     )
     between = outcome.between
@@ -58,19 +70,19 @@ def _about(outcome: Outcome) -> Iterator[str]:
         f"processes of the same code differ by {units.percent(between.estimate, 2)} (standard deviation, at most "
         f"{units.percent(between.at_most, 2)}), which more time does not remove and more workers do"
     )
-    first = outcome.foresights[0]
     yield (
-        f"{units.count(first.runs)} runs of {first.workers} workers, resampled; margin {units.percent(first.margin)}. "
-        f"They are as good as the {len(noise.workers)} workers they are drawn from: intervals count resampling alone."
+        f"{units.count(first.runs)} {'gates' if first.is_gate else 'runs'} of {first.workers} {workers}, resampled; margin {units.percent(first.margin)}. "
+        f"They are as good as the {len(noise.workers)} they are drawn from: intervals count resampling alone."
     )
 
 
 def _row(found: Foresight) -> tuple[str, ...]:
-    low, high = share_interval(found.faster + found.slower, found.runs)
+    false = found.slower if found.is_gate else found.faster + found.slower
+    low, high = share_interval(false, found.runs)
     return (
         units.seconds(found.budget_s, 3),
         units.significant(found.blocks, 3),
-        f"{units.count(found.faster + found.slower)} ({units.percent(low, 1)} to {units.percent(high, 1)})",
+        f"{units.count(false)} ({units.percent(low, 1)} to {units.percent(high, 1)})",
         units.percent(found.placebo_passed / found.runs, 1),
         units.percent(found.covered / found.runs, 1),
         _found(found.detectable),

@@ -680,7 +680,8 @@ class Foresight:
     `faster`, `slower` and `undecided` count verdicts, `placebo_passed` the runs whose placebo passed, `covered` those in
     which the intervals of all looks held no change; `spent` is the share of the budget that a run took. `detectable` is the
     smallest slow-down that was called slower in `power` of the runs, None where none below one half was, and
-    `detectable_by_interval` the same where the placebo is not asked.
+    `detectable_by_interval` the same where the placebo is not asked. Of a gate (`is_gate`) a worker is a group of three processes, and
+    what is slower was so again.
     """
 
     budget_s: float
@@ -697,6 +698,7 @@ class Foresight:
     power: float
     detectable: float | None
     detectable_by_interval: float | None
+    is_gate: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

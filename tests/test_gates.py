@@ -16,7 +16,8 @@ from xml.etree import ElementTree as ET  # of files that the test itself had wri
 import psutil
 import pytest
 
-from harness import store
+from harness import gate_calibration, store
+from harness.passes import pairs
 from tests.command_line import harness_command
 from tests.test_revisions import git
 
@@ -300,6 +301,54 @@ def test_every_group_meets_every_kind_of_request_where_their_order_is_drawn(repo
             groups.setdefault(trial.worker, set()).add(trial.stratum)
     assert len(groups) >= 3
     assert {frozenset(strata) for strata in groups.values()} == {frozenset(run.plan.strata)}
+
+
+@pytest.fixture
+def _few_groups(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Processes of the command line are forks of this one."""
+    for module in (pairs, gate_calibration):
+        monkeypatch.setattr(module, "PAIRS", 8)
+
+
+@pytest.mark.usefixtures("_few_groups")
+def test_a_gate_says_how_small_a_slow_down_it_finds_here_once_it_is_calibrated(repository: Path) -> None:
+    kept = ("--calibrations", "kept")
+    write(repository)
+    done = harness_command("calibrate", "bench.yaml", "--gate", "--confirm", "--json", *kept, cwd=repository)
+    assert done.returncode == 0, done.stderr
+    (outcome,) = json.loads(done.stdout)
+    found = {round(item["budget_s"]): item for item in outcome["foresights"]}[60]
+    assert 0.01 < found["detectable"] < 0.02
+    assert found["slower"] <= 0.01 * found["runs"]
+    assert found["power"] == 0.99
+    confirmed = outcome["calibration"]["confirmed"]
+    assert confirmed["called_slower"]
+    assert confirmed["slow_down"] == pytest.approx(found["detectable"], rel=0.05)
+    assert Path(repository, outcome["path"]).name.endswith("-gate.json")
+    assert gate(repository, *kept).returncode == 0
+    notes = " ".join(decision(repository)["notes"])  # type: ignore[arg-type]
+    assert f"finds in 99\u202f% is: {100 * found['detectable']:.2f}\u202f%" in notes
+    assert "fails identical code in 0 of 2\u202f000" in notes
+
+
+@pytest.mark.usefixtures("_few_groups")
+def test_a_gate_that_was_not_calibrated_here_claims_nothing(repository: Path) -> None:
+    write(repository)
+    assert gate(repository, "--calibrations", "nothing", "--budget", "5s").returncode in (0, 3)
+    assert not any("resampled" in note for note in decision(repository)["notes"])  # type: ignore[attr-defined]
+
+
+def test_what_has_no_gate_of_latency_cannot_be_calibrated_as_one(repository: Path, tmp_path: Path) -> None:
+    write(repository, more="gate: {rtf: 2%}\n")
+    asked = ("calibrate", "bench.yaml", "--gate", "--set", "measure.metrics=[latency, rtf]")
+    done = harness_command(*asked, cwd=repository)
+    assert done.returncode == 2
+    assert "a gate is calibrated by its limit of latency, and there is none" in done.stderr
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    done = harness_command("calibrate", "smoke", "--gate", cwd=outside)
+    assert done.returncode == 2
+    assert "is not in a git repository" in done.stderr
 
 
 def test_a_gate_ends_where_the_workers_of_one_side_alone_never_start(repository: Path) -> None:

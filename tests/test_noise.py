@@ -9,13 +9,23 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from harness.noise import RUNS, Noise, Shape, _as_counted, _stretches, between_workers, foresee
+from harness.noise import RUNS, Confirmation, Noise, Shape, _as_counted, _stretches, between_workers, foresee
 from harness.results import Foresight
 from harness.statistics import share_interval, worker_locations
 from tests.simulated_looks import NOISES
 
 WORKERS, BLOCKS = 10, 96
 SHAPE = Shape(margin=0.01, workers=WORKERS, blocks_per_s=1.0, placebo_level=0.995)
+
+
+GATE = Shape(
+    margin=0.01,
+    workers=24,
+    blocks_per_s=1.0,
+    placebo_level=0.99,
+    power=0.99,
+    confirmation=Confirmation(groups=4, share=0.2),
+)
 
 
 def noise(
@@ -62,6 +72,40 @@ def test_the_smallest_slow_down_is_that_of_the_noise_that_was_planted() -> None:
         found = only(noise(seed=seed)).detectable_by_interval
         assert found is not None
         assert expected / 1.6 < found - SHAPE.margin < expected * 1.6
+
+
+def test_a_gate_finds_what_its_groups_and_those_that_show_it_again_allow() -> None:
+    """By theory: the limit, and beyond it what the interval takes or what further groups do, whichever is more."""
+    found = only(noise(workers=24, blocks=20), GATE, budget_s=20)
+
+    def error(groups: int, blocks: float) -> float:
+        return math.sqrt(0.0025**2 / groups + 0.01**2 * math.pi / 3 / (groups * blocks))
+
+    interval, again = (2.39 + 2.33) * error(24, 16), 2.33 * error(4, 24)
+    assert found.is_gate
+    assert found.detectable is not None
+    assert max(interval, again) / 1.6 < found.detectable - GATE.margin < max(interval, again) * 1.6
+    assert found.slower / RUNS <= 0.01
+    assert found.placebo_passed / RUNS >= 0.95
+
+
+def test_a_gate_that_may_miss_more_finds_less_and_one_without_confirmation_too() -> None:
+    calm = noise(workers=24, blocks=20)
+    strict, half = (only(calm, replace(GATE, power=power), budget_s=20).detectable for power in (0.99, 0.5))
+    further = replace(GATE, confirmation=Confirmation(groups=400, share=0.2))
+    certain = only(calm, further, budget_s=20).detectable
+    assert strict is not None
+    assert half is not None
+    assert certain is not None
+    assert half < strict
+    assert certain < strict
+
+
+def test_the_groups_of_a_gate_come_in_turn() -> None:
+    """An early look has few of them, so that what is large is found early, and what is small is not."""
+    few = only(noise(workers=24, blocks=20), GATE, budget_s=20)
+    wild = only(noise(workers=24, blocks=20), replace(GATE, margin=0.5), budget_s=20)
+    assert wild.spent < few.spent
 
 
 def test_more_budget_finds_less_until_the_workers_themselves_differ() -> None:

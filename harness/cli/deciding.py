@@ -10,7 +10,15 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from harness.cli import pages
-from harness.cli.options import RESULTS, BudgetOption, DeviceOption, OutOption, SettingsOption, named_file
+from harness.cli.options import (
+    RESULTS,
+    BudgetOption,
+    CalibrationsOption,
+    DeviceOption,
+    OutOption,
+    SettingsOption,
+    named_file,
+)
 from harness.cli.reading import devices_of
 from harness.cli.telling import DecidedError, console, interruptible, tell_places, write
 from harness.errors import UsageError
@@ -49,6 +57,7 @@ def gate(
     device: DeviceOption = None,
     budget: BudgetOption = None,
     settings: SettingsOption = None,
+    kept: CalibrationsOption = None,
     markdown: MarkdownFile = None,
     junit: JunitFile = None,
     json_: JsonFile = None,
@@ -59,9 +68,9 @@ def gate(
     confirmed by fresh processes before the gate fails. With --baseline only this revision is run, and compared with stored runs:
     that is weaker, because nothing shows whether the machine is as it was. Answers 0: passed or improved; 1: a confirmed regression; 2: a
     revision or scenario that cannot be read; 3: inconclusive; 4: could not be measured. In GitHub Actions the decision is
-    also in the step summary, and as annotations.
+    also in the step summary, and as annotations. How small a slow-down such a gate finds on this machine: harness calibrate --gate.
     """
-    from harness import baselines, gating
+    from harness import baselines, calibrations, gating
     from harness.report import gates
     from harness.terminal import ProgressBar
 
@@ -69,7 +78,7 @@ def gate(
         message = "say what to compare with: --base REV, or --baseline RUN for a stored run; not both"
         raise UsageError(message)
     against = (
-        partial(gating.gate, scenario, base=base)
+        partial(gating.gate, scenario, base=base, known=calibrations.shelf(kept))
         if base is not None
         else partial(baselines.gate, scenario, baselines=baseline or [])
     )

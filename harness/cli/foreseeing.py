@@ -35,6 +35,12 @@ ConfirmFlag = Annotated[
     bool,
     typer.Option("--confirm", help="Plant the smallest slow-down that is to be found, in a second run: is it found?"),
 ]
+GateFlag = Annotated[
+    bool,
+    typer.Option(
+        "--gate", help="Of the scenario's gate: the commit that is checked out, in fresh processes, against itself."
+    ),
+]
 DetectOption = Annotated[
     str | None, typer.Option(metavar="PERCENT", help="How much budget finds a slow-down of this size, such as 1%?")
 ]
@@ -49,6 +55,7 @@ def calibrate(
     budget: BudgetOption = None,
     settings: SettingsOption = None,
     confirm: ConfirmFlag = False,
+    gate: GateFlag = False,
     kept: CalibrationsOption = None,
     json_: JsonFlag = False,
 ) -> None:
@@ -56,12 +63,16 @@ def calibrate(
 
     The scenario's reference runs against twins of itself for the whole budget. Runs are resampled from that, for a quarter
     to four times the budget. The answer is kept for this machine, and later runs of the scenario show it.
+    With --gate, all this for `harness gate`: how often one fails identical code, and which slow-down it finds in 99 %.
     """
     from harness import calibrations, outlook
 
-    chosen = scenario_of(scenario, settings, budget)
     shelf = calibrations.shelf(kept)
-    outcomes = _calibrate(chosen, devices_of(chosen.devices, device), out, shelf, confirm=confirm)
+    if gate:
+        outcomes = _calibrate_gate(scenario, device, settings, budget, out, shelf, confirm=confirm)
+    else:
+        chosen = scenario_of(scenario, settings, budget)
+        outcomes = _calibrate(chosen, devices_of(chosen.devices, device), out, shelf, confirm=confirm)
     if json_:
         tell_json([asdict(outcome) for outcome in outcomes])
         return
@@ -114,3 +125,18 @@ def _calibrate(
 
     with ProgressBar() as progress, interruptible(f"nothing was calibrated, and what was measured is kept in {out}"):
         return calibrating.calibrate(chosen, out, devices=devices, progress=progress, shelf=shelf, confirm=confirm)
+
+
+def _calibrate_gate(
+    name: str, device: str | None, settings: Sequence[str] | None, budget: str | None, out: Path, shelf: Shelf, *, confirm: bool
+) -> Sequence[Outcome]:  # fmt: skip
+    """The same of the scenario's gate."""
+    from harness import calibrate as calibrating
+    from harness.terminal import ProgressBar
+
+    chosen = [*(settings or []), *([] if budget is None else [f"measure.budget={budget}"])]
+    devices = None if device is None else devices_of((), device)
+    with ProgressBar() as progress, interruptible(f"nothing was calibrated, and what was measured is kept in {out}"):
+        return calibrating.calibrate_gate(
+            name, out, settings=chosen, devices=devices, progress=progress, shelf=shelf, confirm=confirm
+        )

@@ -9,6 +9,7 @@ from harness.designs.parts import (
     DOSES,
     EMPTY_CALL,
     EMPTY_TWIN,
+    HEAD_DOSE,
     HOST_DOSE,
     INSTRUMENTATION,
     PLACEBO,
@@ -22,7 +23,7 @@ from harness.designs.parts import (
 )
 
 __all__ = [
-    "CONFIRMATION", "CONTROLS", "DEVICE_DOSE", "DOSES", "EMPTY_CALL", "EMPTY_TWIN", "HOST_DOSE", "INSTRUMENTATION",
+    "CONFIRMATION", "CONTROLS", "DEVICE_DOSE", "DOSES", "EMPTY_CALL", "EMPTY_TWIN", "HEAD_DOSE", "HOST_DOSE", "INSTRUMENTATION",
     "MOST_FACTORIAL", "MOST_FRACTIONAL", "MOST_PERMUTED", "PLACEBO", "SPANS_REPEATED", "TWIN", "UNINSTRUMENTED", "Design",
     "Pair", "Toggle", "advice", "combination", "control_name", "design", "smaller",
 ]  # fmt: skip

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from harness.results import Arm, State, setting
 from harness.worker import arms as worker_arms
 
-HOST_DOSE, DEVICE_DOSE = worker_arms.HOST_DOSE, worker_arms.DEVICE_DOSE
+HOST_DOSE, HEAD_DOSE, DEVICE_DOSE = worker_arms.HOST_DOSE, worker_arms.HEAD_DOSE, worker_arms.DEVICE_DOSE
 UNINSTRUMENTED, SPANS_REPEATED = worker_arms.UNINSTRUMENTED, worker_arms.SPANS_REPEATED
 INSTRUMENTATION = (UNINSTRUMENTED, SPANS_REPEATED)
 """Arms that show what the spans cost."""

@@ -34,16 +34,18 @@ FOR_CONFIRMATION = 0.2
 """Share of the budget that is kept for confirming a regression."""
 
 
-def pair_pass(session: Session) -> None:
-    """Fresh processes in turn until all is decided or the budget, less what a confirmation takes, is spent."""
+def pair_pass(session: Session, *, to_the_end: bool = False, dose_s: float = 0.0) -> None:
+    """Fresh processes in turn until all is decided or the budget, less what a confirmation takes, is spent; `to_the_end`
+    until it is spent. The arm `HEAD_DOSE`, where there is one, is delayed by `dose_s`.
+    """
     ledger, budget_s = session.ledger, session.scenario.measure.budget_s * (1 - FOR_CONFIRMATION)
     if not session.fake and usable() and not _fits_one_core(session):
         message = "Processes kept to no core: several threads, or requests at the same moment, take several."
         session.record("finding", **asdict(Finding(kind="pinning", device=session.device, message=message)))
     looks = sequential.shares_left(ledger.spent_s, budget_s)
     with starters(session, 1 if session.device != "cpu" else 2) as pool:
-        while looks and not (ledger.calibrated and ledger.decided >= {name for name, _, _ in session.design.pairs}):
-            _group_of_three(session, pool, "request", budget_s / PAIRS)
+        while looks and (to_the_end or not _is_decided(session)):
+            _group_of_three(session, pool, "request", budget_s / PAIRS, dose_s)
             due = [number for number, when_s in looks if when_s <= ledger.spent_s]
             if due:
                 look(session, due[-1])
@@ -54,17 +56,22 @@ def pair_pass(session: Session) -> None:
             )
 
 
-def confirmation_pass(session: Session) -> None:
+def _is_decided(session: Session) -> bool:
+    ledger = session.ledger
+    return ledger.calibrated and ledger.decided >= {name for name, _, _ in session.design.pairs}
+
+
+def confirmation_pass(session: Session, *, dose_s: float = 0.0) -> None:
     """Fresh processes again, for what is about to be called a regression; nobody looks meanwhile."""
     share_s = session.scenario.measure.budget_s * FOR_CONFIRMATION / LEAST
     with starters(session, 1 if session.device != "cpu" else 2) as pool:
         done = 0
         while done < LEAST:
-            done += _group_of_three(session, pool, CONFIRMATION, share_s)
+            done += _group_of_three(session, pool, CONFIRMATION, share_s, dose_s)
             session.progress.update(session.device, "confirming a regression", 0.8 + 0.1 * done / LEAST, None)
 
 
-def _group_of_three(session: Session, pool: ThreadPoolExecutor, group: str, share_s: float) -> bool:
+def _group_of_three(session: Session, pool: ThreadPoolExecutor, group: str, share_s: float, dose_s: float) -> bool:
     """Measure with fresh processes for `share_s`; False where one of them died, which was then dealt with."""
     ledger = session.ledger
     number = ledger.workers
@@ -83,7 +90,7 @@ def _group_of_three(session: Session, pool: ThreadPoolExecutor, group: str, shar
                 _warm_up(session, process, by_side[side])
             load = Load(*(process.pid for process in processes.values()), active=not session.fake)
             began_s, block = time.monotonic(), ledger.blocks
-            _alternate(session, number, group, processes, arms, share_s)
+            _alternate(session, number, group, processes, arms, share_s, dose_s)
             session.record_conditions("latency", number, block, began_s, load.since_start())
         except WorkerError as error:
             session.deal_with("latency", error)
@@ -121,6 +128,7 @@ def _alternate(
     processes: Mapping[str, WorkerProcess],
     arms: Sequence[str],
     share_s: float,
+    dose_s: float,
 ) -> None:
     """Blocks of single requests in random order; every kind of request at least once.
 
@@ -136,7 +144,7 @@ def _alternate(
         rng.shuffle(order)
         trials, wall_s = [], 0.0
         for arm in order:
-            single = session.wire.block([arm], index, rehearse=False, settle=len(arms) > len(processes))
+            single = session.wire.block([arm], index, rehearse=False, settle=len(arms) > len(processes), dose_s=dose_s)
             process = processes[arm.rpartition("@")[2]]
             (event,) = process.ask({"do": "blocks", "blocks": [single]}, limit_s=session.limit_s)
             trials += event["trials"]

@@ -112,6 +112,13 @@ def foresight_of(found: Calibrated) -> str:
     false = seen.faster + seen.slower
     parts = [
         say(
+            "Calibrated on {made}: in this budget a gate on this machine fails identical code in {false} of {runs} resampled "
+            "gates and {detects} (resampled from {workers} groups of processes and {blocks} blocks).",
+            made=found.made, false=units.count(seen.slower), runs=units.count(seen.runs), detects=_detects(seen),
+            workers=found.workers, blocks=units.count(found.blocks),
+        )
+        if seen.is_gate
+        else say(
             "Calibrated on {made}: in this budget this machine calls identical code faster or slower in {false} of {runs} "
             "resampled runs and {detects} (resampled from {workers} workers and {blocks} blocks).",
             made=found.made, false=units.count(false), runs=units.count(seen.runs), detects=_detects(seen),

@@ -9,10 +9,10 @@ from typing import Any, Protocol, Union
 State = Union[bool, Mapping[str, Any]]
 """A toggle's state: False = before, True = after with its defaults, a mapping = after with these parameters."""
 
-HOST_DOSE, DEVICE_DOSE = "host_dose", "device_dose"
+HOST_DOSE, HEAD_DOSE, DEVICE_DOSE = "host_dose", "host_dose@head", "device_dose"
 UNINSTRUMENTED, SPANS_REPEATED = "uninstrumented", "spans_repeated"
-"""Names of the arms that a worker treats in a way of their own: two are delayed, to the stages of the third nobody listens,
-and each stage of the fourth is listened to `SPAN_REPEATS` times.
+"""Names of the arms that a worker treats in a way of their own: three are delayed, the second being a gate's head, to the stages of
+the fourth nobody listens, and each stage of the fifth is listened to `SPAN_REPEATS` times.
 """
 SPAN_REPEATS = 200
 

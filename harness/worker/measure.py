@@ -16,7 +16,7 @@ from statistics import fmean
 from typing import Any
 
 from . import allocations, operations, places, spans
-from .arms import DEVICE_DOSE, HOST_DOSE, SPAN_REPEATS, SPANS_REPEATED, UNINSTRUMENTED, Arm
+from .arms import DEVICE_DOSE, HEAD_DOSE, HOST_DOSE, SPAN_REPEATS, SPANS_REPEATED, UNINSTRUMENTED, Arm
 from .errors import HarnessError
 from .machine import Machine
 from .peaks import PeakRecorder, Points
@@ -135,7 +135,7 @@ class Bench:
 
     def _time_together(self, arm: str, request: Request, dose_s: float) -> dict[str, float | None]:
         """Time equal requests at the same moment. A dose on the host delays them all; device times are not taken."""
-        dose = self._dose(arm, dose_s) if arm == HOST_DOSE else _no_dose
+        dose = self._dose(arm, dose_s) if arm in (HOST_DOSE, HEAD_DOSE) else _no_dose
         targets = self.bind_others(arm, request.concurrency)
         with activation(targets):
             joules = self.machine.energy_j()
@@ -149,7 +149,7 @@ class Bench:
         return {**values, "dose": together.waited_s} if together.waited_s else values
 
     def _dose(self, arm: str, dose_s: float) -> Callable[[], float]:
-        if arm == HOST_DOSE and dose_s:
+        if arm in (HOST_DOSE, HEAD_DOSE) and dose_s:
             return lambda: self.machine.busy_wait_s(dose_s)
         if arm == DEVICE_DOSE and dose_s:
             return lambda: self._device_dose(dose_s)
