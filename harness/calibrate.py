@@ -218,9 +218,10 @@ def _gate_confirmed(
 
 def _nothing_to_confirm(outcome: Outcome, foresight: Foresight) -> str:
     enough = next((found.budget_s for found in outcome.foresights if found.detectable is not None), None)
-    remedy = "more workers (measure.workers)" if enough is None else f"--budget {enough:g}s"
+    more = "a wider limit" if foresight.is_gate else "more workers (measure.workers)"
+    remedy = more if enough is None else f"--budget {enough:g}s"
     return (
-        f"{outcome.calibration.device}: no slow-down is found in {100 * foresight.power:g} % of runs in a budget of "
+        f"{outcome.calibration.device}: no slow-down is found in {100 * foresight.power:g} % of {'gates' if foresight.is_gate else 'runs'} in a budget of "
         f"{foresight.budget_s:g} s, so that there is none to confirm; try {remedy}"
     )
 

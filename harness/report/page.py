@@ -19,6 +19,8 @@ from harness.results import TOGETHER, Run
 
 _NOTICED = ("skipped", "stored", "scenario")
 """Findings that stand at the head of the page: what was not compared, or not alike."""
+_FILES = ("weights", "path", "supply")
+"""Options of a model that are paths."""
 _GLOSSARY: Facts = (
     (mark("ratio"), mark("After over before. \u201c12 % faster\u201d says that it takes 12 % less time; a factor is given from twice on. Before and after are medians of all "
      "timed requests; the ratio is taken where requests stand side by side, which drift does not move: it need not be that of the medians.")),
@@ -123,14 +125,16 @@ def _margin(reading: Reading, device: str, metric: str) -> float:
     return found[0] if found else reading.run.plan.margin.get(metric, 0.0)
 
 
-def _said(key: str, value: object) -> str:
-    """A model directory by its name: where it lies on somebody's disk is nobody's business."""
-    return PurePath(str(value)).name if key == "weights" else str(value)
+def _model(options: Mapping[str, Any]) -> str:
+    """The adapter, and what it was told by name. Files by their last part: where they lie on somebody's disk is nobody's business."""
+    said = [(key, PurePath(str(value)).name if key in _FILES else str(value)) for key, value in options.items()
+            if key not in ("adapter", "python") and value is not False and value not in (None, "", {}, [])]  # fmt: skip
+    return ", ".join([str(options.get("adapter", "")), *(f"{key} {value}" for key, value in said)])
 
 
 def _facts(run: Run) -> Facts:
     model = run.scenario.get("model")
-    described = ", ".join(_said(*item) for item in model.items()) if isinstance(model, Mapping) else str(model or "")
+    described = _model(model) if isinstance(model, Mapping) else str(model or "")
     measured = run.timing.get("measured_s")
     total = sum(measured.values()) if isinstance(measured, Mapping) else measured
     facts = (
