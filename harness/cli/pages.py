@@ -63,8 +63,10 @@ def judge_again(folders: Sequence[Path]) -> None:
 
 
 def _write_page(run: Run, folder: Path, html: Path, language: str) -> None:
-    """The page at `html`, its plots and the pages of allocations in the run's folder, whose files the page links to."""
+    """The page at `html`, its plots, the pages of allocations and that of profiles in the run's folder, whose files the page links to."""
     from harness import report, store
+    from harness.profiles import index as indexes
+    from harness.report.profiles import index_page
     from harness.report.words import speaking
 
     for kept in sorted((folder / "memory").glob("*.json")):
@@ -74,19 +76,25 @@ def _write_page(run: Run, folder: Path, html: Path, language: str) -> None:
     beside = html.resolve().parent == folder.resolve()
     # The plots are written below, with the page that links to them.
     files = {**store.files(folder), "plots/": 0} if beside else {}
-    made = report.render(run, files, language, _profiles_in(folder) if beside else None)
+    profiles = _profiles_in(folder) if beside else None
+    made = report.render(run, files, language, profiles)
     write(html, made.html)
+    if profiles is not None:
+        with speaking(language):
+            write(folder / indexes.FOLDER / indexes.INDEX_PAGE, index_page(profiles))
     for name, svg in made.plots.items():
         write(folder / "plots" / name, svg)
 
 
 def _profiles_in(folder: Path) -> Index | None:
-    """The index of the profiles in a run's folder; None, with a word on stderr, where it cannot be read."""
+    """The index of the profiles in a run's folder, as far as they are there; None, with a word on stderr, where it cannot be read."""
     from harness.profiles import index as indexes
 
     path = folder / indexes.FOLDER / indexes.INDEX_FILE
     try:
-        return indexes.read(path.read_bytes()) if path.exists() else None
+        if not path.exists():
+            return None
+        return indexes.present(indexes.read(path.read_bytes()), {file.name for file in path.parent.iterdir()})
     except UsageError as error:
         typer.echo(f"harness: profiles are not linked: {error}", err=True)
         return None

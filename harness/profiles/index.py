@@ -7,7 +7,7 @@ names in the index are relative to the folder.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Literal, TypeVar
 
@@ -137,6 +137,22 @@ def merged(old: Index | None, new: Index) -> Index:
         profiles=(*_others(old.profiles, made), *new.profiles),
         differences=(*_others(old.differences, made), *new.differences),
         refusals=(*_others(old.refusals, tried), *new.refusals),
+    )
+
+
+def present(index: Index, names: Container[str]) -> Index:
+    """`index` without the files that are not among `names`: who publishes profiles may leave out traces, which are large."""
+    return replace(
+        index,
+        profiles=tuple(
+            replace(
+                known,
+                files={label: name for label, name in known.files.items() if name in names},
+                link=known.link if known.link in names else "",
+            )
+            for known in index.profiles
+        ),
+        differences=tuple(known for known in index.differences if known.page in names),
     )
 
 

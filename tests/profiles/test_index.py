@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
+from harness import store
+from harness.cli import pages
 from harness.errors import RunFileError
 from harness.profiles.index import Differing, Index, Kind, Profiled, Refusal, dump, merged, read, stem
+from tests.report import sample_runs
 
 
 def profiled(arm: str, kind: Kind = "py-spy") -> Profiled:
@@ -62,6 +66,28 @@ def test_profiles_that_are_added_leave_those_of_other_arms_and_kinds() -> None:
     worse = merged(whole, replace(INDEX, profiles=(), differences=(), refusals=(refused,)))
     assert worse.profiles == whole.profiles
     assert worse.refusals == (*whole.refusals, refused)
+
+
+def test_files_that_were_left_out_are_not_linked_and_what_is_there_still_is(tmp_path: Path) -> None:
+    """As before publishing: a trace has megabytes. The page of the folder is written with that of the run."""
+    store.save(sample_runs.calibrated(), tmp_path)
+    folder = tmp_path / "profiles"
+    folder.mkdir()
+    files = {"flame graph": "cpu-none.html", "trace": "cpu-none.trace.json.gz"}
+    whole = replace(
+        INDEX, profiles=(replace(profiled("none"), files=files, link="cpu-none.speedscope.html"),),
+        differences=(differing("all"), differing("other", "other.difference.html")),
+    )  # fmt: skip
+    (folder / "index.json").write_text(dump(whole))
+    for name in ("cpu-none.html", "a.difference.html"):
+        (folder / name).touch()
+    pages.write_reports(tmp_path, html=tmp_path / "report.html")
+    listed, page = ((tmp_path / name).read_text() for name in ("profiles/index.html", "report.html"))
+    assert ['"cpu-none.html"' in listed, '"a.difference.html"' in listed] == [True, True]
+    assert "./profiles/a.difference.html" in page
+    for text in (listed, page):
+        assert not any(name in text for name in ("trace.json.gz", "speedscope.html", "other.difference"))
+    assert read((folder / "index.json").read_bytes()) == whole
 
 
 def test_file_names_are_plain_whatever_an_arm_is_called() -> None:
