@@ -20,7 +20,7 @@ from harness.controls import calibrated, family
 from harness.designs import INSTRUMENTATION
 from harness.environment import fingerprint
 from harness.errors import MeasureError, RunFileError, UsageError
-from harness.gate import STORED, Decision, decide, not_measured, suspects
+from harness.gate import PLANTED, STORED, Decision, decide, not_measured, suspects
 from harness.gating import Confirmed, Limits, Pair, measure, scenario_in, side_of, states_of
 from harness.metrics import metric
 from harness.passes.pairs import FOR_CONFIRMATION
@@ -174,7 +174,9 @@ def _other_settings(item: Stored, scenario: Scenario, limits: Limits) -> Iterato
 
 
 def _not_believed(item: Stored, devices: Sequence[str], limits: Limits) -> Iterator[str]:
-    """Controls that vouch for a gated metric and did not pass."""
+    """Controls that vouch for a gated metric and did not pass, and a delay that was planted."""
+    if any(finding.kind == PLANTED for finding in item.run.findings):
+        yield "a delay was planted in it (harness calibrate --gate --confirm)"
     gated = {name for found in limits.values() for name in found}
     for device in devices:
         missing = item.run.unavailable.get(device, {})

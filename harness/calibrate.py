@@ -204,8 +204,7 @@ def _gate_confirmed(
     if foresight.detectable is None:
         progress.note(_nothing_to_confirm(outcome, foresight))
         return outcome
-    evidence = Evidence(run, calibration.device)
-    dose_s = foresight.detectable * median(evidence.values("latency", evidence.reference))
+    dose_s = delay_of(run, calibration.device, foresight.detectable)
     again, confirmed, _, _ = gating.measure_itself(
         name, settings=settings, devices=[calibration.device], out=out, progress=progress, dose_s=dose_s
     )
@@ -218,12 +217,36 @@ def _gate_confirmed(
 
 def _nothing_to_confirm(outcome: Outcome, foresight: Foresight) -> str:
     enough = next((found.budget_s for found in outcome.foresights if found.detectable is not None), None)
-    more = "a wider limit" if foresight.is_gate else "more workers (measure.workers)"
-    remedy = more if enough is None else f"--budget {enough:g}s"
+    if foresight.is_gate:
+        runs, more = "gates", "a quieter machine (harness doctor): processes of the same code are told apart too often"
+    else:
+        runs, more = "runs", "more workers (measure.workers)"
     return (
-        f"{outcome.calibration.device}: no slow-down is found in {100 * foresight.power:g} % of {'gates' if foresight.is_gate else 'runs'} in a budget of "
-        f"{foresight.budget_s:g} s, so that there is none to confirm; try {remedy}"
+        f"{outcome.calibration.device}: no slow-down is found in {100 * foresight.power:g} % of {runs} in a budget of "
+        f"{foresight.budget_s:g} s, so that there is none to confirm; try {more if enough is None else f'--budget {enough:g}s'}"
     )
+
+
+def delay_of(run: Run, device: str, slow_down: float) -> float:
+    """The delay of each request, in s, that slows the reference by the share `slow_down`: by the median of each kind, averaged as
+    effects are.
+    """
+    from scipy import optimize
+
+    evidence = Evidence(run, device)
+    found: dict[str, list[float]] = defaultdict(list)
+    for trial in evidence.trials:
+        latency_s = trial.values.get("latency")
+        if (trial.arm, trial.kind, trial.phase) == (evidence.reference, "request", "timed") and latency_s:
+            found[trial.stratum].append(latency_s)
+    medians = {stratum: median(each) for stratum, each in found.items()}
+    weights = {stratum: run.plan.strata[stratum] for stratum in medians}
+
+    def beyond(delay_s: float) -> float:
+        logs = sum(weights[stratum] * log_ratio(each, each + delay_s) for stratum, each in medians.items())
+        return logs / sum(weights.values()) - log_ratio(1.0, 1.0 + slow_down)
+
+    return float(optimize.brentq(beyond, 0.0, 2 * slow_down * max(medians.values())))
 
 
 def planted(run: Run, device: str, dose: str = HOST_DOSE) -> float:

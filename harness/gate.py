@@ -35,7 +35,9 @@ _ROUNDING = 1e-12
 _NOT_COMPARABLE: Sequence[Verdict] = ("failed", "output changed", "inert", "not applicable", "already present")
 STORED = "stored"
 """The finding that says that a run was compared with a stored one, and what that cannot say (docs/decisions/0017)."""
-_NOTED = (STORED, "skipped", "scenario", "outputs", "words", "quality", "pinning")
+PLANTED = "planted"
+"""The finding that says that the head of a gate was slowed down to see whether that is found."""
+_NOTED = (STORED, PLANTED, "skipped", "scenario", "outputs", "words", "quality", "pinning")
 """Findings that say what was compared, and how: a device that is absent, a scenario that differs between the revisions, outputs
 and what was not heard in them, processes that were not pinned.
 """
@@ -148,14 +150,15 @@ def decide(
 
 
 def _foreseen(run: Run) -> Iterator[str]:
-    """What a calibration of gates on this machine says of one like this."""
+    """What a calibration of gates on this machine says of a limit like the smallest one of this."""
     for found in run.calibrations:
         seen = found.foresight
         size = "none" if seen.detectable is None else units.percent(seen.detectable, 2)
+        passed = "" if found.passed else " The controls of that calibration did not all pass."
         yield (
-            f"On {found.device} of this machine a gate with this budget fails identical code in {units.count(seen.slower)} of "
-            f"{units.count(seen.runs)} resampled gates; the smallest slow-down that it finds in {units.percent(seen.power, 0)} is: "
-            f"{size} (harness calibrate --gate, {found.made})."
+            f"A limit of latency of {units.percent(seen.margin)}, by itself, with this budget on {found.device} of this machine: identical "
+            f"code fails it in {units.count(seen.slower)} of {units.count(seen.runs)} resampled gates; the smallest slow-down that is found "
+            f"in {units.percent(seen.power, 0)} is: {size} (harness calibrate --gate, {found.made}).{passed}"
         )
 
 

@@ -10,14 +10,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from harness import compare, gate_calibration, sequential, store, workload
+from harness import compare, gate_calibration, sequential, store, units, workload
 from harness.calibrations import Shelf
 from harness.declaring import declared
 from harness.designs import CONFIRMATION, HEAD_DOSE, HOST_DOSE, PLACEBO, Design
 from harness.environment import environment
 from harness.errors import MeasureError, UsageError
 from harness.evidence import Evidence
-from harness.gate import Decision, decide, not_measured, suspects
+from harness.gate import PLANTED, Decision, decide, not_measured, suspects
 from harness.ledger import Ledger
 from harness.metrics import metric
 from harness.passes import confirmation_pass, first_cycle, memory_pass, pair_pass, revisions_pass
@@ -30,6 +30,7 @@ from harness.session import Progress, Session
 
 Limits = Mapping[str, Mapping[str, float]]
 """Setting of the toggles (`none`, `all`, or a toggle's name) -> metric -> the largest loss that passes."""
+_PLANTED = "A delay of {delay} was planted in each request of the head, to see whether a gate finds it: this is no judgement of it."
 Confirmed = Mapping[tuple[str, str, str], bool]
 """(device, setting, metric) of what looked like a regression -> whether fresh processes showed it again."""
 
@@ -105,7 +106,7 @@ def measure_itself(
     that much longer. Raises UsageError for a scenario that cannot be read or gates no latency, and MeasureError.
     """
     with Checkout(Path.cwd()) as checkout, checkout.naming_revisions():
-        both = checkout.revision("HEAD")
+        both = checkout.tree(dirty=False)
         scenario = scenario_in(both, checkout.top, name, settings)
         limits = gate_calibration.latency_limit(scenario)
         before, after = with_interpreters(both, both, progress.note)
@@ -170,7 +171,10 @@ def _measured(
         "environment": {**around, "revisions": {"base": pair.base.as_data(), "head": pair.head.as_data()}},
         "timing": {"started": _now(), "command": shlex.join(["harness", *sys.argv[1:]])},
     })  # fmt: skip
-    for finding in (*skipped, *([] if is_itself else _differences(pair))):
+    told = [] if is_itself else _differences(pair)
+    if dose_s:
+        told = [Finding(kind=PLANTED, device="", message=_PLANTED.format(delay=units.seconds(dose_s)))]
+    for finding in (*skipped, *told):
         journal.append("finding", asdict(finding))
         progress.note(finding.message)
     confirmed: dict[tuple[str, str, str], bool] = {}

@@ -46,6 +46,7 @@ _STEPS = 24
 """Halvings in the search for the smallest slow-down: to a millionth of a per cent."""
 
 Log = NDArray[np.float64]
+Told = NDArray[np.bool_]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -125,16 +126,16 @@ def noise_of(run: Run, device: str, twin: str = TWIN) -> Noise:
 
 def foresee(noise: Noise, shape: Shape, budgets_s: Sequence[float]) -> list[Foresight]:
     """What runs of `shape` can be expected to tell apart in each of `budgets_s`. The same noise gives the same answer."""
-    looks = [_looks(noise, shape, budget_s) for budget_s in budgets_s]
-    again = [_again(noise, shape, budget_s) for budget_s in budgets_s]
-    library = _Library(noise, [*(sizes for run in looks for sizes, _ in run), *filter(None, again)])
+    each = [_foreseen(noise, shape, budget_s) for budget_s in budgets_s]
+    wanted = [sizes for found in each for sizes in (*(made for made, _ in found.looks), found.again) if sizes]
+    library = _Library(noise, wanted)
     draws = _Draws(library, shape)
-    judged = {look: draws.judged(*look) for look in dict.fromkeys(look for run in looks for look in run)}
+    judged = {look: draws.judged(*look) for look in dict.fromkeys(look for found in each for look in found.looks)}
     return [
-        _Resampled([judged[look] for look in run], shape, draws.shown_again(sizes) if sizes else None).foresight(
-            budget_s
-        )
-        for budget_s, run, sizes in zip(budgets_s, looks, again, strict=True)
+        _Resampled(
+            [judged[look] for look in found.looks], shape, draws.shown_again(found.again) if found.again else None
+        ).foresight(budget_s, found.looks[-1])
+        for budget_s, found in zip(budgets_s, each, strict=True)
     ]
 
 
@@ -169,24 +170,45 @@ _Sizes = tuple[int, ...]
 """Blocks of each stratum that a worker has made, in the order of `Noise.weights`; at least one of each."""
 
 
-def _looks(noise: Noise, shape: Shape, budget_s: float) -> list[tuple[_Sizes, int]]:
-    """What there is at each look: blocks of a worker, and workers. Those of a gate come in turn, each for its whole share."""
-    if shape.confirmation is None:
-        return [(_blocks(noise, shape, share * budget_s), shape.workers) for share in sequential.LOOKS]
-    sizes = _blocks(noise, shape, (1 - shape.confirmation.share) * budget_s)
-    return [(sizes, max(MIN_WORKERS, math.ceil(share * shape.workers))) for share in sequential.LOOKS]
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Foreseen:
+    """One budget of a shape: at each look the blocks of each kind that a worker has made and how many workers there are, and
+    the blocks of each further group that shows a regression again, where one has to.
+    """
+
+    looks: tuple[tuple[_Sizes, int], ...]
+    again: _Sizes | None
 
 
-def _again(noise: Noise, shape: Shape, budget_s: float) -> _Sizes | None:
-    """Blocks of each worker that shows a regression again; None where none has to."""
-    if shape.confirmation is None:
-        return None
-    return _blocks(noise, shape, shape.confirmation.share * budget_s * shape.workers / shape.confirmation.groups)
+def _foreseen(noise: Noise, shape: Shape, budget_s: float) -> _Foreseen:
+    """Workers of a run live side by side, and have so many blocks at each look. Groups of a gate come in turn, each for its share or
+    as long as a block of each kind takes; where that is longer, there are fewer of them.
+    """
+    kept = shape.confirmation
+    if kept is None:
+        sizes = [_blocks(noise, shape, share * budget_s) for share in sequential.LOOKS]
+        return _Foreseen(looks=tuple((made, shape.workers) for made in sizes), again=None)
+    block_s, for_groups_s = 1 / (shape.blocks_per_s * shape.workers), (1 - kept.share) * budget_s
+    made = _whole(noise, for_groups_s / shape.workers / block_s)
+    fit = for_groups_s / (sum(made) * block_s)
+    return _Foreseen(
+        looks=tuple((made, min(shape.workers, math.ceil(share * fit))) for share in sequential.LOOKS),
+        again=_whole(noise, kept.share * budget_s / kept.groups / block_s),
+    )
+
+
+def _whole(noise: Noise, blocks: float) -> _Sizes:
+    """Blocks of each kind in a group that stops with the block in which it has made so many, and has one of each kind."""
+    return _shared(noise, max(len(noise.weights), math.ceil(blocks)))
 
 
 def _blocks(noise: Noise, shape: Shape, spent_s: float) -> _Sizes:
+    return _shared(noise, spent_s * shape.blocks_per_s)
+
+
+def _shared(noise: Noise, blocks: float) -> _Sizes:
     total = sum(noise.weights.values())
-    return tuple(max(1, round(spent_s * shape.blocks_per_s * weight / total)) for weight in noise.weights.values())
+    return tuple(max(1, round(blocks * weight / total)) for weight in noise.weights.values())
 
 
 class _Library:
@@ -359,12 +381,14 @@ class _Resampled:
             ]
         )
 
-    def foresight(self, budget_s: float) -> Foresight:
-        same = self._verdicts(0.0)
+    def foresight(self, budget_s: float, whole: tuple[_Sizes, int]) -> Foresight:
+        """What is told of these runs, which have so many blocks and workers if they end with the budget."""
+        same, kept = self._verdicts(0.0), self._shape.confirmation
         return Foresight(
-            budget_s=budget_s, margin=self._shape.margin, workers=self._shape.workers,
-            blocks=self._shape.blocks_per_s * budget_s, runs=RUNS, faster=same.faster, slower=same.slower,
-            undecided=same.undecided, placebo_passed=same.placebo_passed, covered=same.covered, spent=same.spent,
+            budget_s=budget_s, margin=self._shape.margin, workers=whole[1],
+            blocks=self._shape.blocks_per_s * budget_s if kept is None else sum(whole[0]), runs=RUNS, faster=same.faster, slower=same.slower,
+            undecided=same.undecided, placebo_passed=same.placebo_passed, covered=same.covered,
+            spent=same.spent * (1 - (kept.share if kept else 0.0)),
             power=self._shape.power, detectable=_ratio(self._smallest(lambda effect: self._verdicts(effect).slower)),
             detectable_by_interval=_ratio(self._smallest(self._called_by_interval)),
             is_gate=self._again is not None,
@@ -383,14 +407,15 @@ class _Resampled:
 
     def _verdicts(self, effect: float) -> _Verdicts:
         """The verdicts of runs whose candidate is changed by `effect`: those that it gets against the reference and against its
-        twin alike, in a gate against the reference, and again where it is slower. A run ends when all is decided and its
-        placebo has passed; a verdict stands if that is so at its end.
+        twin alike. A run ends when all is decided and its placebo has passed; a verdict stands if that is so at its end.
         """
         low, high = self._estimate + effect - self._half, self._estimate + effect + self._half
         told = _told(low, high, *self._edges)
         if self._again is None:
             middle, half = self._by_twin
             told &= _told(middle + effect - half, middle + effect + half, *self._edges)
+        if self._again is not None:
+            return self._of_gate(told, (low <= effect) & (effect <= high), self._again + effect > self._edges[1])
         decided = np.logical_or.reduce(told)
         first = np.where(decided.any(axis=1), decided.argmax(axis=1), len(sequential.LOOKS) - 1)
         later = np.arange(len(sequential.LOOKS)) >= first[:, None]
@@ -398,32 +423,44 @@ class _Resampled:
         stands = ends.any(axis=1)
         last = np.where(stands, ends.argmax(axis=1), len(sequential.LOOKS) - 1)
         runs = np.arange(len(first))
-        slower, faster, equal = told[:, runs, first] & stands
-        if self._again is not None:
-            slower &= self._again + effect > self._edges[1]
+        return self._counted(told[:, runs, first] & stands, last, (low <= effect) & (effect <= high))
+
+    def _of_gate(self, told: Told, holds: Told, again: Told) -> _Verdicts:
+        """The same of gates. No arm drops out of one: it ends at the look at which it is decided and its placebo has passed, and is
+        judged by what there is then. What is slower counts where it was so `again`.
+        """
+        ends = np.logical_or.reduce(told) & self._passed
+        last = np.where(ends.any(axis=1), ends.argmax(axis=1), len(sequential.LOOKS) - 1)
+        found = told[:, np.arange(len(last)), last] & ends.any(axis=1)
+        found[0] &= again
+        return self._counted(found, last, holds)
+
+    def _counted(self, found: Told, last: NDArray[np.intp], holds: Told) -> _Verdicts:
+        """Of verdicts [slower, faster or equal, runs] that stand, the look at which each run ended, and where intervals hold the truth."""
+        slower, faster, equal = found
         return _Verdicts(
             faster=int(faster.sum()),
             slower=int(slower.sum()),
             undecided=int((~(slower | faster | equal)).sum()),
-            placebo_passed=int(self._passed[runs, last].sum()),
-            covered=int(((low <= effect) & (effect <= high)).all(axis=1).sum()),
+            placebo_passed=int(self._passed[np.arange(len(last)), last].sum()),
+            covered=int(holds.all(axis=1).sum()),
             spent=float(np.array(sequential.LOOKS)[last].mean()),
         )
 
 
-def _not_told_apart(estimate: Log, half: Log, margin: float) -> NDArray[np.bool_]:
+def _not_told_apart(estimate: Log, half: Log, margin: float) -> Told:
     """Which placebos pass, of (estimate, half length of the interval): `rules.placebo`."""
     below, above = rules.edges(margin / 2)
     low, high = estimate - half, estimate + half
     return ((below <= low) & (high <= above)) | ((low <= 0) & (high >= 0))
 
 
-def _told(low: Log, high: Log, below: float, above: float) -> NDArray[np.bool_]:
+def _told(low: Log, high: Log, below: float, above: float) -> Told:
     """Which intervals are slower, faster, and no different."""
     return np.array([low > above, high < below, (below <= low) & (high <= above)])
 
 
-def _before(some: NDArray[np.bool_], others: NDArray[np.bool_]) -> NDArray[np.bool_]:
+def _before(some: Told, others: Told) -> Told:
     """Whether, run by run, there is one of `some` at an earlier look than the first of `others`."""
     looks = some.shape[1]
     first = [np.where(found.any(axis=1), found.argmax(axis=1), looks) for found in (some, others)]

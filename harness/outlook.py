@@ -27,7 +27,8 @@ def show_outcome(outcome: Outcome, console: Console) -> None:
     table.add_column("budget", no_wrap=True)
     first = outcome.foresights[0]
     alarms = "identical code fails (95 %)" if first.is_gate else "identical code told apart (95 %)"
-    for heading in ("blocks a worker", alarms, "placebo passes", "intervals hold",
+    blocks = "groups x blocks" if first.is_gate else "blocks a worker"
+    for heading in (blocks, alarms, "placebo passes", "intervals hold",
                     f"slow-down found in {units.percent(first.power, 0)}", "by its interval alone", "budget spent"):  # fmt: skip
         table.add_column(heading, justify="right")
     for found in outcome.foresights:
@@ -43,13 +44,15 @@ def show_outcome(outcome: Outcome, console: Console) -> None:
 
 def _fate(confirmed: Planted, foresight: Foresight) -> str:
     """What became of a slow-down that was planted."""
-    found, missed = (
-        ("failed the gate", "passed the gate") if foresight.is_gate else ("was called slower", "was not called slower")
-    )
+    missed = units.percent(1 - foresight.power, 0)
+    if foresight.is_gate:
+        return (
+            "failed the gate"
+            if confirmed.called_slower
+            else f"did not fail the gate, as it does not in {missed} of gates"
+        )
     return (
-        found
-        if confirmed.called_slower
-        else f"{missed}, which happens in {units.percent(1 - foresight.power, 0)} of runs"
+        "was called slower" if confirmed.called_slower else f"was not called slower, which happens in {missed} of runs"
     )
 
 
@@ -72,7 +75,7 @@ def _about(outcome: Outcome) -> Iterator[str]:
         f"{'' if outcome.foresights[0].is_gate else ' and more workers do'}"
     )
     yield (
-        f"{units.count(first.runs)} {'gates' if first.is_gate else 'runs'} of {first.workers} {workers}, resampled; margin {units.percent(first.margin)}. "
+        f"{units.count(first.runs)} {'gates' if first.is_gate else f'runs of {first.workers} workers'}, resampled; margin {units.percent(first.margin)}. "
         f"They are as good as the {len(noise.workers)} they are drawn from: intervals count resampling alone."
     )
 
@@ -82,7 +85,7 @@ def _row(found: Foresight) -> tuple[str, ...]:
     low, high = share_interval(false, found.runs)
     return (
         units.seconds(found.budget_s, 3),
-        units.significant(found.blocks, 3),
+        f"{found.workers} x {found.blocks:g}" if found.is_gate else units.significant(found.blocks, 3),
         f"{units.count(false)} ({units.percent(low, 1)} to {units.percent(high, 1)})",
         units.percent(found.placebo_passed / found.runs, 1),
         units.percent(found.covered / found.runs, 1),

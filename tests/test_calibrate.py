@@ -11,15 +11,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from rich.console import Console
 
-from harness import calibrations, outlook, planning, report, runner, store
-from harness.calibrate import Outcome, calibrate, controls_only, is_called_slower
+from harness import calibrations, gate_calibration, outlook, planning, report, runner, store
+from harness.calibrate import Outcome, calibrate, controls_only, delay_of, is_called_slower
 from harness.calibrations import Calibration, Costs, Shelf
 from harness.designs import PLACEBO, TWIN
 from harness.environment import environment, fingerprint
 from harness.errors import CalibrationError
-from harness.noise import Noise
-from harness.results import Foresight
+from harness.noise import Between, Noise
+from harness.results import Foresight, Planted, Run
 from harness.scenario import Scenario
 from tests.command_line import harness_command
 from tests.conftest import Quiet, fake_scenario
@@ -122,6 +123,51 @@ def test_the_report_of_a_calibrating_run_can_be_read(made: Callable[..., Outcome
     assert TWIN in {trial.arm for trial in run.trials}
     assert "nothing was compared" in report.markdown(run)
     assert report.html(run)
+
+
+def test_a_gate_has_an_untimed_request_for_each_timed_one_where_it_has_several_settings() -> None:
+    one, two = (
+        gate_calibration.shape_of(kept(), limits)
+        for limits in ({"none": {"latency": 0.02}}, {"none": {"latency": 0.02}, "all": {"latency": 0.01, "rtf": 0.5}})
+    )
+    assert 1 / (one.blocks_per_s * one.workers) == pytest.approx(3 * 0.05)
+    assert 1 / (two.blocks_per_s * two.workers) == pytest.approx(5 * 0.05 * 2)
+    assert (one.margin, two.margin) == (0.02, 0.01)
+
+
+@pytest.mark.parametrize(
+    ("is_gate", "found", "said"),
+    [(True, True, "failed the gate"), (True, False, "did not fail the gate, as it does not in 1"),
+     (False, True, "was called slower"), (False, False, "was not called slower, which happens in 5")],
+)  # fmt: skip
+def test_what_became_of_a_planted_slow_down_is_told_as_it_was(*, is_gate: bool, found: bool, said: str) -> None:
+    planted = Planted(slow_down=0.012, budget_s=30.0, called_slower=found)
+    seen = replace(foresight(30.0, 0.012), is_gate=is_gate, power=0.99 if is_gate else 0.95)
+    outcome = Outcome(
+        calibration=kept(confirmed=planted), path=Path("kept"), folder=Path("run"), between=Between(estimate=0.01, at_most=0.02),
+        foresights=(seen,), controls=(),
+    )  # fmt: skip
+    console = Console(width=200, record=True)
+    outlook.show_outcome(outcome, console)
+    text = " ".join(console.export_text().split())
+    assert f"planted for real: a slow-down of 1.20 % {said}" in text
+    assert ("identical code fails" in text, "10 x 10" in text, "groups of three processes" in text) == (is_gate,) * 3
+    assert ("more workers do" in text) is not is_gate
+
+
+def test_a_delay_that_slows_short_and_long_requests_alike_on_average(measure_fake: Callable[..., Run]) -> None:
+    run = measure_fake(workload={"texts": {"short": "hello", "long": "hello"}})
+    longer = [
+        replace(trial, values={**trial.values, "latency": 10 * (trial.values["latency"] or 0.0)})
+        if trial.stratum.startswith("long") and "latency" in trial.values
+        else trial
+        for trial in run.trials
+    ]
+    delay_s = delay_of(replace(run, trials=tuple(longer)), "cpu", 0.02)
+    short_s = next(arm.metrics["latency"]["p50"] for arm in run.arms if arm.arm == "none")
+    assert (math.log1p(delay_s / short_s) + math.log1p(delay_s / (10 * short_s))) / 2 == pytest.approx(
+        math.log1p(0.02), rel=0.05
+    )
 
 
 def test_what_is_calibrated_has_the_controls_alone_and_no_memory_pass() -> None:

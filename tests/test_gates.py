@@ -327,8 +327,14 @@ def test_a_gate_says_how_small_a_slow_down_it_finds_here_once_it_is_calibrated(r
     assert Path(repository, outcome["path"]).name.endswith("-gate.json")
     assert gate(repository, *kept).returncode == 0
     notes = " ".join(decision(repository)["notes"])  # type: ignore[arg-type]
-    assert f"finds in 99\u202f% is: {100 * found['detectable']:.2f}\u202f%" in notes
-    assert "fails identical code in 0 of 2\u202f000" in notes
+    assert f"found in 99\u202f% is: {100 * found['detectable']:.2f}\u202f%" in notes
+    assert "identical code fails it in 0 of 2\u202f000" in notes
+    (slowed,) = repository.glob("results/*-gate-confirmation-*")
+    assert "was planted in each request of the head" in (slowed / "run.json").read_text()
+    asked = ("gate", "bench.yaml", "--baseline", str(slowed))
+    refused = harness_command(*asked, cwd=repository)
+    assert refused.returncode == 2
+    assert "a delay was planted in it" in refused.stderr
 
 
 @pytest.mark.usefixtures("_few_groups")
@@ -349,6 +355,10 @@ def test_what_has_no_gate_of_latency_cannot_be_calibrated_as_one(repository: Pat
     done = harness_command("calibrate", "smoke", "--gate", cwd=outside)
     assert done.returncode == 2
     assert "is not in a git repository" in done.stderr
+    (repository / "bench.yaml").write_text("name: other\n")
+    done = harness_command("calibrate", "bench.yaml", "--gate", cwd=repository)
+    assert done.returncode == 2
+    assert "has uncommitted changes" in done.stderr
 
 
 def test_a_gate_ends_where_the_workers_of_one_side_alone_never_start(repository: Path) -> None:

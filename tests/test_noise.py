@@ -101,6 +101,17 @@ def test_a_gate_that_may_miss_more_finds_less_and_one_without_confirmation_too()
     assert certain < strict
 
 
+def test_a_gate_of_slow_requests_has_fewer_groups_and_claims_so_much_less() -> None:
+    """A group makes at least a block of each kind, whatever its part of the budget is."""
+    kinds = ("a", "b", "c", "d")
+    calm = noise(workers=24, blocks=20, strata=kinds)
+    fast, slow = (only(calm, replace(GATE, blocks_per_s=rate), budget_s=60) for rate in (10 / 24, 1 / 6 / 24))
+    assert (fast.workers, fast.blocks) == (24, 20)
+    assert (slow.workers, slow.blocks) == (2, 4)
+    assert fast.detectable is not None
+    assert slow.detectable is None or slow.detectable > 3 * fast.detectable
+
+
 def test_the_groups_of_a_gate_come_in_turn() -> None:
     """An early look has few of them, so that what is large is found early, and what is small is not."""
     few = only(noise(workers=24, blocks=20), GATE, budget_s=20)

@@ -237,7 +237,7 @@ class _Judged:
 
     @property
     def is_narrowly_refused(self) -> bool:
-        return self.counts.grade != "changed" and not (self.meets_check or self.as_same_code)
+        return self.counts.is_near and not (self.meets_check or self.as_same_code)
 
 
 def _hear_more(session: Session, checked: Sequence[int], comparison: _Comparison) -> None:
@@ -462,14 +462,15 @@ def _judge(session: Session, request: str, checked: Sequence[int], comparison: _
         found = sorted(
             (_compared(session, made[before], output, check) for output in spoken), key=lambda one: one.badness
         )
-        # One that is another output is the arm's; else the middle one counts.
-        counts = found[-1] if found[-1].grade == "changed" else found[len(found) // 2]
+        # One that is another output is the arm's; else the middle one counts, unless it is the reference's and others are not.
+        middle = found[len(found) // 2]
+        counts = middle if middle.is_near and found[-1].grade != "changed" else found[-1]
         if before not in own:
             own[before] = [one.difference for one in _own(session, request, before, comparison)]
         is_sounding = is_sound(made[arm]) and is_sound(made[before])
         judged[arm] = _Judged(
             counts, all(accepted(one.grade, one.figure, check) for one in found),
-            counts.grade != "changed" and not repeats
+            counts.is_near and not repeats
             and as_the_same_code([one.difference for one in found], own[before], sound=is_sounding),
         )  # fmt: skip
     return judged

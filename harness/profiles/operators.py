@@ -132,7 +132,8 @@ def _own_changes(rows: Sequence[Change]) -> dict[tuple[str, str], float]:
     for row in rows:
         ratio = row.log_ratio_of_a_call
         beyond = 0.0 if ratio is None else max(0.0, abs(ratio - common) - _BEYOND_OTHERS * spread)
-        slower_s = min(row.calls_before, row.calls_after) * row.call_s * (exp(beyond) - 1)
+        least_s = 0.0 if ratio is None else min(row.own_before_s / row.calls_before, row.own_after_s / row.calls_after)
+        slower_s = min(row.calls_before, row.calls_after) * least_s * (exp(beyond) - 1)
         own[row.name, row.whole] = abs(row.change_calls) * row.call_s + slower_s
     return own
 

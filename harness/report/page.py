@@ -3,24 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from pathlib import PurePath
 from typing import Any
 
 from harness import units
 from harness.report import breakdown, commands, kinds, least, memory, revisions, rows, sentences
 from harness.report.frontiers import frontiers
 from harness.report.model import Device, Facts, Incident, Listening, Page, Player, Row
-from harness.report.place import where
+from harness.report.place import named, where
 from harness.report.reading import Reading, anchor
 from harness.report.scales import scale_rows
 from harness.report.toggles import toggle_sections
 from harness.report.words import mark, say
 from harness.results import TOGETHER, Run
 
-_NOTICED = ("skipped", "stored", "scenario")
+_NOTICED = ("skipped", "stored", "planted", "scenario")
 """Findings that stand at the head of the page: what was not compared, or not alike."""
-_FILES = ("weights", "path", "supply")
-"""Options of a model that are paths."""
 _GLOSSARY: Facts = (
     (mark("ratio"), mark("After over before. \u201c12 % faster\u201d says that it takes 12 % less time; a factor is given from twice on. Before and after are medians of all "
      "timed requests; the ratio is taken where requests stand side by side, which drift does not move: it need not be that of the medians.")),
@@ -126,10 +123,19 @@ def _margin(reading: Reading, device: str, metric: str) -> float:
 
 
 def _model(options: Mapping[str, Any]) -> str:
-    """The adapter, and what it was told by name. Files by their last part: where they lie on somebody's disk is nobody's business."""
-    said = [(key, PurePath(str(value)).name if key in _FILES else str(value)) for key, value in options.items()
-            if key not in ("adapter", "python") and value is not False and value not in (None, "", {}, [])]  # fmt: skip
-    return ", ".join([str(options.get("adapter", "")), *(f"{key} {value}" for key, value in said)])
+    """The adapter, and what else it was told, by name."""
+    said = ((key, value) for key, value in options.items() if key not in ("adapter", "python"))
+    return ", ".join([
+        str(options.get("adapter", "")),
+        *(f"{key} {_told(key, value)}" for key, value in said if value is not False and value not in (None, "", {}, [])),
+    ])  # fmt: skip
+
+
+def _told(key: str, value: Any) -> str:
+    """An option's value; of one that is made of others all that is told of them."""
+    if isinstance(value, Mapping):
+        return f"({', '.join(f'{name} {_told(name, item)}' for name, item in value.items())})"
+    return named(key, value)
 
 
 def _facts(run: Run) -> Facts:

@@ -10,6 +10,14 @@ from harness import units
 from harness.report.reading import Reading
 from harness.report.words import plural, say
 
+PATHS = ("weights", "audio", "home", "path", "file", "python", "supply", "target", "voice")
+"""Keys whose value may be a place on somebody's disk, of which the name alone is told."""
+
+
+def named(key: str, value: Any) -> str:
+    """The text of what a scenario says by `key`, which may be dotted: where something lies on somebody's disk is nobody's business."""
+    return PurePath(value).name if isinstance(value, str) and key.rpartition(".")[2] in PATHS else str(value)
+
 
 def where(reading: Reading) -> str:
     """What was measured on which machine, when, and on how many samples."""

@@ -112,9 +112,9 @@ def foresight_of(found: Calibrated) -> str:
     false = seen.faster + seen.slower
     parts = [
         say(
-            "Calibrated on {made}: in this budget a gate on this machine fails identical code in {false} of {runs} resampled "
-            "gates and {detects} (resampled from {workers} groups of processes and {blocks} blocks).",
-            made=found.made, false=units.count(seen.slower), runs=units.count(seen.runs), detects=_detects(seen),
+            "Calibrated on {made}: in this budget, on this machine, a gate with one limit ({limit} of latency) fails identical code in {false} "
+            "of {runs} resampled gates and {detects} (resampled from {workers} groups of processes and {blocks} blocks).",
+            made=found.made, limit=units.percent(seen.margin), false=units.count(seen.slower), runs=units.count(seen.runs), detects=_detects(seen),
             workers=found.workers, blocks=units.count(found.blocks),
         )
         if seen.is_gate

@@ -47,6 +47,12 @@ def test_an_operator_whose_calls_take_other_time_than_before_beside_most_comes_f
     assert [row.name for row in told.operators[:2]] == ["slow", "once"]
 
 
+def test_a_call_that_takes_longer_counts_by_what_it_takes_more() -> None:
+    before = counted(1, 10, None, slow=(1, 0.001), more=(1, 0.01))
+    told = traced(("none", [before]), ("all", [counted(1, 10, None, slow=(1, 0.010), more=(4, 0.04))]))
+    assert [row.name for row in told.operators] == ["more", "slow"]
+
+
 def test_what_is_timed_nowhere_has_a_dash_and_not_no_time() -> None:
     waits = {"file": "/a/harness/models/flow.py", "line": 3, "function": "forward", "count": 2}
     heard = [{"callers": [{**waits, "call": "implicit", "waited_s": None}], "requests": 1}]

@@ -143,11 +143,19 @@ def test_importing_reports_imports_no_torch() -> None:
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
-def test_a_model_directory_is_named_and_not_located() -> None:
+@pytest.mark.parametrize(
+    ("model", "told"),
+    [
+        ({"adapter": "cosyvoice2", "weights": "/home/ada/CosyVoice2-0.5B"}, "cosyvoice2, weights CosyVoice2-0.5B"),
+        ({"adapter": "callable", "target": "/home/ada/tts.py:speak"}, "callable, target tts.py:speak"),
+        ({"adapter": "fake", "noise": 0.1, "seed": 0, "faults": {}, "size": None, "cold": False}, "fake, noise 0.1, seed 0"),
+        ({"adapter": "planted", "over": {"adapter": "vits", "voice": "/home/ada/joe.onnx"}}, "planted, over (adapter vits, voice joe.onnx)"),
+    ],
+)  # fmt: skip
+def test_what_a_model_was_told_is_named_and_files_are_not_located(model: dict[str, object], told: str) -> None:
     run = sample_runs.calibrated()
-    model = {"adapter": "cosyvoice2", "weights": "/home/ada/models/CosyVoice2-0.5B"}
     facts = dict(page.build(replace(run, scenario={**run.scenario, "model": model})).facts)
-    assert facts["Model"] == "cosyvoice2, CosyVoice2-0.5B"
+    assert facts["Model"] == told
 
 
 REVISIONS = {

@@ -4,21 +4,19 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
-from pathlib import PurePath
 from typing import Any
 
 from harness import units
 from harness.report import machines
 from harness.report.comparing.model import Difference
 from harness.report.machines import known
+from harness.report.place import named
 from harness.report.visible import visible
 from harness.report.words import mark, say
 from harness.results import Run
 
 ABSENT = mark("not set")
 _NOT_OF_A_SCENARIO = ("file", "description")
-_PATHS = ("weights", "audio", "home", "path", "file", "python", "supply", "target")
-"""Keys whose value may be a place on somebody's disk, of which the name alone is told."""
 Key = tuple[str, str]
 
 
@@ -97,11 +95,7 @@ def _flat(value: Any, prefix: str = "") -> Iterator[tuple[str, str]]:
     elif isinstance(value, list | tuple):
         yield prefix, ", ".join(map(_text, value)) or say("none")
     else:
-        yield prefix, PurePath(value).name if _is_path(prefix, value) else _text(value)
-
-
-def _is_path(key: str, value: Any) -> bool:
-    return isinstance(value, str) and key.rpartition(".")[2] in _PATHS
+        yield prefix, named(prefix, value) if isinstance(value, str) and value else _text(value)
 
 
 def _text(value: Any) -> str:

@@ -67,9 +67,9 @@ SENTENCES: Mapping[str, str] = {
     # Calibration
     "How small a change this machine can tell apart in this budget is not known; to measure it: {command}":
         "在这样的时间预算内，本机能分辨多小的变化尚不清楚；测量方法：{command}",
-    "Calibrated on {made}: in this budget a gate on this machine fails identical code in {false} of {runs} resampled "
-    "gates and {detects} (resampled from {workers} groups of processes and {blocks} blocks).":
-        "校准于 {made}：在此时间预算内，{runs} 次重采样门禁中本机有 {false} 次误判相同代码为不通过，"
+    "Calibrated on {made}: in this budget, on this machine, a gate with one limit ({limit} of latency) fails identical code in {false} "
+    "of {runs} resampled gates and {detects} (resampled from {workers} groups of processes and {blocks} blocks).":
+        "校准于 {made}：在此时间预算内，本机上只有一个限值（延迟 {limit}）的门禁在 {runs} 次重采样中有 {false} 次误判相同代码为不通过，"
         "{detects}（由 {workers} 组进程、{blocks} 个区组重采样得出）。",
     "Calibrated on {made}: in this budget this machine calls identical code faster or slower in {false} of {runs} "
     "resampled runs and {detects} (resampled from {workers} workers and {blocks} blocks).":
