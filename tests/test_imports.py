@@ -46,7 +46,7 @@ LAYERS = (
     {"report", "processes", "pyspy"},
     {"environment", "session", "doctor", "calibrations", "ceilings", "declaring", "measured"},
     {"passes", "catalogue"},
-    {"runner", "terminal", "revisions", "profile_files"},
+    {"runner", "terminal", "revisions", "profile_files", "gate_calibration"},
     {"gating", "baselines", "calibrate", "planning", "outlook", "profile_run"},
     {"cli", "pairing"},
     {"pytest_plugin", "testing"},
