@@ -240,11 +240,10 @@ def delay_of(run: Run, device: str, slow_down: float) -> float:
         if (trial.arm, trial.kind, trial.phase) == (evidence.reference, "request", "timed") and latency_s:
             found[trial.stratum].append(latency_s)
     medians = {stratum: median(each) for stratum, each in found.items()}
-    weights = {stratum: run.plan.strata[stratum] for stratum in medians}
 
     def beyond(delay_s: float) -> float:
-        logs = sum(weights[stratum] * log_ratio(each, each + delay_s) for stratum, each in medians.items())
-        return logs / sum(weights.values()) - log_ratio(1.0, 1.0 + slow_down)
+        logs = {stratum: log_ratio(each, each + delay_s) for stratum, each in medians.items()}
+        return _averaged(run, logs) - log_ratio(1.0, 1.0 + slow_down)
 
     return float(optimize.brentq(beyond, 0.0, 2 * slow_down * max(medians.values())))
 
@@ -257,11 +256,16 @@ def planted(run: Run, device: str, dose: str = HOST_DOSE) -> float:
         dose_s, latency_s = after.values.get("dose"), before.values.get("latency")
         if dose_s and latency_s:
             found[before.stratum].append(log_ratio(latency_s, latency_s + dose_s))
-    weights = {stratum: run.plan.strata[stratum] for stratum in found}
-    if not weights:
+    if not found:
         message = f"{device}: no delay was planted"
         raise MeasureError(message)
-    return change_of(sum(weights[name] * median(each) for name, each in found.items()) / sum(weights.values()))
+    return change_of(_averaged(run, {stratum: median(each) for stratum, each in found.items()}))
+
+
+def _averaged(run: Run, values: Mapping[str, float]) -> float:
+    """The mean of values by kind of request, each by its share of the workload."""
+    weights = {stratum: run.plan.strata[stratum] for stratum in values}
+    return sum(weights[stratum] * value for stratum, value in values.items()) / sum(weights.values())
 
 
 def is_called_slower(run: Run, device: str) -> bool:

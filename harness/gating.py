@@ -30,9 +30,9 @@ from harness.session import Progress, Session
 
 Limits = Mapping[str, Mapping[str, float]]
 """Setting of the toggles (`none`, `all`, or a toggle's name) -> metric -> the largest loss that passes."""
-_PLANTED = "A delay of {delay} was planted in each request of the head, to see whether a gate finds it: this is no judgement of it."
 Confirmed = Mapping[tuple[str, str, str], bool]
 """(device, setting, metric) of what looked like a regression -> whether fresh processes showed it again."""
+_PLANTED = "A delay of {delay} was planted in each request of the head, to see whether a gate finds it: this is no judgement of it."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -72,7 +72,7 @@ def _about(outcome: Outcome) -> Iterator[str]:
     yield (
         f"processes of the same code differ by {units.percent(between.estimate, 2)} (standard deviation, at most "
         f"{units.percent(between.at_most, 2)}), which more time does not remove"
-        f"{'' if outcome.foresights[0].is_gate else ' and more workers do'}"
+        f"{'' if first.is_gate else ' and more workers do'}"
     )
     yield (
         f"{units.count(first.runs)} {'gates' if first.is_gate else f'runs of {first.workers} workers'}, resampled; margin {units.percent(first.margin)}. "
