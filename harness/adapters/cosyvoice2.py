@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from harness.models.cosyvoice2.pipeline import Networks, Pipeline
     from harness.worker.machine import Machine
 
-OPTIONS = ("size", "weights", "seed", "length")
+OPTIONS = ("size", "weights", "seed", "length", "steps")
 LENGTHS = ("forced", "model")
 RANDOM = "random"
 
@@ -87,7 +87,7 @@ class CosyVoice2Model:
 
 
 class CosyVoice2Adapter:
-    """`model: {adapter: cosyvoice2, size: nano|reduced|full, weights: random, seed: 0}`, or `weights: DIR`."""
+    """`model: {adapter: cosyvoice2, size: nano|reduced|full, weights: random, seed: 0}`, or `weights: DIR`; with `steps: 10`."""
 
     name = "cosyvoice2"
     declares_work = True
@@ -121,7 +121,7 @@ class CosyVoice2Adapter:
         from harness.models.cosyvoice2.weights import drawn_once, fingerprint
 
         seed = int(options.get("seed", 0))
-        config = _with_length(SIZES[options.get("size") or "nano"], options.get("length") or "forced")
+        config = _as_asked(SIZES[options.get("size") or "nano"], options.get("length") or "forced", options.get("steps"))
         known_as = fingerprint(config, seed)
         with drawn_once(work_dir.parent / SHARED / known_as):
             networks = random_networks(config, machine.device, seed)
@@ -134,7 +134,7 @@ def _load_directory(options: Mapping[str, Any], device: str, store: Path) -> Cos
 
     directory = examine(Path(options["weights"]), options.get("size"))
     length = options.get("length") or ("model" if directory.made is None else "forced")
-    directory = replace(directory, config=_with_length(directory.config, length))
+    directory = replace(directory, config=_as_asked(directory.config, length, options.get("steps")))
     networks = loaded_networks(directory, device)
     return CosyVoice2Model(networks, directory.fingerprint(), _origin(directory), store)
 
@@ -147,9 +147,11 @@ def _origin(directory: ModelDir) -> dict[str, Any]:
     return origin
 
 
-def _with_length(config: CosyVoice2Config, length: str) -> CosyVoice2Config:
-    """`config` with `length: model` written into it: no number of speech tokens a text token."""
-    return config if length == "forced" else replace(config, llm=replace(config.llm, tokens_per_text_token=None))
+def _as_asked(config: CosyVoice2Config, length: str, steps: int | None) -> CosyVoice2Config:
+    """`config` with `length: model` written into it, which is no number of speech tokens a text token, and so many `steps` of the flow."""
+    if length == "model":
+        config = replace(config, llm=replace(config.llm, tokens_per_text_token=None))
+    return config if steps is None else replace(config, flow=replace(config.flow, euler_steps=int(steps)))
 
 
 def _refuse_unknown(found: Any, allowed: tuple[str, ...], what: str) -> None:

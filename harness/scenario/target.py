@@ -82,6 +82,10 @@ class CosyVoice2(Keys):
         "weights never stop by themselves, so it is their default); `model`, until the model stops, between 2 and 20 "
         "for each text token (the default for a folder whose weights are not random).",
     )
+    steps: Annotated[int, Field(ge=1, le=1000)] | None = Field(
+        default=None,
+        description="Euler steps from noise to mel: the public code has 10. Fewer take less time and are other audio.",
+    )
 
     @model_validator(mode="before")
     @classmethod

@@ -135,6 +135,20 @@ def test_the_same_seed_loads_the_same_model_and_another_one_another(
     assert same.description["fingerprint"] == model.description["fingerprint"] != other.description["fingerprint"]
 
 
+def test_the_flow_takes_as_many_steps_as_the_scenario_says_with_the_same_weights(
+    model: CosyVoice2Model, work_dir: Path, requests: tuple[Request, ...], speaker: Speaker, reference: list[Output]
+) -> None:
+    """Ten are the default; with two the tokens are the same, and the audio as long and another."""
+    ten, two = (ADAPTER.load({"seed": 3, "steps": steps}, machine("cpu"), work_dir) for steps in (10, 2))
+    assert np.array_equal(outputs(ten, {}, requests[:1], speaker)[0].audio, reference[0].audio)
+    assert ten.description["fingerprint"] == model.description["fingerprint"] != two.description["fingerprint"]
+    assert two.description["dimensions"]["flow"]["euler_steps"] == 2
+    (short,) = outputs(two, {}, requests[:1], speaker)
+    assert short.tokens == reference[0].tokens
+    assert short.audio.shape == reference[0].audio.shape
+    assert not np.array_equal(short.audio, reference[0].audio)
+
+
 def test_the_description_publishes_size_parameters_and_dimensions(model: CosyVoice2Model) -> None:
     description = model.description
     assert description["size"] == "nano"
@@ -152,7 +166,7 @@ def test_the_description_publishes_size_parameters_and_dimensions(model: CosyVoi
         ({"length": "modle"}, "no length 'modle'; did you mean model?"),
         ({"size": "nanu"}, "no size 'nanu'; did you mean nano?"),
         ({"sized": "nano"}, "no option 'sized'; did you mean size?"),
-        ({"colour": "red"}, "no option 'colour'; allowed: size, weights, seed, length"),
+        ({"colour": "red"}, "no option 'colour'; allowed: size, weights, seed, length, steps"),
     ],
 )
 def test_options_that_it_does_not_know_are_refused(options: dict[str, Any], message: str, tmp_path: Path) -> None:

@@ -154,6 +154,6 @@ def test_over_another_model_a_request_is_that_models_after_a_wait_of_known_lengt
         spoken[units] = target.run(request, lambda _: None)
         assert device.waited_s == pytest.approx(1e-3 * units)
     alone = cosyvoice2.ADAPTER.load(scenario.options()["over"], machine("cpu"), tmp_path)
-    said = alone.bind({}, [request.speaker]).run(request, lambda _: None)
+    said = alone.bind({"speaker_preregistration": True}, [request.speaker]).run(request, lambda _: None)
     assert all(output.audio.tobytes() == said.audio.tobytes() for output in spoken.values())
     assert len(said.audio) > 0
