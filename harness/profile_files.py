@@ -154,7 +154,9 @@ def _traces(device: str, found: Sequence[Taken], folder: Path) -> tuple[list[Pro
         shutil.copyfile(taken.files[0], folder / f"{name}.trace.json.gz")
         files = {
             "trace": f"{name}.trace.json.gz",
-            "counts": _put(folder, f"{name}.operators.json", json.dumps(taken.told, indent=1)),
+            "counts": _put(
+                folder, f"{name}.operators.json", json.dumps(list(map(operators.without_folders, taken.told)), indent=1)
+            ),
             "operators": _put(folder, f"{name}.html", _operators(device, None, taken)),
         }
         alone = _both(None, taken)

@@ -93,6 +93,8 @@ def test_twice_the_work_is_twice_the_calls_of_its_operators(made: Path) -> None:
 def test_who_would_make_the_host_wait_is_listed_by_file_and_line(made: Path) -> None:
     page = (made / "cpu-none-planted_work-torch.difference.html").read_text(encoding="utf-8")
     assert "Tensor.cpu at harness/adapters/planted.py:" in page
+    kept = json.loads((made / "cpu-planted_work-torch.operators.json").read_bytes())
+    assert {row["file"] for told in kept for row in told["callers"]} == {"harness/adapters/planted.py"}
 
 
 def test_every_file_of_the_index_is_there_and_nothing_is_left_over(made: Path) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from harness import catalogue, store
+from harness.profiles.index import FOLDER, INDEX_FILE, INDEX_PAGE, present, read
 from harness.report import index
 from tests.prove.proof import DECISIONS, TABLE
 
@@ -15,6 +16,7 @@ REPORTS = Path(__file__).parent.parent / "reports"
 PUBLISHED = REPORTS / "published"
 PUBLISHED_TITLE = "Published runs"
 RUNS = sorted(path.parent for path in PUBLISHED.glob("*/*/run.json"))
+PROFILES = sorted(path.parent for path in PUBLISHED.glob(f"*/*/{FOLDER}/{INDEX_FILE}"))
 PROOFS = sorted(path.parent for path in PUBLISHED.glob(f"*/*/{DECISIONS}"))
 STYLE = re.compile("<style>.*?</style>", re.DOTALL)
 PRIVATE = re.compile(r"/(home|root|tmp|work|Users|mnt)/")
@@ -38,6 +40,18 @@ def test_a_published_report_names_no_folder_of_the_machine_that_made_it(folder: 
     assert found is None, found
 
 
+@pytest.mark.parametrize("folder", PROFILES, ids=lambda folder: f"{folder.parent.parent.name}/{folder.parent.name}")
+def test_published_profiles_are_all_there_and_name_no_folder_of_the_machine_that_made_them(folder: Path) -> None:
+    files = {path.name: path for path in folder.iterdir()}
+    known = read((folder / INDEX_FILE).read_bytes())
+    assert known.differences
+    assert f'"{known.differences[0].page}"' in files[INDEX_PAGE].read_text(encoding="utf-8")
+    assert present(known, files).differences == known.differences
+    for path in folder.glob("*.*"):
+        found = PRIVATE.search(path.read_text(encoding="utf-8"))
+        assert found is None, (path.name, found)
+
+
 @pytest.mark.parametrize("folder", PROOFS, ids=lambda folder: folder.parent.name)
 def test_a_published_proof_was_made_from_commits_and_names_no_folder_of_its_machine(folder: Path) -> None:
     events = list(store.read_journal(folder, DECISIONS))
@@ -58,3 +72,4 @@ def test_the_list_of_published_runs_is_in_step_with_them() -> None:
 
 def test_something_is_published() -> None:
     assert RUNS
+    assert PROFILES

@@ -121,7 +121,9 @@ class CosyVoice2Adapter:
         from harness.models.cosyvoice2.weights import drawn_once, fingerprint
 
         seed = int(options.get("seed", 0))
-        config = _as_asked(SIZES[options.get("size") or "nano"], options.get("length") or "forced", options.get("steps"))
+        config = _as_asked(
+            SIZES[options.get("size") or "nano"], options.get("length") or "forced", options.get("steps")
+        )
         known_as = fingerprint(config, seed)
         with drawn_once(work_dir.parent / SHARED / known_as):
             networks = random_networks(config, machine.device, seed)

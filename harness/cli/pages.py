@@ -65,8 +65,7 @@ def judge_again(folders: Sequence[Path]) -> None:
 def _write_page(run: Run, folder: Path, html: Path, language: str) -> None:
     """The page at `html`, its plots, the pages of allocations and that of profiles in the run's folder, whose files the page links to."""
     from harness import report, store
-    from harness.profiles import index as indexes
-    from harness.report.profiles import index_page
+    from harness.profiles.index import FOLDER
     from harness.report.words import speaking
 
     for kept in sorted((folder / "memory").glob("*.json")):
@@ -80,10 +79,29 @@ def _write_page(run: Run, folder: Path, html: Path, language: str) -> None:
     made = report.render(run, files, language, profiles)
     write(html, made.html)
     if profiles is not None:
-        with speaking(language):
-            write(folder / indexes.FOLDER / indexes.INDEX_PAGE, index_page(profiles))
+        _write_index(profiles, folder / FOLDER, language)
     for name, svg in made.plots.items():
         write(folder / "plots" / name, svg)
+
+
+def write_profiles(folder: Path, language: str) -> Path | None:
+    """Write the page of a folder that holds profiles and no run, and say where it is; None for any other folder."""
+    from harness import store
+    from harness.profiles import index as indexes
+
+    has_run = any((folder / name).exists() for name in (store.RUN_FILE, store.JOURNAL))
+    profiles = None if has_run else _profiles_in(folder)
+    return None if profiles is None else _write_index(profiles, folder / indexes.FOLDER, language)
+
+
+def _write_index(profiles: Index, folder: Path, language: str) -> Path:
+    from harness.profiles.index import INDEX_PAGE
+    from harness.report.profiles import index_page
+    from harness.report.words import speaking
+
+    with speaking(language):
+        write(folder / INDEX_PAGE, index_page(profiles))
+    return folder / INDEX_PAGE
 
 
 def _profiles_in(folder: Path) -> Index | None:

@@ -46,10 +46,14 @@ def report(
     """Write the HTML page, and Markdown for a pull request, of a run. Also for a run in progress or interrupted.
 
     The page is one file. Its plots are written beside the run as SVG too, in RUN/plots. Several runs stand side by side on
-    one page, each with its own verdicts; what cannot be compared is refused, with the reason.
+    one page, each with its own verdicts; what cannot be compared is refused, with the reason. Of a folder with profiles
+    alone, their page is written.
     """
     language_of(language)
     several = len(folders) > 1
+    if not (several or again or html or markdown) and (page := pages.write_profiles(folders[0], language)):
+        typer.echo(f"page  {page.resolve().as_uri()}")
+        return
     if again:
         pages.judge_again(folders)
     if html is None and markdown is None:

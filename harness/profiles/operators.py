@@ -90,6 +90,11 @@ def callers(before: Sequence[Counted], after: Sequence[Counted]) -> tuple[Change
     return tuple(sorted(rows, key=lambda row: -max(row.calls_before, row.calls_after)))
 
 
+def without_folders(found: Counted) -> Counted:
+    """What a process counted, as it is kept and published: the files of its callers from where Python imports them."""
+    return {**found, "callers": [{**row, "file": short(row["file"])} for row in found["callers"]]}
+
+
 def _with_rows(side: Sequence[Counted]) -> list[Counted]:
     return [{**found, "callers": [_as_row(row) for row in found["callers"]]} for found in side]
 

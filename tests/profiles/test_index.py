@@ -6,9 +6,10 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
 from harness import store
-from harness.cli import pages
+from harness.cli import app, pages
 from harness.errors import RunFileError
 from harness.profiles.index import Differing, Index, Kind, Profiled, Refusal, dump, merged, read, stem
 from tests.report import sample_runs
@@ -88,6 +89,20 @@ def test_files_that_were_left_out_are_not_linked_and_what_is_there_still_is(tmp_
     for text in (listed, page):
         assert not any(name in text for name in ("trace.json.gz", "speedscope.html", "other.difference"))
     assert read((folder / "index.json").read_bytes()) == whole
+
+
+def test_of_profiles_without_a_run_their_page_is_written_and_a_folder_with_nothing_is_refused(tmp_path: Path) -> None:
+    folder = tmp_path / "profiles"
+    folder.mkdir()
+    (folder / "index.json").write_text(dump(replace(INDEX, differences=(differing("all"),))))
+    (folder / "a.difference.html").touch()
+    done = CliRunner().invoke(app, ["report", str(tmp_path)])
+    assert done.exit_code == 0
+    assert done.output == f"page  {(folder / 'index.html').as_uri()}\n"
+    assert '"a.difference.html"' in (folder / "index.html").read_text()
+    (folder / "index.json").unlink()
+    with pytest.raises(RunFileError, match="holds no run"):
+        CliRunner().invoke(app, ["report", str(tmp_path)], catch_exceptions=False)
 
 
 def test_file_names_are_plain_whatever_an_arm_is_called() -> None:
