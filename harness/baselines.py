@@ -22,8 +22,8 @@ from harness.environment import fingerprint
 from harness.errors import MeasureError, RunFileError, UsageError
 from harness.gate import PLANTED, STORED, Decision, decide, not_measured, suspects
 from harness.gating import Confirmed, Limits, Pair, measure, scenario_in, side_of, states_of
+from harness.groups import FOR_CONFIRMATION
 from harness.metrics import metric
-from harness.passes.pairs import FOR_CONFIRMATION
 from harness.results import Finding, Run
 from harness.revisions import Checkout, Revision
 from harness.scenario import Scenario

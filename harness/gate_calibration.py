@@ -6,14 +6,14 @@ beside those of runs.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from harness import calibrations, rules
+from harness import calibrations, groups, rules
 from harness.calibrations import Calibration, Shelf
 from harness.errors import CalibrationError
 from harness.noise import Confirmation, Shape, foresee
-from harness.passes.pairs import FOR_CONFIRMATION, LEAST, PAIRS
 from harness.results import Calibrated, Foresight
 from harness.scenario import Scenario
 from harness.session import Progress
@@ -22,6 +22,8 @@ POWER = 0.99
 """Share of gates in which a slow-down has to fail to be called detectable: who misses one merges it."""
 _SIDES = 3
 """Processes of a group: base, head and the base's twin."""
+_AT_ONCE = {"cpu": 2}
+"""How many of them start at the same moment, where it is not one."""
 
 
 def latency_limit(scenario: Scenario) -> Mapping[str, Mapping[str, float]]:
@@ -39,14 +41,20 @@ def shape_of(calibration: Calibration, limits: Mapping[str, Mapping[str, float]]
     With several settings each request has an untimed one before it.
     """
     arms = 2 * len(limits) + 1
-    round_s = arms * calibration.costs.request_s * (2 if arms > _SIDES else 1)
+    costs = calibration.costs
+    round_s = arms * costs.request_s * (2 if arms > _SIDES else 1)
+    starts = math.ceil(_SIDES / _AT_ONCE.get(calibration.device, 1))
     return Shape(
         margin=min(found["latency"] for found in limits.values() if "latency" in found),
-        workers=PAIRS,
-        blocks_per_s=1 / (round_s * PAIRS),
+        workers=groups.LEAST,
+        blocks_per_s=1 / (round_s * groups.LEAST),
         placebo_level=rules.control_level(1),
         power=POWER,
-        confirmation=Confirmation(groups=LEAST, share=FOR_CONFIRMATION),
+        confirmation=Confirmation(
+            groups=groups.LEAST_FURTHER,
+            share=groups.FOR_CONFIRMATION,
+            start_s=starts * costs.startup_s + _SIDES * costs.warm_up_s,
+        ),
     )
 
 

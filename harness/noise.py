@@ -25,7 +25,7 @@ from itertools import permutations
 import numpy as np
 from numpy.typing import NDArray
 
-from harness import rules, sequential
+from harness import groups, rules, sequential
 from harness.designs import PLACEBO, TWIN
 from harness.errors import MeasureError
 from harness.evidence import Evidence, log_ratio
@@ -67,10 +67,13 @@ class Noise:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Confirmation:
-    """What a gate keeps to measure a regression again: a `share` of its budget, for so many `groups` of processes."""
+    """What a gate keeps to measure a regression again: a `share` of its budget, for so many `groups` of processes at least. Any
+    group takes `start_s` to start.
+    """
 
     groups: int
     share: float
+    start_s: float = 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,8 +81,8 @@ class Shape:
     """The run that is foreseen: its margin, its workers, the blocks that each makes in a second of the budget, the level of its
     placebo's interval, and the share of runs in which a slow-down has to be found (`power`).
 
-    With a `confirmation` it is a gate: its workers come in turn, its placebo must not be told apart, however vague it is, and
-    what is slower has to be so again.
+    With a `confirmation` it is a gate: its workers come in turn, so many of them at least, its placebo must not be told apart,
+    however vague it is, and what is slower has to be so again.
     """
 
     margin: float
@@ -127,13 +130,17 @@ def noise_of(run: Run, device: str, twin: str = TWIN) -> Noise:
 def foresee(noise: Noise, shape: Shape, budgets_s: Sequence[float]) -> list[Foresight]:
     """What runs of `shape` can be expected to tell apart in each of `budgets_s`. The same noise gives the same answer."""
     each = [_foreseen(noise, shape, budget_s) for budget_s in budgets_s]
-    wanted = [sizes for found in each for sizes in (*(made for made, _ in found.looks), found.again) if sizes]
+    wanted = [sizes for found in each for sizes, _ in (*found.looks, *([found.again] if found.again else []))]
     library = _Library(noise, wanted)
-    draws = _Draws(library, shape)
+    draws = _Draws(
+        library,
+        workers=max(workers for found in each for _, workers in found.looks),
+        further=max((found.again[1] for found in each if found.again), default=0),
+    )
     judged = {look: draws.judged(*look) for look in dict.fromkeys(look for found in each for look in found.looks)}
     return [
         _Resampled(
-            [judged[look] for look in found.looks], shape, draws.shown_again(found.again) if found.again else None
+            [judged[look] for look in found.looks], shape, draws.shown_again(*found.again) if found.again else None
         ).foresight(budget_s, found.looks[-1])
         for budget_s, found in zip(budgets_s, each, strict=True)
     ]
@@ -173,28 +180,35 @@ _Sizes = tuple[int, ...]
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Foreseen:
     """One budget of a shape: at each look the blocks of each kind that a worker has made and how many workers there are, and
-    the blocks of each further group that shows a regression again, where one has to.
+    the same of the further groups that show a regression again, where it has to be shown.
     """
 
     looks: tuple[tuple[_Sizes, int], ...]
-    again: _Sizes | None
+    again: tuple[_Sizes, int] | None
 
 
 def _foreseen(noise: Noise, shape: Shape, budget_s: float) -> _Foreseen:
-    """Workers of a run live side by side, and have so many blocks at each look. Groups of a gate come in turn, each for its share or
-    as long as a block of each kind takes; where that is longer, there are fewer of them.
+    """Workers of a run live side by side, and have so many blocks at each look. Groups of a gate come in turn, each for its part
+    (`groups.part_s`) or as long as a block of each kind takes; where that is longer, there are fewer of them.
     """
     kept = shape.confirmation
     if kept is None:
         sizes = [_blocks(noise, shape, share * budget_s) for share in sequential.LOOKS]
         return _Foreseen(looks=tuple((made, shape.workers) for made in sizes), again=None)
-    block_s, for_groups_s = 1 / (shape.blocks_per_s * shape.workers), (1 - kept.share) * budget_s
-    made = _whole(noise, for_groups_s / shape.workers / block_s)
-    fit = for_groups_s / (sum(made) * block_s)
+    block_s, again_s = 1 / (shape.blocks_per_s * shape.workers), kept.share * budget_s
+    part_s = groups.part_s(budget_s - again_s, shape.workers, kept.start_s)
+    again_part_s = groups.part_s(again_s, kept.groups, kept.start_s)
+    made, again = _whole(noise, part_s / block_s), _whole(noise, again_part_s / block_s)
+    fit = (budget_s - again_s) / max(part_s, sum(made) * block_s)
     return _Foreseen(
-        looks=tuple((made, min(shape.workers, math.ceil(share * fit))) for share in sequential.LOOKS),
-        again=_whole(noise, kept.share * budget_s / kept.groups / block_s),
+        looks=tuple((made, _up(share * fit)) for share in sequential.LOOKS),
+        again=(again, max(kept.groups, _up(again_s / max(again_part_s, sum(again) * block_s)))),
     )
+
+
+def _up(count: float) -> int:
+    """The whole number of groups in which so many end; a rounding error is no group."""
+    return math.ceil(count - 1e-9)
 
 
 def _whole(noise: Noise, blocks: float) -> _Sizes:
@@ -322,13 +336,13 @@ _Judged = tuple[Log, Log, Log]
 class _Draws:
     """Which workers, sequences and roles each resampled run has: the same at all of its looks and in all budgets."""
 
-    def __init__(self, library: _Library, shape: Shape) -> None:
+    def __init__(self, library: _Library, *, workers: int, further: int) -> None:
         rng = np.random.default_rng(_SEED + 1)
         self._library = library
-        self._drawn = self._draw(rng, shape.workers)
+        self._drawn = self._draw(rng, workers)
         roles = np.array(_ROLES)[rng.integers(len(_ROLES), size=RUNS)]
         self._places, self._signs = roles[:, :, 0].astype(int), roles[:, :, 1]
-        self._further = self._draw(rng, shape.confirmation.groups) if shape.confirmation else self._drawn
+        self._further = self._draw(rng, further)
 
     def _draw(self, rng: np.random.Generator, workers: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """Workers and sequences [runs, workers]."""
@@ -341,9 +355,9 @@ class _Draws:
         found = np.array([spreads(table) or [(math.inf, 1.0)] * 3 for table in tables])
         return tables.mean(axis=1), np.sqrt(found[:, :, 0] / tables.shape[1]), found[:, :, 1]
 
-    def shown_again(self, sizes: _Sizes) -> Log:
-        """What further workers of each run say of its candidate and reference [runs]."""
-        return np.asarray(self._tables(sizes, *self._further)[:, :, 0].mean(axis=1))
+    def shown_again(self, sizes: _Sizes, workers: int) -> Log:
+        """What so many further workers of each run say of its candidate and reference [runs]."""
+        return np.asarray(self._tables(sizes, *(drawn[:, :workers] for drawn in self._further))[:, :, 0].mean(axis=1))
 
     def _tables(self, sizes: _Sizes, workers: NDArray[np.int64], sequences: NDArray[np.int64]) -> Log:
         """The estimates [runs, workers, comparisons] in the roles that are drawn."""

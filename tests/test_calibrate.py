@@ -133,6 +133,10 @@ def test_a_gate_has_an_untimed_request_for_each_timed_one_where_it_has_several_s
     assert 1 / (one.blocks_per_s * one.workers) == pytest.approx(3 * 0.05)
     assert 1 / (two.blocks_per_s * two.workers) == pytest.approx(5 * 0.05 * 2)
     assert (one.margin, two.margin) == (0.02, 0.01)
+    costs = kept().costs
+    for shape in (one, two):  # of three processes on a CPU two start at once; each then warms up
+        assert shape.confirmation is not None
+        assert shape.confirmation.start_s == pytest.approx(2 * costs.startup_s + 3 * costs.warm_up_s)
 
 
 @pytest.mark.parametrize(

@@ -16,8 +16,7 @@ from xml.etree import ElementTree as ET  # of files that the test itself had wri
 import psutil
 import pytest
 
-from harness import gate_calibration, store
-from harness.passes import pairs
+from harness import groups, store
 from tests.command_line import harness_command
 from tests.test_revisions import git
 
@@ -306,8 +305,7 @@ def test_every_group_meets_every_kind_of_request_where_their_order_is_drawn(repo
 @pytest.fixture
 def _few_groups(monkeypatch: pytest.MonkeyPatch) -> None:
     """Processes of the command line are forks of this one."""
-    for module in (pairs, gate_calibration):
-        monkeypatch.setattr(module, "PAIRS", 8)
+    monkeypatch.setattr(groups, "LEAST", 8)
 
 
 @pytest.mark.usefixtures("_few_groups")

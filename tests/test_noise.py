@@ -112,6 +112,24 @@ def test_a_gate_of_slow_requests_has_fewer_groups_and_claims_so_much_less() -> N
     assert slow.detectable is None or slow.detectable > 3 * fast.detectable
 
 
+def test_a_larger_budget_is_for_more_groups_so_far_as_they_do_not_start_for_longer_than_they_measure() -> None:
+    """With groups the spread between processes goes away, which in as many longer ones stays."""
+    kinds = noise(workers=24, blocks=20)
+    shape = replace(GATE, blocks_per_s=10 / 24)
+    fast, slow = (
+        replace(shape, confirmation=Confirmation(groups=4, share=0.2, start_s=start_s)) for start_s in (4.0, 100.0)
+    )
+    (small, large), (_, few) = (foresee(kinds, each, [60, 600]) for each in (fast, slow))
+    assert (small.workers, small.blocks) == (24, 20)
+    assert (large.workers, large.blocks) == (120, 40)
+    assert (few.workers, few.blocks) == (24, 200)
+    assert small.detectable is not None
+    assert large.detectable is not None
+    assert few.detectable is not None
+    assert large.detectable < few.detectable < small.detectable
+    assert (large.slower + few.slower) / RUNS <= 0.01
+
+
 def test_the_groups_of_a_gate_come_in_turn() -> None:
     """An early look has few of them, so that what is large is found early, and what is small is not."""
     few = only(noise(workers=24, blocks=20), GATE, budget_s=20)

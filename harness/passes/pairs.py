@@ -10,12 +10,13 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import ExitStack
 from dataclasses import asdict
+from functools import partial
 
-from harness import sequential, workload
+from harness import groups, sequential, workload
 from harness.designs import CONFIRMATION
 from harness.errors import WorkerError
 from harness.load import Load
@@ -26,26 +27,19 @@ from harness.results import Finding
 from harness.session import Session
 from harness.worker.cores import usable
 
-PAIRS = 24
-"""Groups of three processes into which the measuring time is divided."""
-LEAST = 4
-"""Groups that a confirmation has at least."""
-FOR_CONFIRMATION = 0.2
-"""Share of the budget that is kept for confirming a regression."""
-
 
 def pair_pass(session: Session, *, to_the_end: bool = False, dose_s: float = 0.0) -> None:
     """Fresh processes in turn until all is decided or the budget, less what a confirmation takes, is spent; `to_the_end`
     until it is spent. The arm `HEAD_DOSE`, where there is one, is delayed by `dose_s`.
     """
-    ledger, budget_s = session.ledger, session.scenario.measure.budget_s * (1 - FOR_CONFIRMATION)
+    ledger, budget_s = session.ledger, session.scenario.measure.budget_s * (1 - groups.FOR_CONFIRMATION)
     if not session.fake and usable() and not _fits_one_core(session):
         message = "Processes kept to no core: several threads, or requests at the same moment, take several."
         session.record("finding", **asdict(Finding(kind="pinning", device=session.device, message=message)))
     looks = sequential.shares_left(ledger.spent_s, budget_s)
     with starters(session, 1 if session.device != "cpu" else 2) as pool:
         while looks and (to_the_end or not _is_decided(session)):
-            _group_of_three(session, pool, "request", budget_s / PAIRS, dose_s)
+            _group_of_three(session, pool, "request", partial(groups.part_s, budget_s, groups.LEAST), dose_s)
             due = [number for number, when_s in looks if when_s <= ledger.spent_s]
             if due:
                 look(session, due[-1])
@@ -63,17 +57,23 @@ def _is_decided(session: Session) -> bool:
 
 def confirmation_pass(session: Session, *, dose_s: float = 0.0) -> None:
     """Fresh processes again, for what is about to be called a regression; nobody looks meanwhile."""
-    share_s = session.scenario.measure.budget_s * FOR_CONFIRMATION / LEAST
+    ledger, budget_s = session.ledger, session.scenario.measure.budget_s * groups.FOR_CONFIRMATION
+    until_s, done = ledger.spent_s + budget_s, 0
     with starters(session, 1 if session.device != "cpu" else 2) as pool:
-        done = 0
-        while done < LEAST:
-            done += _group_of_three(session, pool, CONFIRMATION, share_s, dose_s)
-            session.progress.update(session.device, "confirming a regression", 0.8 + 0.1 * done / LEAST, None)
+        while done < groups.LEAST_FURTHER or ledger.spent_s < until_s:
+            part_s = partial(groups.part_s, budget_s, groups.LEAST_FURTHER)
+            done += _group_of_three(session, pool, CONFIRMATION, part_s, dose_s)
+            share = 1 - max(0.0, until_s - ledger.spent_s) / budget_s
+            session.progress.update(session.device, "confirming a regression", 0.8 + 0.1 * share, None)
 
 
-def _group_of_three(session: Session, pool: ThreadPoolExecutor, group: str, share_s: float, dose_s: float) -> bool:
-    """Measure with fresh processes for `share_s`; False where one of them died, which was then dealt with."""
-    ledger = session.ledger
+def _group_of_three(
+    session: Session, pool: ThreadPoolExecutor, group: str, part_s: Callable[[float], float], dose_s: float
+) -> bool:
+    """Measure with fresh processes, for `part_s` of the time that they took to start; False where one of them died, which was
+    then dealt with.
+    """
+    ledger, starting_s = session.ledger, time.monotonic()
     number = ledger.workers
     cores = usable() if not session.fake else []
     arms = session.alive(session.design.groups["request"])
@@ -90,7 +90,7 @@ def _group_of_three(session: Session, pool: ThreadPoolExecutor, group: str, shar
                 _warm_up(session, process, by_side[side])
             load = Load(*(process.pid for process in processes.values()), active=not session.fake)
             began_s, block = time.monotonic(), ledger.blocks
-            _alternate(session, number, group, processes, arms, share_s, dose_s)
+            _alternate(session, number, group, processes, arms, part_s(began_s - starting_s), dose_s)
             session.record_conditions("latency", number, block, began_s, load.since_start())
         except WorkerError as error:
             session.deal_with("latency", error)
