@@ -81,6 +81,7 @@ def bench(session: nox.Session) -> None:
     """
     session.run(str(python_of_env()), "-m", "harness", "limits", external=True, success_codes=(0, 2, 4))
     run(session, "-m", "harness", "run", *(session.posargs or ["seed-optimizations"]))
+    session.log(f"to go on, the command `harness` is {Path(os.path.relpath(python_of_env().parent, ROOT)) / 'harness'}")
 
 
 @nox.session(python=False, requires=["env"])

@@ -95,7 +95,7 @@ def read(path: Path) -> Stored:
     """The finished run in folder `path`. Raises RunFileError where there is none."""
     run = store.load(path)
     if not run.complete:
-        message = f"{path} was not finished, so that nothing can be compared with it; finish it with: harness run --resume {path}"
+        message = f"{path} was not finished, so that nothing can be compared with it; finish it with: harness run --resume {shlex.quote(str(path))}"
         raise RunFileError(message)
     if any(finding.kind == STORED for finding in run.findings):
         message = f"{path} is itself a comparison with a stored run; what it measured is a run of its own: name {head_run(path)}"

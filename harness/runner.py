@@ -165,7 +165,7 @@ def usable_devices(wanted: Sequence[str], *, fake: bool) -> tuple[tuple[str, ...
             message = f"{device} was skipped: the driver of this machine reports {cards or 'no'} NVIDIA GPU(s)"
             skipped.append(Finding(kind="skipped", device=name, message=message))
     if not usable:
-        message = f"none of the devices is here: {', '.join(wanted)}"
+        message = f"none of the devices is here: {', '.join(wanted)} (the driver of this machine reports {cards or 'no'} NVIDIA GPU(s)); try --device cpu"
         raise UsageError(message)
     return tuple(dict.fromkeys(usable)), skipped
 
@@ -215,7 +215,7 @@ def carry_out(
         store.save(result, journal.folder)
     if result.complete and not _is_anything_measured(result):
         why = "; ".join(dict.fromkeys(failure.message for failure in result.failures)) or "no block was completed"
-        message = f"nothing could be compared: {why}"
+        message = f"nothing could be compared: {why}; the logs of the processes lie in {journal.folder / 'work'}"
         raise NothingMeasuredError(message)
     return result
 

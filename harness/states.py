@@ -9,7 +9,7 @@ from harness.evidence import Evidence, say_work, work_of
 from harness.metrics import FIRST
 from harness.optimizations import named
 from harness.optimizations.witness import Counts, Expected, Witness, judge
-from harness.results import Equivalence, State, Verdict, toggle_of
+from harness.results import TOGETHER, Equivalence, State, Verdict, toggle_of
 
 
 def state_of(evidence: Evidence, optimization: str, reference: str, arm: str) -> tuple[Verdict | None, str]:
@@ -25,6 +25,7 @@ def state_of(evidence: Evidence, optimization: str, reference: str, arm: str) ->
         worst = changed[0]
         return "output changed", (
             f"the output of {worst.arm} on {worst.request} is graded {worst.grade}{_rates(worst)}; {worst.required} is required"
+            f"{_remedy(optimization, worst)}"
         )
     other = other_work(evidence, reference, arm)
     if other:
@@ -32,6 +33,15 @@ def state_of(evidence: Evidence, optimization: str, reference: str, arm: str) ->
     if evidence.run.plan.limits:
         return None, ""  # the two sides of a gate differ in their revision, of which there is no witness
     return _by_witness(evidence, optimization, reference, arm)
+
+
+def _remedy(optimization: str, worst: Equivalence) -> str:
+    """What the author of a toggle may do whose outputs are near to each other: only they know whether that is near enough."""
+    toggle = toggle_of(optimization)
+    if worst.grade == "changed" or toggle == TOGETHER or not named(toggle).is_declared:
+        return ""
+    bound = "" if worst.bound is None else f", bound={float(f'{2 * worst.bound:.1g}'):g}"
+    return f'; if so much may change, its file says so: check=Check(grade="{worst.grade}"{bound}, reason="...") (docs/plugins.md)'
 
 
 def _by_witness(evidence: Evidence, optimization: str, reference: str, arm: str) -> tuple[Verdict | None, str]:

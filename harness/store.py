@@ -241,6 +241,14 @@ def below(folder: Path) -> list[Path]:
     return sorted({path.parent for name in (RUN_FILE, JOURNAL) for path in folder.rglob(name)})
 
 
+def _hint(folder: Path) -> str:
+    """What else a folder without a run is."""
+    if not folder.is_dir():
+        return "; there is no such folder"
+    below = next((path.parent for name in (RUN_FILE, JOURNAL) for path in sorted(folder.glob(f"*/{name}"))), None)
+    return f"; there are some in it, such as {below}" if below else ""
+
+
 def load(folder: Path, *, samples: bool = True) -> Run:
     """Read a run. A run in progress, or one that was killed, is read from its journal.
 
@@ -250,7 +258,7 @@ def load(folder: Path, *, samples: bool = True) -> Run:
         return run_from_journal(folder)
     path = folder / RUN_FILE
     if not path.exists():
-        message = f"{folder} holds no run (neither {RUN_FILE} nor {JOURNAL})"
+        message = f"{folder} holds no run (neither {RUN_FILE} nor {JOURNAL}){_hint(folder)}"
         raise RunFileError(message)
     try:
         data = json.loads(path.read_bytes())

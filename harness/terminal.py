@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -14,12 +16,16 @@ from harness.profiles.index import INDEX_PAGE, Index
 from harness.report.terminal import summary
 from harness.results import Run
 
+LINE_EVERY_S = 30.0
+"""Where there is no bar, a step that lasts says so often where it is: who reads a log of CI wants to see that it goes on."""
+
 
 class ProgressBar:
-    """One bar per device on stderr; plain lines where stderr is not a terminal."""
+    """One bar per device on stderr; where stderr is not a terminal, a line for each step, and from time to time how far it is."""
 
-    def __init__(self) -> None:
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._console = Console(stderr=True)
+        self._clock = clock
         self._bars = Progress(
             TextColumn("{task.fields[device]:<7}"),
             BarColumn(bar_width=30),
@@ -31,22 +37,26 @@ class ProgressBar:
             disable=not self._console.is_terminal,
         )
         self._tasks: dict[str, TaskID] = {}
-        self._last = ""
+        self._last, self._said_s = "", 0.0
 
     def update(self, device: str, doing: str, share: float, left_s: float | None) -> None:
         left = "" if left_s is None else f"about {_clock(left_s)} left"
         if self._bars.disable:
-            stage = f"{device}: {doing.partition(':')[0]}"
-            if stage != self._last:
-                self._console.print(stage, markup=False, highlight=False)
-                self._last = stage
+            self._line(f"{device}: {doing.partition(':')[0]}", ", ".join(filter(None, [f"{device}: {doing}", left])))
             return
         if device not in self._tasks:
             self._tasks[device] = self._bars.add_task(doing, total=1.0, device=device, left=left)
         self._bars.update(self._tasks[device], completed=share, description=doing, left=left)
 
+    def _line(self, step: str, whole: str) -> None:
+        now_s = self._clock()
+        if step != self._last or now_s - self._said_s >= LINE_EVERY_S:
+            told = step if step != self._last else whole
+            self._console.print(told, markup=False, highlight=False, soft_wrap=True)
+            self._last, self._said_s = step, now_s
+
     def note(self, message: str) -> None:
-        self._console.print(message, style="yellow", markup=False, highlight=False)
+        self._console.print(message, style="yellow", markup=False, highlight=False, soft_wrap=self._bars.disable)
 
     def __enter__(self) -> Self:
         self._bars.start()

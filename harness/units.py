@@ -51,6 +51,8 @@ TIME = Direction(below="faster", above="slower", factors=True)
 MEMORY = Direction(below="less", above="more")
 RATE = Direction(below="lower", above="higher", factors=True)
 
+_TWICE = 2.0
+"""From here on a factor reads better than per cent."""
 _MOST = 1000
 """The largest factor that is told as a figure: what little is known allows changes without bound."""
 _TIMES = ((1.0, "s"), (1e-3, "ms"), (1e-6, "\u00b5s"), (1e-9, "ns"))
@@ -192,12 +194,21 @@ def interval(low: float | None, high: float | None, direction: Direction, *, wor
         ends = (change(end, direction, decimals) for end in (low, high))
         return direction.phrases.between.format(**dict(zip(("low", "high"), ends, strict=True)))
     small, large = (high, low) if high < 1 else (low, high)
-    first, last = _magnitude(small, direction, decimals), _magnitude(large, direction, decimals)
-    unit = last.partition(SPACE)[2]
-    if first.partition(SPACE)[2] == unit:
-        first = first.partition(SPACE)[0]
-    both = direction.phrases.between.format(low=first, high=last)
+    both = direction.phrases.between.format(
+        **dict(zip(("low", "high"), _ends(small, large, direction, decimals), strict=True))
+    )
     return direction.phrases.changed.format(amount=both, word=_word(small, direction)) if word else both
+
+
+def _ends(small: float, large: float, direction: Direction, decimals: int | None) -> tuple[str, str]:
+    """Both ends of an interval that lies on one side, in one unit: factors where the larger change reads as one."""
+    near, far = _factor(small), _factor(large)
+    if direction.factors and _TWICE <= far < _MOST:
+        places = next((p for p in range(1, 6) if 1 < round(near, p) < round(far, p)), 6)
+        return f"{near:.{places}f}", direction.phrases.times.format(factor=f"{far:.{places}f}")
+    first, last = _magnitude(small, direction, decimals), _magnitude(large, direction, decimals)
+    same = first.partition(SPACE)[2] == last.partition(SPACE)[2]
+    return first.partition(SPACE)[0] if same else first, last
 
 
 def interval_decimals(low: float | None, high: float | None) -> int | None:
@@ -213,12 +224,16 @@ def _word(ratio: float, direction: Direction) -> str:
 
 
 def _magnitude(ratio: float, direction: Direction, decimals: int | None) -> str:
-    factor = max(ratio, 1 / ratio) if ratio > 0 else math.inf
+    factor = _factor(ratio)
     if _MOST <= factor < math.inf and (direction.factors or ratio > 1):
         return direction.phrases.over.format(amount=direction.phrases.times.format(factor=f"{_MOST:,}"))
-    if direction.factors and 2 <= factor < math.inf:  # noqa: PLR2004  # from twice on, a factor reads better than per cent
+    if direction.factors and _TWICE <= factor < math.inf:
         return direction.phrases.times.format(factor=f"{factor:.1f}")
     return percent(abs(ratio - 1), decimals)
+
+
+def _factor(ratio: float) -> float:
+    return max(ratio, 1 / ratio) if ratio > 0 else math.inf
 
 
 def _percent_digits(value: float, decimals: int | None) -> str:

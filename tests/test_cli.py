@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import json
+import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -61,7 +62,9 @@ def test_json_is_alone_on_stdout(tmp_path: Path) -> None:
         (["run", "--resume", "nowhere"], "holds no run"),
         (["run", "smoke", "--resume", "nowhere"], "--resume takes everything from the run"),
         (["report", "nowhere"], "holds no run"),
-        (["show", "nowhere"], "holds no run"),
+        (["show", "nowhere"], "holds no run (neither run.json nor journal.jsonl); there is no such folder"),
+        (["run", "smoke", "--budget", "20sec"], "--budget: found '20sec'"),
+        (["run", "smoke", "--for", "20sec"], "--for: found '20sec'"),
         (["index", "nowhere"], "there is no such folder"),
         (["list", "toggles"], "known are optimizations"),
         (["validate", "nothing"], "no scenario is called"),
@@ -103,6 +106,47 @@ def test_nothing_but_a_decision_ends_with_the_exit_code_of_a_regression(error: E
     assert harness("doctor", before=before).returncode == 4
 
 
+@pytest.mark.parametrize("closed", ["stdout", "stderr"])
+def test_a_reader_that_goes_away_stops_nothing_and_changes_no_exit_code(closed: str, tmp_path: Path) -> None:
+    """As `harness run ... | head -1`: the run is measured to its end, and the page is written."""
+    (tmp_path / "mine.yaml").write_text(SCENARIO)
+
+    def before() -> None:
+        reading, writing = os.pipe()
+        os.close(reading)
+        os.dup2(writing, 1 if closed == "stdout" else 2)
+
+    done = harness("run", "mine.yaml", cwd=tmp_path, before=before)
+    assert done.returncode == 0, done.stderr
+    assert list(tmp_path.glob("results/*/report.html"))
+    assert not list(tmp_path.glob("results/*/journal.jsonl"))
+
+
+@pytest.mark.skipif(not Path("/sys").is_dir(), reason="a folder in which nobody may write is known on Linux alone")
+def test_where_nothing_may_be_written_one_line_says_so(tmp_path: Path) -> None:
+    (tmp_path / "mine.yaml").write_text(SCENARIO)
+    done = harness("run", "mine.yaml", "--out", "/sys/results", cwd=tmp_path)
+    assert done.returncode == 2, done.stderr
+    assert "harness: /sys/results" in done.stderr
+    assert done.stderr.rstrip().endswith("; name another place (--out), or allow it")
+    assert "Traceback" not in done.stderr
+
+
+def test_a_time_may_be_plain_seconds_and_what_is_printed_to_be_typed_can_be(tmp_path: Path) -> None:
+    (tmp_path / "my run.yaml").write_text(SCENARIO)
+    done = harness("run", "my run.yaml", "--for", "30", "--budget", "2", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "harness calibrate 'my run.yaml' would say" in " ".join(done.stderr.split())
+    assert "harness calibrate 'my run.yaml' --budget 2" in " ".join(done.stdout.split())
+
+
+def test_a_folder_of_runs_is_no_run_and_one_of_them_is_named(measure_fake: Callable[..., Run], tmp_path: Path) -> None:
+    run = measure_fake()
+    done = harness("show", str(tmp_path), cwd=tmp_path)
+    assert done.returncode == 2
+    assert f"there are some in it, such as {tmp_path / run.id}" in done.stderr
+
+
 def test_listings_are_json_on_request() -> None:
     names = {item["name"] for item in json.loads(harness("list", "optimizations", "--json").stdout)}
     assert {"resample_cache", "batched_cleanup"} <= names
@@ -119,6 +163,23 @@ def test_validate_names_line_and_key_of_each_bad_scenario(tmp_path: Path) -> Non
     assert "smoke: valid" in done.stdout
     assert done.stderr.startswith("bad.yaml:5: optimizations.resample_cash")
     assert "did you mean resample_cache" in done.stderr
+
+
+def test_validate_says_what_a_valid_scenario_lacks_here(tmp_path: Path) -> None:
+    texts = {
+        "weights": "model: {adapter: cosyvoice2, weights: nowhere}\n",
+        "function": "model: {adapter: callable, target: 'mine.py:speak'}\n",
+        "recording": "model: {adapter: cosyvoice2}\nworkload: {prompts: [{audio: me.wav, text: hello}]}\n",
+    }
+    for name, text in texts.items():
+        (tmp_path / f"{name}.yaml").write_text(f"name: {name}\n{text}")
+    done = harness("validate", *(f"{name}.yaml" for name in texts), cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines() == [f"{name}.yaml: valid" for name in texts]
+    lines = done.stderr.splitlines()
+    assert [line.partition(": but here it cannot run: ")[0] for line in lines] == [f"{name}.yaml" for name in texts]
+    for line, missing in zip(lines, ("nowhere", "mine.py", "me.wav"), strict=True):
+        assert missing in line
 
 
 def test_schema_prints_a_json_schema() -> None:

@@ -55,7 +55,7 @@ def test_a_change_that_rounds_to_nothing_is_under_the_last_digit_and_not_zero() 
     ("low", "high", "text"),
     [
         (0.870, 0.884, "11.6 to 13.0 % faster"), (0.996, 1.006, "0.4 % faster to 0.6 % slower"), (1.01, 1.02, "1.0 to 2.0 % slower"),
-        (0.117, 0.126, "7.9 to 8.5 times faster"), (0.45, 0.6, "40.0 % to 2.2 times faster"), (1.0, 1.0, "exact"),
+        (0.117, 0.126, "7.9 to 8.5 times faster"), (0.45, 0.6, "1.7 to 2.2 times faster"), (0.4329, 0.4386, "2.28 to 2.31 times faster"), (0.3, 0.98, "1.02 to 3.33 times faster"), (1.0, 1.0, "exact"),
         (0.99990, 0.99995, "0.0050 to 0.0100 % faster"), (None, 1.0, "\u2013"),
     ],
 )  # fmt: skip

@@ -16,9 +16,12 @@ import typer
 
 from harness import __version__
 from harness.cli import deciding, foreseeing, looking, making, measuring, profiling, reporting
+from harness.cli.streams import outlive_readers
 from harness.cli.telling import DecidedError
-from harness.errors import HarnessError
+from harness.errors import HarnessError, UsageError
 
+NOT_ALLOWED = (errno.EACCES, errno.EPERM, errno.EROFS)
+"""What it says where a file may not be read or written."""
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 """What the system says when a disk, or somebody's share of it, is full."""
 _HELP = """Measure what each optimization of a text-to-speech model is worth, and how sure that is.
@@ -90,6 +93,7 @@ REGRESSED = 1
 
 def main() -> None:
     """Run the command line; every error ends in one message on stderr and its exit code."""
+    outlive_readers()
     try:
         app()
     except DecidedError as end:
@@ -101,11 +105,21 @@ def main() -> None:
     except HarnessError as error:
         typer.echo(f"harness: {error}", err=True)
         sys.exit(error.exit_code)
-    except Exception as error:  # noqa: BLE001  contract.md: whatever else happens is "could not measure", never a regression
-        if isinstance(error, OSError) and error.errno in NO_ROOM:
-            typer.echo(
-                f"harness: cannot write: {error}; free some room. What was measured until then is kept.", err=True
-            )
-        else:
-            traceback.print_exc()
+    except OSError as error:
+        sys.exit(_told(error))
+    except Exception:  # noqa: BLE001  contract.md: whatever else happens is "could not measure", never a regression
+        traceback.print_exc()
         sys.exit(HarnessError.exit_code)
+
+
+def _told(error: OSError) -> int:
+    """Say what the system refused; the exit code."""
+    if error.errno in NO_ROOM:
+        typer.echo(f"harness: cannot write: {error}; free some room. What was measured until then is kept.", err=True)
+    elif error.errno in NOT_ALLOWED:
+        message = f"{error.filename or 'a file'}: {error.strerror}; name another place (--out), or allow it"
+        typer.echo(f"harness: {message}", err=True)
+        return UsageError.exit_code
+    else:
+        traceback.print_exc()
+    return HarnessError.exit_code

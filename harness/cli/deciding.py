@@ -19,7 +19,7 @@ from harness.cli.options import (
     SettingsOption,
     named_file,
 )
-from harness.cli.reading import devices_of
+from harness.cli.reading import devices_of, with_budget
 from harness.cli.telling import DecidedError, console, interruptible, tell_places, write
 from harness.errors import UsageError
 
@@ -82,7 +82,7 @@ def gate(
         if base is not None
         else partial(baselines.gate, scenario, baselines=baseline or [])
     )
-    chosen = [*(settings or []), *([] if budget is None else [f"measure.budget={budget}"])]
+    chosen = with_budget(settings, budget)
     devices = None if device is None else devices_of((), device)
     with ProgressBar() as progress, interruptible():
         decision, folder = against(head=head, dirty=dirty, settings=chosen, devices=devices, out=out, progress=progress)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -19,7 +20,7 @@ from harness.cli.options import (
     ScenarioArgument,
     SettingsOption,
 )
-from harness.cli.reading import devices_of, fraction_of, known_of, scenario_of
+from harness.cli.reading import devices_of, fraction_of, known_of, scenario_of, with_budget
 from harness.cli.telling import console, interruptible, tell_json
 
 if TYPE_CHECKING:
@@ -113,7 +114,7 @@ def plan(
         tell_json([asdict(outline) for outline in outlines])
         return
     for outline in outlines:
-        outlook.show_outline(outline, console(COLUMNS), scenario)
+        outlook.show_outline(outline, console(COLUMNS), shlex.quote(scenario))
 
 
 def _calibrate(
@@ -134,7 +135,7 @@ def _calibrate_gate(
     from harness import calibrate as calibrating
     from harness.terminal import ProgressBar
 
-    chosen = [*(settings or []), *([] if budget is None else [f"measure.budget={budget}"])]
+    chosen = with_budget(settings, budget)
     devices = None if device is None else devices_of((), device)
     with ProgressBar() as progress, interruptible(f"nothing was calibrated, and what was measured is kept in {out}"):
         return calibrating.calibrate_gate(

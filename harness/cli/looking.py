@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -12,6 +13,9 @@ from harness.cli.options import CalibrationsOption, JsonFlag, named_file
 from harness.cli.reading import devices_of
 from harness.cli.telling import console, tell_json, write
 from harness.errors import UsageError
+
+if TYPE_CHECKING:
+    from harness.scenario import Scenario
 
 WhatArgument = Annotated[str, typer.Argument(metavar="optimizations|scenarios|models", help="What to list.")]
 ScenarioArguments = Annotated[list[str], typer.Argument(metavar="SCENARIO...", help="Names or paths.")]
@@ -49,13 +53,18 @@ def list_(what: WhatArgument, json_: JsonFlag = False) -> None:
 
 
 def validate(scenarios: ScenarioArguments, json_: JsonFlag = False) -> None:
-    """Check scenarios: file, line and key of what is wrong, what is allowed, and the nearest spelling."""
+    """Check scenarios: file, line and key of what is wrong, what is allowed, and the nearest spelling.
+
+    Of a valid one it is also said what it names that is not here: weights, a function, a recording. That is no error.
+    """
     results = [_validated(name) for name in scenarios]
     if json_:
         tell_json(results)
     else:
         for result in results:
             typer.echo(f"{result['scenario']}: valid" if result["valid"] else result["error"], err=not result["valid"])
+            for problem in result["lacking"]:
+                typer.echo(f"{result['scenario']}: but here it cannot run: {problem}", err=True)
     if not all(result["valid"] for result in results):
         raise typer.Exit(UsageError.exit_code)
 
@@ -65,10 +74,25 @@ def _validated(name: str) -> dict[str, Any]:
     from harness import scenario
 
     try:
-        scenario.load(name)
+        found = scenario.load(name)
     except UsageError as error:
-        return {"scenario": name, "valid": False, "error": str(error)}
-    return {"scenario": name, "valid": True, "error": None}
+        return {"scenario": name, "valid": False, "error": str(error), "lacking": []}
+    return {"scenario": name, "valid": True, "error": None, "lacking": list(_lacking(found))}
+
+
+def _lacking(found: Scenario) -> Iterator[str]:
+    """What a valid scenario names that is not here: a model, a function, a recording. Runs none of them."""
+    from harness import adapters, workload
+
+    if found.model.adapter in adapters.ADAPTERS:
+        try:
+            adapters.adapter(found.model.adapter).check(found.options())
+        except UsageError as error:
+            yield str(error)
+    try:
+        workload.request(found, 0)
+    except UsageError as error:
+        yield str(error)
 
 
 def schema() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable
 from contextlib import ExitStack
 from functools import partial
@@ -83,8 +84,8 @@ def run(
             chosen = scenario_of(scenario, settings, budget)
             devices, shelf = devices_of(chosen.devices, device), calibrations.shelf(kept)
             folder, measure = _new(chosen, out, devices, shelf, progress, limit_s, stack)
-            _show_plan(chosen, devices, shelf, progress.note, scenario or chosen.name)
-        with interruptible(f"what was measured is kept: harness run --resume {folder}"):
+            _show_plan(chosen, devices, shelf, progress.note, shlex.quote(scenario or chosen.name))
+        with interruptible(f"what was measured is kept: harness run --resume {shlex.quote(str(folder))}"):
             result = measure()
     _tell(result, folder, json_=json_)
 
@@ -105,7 +106,7 @@ def _begun(chosen: Scenario, out: Path) -> Path | None:
     )
     if changed:
         message = (
-            f"{folder} was begun with other values of {', '.join(changed)}: go on with it as it was begun (--resume {folder}), or "
+            f"{folder} was begun with other values of {', '.join(changed)}: go on with it as it was begun (--resume {shlex.quote(str(folder))}), or "
             "begin anew without --continue"
         )
         raise UsageError(message)
@@ -156,4 +157,4 @@ def _tell(result: Run, folder: Path, *, json_: bool) -> None:
     typer.echo()
     tell_places(folder, page)
     if not result.complete:
-        typer.echo(f"This part is over; the run goes on with: harness run --resume {folder}")
+        typer.echo(f"This part is over; the run goes on with: harness run --resume {shlex.quote(str(folder))}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -57,7 +58,7 @@ def judge_again(folders: Sequence[Path]) -> None:
     for folder in folders:
         run = store.load(folder)
         if not (folder / store.RUN_FILE).exists():
-            message = f"{folder}: the run is not complete, and has no verdicts yet: harness run --resume {folder}"
+            message = f"{folder}: the run is not complete, and has no verdicts yet: harness run --resume {shlex.quote(str(folder))}"
             raise UsageError(message)
         store.save(compare.evaluate(run), folder)
 

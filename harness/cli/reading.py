@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,7 +23,15 @@ def scenario_of(name: str | None, settings: list[str] | None, budget: str | None
     if name is None:
         message = "name a scenario (`harness list scenarios`), or give --resume RUN"
         raise UsageError(message)
-    return scenario.load(name, [*(settings or []), *([] if budget is None else [f"measure.budget={budget}"])])
+    return scenario.load(name, with_budget(settings, budget))
+
+
+def with_budget(settings: Sequence[str] | None, budget: str | None) -> list[str]:
+    """The keys of --set, and that of --budget."""
+    if budget is None:
+        return [*(settings or [])]
+    seconds_of(budget, "--budget")
+    return [*(settings or []), f"measure.budget={budget}"]
 
 
 def devices_of(listed: tuple[str, ...], wanted: str | None) -> tuple[str, ...]:
@@ -66,10 +75,18 @@ def _quantity(kind: Any, text: str, option: str) -> float:
     from pydantic import TypeAdapter, ValidationError
 
     try:
-        return TypeAdapter[float](kind).validate_python(text)
+        return TypeAdapter[float](kind).validate_python(_plain(text))
     except ValidationError as error:
         message = f"{option}: {error.errors()[0]['msg']}"
         raise UsageError(message) from None
+
+
+def _plain(text: str) -> float | str:
+    """A number, where the text is one: as YAML would read it."""
+    try:
+        return float(text)
+    except ValueError:
+        return text
 
 
 def known_of(shelf: Shelf, scenario: Scenario, device: str) -> Calibration | None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from itertools import groupby
 
 from harness import units
-from harness.report import revisions
+from harness.report import commands, revisions
 from harness.report.model import InvalidRow, MetricTable, Row, Tone
 from harness.report.reading import Reading
 from harness.report.rows import describe, direction, worst_bound
@@ -63,8 +63,17 @@ def answer(reading: Reading, device: str, table: MetricTable, invalid: Sequence[
     refused = any(entry.name == TOGETHER for entry in invalid)
     if toggles and not refused and {row.verdict.tone for row in table.rows} in ({"level"}, {"open"}):
         return _nothing_told_apart(table.rows, noun, invalid)
-    lead = _together(together, reading.together_count(), noun, invalid)
-    several = len(toggles) + len(invalid) > 1 or together is None
+    return _judged(together, reading.together_count(), toggles, invalid, noun)
+
+
+def _judged(
+    together: Row | None, count: int, toggles: Sequence[Row], invalid: Sequence[InvalidRow], noun: str
+) -> Answer:
+    several = len(toggles) + len(invalid) > 1
+    if together is None and not several:
+        return Answer(lead=_alone(toggles, invalid, noun))
+    name = plural(count, "the one optimization", "all {count} together", count=number(count))
+    lead = _together(together, name, noun, invalid)
     rest = _of_the_toggles(toggles, invalid, noun) if several else ""
     return Answer(lead=lead, rest=rest) if lead else Answer(lead=rest)
 
@@ -98,11 +107,10 @@ def foresight(reading: Reading, device: str) -> str:
     """What runs like this one can tell apart on this machine, if it was calibrated; otherwise how to find out."""
     found = next((item for item in reading.run.calibrations if item.device == device), None)
     if found is None:
-        known = f"harness calibrate {reading.run.scenario.get('name', 'SCENARIO')}"
         if not reading.run.plan.pairs or reading.run.plan.limits:
             return ""
         return say("How small a change this machine can tell apart in this budget is not known; to measure it: {command}",
-                   command=known)  # fmt: skip
+                   command=commands.calibrating(reading.run))  # fmt: skip
     return foresight_of(found)
 
 
@@ -177,8 +185,14 @@ def _nothing_told_apart(rows: Sequence[Row], noun: str, invalid: Sequence[Invali
     return Answer(lead=opening, rest=say("; ").join(part for part in (limit, _apart(invalid)) if part))
 
 
-def _together(row: Row | None, count: int, noun: str, invalid: Sequence[InvalidRow]) -> str:
-    name = plural(count, "the one optimization", "all {count} together", count=number(count))
+def _alone(toggles: Sequence[Row], invalid: Sequence[InvalidRow], noun: str) -> str:
+    """The answer where one optimization is all there is, by its name."""
+    if toggles:
+        return _together(toggles[0], toggles[0].name, noun, ())
+    return say("{name}: {verdict}", name=invalid[0].name, verdict=invalid[0].verdict.text)
+
+
+def _together(row: Row | None, name: str, noun: str, invalid: Sequence[InvalidRow]) -> str:
     if row is None:
         refused = next((entry for entry in invalid if entry.name == TOGETHER), None)
         return say("{name} cannot be judged: {verdict}", name=name, verdict=refused.verdict.text) if refused else ""

@@ -21,9 +21,11 @@ from harness.report.reading import Reading
 from harness.report.starts import starts
 from harness.report.tables import Cell, Table
 from harness.report.visible import visible
-from harness.results import Run
+from harness.results import TOGETHER, Run
 
 _TONES: Mapping[Tone, str] = {"good": "green", "bad": "red", "level": "default", "open": "yellow", "invalid": "magenta"}
+_OF_LATENCY = ("rtf", "audio_rate")
+"""Metrics that say in other words what latency does."""
 _GAP = 2
 _READABLE = 28
 """Text is not broken into lines shorter than this."""
@@ -62,10 +64,35 @@ def summary(run: Run) -> Group:
             tables.scales(device),
         ):
             parts += laid_out(table) if table.rows else ()
+        parts += [Text(), *map(_line, why)] if (why := _undecided(device)) else ()
+        if elsewhere := _elsewhere(device):
+            parts += [Text(), _line(elsewhere)]
         parts += [Text(), *map(_line, advice)] if (advice := _advice(run, device.name)) else ()
         if device.foresight:
             parts += [Text(), _line(device.foresight, "dim")]
     return Group(*parts)
+
+
+def _undecided(device: Device) -> list[str]:
+    """Why rows of the table are not decided, where the controls of the run passed."""
+    reasons: dict[str, list[str]] = {}
+    for row in device.headline.rows:
+        if device.calibrated and row.verdict.tone == "open" and row.reason:
+            reason = f"{row.reason} (what matters: \u00b1{units.percent(row.margin)})"
+            reasons.setdefault(reason, []).append(row.setting or (row.title if row.name == TOGETHER else row.name))
+    return [f"Inconclusive, {', '.join(names)}: {reason}" for reason, names in reasons.items()]
+
+
+def _elsewhere(device: Device) -> str:
+    """What all together change in metrics that are not the table's: a gain in latency may be paid for at the start."""
+    shown = {device.headline.metric, *_OF_LATENCY}
+    moved = [row for row in device.together if row.metric not in shown and row.verdict.tone in ("good", "bad")]
+    told = ", ".join(f"{row.metric_title} {row.change}" for row in moved)
+    return (
+        f"In other metrics, {moved[0].title[:1].lower()}{moved[0].title[1:]}: {told}; the page has them all."
+        if moved
+        else ""
+    )
 
 
 def _advice(run: Run, device: str) -> list[str]:

@@ -40,7 +40,7 @@ def _toggle(reading: Reading, name: str, entry: Mapping[str, Any]) -> Toggle:
 
 
 def _facts(entry: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    if str(entry.get("seed_section", "")) not in seed.CLAIMS:
+    if str(entry.get("seed_section", "")) not in ("", *seed.CLAIMS):
         yield say("Claimed in"), _claimed_in(entry)
     sites = entry.get("sites", ())
     yield say("Sites"), sites if isinstance(sites, str) else ", ".join(str(site) for site in sites)
@@ -64,8 +64,6 @@ def _cache(cache: Any) -> Iterator[tuple[str, str]]:
 
 def _claimed_in(entry: Mapping[str, Any]) -> str:
     section = str(entry.get("seed_section", ""))
-    if not section:
-        return say("no section of the seed document")
     return say("the seed document, section {section}", section=section)
 
 

@@ -303,7 +303,17 @@ def _describe(error: Exception, device: Machine | None) -> str:
     where = "" if stage is None else f" in stage {stage}"
     if _kind(error) == "out_of_memory" and device is not None:
         return f"out of memory{where}: {device.memory.refusal(error)}"
-    return f"{type(error).__name__}{where}: {error}"
+    return f"{type(error).__name__}{where}: {error}{_place(error)}"
+
+
+def _place(error: Exception) -> str:
+    """Where in the code that is measured it was raised, as " (file.py:4)"; "" where that is the harness's own or a library's."""
+    not_measured = (Path(__file__).absolute().parents[1], Path(sys.prefix), Path(sys.base_prefix))
+    for frame, line in reversed(list(traceback.walk_tb(error.__traceback__))):
+        file = Path(frame.f_code.co_filename).absolute()
+        if file.is_file() and not any(folder in file.parents for folder in not_measured):
+            return f" ({file.name}:{line})"
+    return ""
 
 
 def _check_protocol(job: Data) -> None:

@@ -15,7 +15,7 @@ from harness.adapters import callable as callable_adapter
 from harness.adapters.base import Model
 from harness.adapters.callable import ARGUMENTS, CallableAdapter
 from harness.adapters.calling import check_target
-from harness.errors import ScenarioError, UsageError
+from harness.errors import NothingMeasuredError, ScenarioError, UsageError
 from harness.results import State
 from harness.scenario import Scenario
 from harness.worker.machine import machine
@@ -385,6 +385,71 @@ def test_a_run_of_a_function_tells_engaged_toggles_from_idle_ones_and_changed_ou
     assert places["fewer_weights"].before is not None
     assert any("does not call mine:other_weights" in finding.message for finding in run.findings)
     assert run.environment["devices"]["cpu"]["torch"] is None, "a function without PyTorch does not wait for it"
+
+
+NEAR = """
+def scale():
+    return 0.1
+
+def speak():
+    return [scale() * 3.0]
+
+def silent():
+    scale()
+
+def fails():
+    raise RuntimeError("no weights")
+"""
+OTHER_SCALE = '''
+from harness.optimizations import Check, replaces
+
+@replaces("near:scale")
+def other_scale():
+    """Scale by a neighbour of the number."""
+    return 0.1 + 1e-9
+'''
+
+
+def near(user_code: Callable[..., Path], name: str) -> Scenario:
+    return scenario_of(
+        user_code(near=NEAR, near_toggles=OTHER_SCALE), model={"adapter": "callable", "target": f"near.py:{name}"},
+        plugins=["near_toggles.py"], optimizations={"other_scale": True},
+        measure={"metrics": ["latency"], "budget": "1s", "workers": 2},
+    )  # fmt: skip
+
+
+def test_a_toggle_whose_numbers_differ_a_little_is_told_how_it_may(
+    user_code: Callable[..., Path], tmp_path: Path, quiet: Quiet
+) -> None:
+    run = runner.run(near(user_code, "speak"), tmp_path / "run", devices=["cpu"], progress=quiet)
+    (found,) = (item for item in run.contrasts if item.metric == "latency" and not item.stratum)
+    assert found.verdict == "output changed"
+    assert found.reason.startswith(
+        "the output of other_scale on call-s0 is graded tolerance; bitwise is required; if so much"
+    )
+    assert 'check=Check(grade="tolerance", bound=6e-09, reason="...")' in found.reason
+
+
+def test_a_function_that_returns_nothing_is_measured_and_it_is_said_that_nothing_was_compared(
+    user_code: Callable[..., Path], tmp_path: Path, quiet: Quiet
+) -> None:
+    silent, speaking = (
+        runner.run(near(user_code, name), tmp_path / name, devices=["cpu"], progress=quiet)
+        for name in ("silent", "speak")
+    )
+    said = "The function returned nothing, so that no output was compared; let it return what it makes."
+    assert said in {finding.message for finding in silent.findings}
+    assert said not in {finding.message for finding in speaking.findings}
+
+
+def test_a_function_that_raises_is_told_with_its_line_and_where_the_logs_are(
+    user_code: Callable[..., Path], tmp_path: Path, quiet: Quiet
+) -> None:
+    with pytest.raises(NothingMeasuredError) as caught:
+        runner.run(near(user_code, "fails"), tmp_path / "run", devices=["cpu"], progress=quiet)
+    assert "RuntimeError in stage call: no weights (near.py:12)" in str(caught.value)
+    assert str(caught.value).endswith(f"the logs of the processes lie in {tmp_path / 'run' / 'work'}")
+    assert any("near.py" in log.read_text() for log in (tmp_path / "run" / "work").glob("*/worker.log"))
 
 
 RATED = """

@@ -210,6 +210,15 @@ def test_changed_code_of_a_toggle_is_a_difference() -> None:
     assert item.name == "resample_cache, code after, as a hash"
 
 
+def test_changed_code_that_is_measured_is_a_difference_and_other_times_of_the_same_weights_are_none() -> None:
+    def measured(digest: str) -> Run:
+        told = {"model.target": digest, "plugins.0": "55d7fb913767", "model.weights": digest}
+        return replace(elsewhere(), id=digest, environment={**elsewhere().environment, "measured": told})
+
+    (item,) = comparing.compare([measured("0c8922cd3f03"), measured("4b185359b0bb")]).differences
+    assert (item.name, item.values) == ("model.target, its code as a hash", ("0c8922cd3f03", "4b185359b0bb"))
+
+
 def test_what_lies_on_somebodys_disk_is_named_and_not_located() -> None:
     def model(run: Run, home: str, folder: str) -> Run:
         said = {

@@ -11,7 +11,7 @@ import pytest
 
 from harness.report import html, page
 from harness.report.model import Device
-from harness.results import Failure, Finding, Run
+from harness.results import Failure, Finding, Run, Verdict
 from tests.report import sample_gates, sample_runs
 
 
@@ -95,6 +95,27 @@ def test_what_was_decided_is_told_beside_what_was_not(undecided: set[str], rest:
     run = sample_runs.nothing_told_apart()
     contrasts = (replace(c, verdict="inconclusive") if c.optimization in undecided else c for c in run.contrasts)
     assert _device(replace(run, contrasts=tuple(contrasts))).answer.replace("\u202f", " ") == ANSWER_TO_ALL + rest
+
+
+@pytest.mark.parametrize(
+    ("verdict", "answer"),
+    [
+        ("faster", "speaker_preregistration 18.0 % faster (95 % interval 17.2 to 18.8 %)."),
+        ("output changed", "speaker_preregistration: output changed."),
+    ],
+)
+def test_of_one_optimization_the_answer_names_it(verdict: Verdict, answer: str) -> None:
+    run = sample_runs.calibrated()
+    alone = [
+        replace(c, verdict=verdict, ratio=0.82, ratio_low=0.812, ratio_high=0.828)
+        for c in run.contrasts
+        if (c.optimization, c.metric, c.stratum) == ("speaker_preregistration", "latency", "")
+    ]
+    plan = replace(run.plan, pairs=tuple(pair for pair in run.plan.pairs if pair[0] == "speaker_preregistration"))
+    scenario = {**run.scenario, "optimizations": {"speaker_preregistration": {"before": False, "after": True}}}
+    known = {"speaker_preregistration": run.optimizations["speaker_preregistration"]}
+    found = _device(replace(run, plan=plan, scenario=scenario, optimizations=known, contrasts=tuple(alone[:1])))
+    assert found.answer.replace("\u202f", " ") == answer
 
 
 def test_a_device_that_gave_up_says_why() -> None:

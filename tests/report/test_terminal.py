@@ -78,6 +78,26 @@ def test_names_of_a_run_file_cannot_steer_the_terminal(show: Any, width: int) ->
     assert "gnp.exe" in joined
 
 
+def test_why_a_row_is_not_decided_stands_below_the_table() -> None:
+    run = sample_runs.calibrated()
+    said = "the interval reaches across the margin"
+    contrasts = tuple(replace(c, reason=said) if c.verdict == "inconclusive" else c for c in run.contrasts)
+    text = " ".join(_printed(summary(replace(run, contrasts=contrasts))).split())
+    assert f"Inconclusive, cached_device: {said} (what matters: ±1.0 %)" in text
+    assert (
+        said not in _printed(summary(replace(sample_runs.not_calibrated(), contrasts=contrasts))).partition("cuda:0")[0]
+    )
+
+
+def test_what_all_together_change_in_other_metrics_stands_below_the_table_of_the_first() -> None:
+    """Only what was decided, and nothing where nothing was."""
+    text = " ".join(_printed(summary(sample_runs.calibrated())).split())
+    assert "In other metrics, all together: " in text
+    assert "Peak reserved 16.8 % less" in text.rpartition("In other metrics")[2]
+    assert "Real-time factor" not in text
+    assert "In other metrics" not in _printed(summary(sample_runs.nothing_told_apart()))
+
+
 def test_json_holds_the_verdicts_that_may_be_shown_and_plain_numbers() -> None:
     found = json.loads(json_text(sample_runs.not_calibrated()))
     assert found["complete"] is False

@@ -17,6 +17,8 @@ from harness.results import Run
 
 ABSENT = mark("not set")
 _NOT_OF_A_SCENARIO = ("file", "description")
+_OF_THE_DISK = ("model.weights", "model.voice")
+"""What is told by names, sizes and times: of the same weights these are others on each disk."""
 Key = tuple[str, str]
 
 
@@ -71,6 +73,9 @@ def _driver(run: Run, device: str) -> Any:
 
 def _code(run: Run) -> Iterator[tuple[str, str]]:
     yield say("Commit"), machines.code(run)
+    for key, digest in (known(run.environment, "measured") or {}).items():
+        if key not in _OF_THE_DISK:
+            yield say("{key}, its code as a hash", key=key), str(digest)
     fingerprint = known(run.environment, "model", "fingerprint")
     if fingerprint:
         yield say("Weights, as a hash"), str(fingerprint)

@@ -25,6 +25,7 @@ SENTENCES: Mapping[str, str] = {
     "the one optimization": "这一项优化",
     "all {count} together": "全部 {count} 项合计",
     "{name} cannot be judged: {verdict}": "{name}无法判定：{verdict}",
+    "{name}: {verdict}": "{name}：{verdict}",
     "{name} {change}{certainty}": "{name}{change}{certainty}",
     "{name}: no material difference{limit}": "{name}：无实质差异{limit}",
     "{name}: not decided yet, {interval} (95 % interval)": "{name}：尚无定论，{interval}（95 % 区间）",
@@ -278,7 +279,6 @@ SENTENCES: Mapping[str, str] = {
     "On the frontier": "在前沿上",
     # Cards
     "the seed document, section {section}": "种子文档，第 {section} 节",
-    "no section of the seed document": "不在种子文档中",
     "Claimed in": "出处",
     "Sites": "位置",
     "Output must be": "输出要求",

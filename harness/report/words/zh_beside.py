@@ -74,6 +74,7 @@ COMPARISONS: Mapping[str, str] = {
     "Threads of a worker": "工作进程的线程数",
     "VRAM limit": "显存上限",
     "Weights, as a hash": "权重的哈希",
+    "{key}, its code as a hash": "{key} 的代码哈希",
     "{name}, code before, as a hash": "{name}，之前的代码，哈希",
     "{name}, code after, as a hash": "{name}，之后的代码，哈希",
 }  # fmt: skip

@@ -112,7 +112,7 @@ TERMS: Mapping[str, str] = {
     "While binding": "绑定时",
     "In each request": "每次请求",
     "Grade": "等级",
-    "Bound": "界",
+    "Difference": "差异",
     "Required": "要求",
     "Heard": "听辨结果",
     "Allocated before": "已分配，之前",
