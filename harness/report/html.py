@@ -144,5 +144,5 @@ def _code(source: str) -> Markup:
 
 
 def _soft(text: str) -> Markup:
-    """Text in which a line may break after a dot or before a bracket, as dotted names need."""
-    return Markup(re.sub(r"(\.)(?=\w)|(?=\()", r"\1<wbr>", str(escape(text))))  # noqa: S704  escaped just here
+    """Text in which a line may break after a dot or an underscore or before a bracket, as names in code need."""
+    return Markup(re.sub(r"(\.|_)(?=\w)|(?=\()", r"\1<wbr>", str(escape(text))))  # noqa: S704  escaped just here

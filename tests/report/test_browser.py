@@ -9,7 +9,7 @@ import base64
 import os
 import shutil
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,9 @@ from harness.report import html, render
 from harness.results import Run
 from tests.report import sample_gates, sample_runs
 from tests.report.sample_streaming import by_length
+from tests.report.test_caches import CROSSING
+from tests.report.test_starts import PAYS, effect, phase
+from tests.report.test_starts import run as started
 
 pytestmark = pytest.mark.browser
 FLAGS = [
@@ -29,6 +32,14 @@ FLAGS = [
     "--no-first-run", "--force-color-profile=srgb",
 ]  # fmt: skip
 DESKTOP, PHONE = {"width": 1280, "height": 1000}, {"width": 390, "height": 844}
+
+
+def starts_and_caches() -> Run:
+    """A run with a short and a long sentence about starts, and a cache."""
+    unknown = effect(phase(0.0, 0.1), phase(0.0), optimization="batched_cleanup", arm="batched_cleanup")
+    return replace(started(PAYS, unknown, replace(PAYS, optimization="all", arm="all")), caches=(CROSSING,))
+
+
 STATES: dict[str, Callable[[], Run]] = {
     "calibrated": sample_runs.calibrated,
     "not-calibrated": sample_runs.not_calibrated,
@@ -37,6 +48,7 @@ STATES: dict[str, Callable[[], Run]] = {
     "hostile": sample_runs.hostile,
     "streaming": by_length,
     "gate": sample_gates.run,
+    "starts-and-caches": starts_and_caches,
 }
 PICTURES = Path(__file__).parent / "pictures"
 TABLE = "#effects-device-cpu"
@@ -128,6 +140,39 @@ def test_the_page_asks_for_nothing_complains_of_nothing_and_is_no_wider_than_the
     assert [url for url in one.requests if url != own and not url.startswith("data:")] == []
     assert one.complaints == []
     assert overflow == 0
+
+
+@pytest.mark.parametrize("state", [*STATES, "chinese"])
+def test_on_a_desktop_no_table_is_wider_than_its_card(opened: Callable[..., Opened], folder: Path, state: str) -> None:
+    page = opened().go(folder / f"{state}.html")
+    page.evaluate("document.querySelectorAll('details').forEach((one) => { one.open = true; })")
+    page.evaluate("document.querySelectorAll('.tab').forEach((one) => one.classList.remove('away'))")
+    found = page.evaluate(
+        """[...document.querySelectorAll('.scroll:has(table)')].filter((e) => e.checkVisibility())
+           .map((e) => [e.ariaLabel, e.scrollWidth, e.clientWidth])"""
+    )
+    assert found
+    assert [one for one in found if one[1] > one[2]] == []
+
+
+def test_a_sentence_about_a_start_stands_below_its_figures_in_the_row_of_its_name(
+    opened: Callable[..., Opened], folder: Path
+) -> None:
+    page = opened().go(folder / "starts-and-caches.html")
+    rows = page.locator("#device-cpu-starts tbody tr")
+    assert rows.count() == 6
+    said = rows.nth(1).locator("td")
+    assert said.inner_text().startswith("pays 40.0\u202fms at initialisation")
+    assert said.bounding_box()["width"] > 500
+    assert rows.nth(0).locator("th").get_attribute("rowspan") == "2"
+
+
+def test_on_a_phone_a_table_that_goes_on_shows_a_shade_at_its_side(opened: Callable[..., Opened], folder: Path) -> None:
+    page = opened(PHONE).go(folder / "calibrated.html")
+    box = page.locator("#device-cpu-metrics .scroll").first
+    assert box.evaluate("e => e.scrollWidth > e.clientWidth")
+    assert box.evaluate("e => getComputedStyle(e).backgroundAttachment") == "local, local, scroll, scroll"
+    assert box.evaluate("e => { e.scrollLeft = 50; return e.scrollLeft; }") == 50
 
 
 def test_what_a_run_file_says_is_never_run_in_the_page_or_in_its_plots(

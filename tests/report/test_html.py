@@ -17,7 +17,7 @@ from harness.report.model import Listening, Player
 from harness.results import Run
 from tests.report import sample_runs
 
-_VOID = {"meta", "link", "br", "img", "input", "hr"}
+_VOID = {"meta", "link", "br", "img", "input", "hr", "wbr"}
 
 
 class Elements(HTMLParser):

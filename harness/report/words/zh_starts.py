@@ -9,7 +9,6 @@ STARTS: Mapping[str, str] = {
     "Init, first request and steady requests on {device}": "{device} 上的初始化、首个请求与稳态请求",
     "Steady request": "稳态请求",
     "Even after": "持平所需请求数",
-    "In words": "文字说明",
     "of {before}": "原为 {before}",
     "at initialisation": "初始化时",
     "until its first answer": "到首次应答为止",
