@@ -119,7 +119,8 @@ def placebo(low: float, high: float, margin: float) -> Placebo:
         return Placebo(passed=True, reason=f"{measured}, within {half}")
     if low > 0 or high < 0:
         return Placebo(passed=False, reason=_told_apart(low, high), allowance=excess)
-    told = f"{measured}, {100 * change_of(excess):.2g} % beyond {half}: verdicts have to allow for it"
+    beyond = max(-change_of(low), change_of(high)) - margin / 2
+    told = f"{measured}, {100 * beyond:.2g} % beyond {half}: verdicts have to allow for it"
     return Placebo(passed=True, reason=told, allowance=excess)
 
 

@@ -25,7 +25,7 @@ def state_of(evidence: Evidence, optimization: str, reference: str, arm: str) ->
         worst = changed[0]
         return "output changed", (
             f"the output of {worst.arm} on {worst.request} is graded {worst.grade}{_rates(worst)}; {worst.required} is required"
-            f"{_remedy(optimization, worst)}"
+            f"{_remedy(evidence, optimization, worst)}"
         )
     other = other_work(evidence, reference, arm)
     if other:
@@ -35,10 +35,10 @@ def state_of(evidence: Evidence, optimization: str, reference: str, arm: str) ->
     return _by_witness(evidence, optimization, reference, arm)
 
 
-def _remedy(optimization: str, worst: Equivalence) -> str:
+def _remedy(evidence: Evidence, optimization: str, worst: Equivalence) -> str:
     """What the author of a toggle may do whose outputs are near to each other: only they know whether that is near enough."""
     toggle = toggle_of(optimization)
-    if worst.grade == "changed" or toggle == TOGETHER or not named(toggle).is_declared:
+    if evidence.run.plan.limits or worst.grade == "changed" or toggle == TOGETHER or not named(toggle).is_declared:
         return ""
     bound = "" if worst.bound is None else f", bound={float(f'{2 * worst.bound:.1g}'):g}"
     return f'; if so much may change, its file says so: check=Check(grade="{worst.grade}"{bound}, reason="...") (docs/plugins.md)'

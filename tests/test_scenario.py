@@ -133,7 +133,7 @@ REFUSED = [
         "found 2.5; batched_cleanup takes every (a whole number of at least 1 or request or never; default request), above (text; default none)",
     ),
     ("infinite-noise", 4, "model.noise", "'.inf' is not a finite number"),
-    ("key-of-another-adapter", 4, "model.noise", "unknown key; allowed: adapter, size, weights, seed, length"),
+    ("key-of-another-adapter", 4, "model.noise", "unknown key; allowed: adapter, size, weights, seed, length, steps"),
     ("leading-zero", 5, "measure.workers", "'010' can be read as two numbers; write it in decimal, or quote it"),
     ("list-at-top", 1, "", "the top level must be a mapping of keys such as `name:`; found a list"),
     (
@@ -470,7 +470,7 @@ def test_defaults_are_those_of_the_contract() -> None:
     assert (measure.margin_of("latency"), measure.budget_s, measure.time_limit_s) == (0.01, 60.0, 60.0)
     assert (measure.workers, measure.threads, measure.memory_repeats) == (6, 1, 3)
     assert (scenario.devices, scenario.design) == (("cpu", "cuda"), "one_at_a_time")
-    assert scenario.options() == {"size": "nano", "weights": "random", "seed": 0, "length": None}
+    assert scenario.options() == {"size": "nano", "weights": "random", "seed": 0, "length": None, "steps": None}
     assert scenario.optimizations == {"resample_cache": Toggle(before=False, after=True)}
 
 
