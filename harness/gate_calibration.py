@@ -14,6 +14,7 @@ from harness import calibrations, groups, rules
 from harness.calibrations import Calibration, Shelf
 from harness.errors import CalibrationError
 from harness.noise import Confirmation, Shape, foresee
+from harness.processes import started_at_once
 from harness.results import Calibrated, Foresight
 from harness.scenario import Scenario
 from harness.session import Progress
@@ -22,8 +23,6 @@ POWER = 0.99
 """Share of gates in which a slow-down has to fail to be called detectable: who misses one merges it."""
 _SIDES = 3
 """Processes of a group: base, head and the base's twin."""
-_AT_ONCE = {"cpu": 2}
-"""How many of them start at the same moment, where it is not one."""
 
 
 def latency_limit(scenario: Scenario) -> Mapping[str, Mapping[str, float]]:
@@ -43,7 +42,7 @@ def shape_of(calibration: Calibration, limits: Mapping[str, Mapping[str, float]]
     arms = 2 * len(limits) + 1
     costs = calibration.costs
     round_s = arms * costs.request_s * (2 if arms > _SIDES else 1)
-    starts = math.ceil(_SIDES / _AT_ONCE.get(calibration.device, 1))
+    starts = math.ceil(_SIDES / started_at_once(calibration.device))
     return Shape(
         margin=min(found["latency"] for found in limits.values() if "latency" in found),
         workers=groups.LEAST,

@@ -41,6 +41,8 @@ LARGEST = math.log(1.5)
 """The largest slow-down, as a log-ratio, that is looked for."""
 _SEQUENCES = 64
 """Resampled sequences of blocks of each worker; a run draws one for each of its workers."""
+_AT_ONCE = 4_000_000
+"""Workers of resampled runs that are held in memory at once."""
 _SEED = 11
 _STEPS = 24
 """Halvings in the search for the smallest slow-down: to a millionth of a per cent."""
@@ -213,7 +215,13 @@ def _up(count: float) -> int:
 
 def _whole(noise: Noise, blocks: float) -> _Sizes:
     """Blocks of each kind in a group that stops with the block in which it has made so many, and has one of each kind."""
-    return _shared(noise, max(len(noise.weights), math.ceil(blocks)))
+    whole, total = max(len(noise.weights), math.ceil(blocks)), sum(noise.weights.values())
+    each = [max(1.0, whole * weight / total) for weight in noise.weights.values()]
+    made = [math.floor(count) for count in each]
+    short = sorted(range(len(each)), key=lambda place: made[place] - each[place])
+    for place in short[: max(0, whole - sum(made))]:
+        made[place] += 1
+    return tuple(made)
 
 
 def _blocks(noise: Noise, shape: Shape, spent_s: float) -> _Sizes:
@@ -337,32 +345,41 @@ class _Draws:
     """Which workers, sequences and roles each resampled run has: the same at all of its looks and in all budgets."""
 
     def __init__(self, library: _Library, *, workers: int, further: int) -> None:
-        rng = np.random.default_rng(_SEED + 1)
         self._library = library
-        self._drawn = self._draw(rng, workers)
-        roles = np.array(_ROLES)[rng.integers(len(_ROLES), size=RUNS)]
+        self._drawn = self._draw(workers, 1)
+        roles = np.array(_ROLES)[np.random.default_rng((_SEED, 3)).integers(len(_ROLES), size=RUNS)]
         self._places, self._signs = roles[:, :, 0].astype(int), roles[:, :, 1]
-        self._further = self._draw(rng, further)
+        self._further = self._draw(further, 4)
 
-    def _draw(self, rng: np.random.Generator, workers: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """Workers and sequences [runs, workers]."""
+    def _draw(self, workers: int, seed: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Workers and sequences [runs, workers]; the first of them are the same however many there are."""
+        numbers, sequences = (np.random.default_rng((_SEED, seed, place)) for place in range(2))
         own = len(self._library._workers)  # noqa: SLF001  they are of one piece
-        return rng.integers(own, size=(RUNS, workers)), rng.integers(_SEQUENCES, size=(RUNS, workers))
+        return numbers.integers(own, size=(workers, RUNS)).T, sequences.integers(_SEQUENCES, size=(workers, RUNS)).T
 
     def judged(self, sizes: _Sizes, workers: int) -> _Judged:
         """The estimates of all runs by so many of their workers after so many blocks of each, and how they are judged."""
-        tables = self._tables(sizes, *(drawn[:, :workers] for drawn in self._drawn))
-        found = np.array([spreads(table) or [(math.inf, 1.0)] * 3 for table in tables])
-        return tables.mean(axis=1), np.sqrt(found[:, :, 0] / tables.shape[1]), found[:, :, 1]
+        drawn = [numbers[:, :workers] for numbers in self._drawn]
+        means, judged = [], []
+        for some in np.array_split(np.arange(RUNS), math.ceil(RUNS * workers / _AT_ONCE)):
+            tables = self._tables(sizes, some, *drawn)
+            means.append(tables.mean(axis=1))
+            judged += [spreads(table) or [(math.inf, 1.0)] * 3 for table in tables]
+        found = np.array(judged)
+        return np.concatenate(means), np.sqrt(found[:, :, 0] / workers), found[:, :, 1]
 
     def shown_again(self, sizes: _Sizes, workers: int) -> Log:
         """What so many further workers of each run say of its candidate and reference [runs]."""
-        return np.asarray(self._tables(sizes, *(drawn[:, :workers] for drawn in self._further))[:, :, 0].mean(axis=1))
+        drawn = [numbers[:, :workers] for numbers in self._further]
+        return np.asarray(self._tables(sizes, np.arange(RUNS), *drawn)[:, :, 0].mean(axis=1))
 
-    def _tables(self, sizes: _Sizes, workers: NDArray[np.int64], sequences: NDArray[np.int64]) -> Log:
-        """The estimates [runs, workers, comparisons] in the roles that are drawn."""
-        drawn = self._library.estimates(sizes)[workers, sequences]
-        return np.asarray(np.take_along_axis(drawn, self._places[:, None, :], axis=2) * self._signs[:, None, :])
+    def _tables(
+        self, sizes: _Sizes, runs: NDArray[np.int64], workers: NDArray[np.int64], sequences: NDArray[np.int64]
+    ) -> Log:
+        """The estimates [runs, workers, comparisons] of some `runs` in the roles that are drawn."""
+        drawn = self._library.estimates(sizes)[workers[runs], sequences[runs]]
+        places, signs = self._places[runs, None, :], self._signs[runs, None, :]
+        return np.asarray(np.take_along_axis(drawn, places, axis=2) * signs)
 
 
 class _Resampled:

@@ -68,7 +68,7 @@ def _about(outcome: Outcome) -> Iterator[str]:
         f"{len(noise.workers)} {workers} made {units.count(noise.blocks)} blocks of identical code; "
         f"a request took {units.seconds(calibration.costs.request_s)}"
     )
-    between, removed = outcome.between, "more groups do, as a larger budget has" if first.is_gate else "more workers do"
+    between, removed = outcome.between, "more groups do" if first.is_gate else "more workers do"
     yield (
         f"processes of the same code differ by {units.percent(between.estimate, 2)} (standard deviation, at most "
         f"{units.percent(between.at_most, 2)}), which more time in each does not remove and {removed}"

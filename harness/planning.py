@@ -17,6 +17,7 @@ from harness.noise import POWER, between_workers, spread_of_blocks
 from harness.passes import first_cycle
 from harness.passes.examination import MAX_REQUESTS, MIN_REQUESTS
 from harness.passes.memory import SHARED_REPEATS
+from harness.processes import started_at_once
 from harness.results import Calibrated, Foresight
 from harness.rules import ERROR
 from harness.scenario import Scenario
@@ -171,7 +172,7 @@ def _expected(known: Calibration, scenario: Scenario, design: Design, calibrated
     shape = calibrations.shape_of(known, scenario, design)
     round_s = 1 / (shape.blocks_per_s * measure.workers)
     memory, firsts = _memory_processes(scenario, design), _firsts(scenario, design)
-    at_once = 2 if known.device == "cpu" else 1  # untimed work and start-up, which disturb nothing on the CPU
+    at_once = started_at_once(known.device)
     cycle = first_cycle(scenario)
     examined = len(_plain(design)) + 1
     untimed = examined * (max(cycle, MIN_REQUESTS) + cycle if cycle < MAX_REQUESTS else 2 * MAX_REQUESTS)

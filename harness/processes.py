@@ -71,6 +71,11 @@ class Alone:
     whole: bool = False
 
 
+def started_at_once(device: str) -> int:
+    """How many processes start at the same moment, or do what is not timed: on the CPU none disturbs another, a card they would share."""
+    return 2 if device == "cpu" else 1
+
+
 def worker_environment(threads: int, paths: Sequence[str] = (), *, foreign: bool = False) -> dict[str, str]:
     """The environment of a worker: the caller's, with what would make processes differ fixed, and `paths` to import from.
 

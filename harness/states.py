@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Literal
+from typing import Literal, get_args
 
 from harness.evidence import Evidence, say_work, work_of
 from harness.metrics import FIRST
 from harness.optimizations import named
 from harness.optimizations.witness import Counts, Expected, Witness, judge
-from harness.results import TOGETHER, Equivalence, State, Verdict, toggle_of
+from harness.results import Equivalence, Grade, State, Verdict, toggle_of
 
 
 def state_of(evidence: Evidence, optimization: str, reference: str, arm: str) -> tuple[Verdict | None, str]:
@@ -22,7 +22,7 @@ def state_of(evidence: Evidence, optimization: str, reference: str, arm: str) ->
         return "failed", failure
     changed = [item for item in (*evidence.equivalences(reference), *evidence.equivalences(arm)) if not item.accepted]
     if changed:
-        worst = changed[0]
+        worst = max(changed, key=lambda item: (get_args(Grade).index(item.grade), item.bound or 0.0))
         return "output changed", (
             f"the output of {worst.arm} on {worst.request} is graded {worst.grade}{_rates(worst)}; {worst.required} is required"
             f"{_remedy(evidence, optimization, worst)}"
@@ -36,9 +36,11 @@ def state_of(evidence: Evidence, optimization: str, reference: str, arm: str) ->
 
 
 def _remedy(evidence: Evidence, optimization: str, worst: Equivalence) -> str:
-    """What the author of a toggle may do whose outputs are near to each other: only they know whether that is near enough."""
+    """What the author of a toggle may do that alone made outputs which are near to each other: only they know whether that is near enough."""
     toggle = toggle_of(optimization)
-    if evidence.run.plan.limits or worst.grade == "changed" or toggle == TOGETHER or not named(toggle).is_declared:
+    if worst.grade == "changed" or evidence.arms[worst.arm].toggle != toggle or evidence.run.plan.limits:
+        return ""
+    if not named(toggle).is_declared:
         return ""
     bound = "" if worst.bound is None else f", bound={float(f'{2 * worst.bound:.1g}'):g}"
     return f'; if so much may change, its file says so: check=Check(grade="{worst.grade}"{bound}, reason="...") (docs/plugins.md)'

@@ -53,6 +53,8 @@ RATE = Direction(below="lower", above="higher", factors=True)
 
 _TWICE = 2.0
 """From here on a factor reads better than per cent."""
+_PLACES = 3
+"""Decimals of a factor at most."""
 _MOST = 1000
 """The largest factor that is told as a figure: what little is known allows changes without bound."""
 _TIMES = ((1.0, "s"), (1e-3, "ms"), (1e-6, "\u00b5s"), (1e-9, "ns"))
@@ -203,9 +205,10 @@ def interval(low: float | None, high: float | None, direction: Direction, *, wor
 def _ends(small: float, large: float, direction: Direction, decimals: int | None) -> tuple[str, str]:
     """Both ends of an interval that lies on one side, in one unit: factors where the larger change reads as one."""
     near, far = _factor(small), _factor(large)
-    if direction.factors and _TWICE <= far < _MOST:
-        places = next((p for p in range(1, 6) if 1 < round(near, p) < round(far, p)), 6)
-        return f"{near:.{places}f}", direction.phrases.times.format(factor=f"{far:.{places}f}")
+    if direction.factors and _TWICE <= far < math.inf:
+        places = next((p for p in range(1, _PLACES) if 1 < round(near, p) < round(far, p)), _PLACES)
+        last = _magnitude(large, direction, decimals)
+        return f"{near:.{places}f}", direction.phrases.times.format(factor=f"{far:.{places}f}") if far < _MOST else last
     first, last = _magnitude(small, direction, decimals), _magnitude(large, direction, decimals)
     same = first.partition(SPACE)[2] == last.partition(SPACE)[2]
     return first.partition(SPACE)[0] if same else first, last

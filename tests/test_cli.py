@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import errno
+import io
 import json
 import os
 import shutil
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -106,15 +108,22 @@ def test_nothing_but_a_decision_ends_with_the_exit_code_of_a_regression(error: E
     assert harness("doctor", before=before).returncode == 4
 
 
+@pytest.mark.parametrize("buffered", [True, False], ids=["buffered", "as python -u"])
 @pytest.mark.parametrize("closed", ["stdout", "stderr"])
-def test_a_reader_that_goes_away_stops_nothing_and_changes_no_exit_code(closed: str, tmp_path: Path) -> None:
+def test_a_reader_that_goes_away_stops_nothing_and_changes_no_exit_code(
+    closed: str, tmp_path: Path, *, buffered: bool
+) -> None:
     """As `harness run ... | head -1`: the run is measured to its end, and the page is written."""
     (tmp_path / "mine.yaml").write_text(SCENARIO)
 
     def before() -> None:
         reading, writing = os.pipe()
         os.close(reading)
-        os.dup2(writing, 1 if closed == "stdout" else 2)
+        number = 1 if closed == "stdout" else 2
+        os.dup2(writing, number)
+        if not buffered:
+            raw = io.FileIO(number, "wb", closefd=False)
+            setattr(sys, closed, io.TextIOWrapper(raw, encoding="utf-8", write_through=True))
 
     done = harness("run", "mine.yaml", cwd=tmp_path, before=before)
     assert done.returncode == 0, done.stderr
@@ -128,7 +137,15 @@ def test_where_nothing_may_be_written_one_line_says_so(tmp_path: Path) -> None:
     done = harness("run", "mine.yaml", "--out", "/sys/results", cwd=tmp_path)
     assert done.returncode == 2, done.stderr
     assert "harness: /sys/results" in done.stderr
-    assert done.stderr.rstrip().endswith("; name another place (--out), or allow it")
+    assert done.stderr.rstrip().endswith("; name another place, or allow it")
+    assert "Traceback" not in done.stderr
+
+
+def test_what_is_no_folder_cannot_hold_a_run_and_one_line_says_so(tmp_path: Path) -> None:
+    (tmp_path / "mine.yaml").write_text(SCENARIO)
+    done = harness("run", "mine.yaml", "--out", "mine.yaml", cwd=tmp_path)
+    assert done.returncode == 2, done.stderr
+    assert "Not a directory; name another place" in done.stderr
     assert "Traceback" not in done.stderr
 
 
@@ -170,7 +187,10 @@ def test_validate_says_what_a_valid_scenario_lacks_here(tmp_path: Path) -> None:
         "weights": "model: {adapter: cosyvoice2, weights: nowhere}\n",
         "function": "model: {adapter: callable, target: 'mine.py:speak'}\n",
         "recording": "model: {adapter: cosyvoice2}\nworkload: {prompts: [{audio: me.wav, text: hello}]}\n",
+        "below": "model: {adapter: planted, units: 1, unit: 1ms, over: {adapter: cosyvoice2, weights: nowhere}}\n",
+        "interpreter": "model: {adapter: callable, target: 'here.py:speak', python: ./none}\n",
     }
+    (tmp_path / "here.py").write_text("def speak():\n    return 1.0\n")
     for name, text in texts.items():
         (tmp_path / f"{name}.yaml").write_text(f"name: {name}\n{text}")
     done = harness("validate", *(f"{name}.yaml" for name in texts), cwd=tmp_path)
@@ -178,7 +198,7 @@ def test_validate_says_what_a_valid_scenario_lacks_here(tmp_path: Path) -> None:
     assert done.stdout.splitlines() == [f"{name}.yaml: valid" for name in texts]
     lines = done.stderr.splitlines()
     assert [line.partition(": but here it cannot run: ")[0] for line in lines] == [f"{name}.yaml" for name in texts]
-    for line, missing in zip(lines, ("nowhere", "mine.py", "me.wav"), strict=True):
+    for line, missing in zip(lines, ("nowhere", "mine.py", "me.wav", "nowhere", "none"), strict=True):
         assert missing in line
 
 

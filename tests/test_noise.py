@@ -167,6 +167,17 @@ def test_that_the_twin_has_to_bear_a_verdict_out_costs_a_little() -> None:
 def test_an_answer_does_not_depend_on_what_else_was_asked() -> None:
     alone = only(noise(strata=("short", "long")))
     assert foresee(noise(strata=("short", "long")), SHAPE, [24, BLOCKS, 300])[1] == alone
+    several, shape = noise(workers=24, blocks=20, strata=("short", "long")), replace(GATE, blocks_per_s=10 / 24)
+    assert foresee(several, shape, [15, 60, 240])[1] == only(several, shape, budget_s=60)
+
+
+def test_a_group_of_a_gate_stops_with_the_block_in_which_its_time_is_up_whatever_kind_it_is() -> None:
+    """A part of 2 s holds seven blocks of 0.3 s, of two kinds four and three: as many as of one kind."""
+    one, two = (
+        only(noise(workers=24, blocks=20, strata=strata), replace(GATE, blocks_per_s=1 / 0.3 / 24), budget_s=60)
+        for strata in (("",), ("short", "long"))
+    )
+    assert (one.workers, one.blocks) == (two.workers, two.blocks) == (23, 7)
 
 
 def test_fewer_workers_are_judged_by_the_rule_of_few() -> None:

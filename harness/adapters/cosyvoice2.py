@@ -121,10 +121,9 @@ class CosyVoice2Adapter:
         from harness.models.cosyvoice2.weights import drawn_once, fingerprint
 
         seed = int(options.get("seed", 0))
-        config = _as_asked(
-            SIZES[options.get("size") or "nano"], options.get("length") or "forced", options.get("steps")
-        )
-        known_as = fingerprint(config, seed)
+        length = options.get("length") or "forced"
+        drawn = _as_asked(SIZES[options.get("size") or "nano"], length, None)
+        config, known_as = _as_asked(drawn, length, options.get("steps")), fingerprint(drawn, seed)
         with drawn_once(work_dir.parent / SHARED / known_as):
             networks = random_networks(config, machine.device, seed)
         return CosyVoice2Model(networks, known_as, {"weights": RANDOM, "seed": seed}, store)

@@ -162,7 +162,9 @@ class PlantedAdapter:
     name = "planted"
 
     def check(self, options: Mapping[str, Any]) -> None:
-        """Nothing can be wrong that the scenario's schema does not see."""
+        """What the model that is delayed refuses; of the units nothing can be wrong that the scenario's schema does not see."""
+        if over := options.get("over"):
+            cosyvoice2.ADAPTER.check(over)
 
     def load(self, options: Mapping[str, Any], machine: Machine, work_dir: Path) -> PlantedModel:
         """The unit on the machine's device, and with `over` the model that it delays."""

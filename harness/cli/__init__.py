@@ -20,8 +20,8 @@ from harness.cli.streams import outlive_readers
 from harness.cli.telling import DecidedError
 from harness.errors import HarnessError, UsageError
 
-NOT_ALLOWED = (errno.EACCES, errno.EPERM, errno.EROFS)
-"""What it says where a file may not be read or written."""
+NOT_THERE = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EISDIR, errno.EEXIST)
+"""What it says of a file that may not be read or written, or of another thing in its place."""
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 """What the system says when a disk, or somebody's share of it, is full."""
 _HELP = """Measure what each optimization of a text-to-speech model is worth, and how sure that is.
@@ -116,9 +116,8 @@ def _told(error: OSError) -> int:
     """Say what the system refused; the exit code."""
     if error.errno in NO_ROOM:
         typer.echo(f"harness: cannot write: {error}; free some room. What was measured until then is kept.", err=True)
-    elif error.errno in NOT_ALLOWED:
-        message = f"{error.filename or 'a file'}: {error.strerror}; name another place (--out), or allow it"
-        typer.echo(f"harness: {message}", err=True)
+    elif error.errno in NOT_THERE and error.filename is not None:
+        typer.echo(f"harness: {error.filename}: {error.strerror}; name another place, or allow it", err=True)
         return UsageError.exit_code
     else:
         traceback.print_exc()

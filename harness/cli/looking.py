@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
@@ -89,6 +90,9 @@ def _lacking(found: Scenario) -> Iterator[str]:
             adapters.adapter(found.model.adapter).check(found.options())
         except UsageError as error:
             yield str(error)
+    python = found.options().get("python")
+    if python and shutil.which(str(python)) is None:
+        yield f"model.python: there is no interpreter {python}"
     try:
         workload.request(found, 0)
     except UsageError as error:

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from functools import lru_cache
 
 from harness import workload
+from harness.processes import started_at_once
 from harness.scenario import Scenario
 from harness.session import Session
 
@@ -56,6 +57,6 @@ def starters(session: Session, most: int) -> Iterator[ThreadPoolExecutor]:
 
 def at_once(session: Session, jobs: Sequence[Callable[[], None]]) -> None:
     """Run jobs that time nothing: two at a time on the CPU, where none disturbs another; one by one on a GPU."""
-    with starters(session, 2 if session.device == "cpu" else 1) as pool:
+    with starters(session, started_at_once(session.device)) as pool:
         for future in [pool.submit(job) for job in jobs]:
             future.result()

@@ -24,7 +24,7 @@ from harness.errors import WorkerError
 from harness.load import Load
 from harness.passes.active import active, is_settled, open_pairs, say_what_fits
 from harness.passes.cycle import first_cycle, known_requests_of, starters
-from harness.processes import WorkerProcess
+from harness.processes import WorkerProcess, started_at_once
 from harness.results import Look
 from harness.session import Session
 from harness.worker.requests import Request
@@ -45,7 +45,7 @@ def latency_pass(session: Session) -> None:
     ledger, measure = session.ledger, session.scenario.measure
     while not is_settled(session) and (ledger.latency_workers < measure.workers or ledger.spent_s < measure.budget_s):
         session.check_time()
-        with starters(session, 2 if session.device == "cpu" and not session.pins else 1) as pool:
+        with starters(session, 1 if session.pins else started_at_once(session.device)) as pool:
             _Wave(session, pool).run()
 
 

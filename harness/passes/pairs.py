@@ -22,7 +22,7 @@ from harness.errors import WorkerError
 from harness.load import Load
 from harness.passes.cycle import known_requests_of, starters
 from harness.passes.latency import look
-from harness.processes import WorkerProcess
+from harness.processes import WorkerProcess, started_at_once
 from harness.results import Finding
 from harness.session import Session
 from harness.worker.cores import usable
@@ -37,17 +37,17 @@ def pair_pass(session: Session, *, to_the_end: bool = False, dose_s: float = 0.0
         message = "Processes kept to no core: several threads, or requests at the same moment, take several."
         session.record("finding", **asdict(Finding(kind="pinning", device=session.device, message=message)))
     looks = sequential.shares_left(ledger.spent_s, budget_s)
-    with starters(session, 1 if session.device != "cpu" else 2) as pool:
+    began_s, before_s = time.monotonic(), ledger.spent_s
+    with starters(session, started_at_once(session.device)) as pool:
         while looks and (to_the_end or not _is_decided(session)):
             _group_of_three(session, pool, "request", partial(groups.part_s, budget_s, groups.LEAST), dose_s)
             due = [number for number, when_s in looks if when_s <= ledger.spent_s]
             if due:
                 look(session, due[-1])
                 looks = [item for item in looks if item[0] not in due]
-            share = min(1.0, ledger.spent_s / budget_s)
-            session.progress.update(
-                session.device, f"pairs: {ledger.blocks} blocks", 0.8 * share, budget_s - ledger.spent_s
-            )
+            share, spent_s = min(1.0, ledger.spent_s / budget_s), ledger.spent_s - before_s
+            left_s = (budget_s - ledger.spent_s) * (time.monotonic() - began_s) / spent_s if spent_s else None
+            session.progress.update(session.device, f"pairs: {ledger.blocks} blocks", 0.8 * share, left_s)
 
 
 def _is_decided(session: Session) -> bool:
@@ -59,7 +59,7 @@ def confirmation_pass(session: Session, *, dose_s: float = 0.0) -> None:
     """Fresh processes again, for what is about to be called a regression; nobody looks meanwhile."""
     ledger, budget_s = session.ledger, session.scenario.measure.budget_s * groups.FOR_CONFIRMATION
     until_s, done = ledger.spent_s + budget_s, 0
-    with starters(session, 1 if session.device != "cpu" else 2) as pool:
+    with starters(session, started_at_once(session.device)) as pool:
         while done < groups.LEAST_FURTHER or ledger.spent_s < until_s:
             part_s = partial(groups.part_s, budget_s, groups.LEAST_FURTHER)
             done += _group_of_three(session, pool, CONFIRMATION, part_s, dose_s)

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Collection, Sequence
-from pathlib import PurePath
+from collections.abc import Sequence
 
 from harness.results import Run
 
@@ -14,42 +13,43 @@ _OF_A_SCENARIO = ("--set", "--budget", "--device")
 """Options that say what is measured, which other commands take as well."""
 _FLAGS = ("--continue", "--json", "--memory-snapshot")
 """Options that stand without a value."""
+_COMMAND = 2
+"""Words before what a command is given: `harness run`."""
 
 
 def command(run: Run) -> str:
     """The command that made a run."""
-    return str(run.timing.get("command") or f"harness run {_scenario(run, ())}")
+    return str(run.timing.get("command") or f"harness run {shlex.quote(_name(run))}")
 
 
 def anew(run: Run) -> str:
     """The command that makes such a run anew, at once."""
     words = _words(command(run))
-    left = [word for given in _options(words) if given[0].partition("=")[0] not in _OF_PARTS for word in given]
-    return shlex.join(left) if len(left) > len(words[:2]) else f"harness run {_scenario(run, ())}"
+    given = [group for group in _groups(words[_COMMAND:]) if _option(group) not in _OF_PARTS]
+    named = [] if any(map(_is_positional, given)) else [_name(run)]
+    return shlex.join([*words[:_COMMAND], *named, *(word for group in given for word in group)])
 
 
 def calibrating(run: Run) -> str:
     """The command that measures what runs like this one can tell apart."""
-    words = _words(command(run))
-    kept = [word for given in _options(words) if given[0].partition("=")[0] in _OF_A_SCENARIO for word in given]
-    return " ".join(["harness calibrate", _scenario(run, words), *([shlex.join(kept)] if kept else [])])
+    given = _groups(_words(command(run))[_COMMAND:])
+    scenario = next((group[0] for group in given if _is_positional(group)), _name(run))
+    kept = [word for group in given if _option(group) in _OF_A_SCENARIO for word in group]
+    return shlex.join(["harness", "calibrate", scenario, *kept])
 
 
-def _scenario(run: Run, words: Collection[str]) -> str:
-    """The scenario as it was named in `words`; where it was not, by its name."""
-    file, name = str(run.scenario.get("file", "")), str(run.scenario.get("name", "SCENARIO"))
-    known = {PurePath(file).name, PurePath(file).stem} - {""}
-    return shlex.quote(next((word for word in words if PurePath(word).name in known), name))
+def _name(run: Run) -> str:
+    return str(run.scenario.get("name", "SCENARIO"))
 
 
 def _words(text: str) -> list[str]:
     try:
         return shlex.split(text)
     except ValueError:  # of a run file that somebody wrote
-        return text.split()
+        return ["harness", "run"]
 
 
-def _options(words: Sequence[str]) -> list[list[str]]:
+def _groups(words: Sequence[str]) -> list[list[str]]:
     """Words one by one, each option together with its value."""
     found: list[list[str]] = []
     for word in words:
@@ -59,3 +59,11 @@ def _options(words: Sequence[str]) -> list[list[str]]:
         else:
             found.append([word])
     return found
+
+
+def _option(group: Sequence[str]) -> str:
+    return group[0].partition("=")[0]
+
+
+def _is_positional(group: Sequence[str]) -> bool:
+    return not group[0].startswith("-")

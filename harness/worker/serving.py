@@ -16,6 +16,7 @@ import platform
 import random
 import signal
 import sys
+import sysconfig
 import traceback
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
@@ -308,11 +309,17 @@ def _describe(error: Exception, device: Machine | None) -> str:
 
 def _place(error: Exception) -> str:
     """Where in the code that is measured it was raised, as " (file.py:4)"; "" where that is the harness's own or a library's."""
-    not_measured = (Path(__file__).absolute().parents[1], Path(sys.prefix), Path(sys.base_prefix))
+    libraries = {Path(sysconfig.get_paths()[kind]) for kind in ("stdlib", "platstdlib", "purelib", "platlib")}
+    not_measured = {Path(__file__).absolute().parents[1], *libraries}
     for frame, line in reversed(list(traceback.walk_tb(error.__traceback__))):
         file = Path(frame.f_code.co_filename).absolute()
-        if file.is_file() and not any(folder in file.parents for folder in not_measured):
-            return f" ({file.name}:{line})"
+        with suppress(OSError):  # of code that is in no file, whose name may be anything
+            if (
+                file.is_file()
+                and not {"site-packages", "dist-packages"} & set(file.parts)
+                and not not_measured & set(file.parents)
+            ):
+                return f" ({file.name}:{line})"
     return ""
 
 

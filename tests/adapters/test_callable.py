@@ -394,6 +394,12 @@ def scale():
 def speak():
     return [scale() * 3.0]
 
+def shift():
+    return 0.0
+
+def twice(text):
+    return [scale() * 10.0 ** len(text) + shift()]
+
 def silent():
     scale()
 
@@ -406,7 +412,12 @@ from harness.optimizations import Check, replaces
 @replaces("near:scale")
 def other_scale():
     """Scale by a neighbour of the number."""
-    return 0.1 + 1e-9
+    return 0.1 + 4e-10
+
+@replaces("near:shift")
+def same_shift():
+    """Shift by as much."""
+    return 0.0
 '''
 
 
@@ -427,7 +438,27 @@ def test_a_toggle_whose_numbers_differ_a_little_is_told_how_it_may(
     assert found.reason.startswith(
         "the output of other_scale on call-s0 is graded tolerance; bitwise is required; if so much"
     )
-    assert 'check=Check(grade="tolerance", bound=6e-09, reason="...")' in found.reason
+    assert 'check=Check(grade="tolerance", bound=2e-09, reason="...")' in found.reason
+
+
+def test_the_remedy_is_by_the_worst_request_and_for_the_toggle_that_alone_made_it(
+    user_code: Callable[..., Path], tmp_path: Path, quiet: Quiet
+) -> None:
+    """On the way from none to all the second toggle changes nothing, though both its sides are off."""
+    scenario = scenario_of(
+        user_code(near=NEAR, near_toggles=OTHER_SCALE), model={"adapter": "callable", "target": "near.py:twice"},
+        plugins=["near_toggles.py"], optimizations={"other_scale": True, "same_shift": True}, design="ladder",
+        workload={"mode": "call", "texts": {"near": "a", "far": "aaaa"}, "prompts": []},
+        measure={"metrics": ["latency"], "budget": "1s", "workers": 2},
+    )  # fmt: skip
+    run = runner.run(scenario, tmp_path / "run", devices=["cpu"], progress=quiet)
+    reasons = {
+        item.optimization: item.reason for item in run.contrasts if item.metric == "latency" and not item.stratum
+    }
+    assert "on far-s0 is graded tolerance" in reasons["other_scale"]
+    assert "bound=8e-06" in reasons["other_scale"]
+    assert "other_scale on" in reasons["same_shift"]
+    assert "check=Check" not in reasons["same_shift"]
 
 
 def test_a_function_that_returns_nothing_is_measured_and_it_is_said_that_nothing_was_compared(
@@ -447,7 +478,7 @@ def test_a_function_that_raises_is_told_with_its_line_and_where_the_logs_are(
 ) -> None:
     with pytest.raises(NothingMeasuredError) as caught:
         runner.run(near(user_code, "fails"), tmp_path / "run", devices=["cpu"], progress=quiet)
-    assert "RuntimeError in stage call: no weights (near.py:12)" in str(caught.value)
+    assert "RuntimeError in stage call: no weights (near.py:18)" in str(caught.value)
     assert str(caught.value).endswith(f"the logs of the processes lie in {tmp_path / 'run' / 'work'}")
     assert any("near.py" in log.read_text() for log in (tmp_path / "run" / "work").glob("*/worker.log"))
 

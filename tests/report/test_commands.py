@@ -30,6 +30,8 @@ def made_by(command: str, *, name: str = "mine", file: str = "/home/ada/my bench
             "harness calibrate 'my bench.yaml' --device=cpu",
         ),
         ("harness run --resume results/mine-1", "harness calibrate mine"),
+        ("harness run run.yaml", "harness calibrate run.yaml"),
+        ("harness run --out mine mine.yaml", "harness calibrate mine.yaml"),
         ("harness run 'torn", "harness calibrate mine"),
         ("", "harness calibrate mine"),
     ],
@@ -49,6 +51,8 @@ def test_a_name_of_two_words_is_one_word_of_a_command() -> None:
         ("harness run mine.yaml --for 9m --continue --out 'a b'", "harness run mine.yaml --out 'a b'"),
         ("harness run --for=9m mine.yaml --resume 'results/a b'", "harness run mine.yaml"),
         ("harness run --resume 'results/a b'", "harness run mine"),
+        ("harness run --resume x --json", "harness run mine --json"),
+        ("harness run --resume x --out y", "harness run mine --out y"),
     ],
 )
 def test_a_run_is_made_anew_at_once_whatever_its_parts_were(command: str, expected: str) -> None:

@@ -1,4 +1,4 @@
-"""Flow matching: speech tokens, prompt mel and speaker embedding -> mel spectrogram, by ten Euler steps from fixed noise.
+"""Flow matching: speech tokens, prompt mel and speaker embedding -> mel spectrogram, by Euler steps (ten in the public code) from fixed noise.
 
 Parameters are named as in the public `flow.pt`.
 """
