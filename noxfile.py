@@ -80,7 +80,9 @@ def bench(session: nox.Session) -> None:
     that fails, it says why, and the run goes on without.
     """
     session.run(str(python_of_env()), "-m", "harness", "limits", external=True, success_codes=(0, 2, 4))
-    session.log(f"for later: the command `harness` is {Path(os.path.relpath(python_of_env().parent, ROOT)) / 'harness'}")
+    session.log(
+        f"for later: the command `harness` is {Path(os.path.relpath(python_of_env().parent, ROOT)) / 'harness'}"
+    )
     run(session, "-m", "harness", "run", *(session.posargs or ["seed-optimizations"]))
 
 

@@ -25,7 +25,8 @@ from numpy.typing import NDArray
 from harness.report.palette import COLOURS
 
 Points = Sequence[float] | NDArray[np.float64]
-WIDTH_PT = 760.0
+WIDTH_PT, NARROW_PT = 760.0, 340.0
+"""How wide a plot is, and one for a phone."""
 FONT_PT = 12.5
 
 INK, MUTED, RULE, SURFACE = "#010101", "#020202", "#030303", "#040404"
@@ -59,9 +60,9 @@ _NO_METADATA = {"Date": None, "Creator": None, "Format": None, "Type": None}
 _SANS = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', 'Noto Sans', Arial, sans-serif"
 
 
-def figure(height_pt: float) -> Figure:
-    """An empty transparent figure of the report's width."""
-    drawn = Figure(figsize=(WIDTH_PT / 72, height_pt / 72), dpi=72, facecolor="none")
+def figure(height_pt: float, width_pt: float = WIDTH_PT) -> Figure:
+    """An empty transparent figure, of the report's width unless another is given."""
+    drawn = Figure(figsize=(width_pt / 72, height_pt / 72), dpi=72, facecolor="none")
     FigureCanvasSVG(drawn)
     return drawn
 

@@ -21,14 +21,32 @@ from harness.results import NOTHING, TOGETHER
 _TONES: Mapping[Tone, str] = {
     "good": canvas.GOOD, "bad": canvas.BAD, "level": canvas.ACCENT, "open": canvas.OPEN, "invalid": canvas.MUTED,
 }  # fmt: skip
-_ROW_PT = 28.0
-_LEFT_PT, _RIGHT_PT, _TOP_PT, _BOTTOM_PT, _GAP_PT = 206.0, 128.0, 40.0, 34.0, 22.0
+_TOP_PT, _BOTTOM_PT, _GAP_PT = 40.0, 34.0, 22.0
 _ZOOM_PT = 150.0
 _ZOOM_FROM = 8.0
 """A second panel shows what is near to no change where the effects reach this many times as far as the margin."""
 _ZOOMED = 3.0
 """It reaches this many margins to either side."""
 _LONGEST_LABEL = 28
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Shape:
+    """How wide a plot is, what is left of and right of its axes, how high a row is, all in points, and how many ticks there are.
+
+    `above` says that the words of a row stand above it, as there is no room beside it.
+    """
+
+    width: float
+    left: float
+    right: float
+    row: float
+    ticks: int
+    above: bool = False
+
+
+_WIDE = _Shape(width=canvas.WIDTH_PT, left=206.0, right=128.0, row=28.0, ticks=7)
+_NARROW = _Shape(width=canvas.NARROW_PT, left=12.0, right=12.0, row=46.0, ticks=3, above=True)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,19 +66,20 @@ class Mark:
     known: float | None = None
 
 
-def effects(device: Device) -> str:
-    """All optimizations on a device, below them its controls."""
+def effects(device: Device, *, narrow: bool = False) -> str:
+    """All optimizations on a device, below them its controls; `narrow` for a phone."""
     rows = [row for row in device.headline.rows if row.ratio is not None and row.ratio > 0]
     title = say("Change of {metric} on {device}, by optimization, with 95 % intervals",
                 metric=device.headline.title.lower(), device=device.name)  # fmt: skip
-    return _forest([_of_row(row, _short(row)) for row in rows], _of_controls(device), device, title)
+    marks = [_of_row(row, _short(row)) for row in rows]
+    return _forest(marks, _of_controls(device), device, title, _NARROW if narrow else _WIDE)
 
 
 def kinds(table: KindsTable, device: Device) -> str:
     """One optimization by kind of request, below its effect over the whole workload."""
     title = say("Change of {metric} by {name} on {device}, by kind of request, with intervals",
                 metric=device.headline.title.lower(), name=table.name, device=device.name)  # fmt: skip
-    return _forest([_of_row(row, _clipped(row.kind)) for row in table.plotted], [], device, title)
+    return _forest([_of_row(row, _clipped(row.kind)) for row in table.plotted], [], device, title, _WIDE)
 
 
 def _of_row(row: Row, label: str) -> Mark:
@@ -86,20 +105,25 @@ _FARTHEST_LIMIT = 1.0
 """The limit of the hardware is drawn where it lengthens the axis by no more than its own length."""
 
 
-def _forest(marks: Sequence[Mark], controls: Sequence[Mark], device: Device, title: str) -> str:
+def _forest(marks: Sequence[Mark], controls: Sequence[Mark], device: Device, title: str, shape: _Shape) -> str:
     count = len(marks) + (len(controls) + 0.4 if controls else 0)
-    drawn = canvas.figure(_TOP_PT + _BOTTOM_PT + _ROW_PT * (count + 0.2))
+    drawn = canvas.figure(_TOP_PT + _BOTTOM_PT + shape.row * (count + 0.2), shape.width)
     margin = (math.log1p(-device.margin), math.log1p(device.margin)) if device.margin else None
     places = [*range(len(marks)), *(len(marks) + 0.4 + n for n in range(len(controls)))]
     everything = [*marks, *controls]
     low, high = _reach(everything, margin, device.limit)
-    zoom = margin is not None and max(-low, high) > _ZOOM_FROM * margin[1] and _any_near(marks, _ZOOMED * margin[1])
-    right = _RIGHT_PT + (_ZOOM_PT + _GAP_PT if zoom else 0)
-    panels = [(canvas.axes(drawn, left=_LEFT_PT, right=right, top=_TOP_PT, bottom=_BOTTOM_PT), low, high)]
+    zoom = (
+        margin is not None
+        and not shape.above
+        and max(-low, high) > _ZOOM_FROM * margin[1]
+        and _any_near(marks, _ZOOMED * margin[1])
+    )
+    right = shape.right + (_ZOOM_PT + _GAP_PT if zoom else 0)
+    panels = [(canvas.axes(drawn, left=shape.left, right=right, top=_TOP_PT, bottom=_BOTTOM_PT), low, high)]
     if zoom and margin is not None:
         reach = _ZOOMED * margin[1]
-        left = canvas.WIDTH_PT - _RIGHT_PT - _ZOOM_PT
-        panels.append((canvas.axes(drawn, left=left, right=_RIGHT_PT, top=_TOP_PT, bottom=_BOTTOM_PT), -reach, reach))
+        left = shape.width - shape.right - _ZOOM_PT
+        panels.append((canvas.axes(drawn, left=left, right=shape.right, top=_TOP_PT, bottom=_BOTTOM_PT), -reach, reach))
     words = rows_of.direction(rows_of.describe(device.headline.metric))
     for number, (plot, first, last) in enumerate(panels):
         plot.set_xlim(first, last)
@@ -107,15 +131,30 @@ def _forest(marks: Sequence[Mark], controls: Sequence[Mark], device: Device, tit
         _grounds(plot, margin, device, controls=bool(controls))
         for place, mark in zip(places, everything, strict=True):
             _draw(plot, place, mark, first, last)
-        ratio_axis(plot, first, last, parts=4 if number else 5 if zoom else 7)  # beside a zoom there is less room
-        plot.set_yticks(places, [mark.label for mark in everything] if number == 0 else [""] * len(places))
+        ratio_axis(
+            plot, first, last, parts=4 if number else 5 if zoom else shape.ticks
+        )  # beside a zoom there is less room
+        beside = number == 0 and not shape.above
+        plot.set_yticks(places, [mark.label for mark in everything] if beside else [""] * len(places))
         plot.tick_params(axis="y", length=0, pad=10, labelcolor=canvas.INK, labelsize=FONT_PT)
         _heading(plot, words, zoomed=number == 1)
     for place, mark in zip(places, everything, strict=True):
-        panels[-1][0].annotate(mark.told, (1, place), (12, 0), ("axes fraction", "data"), "offset points", va="center",
-                               color=canvas.INK if mark.centre is not None else canvas.MUTED, annotation_clip=False,
-                               weight="bold" if mark.bold else "normal", size=FONT_PT - 0.5)  # fmt: skip
+        _words(panels[-1][0], place, mark, above=shape.above)
     return canvas.svg(drawn, title)
+
+
+def _words(plot: Axes, place: float, mark: Mark, *, above: bool) -> None:
+    """What a row says at its right; or above it, its label at the left of that."""
+    style: dict[str, Any] = {
+        "xycoords": ("axes fraction", "data"), "textcoords": "offset points", "annotation_clip": False,
+        "weight": "bold" if mark.bold else "normal", "size": FONT_PT - 0.5,
+    }  # fmt: skip
+    colour = canvas.INK if mark.centre is not None else canvas.MUTED
+    if not above:
+        plot.annotate(mark.told, (1, place), (12, 0), va="center", color=colour, **style)
+        return
+    plot.annotate(mark.label, (0, place), (0, 10), color=canvas.INK, **style)
+    plot.annotate(mark.told, (1, place), (0, 10), ha="right", color=colour, **style)
 
 
 def _any_near(marks: Sequence[Mark], reach: float) -> bool:

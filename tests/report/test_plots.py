@@ -18,8 +18,8 @@ def test_plots_are_the_same_bytes_for_the_same_run_and_change_no_global_state() 
     first, second = svgs(sample_runs.calibrated()), svgs(sample_runs.calibrated())
     assert first == second
     assert dict(mpl.rcParams) == before
-    parts = ("distributions", "effects", "levels", "memory", "quantiles", "stages", "warmup")
-    assert sorted(first) == [f"device-{device}-{part}.svg" for device in ("cpu", "cuda-0") for part in parts]
+    parts = ("distributions", "effects", "effects-narrow", "levels", "memory", "quantiles", "stages", "warmup")
+    assert set(first) == {f"device-{device}-{part}.svg" for device in ("cpu", "cuda-0") for part in parts}
 
 
 def test_plots_are_svg_whose_text_is_text() -> None:
@@ -31,6 +31,14 @@ def test_plots_are_svg_whose_text_is_text() -> None:
     assert ">speaker_preregistration</text>" in effects
     assert ">12.3\u202f% faster</text>" in effects
     assert "precompiled_patterns" not in effects
+    narrow = svgs(sample_runs.calibrated())["device-cpu-effects-narrow.svg"]
+    for said in (
+        ">speaker_preregistration</text>",
+        ">12.3\u202f% faster</text>",
+        ">placebo</text>",
+        ">host dose</text>",
+    ):
+        assert said in narrow
 
 
 def test_states_of_a_toggle_are_drawn_time_against_peak_in_a_panel_for_each_concurrency() -> None:

@@ -20,7 +20,12 @@ def effects(reading: Reading, device: Device) -> Section:
         title=say("What each optimization changes") if not reading.run.plan.limits else say("What changed"),
         template="effects.html.j2",
         data=device,
-        plots={"effects": partial(forest.effects, device)} if drawn else {},
+        plots={
+            "effects": partial(forest.effects, device),
+            "effects-narrow": partial(forest.effects, device, narrow=True),
+        }
+        if drawn
+        else {},
     )
 
 
