@@ -117,7 +117,7 @@ class DelayedModel(PlantedModel):
     """Another model, before each of whose requests the units are waited for.
 
     Its own toggles are left before, but that it never cleans up memory (Python's collector is the noisiest part of a
-    short request), and that speakers are registered: what is heard of their recordings is a third of a short request.
+    short request), and that speakers are registered: what is heard of their recordings is more than a quarter of a short request.
     """
 
     def __init__(self, wait: Callable[[], None], units: int, machine: Machine, model: Model) -> None:

@@ -33,7 +33,7 @@ workload: {{texts: {{en: "Yes."}}, prompts: [builtin:aishell-0121]}}
 optimizations: {{planted_work: {{after: {{units: {units}}}}}}}
 measure: {{metrics: [latency], margin: 1%, budget: {budget_s}s, workers: 5}}
 """
-"""A request of the shipped model after a spin kernel of so many units. It is as short as that model's can be: the flow takes two
+"""A request of the shipped model after a spin kernel of so many units. It is short: the flow takes two
 steps, and the speaker is registered. On hosts whose speed changes from one tenth of a second to the next, neighbours in time
 are the more alike."""
 
