@@ -76,7 +76,12 @@ class Batches:
         return compared(self._functions[BEFORE](), self._functions[AFTER](), self._check)
 
     def warm_up(self) -> tuple[float, float]:
-        """Call both functions in growing batches until these are long enough. Returns the seconds of a call of each."""
+        """Call both functions in growing batches until these are long enough. Returns the seconds of a call of each.
+
+        The first call of each is no measure of it: what is made once (an import, a model, a device's context) is made there.
+        """
+        for arm in (BEFORE, AFTER):
+            self._time(arm, 1, 0.0)
         spent_s, calls, long_enough = 0.0, 1, 0
         while True:
             found = [self._time(arm, calls, 0.0)[0] for arm in (BEFORE, AFTER)]

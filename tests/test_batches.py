@@ -51,10 +51,22 @@ def test_warming_up_makes_batches_long_enough_to_time() -> None:
     assert count * 0.001 > 2 * SAMPLE_S
 
 
-def test_warming_up_with_a_long_call_ends_after_one() -> None:
+def test_warming_up_with_a_long_call_ends_after_the_first_that_counts() -> None:
     pace, count = warmed_up(2.0, 1.0)
     assert pace == pytest.approx((2.0, 1.0))
-    assert count == 1
+    assert count == 2
+
+
+def test_what_a_first_call_makes_once_is_not_its_pace() -> None:
+    machine = FakeMachine()
+
+    class Lazy(Taking):
+        def __call__(self) -> None:
+            self.machine.advance_s(0.0 if self.count else 5.0)
+            super().__call__()
+
+    before, after = Lazy(machine, 0.02), Lazy(machine, 0.03)
+    assert Batches(before, after, check=None, place=1, machine=machine).warm_up() == pytest.approx((0.02, 0.03))
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""The harness itself: a toggle in one process (`harness run`), and two revisions (`harness gate`)."""
+"""The harness itself: a toggle in one process (`harness run`), two functions (`paired_benchmark`), two revisions (`harness gate`)."""
 
 from __future__ import annotations
 
@@ -12,10 +12,13 @@ from typing import Any
 
 from harness import store
 from harness.adapters.planted import UNITS
+from harness.paired_result import PairedResult
 from harness.results import Run
+from harness.units import TIME, interval, seconds
 from tests.prove import revisions
+from tests.prove.cases import paired_on_card
 from tests.prove.decisions import Found, Outcome, Tool, Verdict
-from tests.prove.processes import ToolFailedError, run
+from tests.prove.processes import CASES, ToolFailedError, run
 
 METHOD = "latency, margin 1 %"
 SCENARIO, TOGGLE = "planted", "planted_work"
@@ -25,10 +28,12 @@ VERDICTS: Mapping[str, Verdict] = {
 """What a verdict of the harness says; any other is none about time."""
 
 UNIT, UNIT_S = "0.01ms", 1e-5
+DEVICE = "cuda"
+_CARD_FILE = "planted-request.yaml"
 _ON_CARD = """
 name: planted-request
 model: {{adapter: planted, units: 1, unit: {unit}, over: {{adapter: cosyvoice2, size: nano, weights: random, steps: 2}}}}
-devices: [cuda]
+devices: [{device}]
 workload: {{texts: {{en: "Yes."}}, prompts: [builtin:aishell-0121]}}
 optimizations: {{planted_work: {{after: {{units: {units}}}}}}}
 measure: {{metrics: [latency], margin: 1%, budget: {budget_s}s, workers: 5}}
@@ -36,6 +41,8 @@ measure: {{metrics: [latency], margin: 1%, budget: {budget_s}s, workers: 5}}
 """A request of the shipped model after a spin kernel of so many units. It is short: the flow takes two
 steps, and the speaker is registered. On hosts whose speed changes from one tenth of a second to the next, neighbours in time
 are the more alike."""
+PAIRED_WORKERS = 8
+"""Worker processes of `paired_benchmark` on a card, each with a model of its own."""
 
 GATE_METHOD = "limit of latency 1 %"
 OUTCOMES: Mapping[str, Verdict] = {
@@ -86,28 +93,65 @@ def outcome(measured: Run) -> Outcome:
 
 
 def decide_on_card(budget_s: int, units: int, folder: Path) -> Outcome:
-    """The verdict of `harness run` on a request of the shipped model after a spin kernel, whose length is what `units` is
-    more than `UNITS`: a share of how long that request takes here.
-    """
-    share = units / UNITS - 1
-    delay_units = 0 if not share else max(1, round(share * request_s() / UNIT_S))
-    return outcome(_run_on_card(1 + delay_units, budget_s, folder))
+    """The verdict of `harness run` on a request of the shipped model after a spin kernel."""
+    _write_on_card(folder, _planted(units), budget_s)
+    run(("-m", "harness", "run", _CARD_FILE, "--out", "runs"), folder)
+    (written,) = (folder / "runs").glob(f"*/{store.RUN_FILE}")
+    return outcome(store.load(written.parent))
+
+
+def decide_paired_on_card(budget_s: int, units: int, folder: Path) -> Outcome:
+    """The verdict of `paired_benchmark` on the same request."""
+    return paired_outcome(_paired_on_card(_planted(units), budget_s, folder))
+
+
+def paired_outcome(found: PairedResult) -> Outcome:
+    """What a pair of functions says. Raises ToolFailedError where it says nothing about time."""
+    if found.verdict not in VERDICTS or found.ratio is None:
+        message = f"paired_benchmark: {found.verdict}: {found.reason}"
+        raise ToolFailedError(message)
+    told = (interval(found.ratio_low, found.ratio_high, TIME), f"{seconds(found.before_s)} before", found.reason)
+    return Outcome(
+        found=(
+            Found(
+                method=METHOD, verdict=VERDICTS[found.verdict], log_ratio=math.log(found.ratio),
+                note="; ".join(filter(None, told)),
+            ),
+        ),
+        measured_s=found.spent_s,
+    )  # fmt: skip
 
 
 @cache
 def request_s() -> float:
-    """How long the request takes on this machine's card without a spin kernel; its median, measured once."""
+    """How long the request takes on this machine's card after the shortest spin kernel; its median, measured once."""
     with tempfile.TemporaryDirectory(prefix="prove-") as folder:
-        measured = _run_on_card(1, 5, Path(folder).resolve())
-    return next(arm.metrics["latency"]["p50"] for arm in measured.arms if arm.role == "none")
+        found = _paired_on_card(1, 5, Path(folder).resolve())
+    if found.before_s is None:
+        message = f"paired_benchmark: {found.verdict}: {found.reason}"
+        raise ToolFailedError(message)
+    return found.before_s
 
 
-def _run_on_card(units: int, budget_s: int, folder: Path) -> Run:
-    text = _ON_CARD.format(unit=UNIT, units=units, budget_s=budget_s)
-    (folder / "planted-request.yaml").write_text(text, encoding="utf-8")
-    run(("-m", "harness", "run", "planted-request.yaml", "--out", "runs"), folder)
-    (written,) = (folder / "runs").glob(f"*/{store.RUN_FILE}")
-    return store.load(written.parent)
+def _planted(units_of_call: int) -> int:
+    """Units of the spin kernel that make the request longer by the share that `units_of_call` is more than `UNITS`."""
+    share = units_of_call / UNITS - 1
+    return 1 + (max(1, round(share * request_s() / UNIT_S)) if share else 0)
+
+
+def _write_on_card(folder: Path, spin_units: int, budget_s: int) -> Path:
+    path = folder / _CARD_FILE
+    path.write_text(_ON_CARD.format(device=DEVICE, unit=UNIT, units=spin_units, budget_s=budget_s), encoding="utf-8")
+    return path
+
+
+def _paired_on_card(spin_units: int, budget_s: int, folder: Path) -> PairedResult:
+    told = {paired_on_card.SCENARIO: str(_write_on_card(folder, spin_units, budget_s)), "OMP_NUM_THREADS": "1"}
+    (folder / "pytest.ini").write_text(f"[pytest]\npaired_workers = {PAIRED_WORKERS}\n", encoding="utf-8")
+    apart = ("-c", "pytest.ini", "--rootdir", str(folder), "--noconftest", "-p", "no:cacheprovider")
+    case = str(CASES / "paired_on_card.py")
+    run(("-m", "pytest", case, *apart, f"--paired-budget={budget_s}s"), folder, environment=told)
+    return PairedResult(**json.loads((folder / paired_on_card.RESULT).read_text(encoding="utf-8")))
 
 
 def card_tool(budget_s: int) -> Tool:
@@ -122,6 +166,21 @@ def card_tool(budget_s: int) -> Tool:
         cpu_s=90.0,
         package="",
         decide=partial(decide_on_card, budget_s),
+    )
+
+
+def paired_card_tool(budget_s: int) -> Tool:
+    """Two functions in a test, which both have a request of the shipped model on a GPU."""
+    return Tool(
+        name="harness-paired-card",
+        title=f"this harness, two functions on a GPU, {budget_s} s",
+        how=f"`paired_benchmark` in a test, {PAIRED_WORKERS} workers, `pytest --paired-budget={budget_s}s`; both functions have a request of "
+        "the shipped model (nano) on a GPU after a spin kernel, whose length is the slow-down's share of the median request "
+        "measured before; outputs are compared; FAIL where the verdict is `slower`, undecided where it is `inconclusive`",
+        methods=(METHOD,),
+        cpu_s=1.2 * budget_s + 20,
+        package="",
+        decide=partial(decide_paired_on_card, budget_s),
     )
 
 

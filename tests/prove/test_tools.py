@@ -7,7 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from harness.adapters.planted import UNITS
 from harness.errors import UsageError
+from harness.forked import can_fork
+from harness.paired_result import PairedResult
 from harness.results import Run, Verdict
 from harness.scenario import Scenario, load
 from tests.prove import decisions, ours, pyperf, revisions
@@ -59,6 +62,43 @@ def test_the_verdict_of_the_harness_is_that_of_its_latency(verdict: Verdict, exp
 def test_a_run_without_calibration_says_which_control_failed() -> None:
     (found,) = ours.outcome(measured("inconclusive", not_calibrated())).found
     assert "the interval reaches 0.8 %, the limit is 0.5 %" in found.note
+
+
+PAIRED = PairedResult(
+    name="a test", verdict="slower", reason="", margin=0.01, measured=True, ratio=1.02, ratio_low=1.013, ratio_high=1.027,
+    before_s=0.02, spent_s=60.0,
+)  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("verdict", "expected"),
+    [("slower", "FAIL"), ("faster", "PASS"), ("no material difference", "PASS"), ("inconclusive", "undecided")],
+)
+def test_the_verdict_on_two_functions_is_that_of_the_fixture(verdict: Verdict, expected: decisions.Verdict) -> None:
+    outcome = ours.paired_outcome(replace(PAIRED, verdict=verdict))
+    (found,) = outcome.found
+    assert (found.verdict, outcome.measured_s) == (expected, 60.0)
+    assert found.log_ratio == pytest.approx(0.0198, abs=1e-4)
+
+
+def test_two_functions_whose_output_differs_are_no_decision() -> None:
+    with pytest.raises(ToolFailedError, match="output changed"):
+        ours.paired_outcome(replace(PAIRED, verdict="output changed", ratio=None))
+
+
+@pytest.mark.skipif(not can_fork(), reason="this system cannot fork")
+def test_two_functions_with_a_request_of_the_shipped_model_are_compared(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """The whole way of a decision on a card, on the processor, for a second: planted is half of the request, which shows."""
+    monkeypatch.setattr(ours, "DEVICE", "cpu")
+    monkeypatch.setattr(ours, "PAIRED_WORKERS", 6)
+    monkeypatch.setattr(ours, "request_s", lambda: 0.02)
+    outcome = ours.decide_paired_on_card(1, UNITS + UNITS // 2, tmp_path)
+    (found,) = outcome.found
+    assert found.log_ratio > 0
+    assert "before" in found.note
+    assert outcome.measured_s > 0
 
 
 LINE = {"outcome": "pass", "ratio": 1.001, "ratio_low": 0.999, "ratio_high": 1.003, "reason": ""}

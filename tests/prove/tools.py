@@ -23,11 +23,12 @@ TOOLS: Mapping[str, Tool] = {
         ours.toggle_tool(),
         ours.gate_tool(60),
         ours.card_tool(20),
+        ours.paired_card_tool(60),
     )
 }
 
-BY_DEFAULT = tuple(name for name in TOOLS if name != "harness-run-card")
-"""Those of the table; the other one needs a GPU."""
+BY_DEFAULT = tuple(name for name in TOOLS if not name.endswith("-card"))
+"""Those of the table; the others need a GPU."""
 
 
 def versions() -> dict[str, str | None]:
