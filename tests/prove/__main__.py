@@ -22,6 +22,9 @@ def main(
     minutes: Annotated[
         float, typer.Option(min=0, help="CPU minutes of all decisions together, those of earlier calls included.")
     ] = 5.0,
+    decisions: Annotated[
+        int | None, typer.Option(min=1, metavar="COUNT", help="End with so many, those of earlier calls included.")
+    ] = None,
     only: Annotated[
         list[str] | None, typer.Option(metavar="TOOL", help=f"May be repeated: {', '.join(TOOLS)}.")
     ] = None,
@@ -38,7 +41,8 @@ def main(
     proof = Proof(out, TOOLS)
     try:
         with ProgressBar() as progress:
-            prove(proof, {name: TOOLS[name] for name in TOOLS if name in chosen}, slow_downs, 60 * minutes, progress)
+            tools = {name: TOOLS[name] for name in TOOLS if name in chosen}
+            prove(proof, tools, slow_downs, 60 * minutes, progress, most=decisions)
     except KeyboardInterrupt:
         typer.echo("interrupted; the decisions that were made are kept, and the same command goes on", err=True)
         raise typer.Exit(INTERRUPTED) from None

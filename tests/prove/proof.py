@@ -103,9 +103,10 @@ def _outcome(tool: Tool, units: int) -> tuple[Outcome, str]:
 
 
 def prove(
-    proof: Proof, tools: Mapping[str, Tool], slow_downs: Collection[int], limit_s: float, progress: Progress
-) -> None:
-    """Make decisions of `tools` until these have taken `limit_s` of processor time, earlier calls included.
+    proof: Proof, tools: Mapping[str, Tool], slow_downs: Collection[int], limit_s: float, progress: Progress, *,
+    most: int | None = None,
+) -> None:  # fmt: skip
+    """Make decisions of `tools` until these have taken `limit_s` of processor time or are `most`, earlier calls included.
 
     A decision that would take them beyond it is not begun. Raises ToolFailedError for a tool that makes none.
     """
@@ -116,7 +117,7 @@ def prove(
         spent_s = sum(decision.cpu_s for decision in mine)
         job = next_job(list(tools), slow_downs, mine)
         tool = tools[job.tool]
-        if spent_s + expected_cpu_s(job.tool, tool.cpu_s, mine) > limit_s:
+        if spent_s + expected_cpu_s(job.tool, tool.cpu_s, mine) > limit_s or len(mine) == most:
             return
         if not began:
             proof.begin()

@@ -34,13 +34,12 @@ class Bench:
 
         return Tool(name=name, title=name, how="made up", methods=("any",), cpu_s=10.0, package="", decide=decide)
 
-    def prove(self, folder: Path, limit_s: float, **more: object) -> Proof:
+    def prove(self, folder: Path, limit_s: float, *, only: str | None = None, most: int | None = None) -> Proof:
         """Make decisions until the limit, as a new call of the driver would; `only` chooses a tool."""
         proof = Proof(folder, self.tools, lambda: self.cpu_s)
-        only = more.get("only")
         tools = {name: tool for name, tool in self.tools.items() if only in (None, name)}
         try:
-            prove(proof, tools, SLOW_DOWNS, limit_s, Quiet())
+            prove(proof, tools, SLOW_DOWNS, limit_s, Quiet(), most=most)
         finally:
             proof.write_table()
             proof.close()
@@ -57,6 +56,11 @@ def test_no_decision_is_begun_that_would_go_beyond_the_time(bench: Bench, tmp_pa
     assert len(proof.decisions) == 4
     assert {decision.cpu_s for decision in proof.decisions} == {10.0}
     assert "Decisions: 4, made in 0.7 CPU minutes" in (tmp_path / TABLE).read_text(encoding="utf-8")
+
+
+def test_it_ends_with_as_many_as_were_asked_for(bench: Bench, tmp_path: Path) -> None:
+    assert len(bench.prove(tmp_path, 1000.0, most=3).decisions) == 3
+    assert len(bench.prove(tmp_path, 1000.0, most=5).decisions) == 5, "those of the earlier call included"
 
 
 def test_in_less_time_than_one_takes_none_is_made(bench: Bench, tmp_path: Path) -> None:
