@@ -41,7 +41,7 @@ measure: {{metrics: [latency], margin: 1%, budget: {budget_s}s, workers: 5}}
 """A request of the shipped model after a spin kernel of so many units. It is short: the flow takes two
 steps, and the speaker is registered. On hosts whose speed changes from one tenth of a second to the next, neighbours in time
 are the more alike."""
-PAIRED_WORKERS = 8
+PAIRED_WORKERS = 6
 """Worker processes of `paired_benchmark` on a card, each with a model of its own."""
 
 GATE_METHOD = "limit of latency 1 %"

@@ -92,7 +92,6 @@ def test_two_functions_with_a_request_of_the_shipped_model_are_compared(
 ) -> None:
     """The whole way of a decision on a card, on the processor, for a second: planted is half of the request, which shows."""
     monkeypatch.setattr(ours, "DEVICE", "cpu")
-    monkeypatch.setattr(ours, "PAIRED_WORKERS", 6)
     monkeypatch.setattr(ours, "request_s", lambda: 0.02)
     outcome = ours.decide_paired_on_card(1, UNITS + UNITS // 2, tmp_path)
     (found,) = outcome.found

@@ -1,6 +1,7 @@
 """A request of the shipped model after a spin kernel, and the same after a longer one, as `paired_benchmark` compares them.
 
-CUDA does not survive a fork: nothing here touches it but the two functions, which are called in the workers alone.
+CUDA does not survive a fork: nothing here touches it but the two functions, which are called in the workers alone. Imports
+do survive it, so that all are made before.
 """
 
 from __future__ import annotations
@@ -14,10 +15,12 @@ from pathlib import Path
 from typing import Literal
 
 import numpy as np
+import torch  # noqa: F401  imported once, and not by each worker
 from numpy.typing import NDArray
 
 from harness import workload
 from harness.adapters import planted
+from harness.models.cosyvoice2 import pipeline  # noqa: F401  likewise
 from harness.pytest_plugin import PairedBenchmark
 from harness.scenario import Scenario, load
 from harness.worker.machine import machine
