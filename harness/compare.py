@@ -10,7 +10,7 @@ from harness import presence, rules, sequential
 from harness.attribution import attribution, joined, without_chance_finds
 from harness.caches import caches
 from harness.controls import FAMILIES, allowance, calibrated, controls, family, margin_of
-from harness.designs import PLACEBO
+from harness.designs import PLACEBO, PROCESS
 from harness.evidence import Evidence
 from harness.expected import expectations
 from harness.findings import KINDS, findings
@@ -264,13 +264,16 @@ def _against_the_twin(
     evidence: Evidence, name: str, pair: tuple[str, str, str], level: float, stratum: str
 ) -> Effect | None:
     """The effect of a pair's arm against the twin of its reference, where that stood in the same blocks or rounds. A gate has a
-    rule of its own (decision 14), and the arms of a joint design have no twin among them (decision 25).
+    rule of its own (decision 14), which holds for all arms that are compared between processes, and the arms of a joint design have no
+    twin among them (decision 25).
     """
     _, reference, arm = pair
-    plan = evidence.run.plan
+    plan, group = evidence.run.plan, evidence.group_of(reference, arm)
     if reference != evidence.reference or plan.limits or plan.joint or metric(name).pass_ not in ("latency", "first"):
         return None
-    return evidence.effect(name, PLACEBO, arm, level=level, stratum=stratum, group=evidence.group_of(reference, arm))
+    if group == PROCESS and metric(name).pass_ == "latency":
+        return None
+    return evidence.effect(name, PLACEBO, arm, level=level, stratum=stratum, group=group)
 
 
 _ASIDE = "main effect over all arms that have it on and off (of sampled orders, the mean change in its place), t interval over workers"

@@ -16,6 +16,7 @@ from harness.designs import (
     HOST_DOSE,
     INSTRUMENTATION,
     PLACEBO,
+    PROCESS,
     SPANS_REPEATED,
     UNINSTRUMENTED,
     control_name,
@@ -47,7 +48,7 @@ def controls(evidence: Evidence) -> list[Control]:
 
 
 def _planned(evidence: Evidence) -> Iterator[tuple[str, str, str]]:
-    """Controls of what is timed in requests as (arm, metric, group): a placebo in each group of the latency pass and in the
+    """Controls of what is timed in requests as (arm, metric, group): a placebo in each group of the latency pass (of processes, once there are any) and in the
     rounds of first requests, a dose of each kind.
     """
     if any(trial.pass_ == "first" for trial in evidence.trials):
@@ -56,7 +57,7 @@ def _planned(evidence: Evidence) -> Iterator[tuple[str, str, str]]:
     for kind, name in (("request", "latency"), ("init", "init")):
         if kind in found:
             for group in evidence.run.plan.groups:
-                if group != CONFIRMATION:
+                if group != CONFIRMATION and (group != PROCESS or evidence.is_measured(group, kind)):
                     yield PLACEBO, name, group
     if "request" in found and any(HOST_DOSE in arms for arms in evidence.run.plan.groups.values()):
         yield HOST_DOSE, "latency", ""
@@ -102,8 +103,9 @@ def _placebo(evidence: Evidence, name: str, group: str, level: float) -> Control
     if low is None or high is None:
         found = rules.Placebo(passed=False, reason=_no_interval(effect))
     # in a gate, and in a block of many arms, the intervals of the verdicts have to be narrow: decisions 14 and 25
-    elif evidence.run.plan.limits or (evidence.run.plan.joint and group != "request"):
-        found = rules.placebo_not_told_apart(low, high, "processes" if evidence.run.plan.limits else "arms")
+    elif group == PROCESS or evidence.run.plan.limits or (evidence.run.plan.joint and group != "request"):
+        between = group == PROCESS or evidence.run.plan.limits
+        found = rules.placebo_not_told_apart(low, high, "processes" if between else "arms")
     else:
         found = rules.placebo(low, high, margin)
     return Control(

@@ -89,6 +89,10 @@ class Evidence:
         groups = self.run.plan.groups
         return next((name for name, arms in groups.items() if reference in arms and arm in arms), "")
 
+    def is_measured(self, group: str, kind: str) -> bool:
+        """Whether there are timed blocks of that kind in a group of the latency pass."""
+        return any((pass_, of, name) == ("latency", kind, group) for pass_, of, name, _ in self._blocks)
+
     def is_timed(self, arm: str) -> bool:
         """Whether an arm is in some group of blocks; of designs with arms that are only of use together, some are not."""
         return not self.run.plan.joint or any(arm in arms for arms in self.run.plan.groups.values())

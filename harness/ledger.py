@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from harness.designs import PROCESS
+
 
 @dataclass(slots=True)
 class Ledger:
@@ -16,6 +18,7 @@ class Ledger:
     workers: int = 0
     blocks: int = 0
     spent_s: float = 0.0
+    apart_s: float = 0.0
     init_s: float = 0.0
     latency_workers: int = 0
     decided: frozenset[str] = frozenset()
@@ -33,6 +36,11 @@ class Ledger:
     batches: int = 0
     places: Counter[str] = field(default_factory=Counter)
     broken_places: set[str] = field(default_factory=set)
+
+    @property
+    def shared_s(self) -> float:
+        """Seconds of measuring arms that share a process; `apart_s` are those of arms that do not."""
+        return self.spent_s - self.apart_s
 
     def note(self, kind: str, event: Mapping[str, Any]) -> None:
         """Take account of one journal event; those of other devices are passed over."""
@@ -81,5 +89,7 @@ class Ledger:
     def _note_timed(self, event: Mapping[str, Any]) -> None:
         self.blocks = max(self.blocks, event["block"] + 1)
         self.spent_s += event["wall_s"]
+        if event["group"] == PROCESS:
+            self.apart_s += event["wall_s"]
         if event["kind"] == "init":
             self.init_s += event["wall_s"]

@@ -10,6 +10,7 @@ from rich.table import Table
 
 from harness import units
 from harness.calibrate import Outcome
+from harness.designs import PROCESS
 from harness.planning import Detection, Expected, Outline
 from harness.report.sentences import foresight_of
 from harness.results import Foresight, Planted
@@ -104,13 +105,14 @@ def show_outline(outline: Outline, console: Console, scenario: str) -> None:
         console.print(line, markup=False, highlight=False, soft_wrap=True)
 
 
+_HOW = {"settled": ", each after an untimed request", PROCESS: ", each in a process of its own"}
+
+
 def _lines(outline: Outline, scenario: str) -> Iterator[str]:
     yield f"\n{outline.device}"
     yield f"  arms      {len(outline.arms)}: {', '.join(outline.arms)}"
     for name, arms in outline.groups.items():
-        yield f"  group     {name}: a block has {len(arms)} arms" + (
-            ", each after an untimed request" if name == "settled" else ""
-        )
+        yield f"  group     {name}: a block has {len(arms)} arms{_HOW.get(name, '')}"
     yield f"  compared  {len(outline.pairs)}: " + ", ".join(
         f"{arm} with {reference}" for _, reference, arm in outline.pairs
     )
@@ -122,6 +124,9 @@ def _lines(outline: Outline, scenario: str) -> Iterator[str]:
     yield f"  workers   {outline.workers} measure latency; {outline.processes} processes in all{firsts}"
     yield from _looks(outline)
     if outline.expected is None:
+        if PROCESS in outline.groups:
+            yield "  not foreseen: what can be told apart where arms take a process of their own"
+            return
         yield "  not known here: how long a request and a start take, the size of a run, and what it can tell apart"
         yield f"            harness calibrate {scenario}, or harness plan {scenario} --pilot, which does so for 20 s"
         return
@@ -150,16 +155,14 @@ def show_plan(outline: Outline, say: Callable[[str], None], scenario: str) -> No
 
 
 def _brief(outline: Outline, scenario: str) -> Iterator[str]:
-    blocks = "; ".join(
-        f"{name} {len(arms)}{', each after an untimed request' if name == 'settled' else ''}"
-        for name, arms in outline.groups.items()
-    )
+    blocks = "; ".join(f"{name} {len(arms)}{_HOW.get(name, '')}" for name, arms in outline.groups.items())
     yield (
         f"plan for {outline.device}: {len(outline.arms)} arms, controls included; arms in a block: {blocks}. "
         f"{len(outline.pairs)} comparisons; {outline.workers} workers, up to {units.seconds(outline.budget_s, 3)} of measuring"
     )
     if outline.expected is None:
-        yield f"  how long a block takes and what can be found: harness calibrate {scenario} would say"
+        if PROCESS not in outline.groups:
+            yield f"  how long a block takes and what can be found: harness calibrate {scenario} would say"
         return
     expected, (low, high) = outline.expected, outline.expected.measuring_s
     fixed = expected.startup_s + expected.other_s

@@ -8,12 +8,13 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Literal
 
-from harness import calibrations, designs, runner, sequential
+from harness import calibrations, designs, groups, runner, sequential
 from harness.calibrate import SHARES
 from harness.calibrations import Calibration
-from harness.designs import CONTROLS, Design
+from harness.designs import CONTROLS, PROCESS, Design
 from harness.metrics import EXACT, FIRST, SITE, metric
 from harness.noise import POWER, between_workers, spread_of_blocks
+from harness.optimizations.process import process_states
 from harness.passes import first_cycle
 from harness.passes.examination import MAX_REQUESTS, MIN_REQUESTS
 from harness.passes.memory import SHARED_REPEATS
@@ -89,6 +90,7 @@ class Outline:
 def outline(scenario: Scenario, device: str, known: Calibration | None, effect: float | None) -> Outline:
     """The plan of a scenario on one device; with `effect`, a share, also what budget finds it."""
     design, measure = runner.design_of(scenario, device), scenario.measure
+    known = None if design.of_process else known  # which is of arms that share a process
     expected = None
     foresights = () if known is None or effect is None else _foresights(known, scenario, design)
     calibrated = None if known is None else calibrations.applied(known, scenario, design)
@@ -102,7 +104,8 @@ def outline(scenario: Scenario, device: str, known: Calibration | None, effect: 
         pairs=design.pairs,
         kinds=kinds,
         workers=measure.workers,
-        processes=_latency_and_places(scenario) + EXAMINERS + _memory_processes(scenario, design) + _firsts(scenario, design),
+        processes=_latency_and_places(scenario) + _examiners(design) + _memory_processes(scenario, design) + _firsts(scenario, design)
+        + groups.LEAST * len(design.groups.get(PROCESS, ())),
         budget_s=measure.budget_s,
         margin=measure.margin_of("latency"),
         looks_s=() if design.joint else tuple(share * measure.budget_s for share in sequential.LOOKS),
@@ -121,6 +124,11 @@ def outline(scenario: Scenario, device: str, known: Calibration | None, effect: 
 
 def _foresights(known: Calibration, scenario: Scenario, design: Design) -> Sequence[Foresight]:
     return calibrations.foreseen(known, scenario, design, [share * scenario.measure.budget_s for share in SHARES])
+
+
+def _examiners(design: Design) -> int:
+    """Processes that examine outputs: the arms that may share one, and the reference's twin."""
+    return EXAMINERS - 1 + len({repr(process_states(arm.states)) for arm in design.arms})
 
 
 def _latency_and_places(scenario: Scenario) -> int:
@@ -181,7 +189,7 @@ def _expected(known: Calibration, scenario: Scenario, design: Design, calibrated
         request_s=costs.request_s,
         round_s=round_s,
         rounds_per_worker=shape.blocks_per_s * measure.budget_s,
-        startup_s=(_latency_and_places(scenario) + EXAMINERS + memory + firsts) * costs.startup_s / at_once
+        startup_s=(_latency_and_places(scenario) + _examiners(design) + memory + firsts) * costs.startup_s / at_once
         + measure.workers * costs.warm_up_s,
         measuring_s=(
             measure.budget_s if design.joint else calibrated.foresight.spent * measure.budget_s,

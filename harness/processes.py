@@ -137,7 +137,7 @@ class WorkerProcess:
         self._arm: str | None = None
         self._request = ""
         self._group_ended = False
-        self._process = self._start(job["threads"], side, alone)
+        self._process = self._start(job["threads"], job.get("environment", {}), side, alone)
         if self._process.stdin is None or self._process.stdout is None:
             message = "a process started with pipes has none"
             raise RuntimeError(message)
@@ -154,7 +154,9 @@ class WorkerProcess:
             self.end()
             raise
 
-    def _start(self, threads: int, side: Side | None, alone: Alone | None) -> subprocess.Popen[str]:
+    def _start(
+        self, threads: int, further: Mapping[str, str], side: Side | None, alone: Alone | None
+    ) -> subprocess.Popen[str]:
         command = _command(side, alone)
         foreign = alone is not None and alone.python is not None
         paths = () if side is None else side.paths
@@ -165,7 +167,7 @@ class WorkerProcess:
                     stdin=subprocess.PIPE,
                     stdout=subprocess.PIPE,
                     stderr=stderr,
-                    env=worker_environment(threads, paths, foreign=foreign),
+                    env={**worker_environment(threads, paths, foreign=foreign), **further},
                     cwd=None if side is None else side.paths[0],  # -m imports from there first
                     encoding="utf-8",
                     start_new_session=True,  # Ctrl-C is for the runner, which then ends its workers

@@ -47,7 +47,7 @@ def at_once(concurrency: int) -> str:
 
 
 ArmRole = Literal["none", "toggle", "combination", "all", "placebo", "dose", "instrumentation"]
-Isolation = Literal["request", "settled"]
+Isolation = Literal["request", "settled", "process"]
 Pass = Literal["latency", "first", "memory", "equivalence", "micro", "profile"]
 Verdict = Literal[
     "faster", "slower", "less", "more", "no material difference", "inconclusive",

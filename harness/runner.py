@@ -19,7 +19,15 @@ from harness.ledger import Ledger
 from harness.measured import digests
 from harness.optimizations import named
 from harness.optimizations.declared import Declared, card_of
-from harness.passes import examination_pass, first_cycle, first_pass, latency_pass, memory_pass, micro_pass
+from harness.passes import (
+    examination_pass,
+    first_cycle,
+    first_pass,
+    latency_pass,
+    memory_pass,
+    micro_pass,
+    process_pass,
+)
 from harness.processes import Side, worker_environment
 from harness.results import Arm, Calibrated, Ceilings, Finding, Plan, Run
 from harness.rules import DOSE_IN_MARGINS
@@ -28,7 +36,7 @@ from harness.scenario import Toggle as ToggleStates
 from harness.session import DeviceFailedError, Progress, Session, TimeIsUpError, alone_of
 from harness.worker import OLDEST_PYTHON
 
-PASSES = (examination_pass, latency_pass, first_pass, micro_pass, memory_pass)
+PASSES = (examination_pass, latency_pass, process_pass, first_pass, micro_pass, memory_pass)
 
 
 def run(
@@ -287,6 +295,8 @@ def _calibrations(
     if known is None or scenario.design == "controls":
         return
     for device in devices:
+        if design_of(scenario, device).of_process:
+            continue  # a calibration is of arms that share a process
         try:
             found = known.find(scenario, device, around)
             if found is not None:

@@ -23,13 +23,16 @@ from harness.designs import CONTROLS, Design
 from harness.errors import MeasureError, UsageError, WorkerError
 from harness.ledger import Ledger
 from harness.nvml import Card, Sampler
+from harness.optimizations.process import as_told, of_process, process_states, starts_of, within_process
 from harness.processes import Alone, Side, WorkerProcess
-from harness.results import Pass
+from harness.results import Arm, Pass, State
 from harness.scenario import Scenario
 from harness.store import Journal
 from harness.units import size
 from harness.wire import Wire
 
+CONTROLS_PART = 0.25
+"""Of the measuring time, the least that arms get that share a process: the controls are among them."""
 MAX_DEATHS = 3
 MAX_DEATHS_WITHOUT_ARM = 2
 
@@ -95,6 +98,15 @@ class Session:
         return () if self.design.joint else sequential.LOOKS
 
     @property
+    def shared_budget_s(self) -> float:
+        """Measuring time of arms that share a process: their part of the comparisons, or where none of these is between such arms, what
+        the controls need.
+        """
+        whole, apart = len(self.design.pairs), len(self.design.of_process)
+        share = 1.0 if not apart else max(CONTROLS_PART, (whole - apart) / whole)
+        return share * self.scenario.measure.budget_s
+
+    @property
     def fake(self) -> bool:
         return self.scenario.model.adapter == "fake"
 
@@ -126,7 +138,8 @@ class Session:
 
         Where the code of the arms lies elsewhere (`sides`), it runs that of `arm`, by default of the reference.
         """
-        side = self.sides.get(arm or self.design.reference)
+        arm = arm or self.design.reference
+        side = self.sides.get(arm)
         scenario = self.scenario if side is None else Scenario.from_data(side.scenario)
         with self._lock:
             number = self.ledger.workers
@@ -136,10 +149,15 @@ class Session:
         started = time.monotonic()
         begun: list[WorkerProcess] = []
         try:
-            process = WorkerProcess(
-                {**self._job(scenario, folder, pass_), **job},
-                log=folder / "worker.log", side=side, alone=alone_of(scenario), begun=partial(self._begin, begun),
-            )  # fmt: skip
+            try:
+                process = WorkerProcess(
+                    {**self._job(scenario, folder, pass_, arm), **job},
+                    log=folder / "worker.log", side=side, alone=alone_of(scenario), begun=partial(self._begin, begun),
+                )  # fmt: skip
+            except WorkerError as error:
+                if error.arm is not None or error.kind == "usage" or not self._starts_otherwise(arm):
+                    raise
+                raise WorkerError(str(error), kind=error.kind, arm=arm) from error  # its process is the arm's own
             self.startup_s = time.monotonic() - started
             with process:
                 if self._stopping:
@@ -148,10 +166,14 @@ class Session:
                 _check_source(side, process.ready.get("source"))
                 _check_packages(side, process.ready.get("packages", {}))
                 self._watch(process.ready["machine"].get("gpu_uuid"))
+                told = {
+                    key: process.ready[key]
+                    for key in ("machine", "description", "unavailable", "already_present", "core")
+                }
+                refused = process.ready["not_applicable"]
                 self.record(
-                    "worker", worker=number, pass_=pass_, pid=process.pid, startup_s=self.startup_s,
-                    **{key: process.ready[key]
-                       for key in ("machine", "description", "unavailable", "not_applicable", "already_present", "core")},
+                    "worker", worker=number, pass_=pass_, pid=process.pid, startup_s=self.startup_s, **told,
+                    not_applicable={name: refused[name] for name in refused if name not in of_process(refused)},
                 )  # fmt: skip
                 yield number, process
                 if side is not None:
@@ -159,6 +181,11 @@ class Session:
         finally:
             with self._lock:
                 self._live.difference_update(begun)
+
+    def _starts_otherwise(self, arm: str) -> bool:
+        """Whether an arm starts its process otherwise than the reference does."""
+        own, usual = (process_states(self.states_of(one)) for one in (arm, self.design.reference))
+        return own != usual
 
     def _begin(self, begun: list[WorkerProcess], process: WorkerProcess) -> None:
         """Take account of a process that starts, so that it is ended with the run."""
@@ -191,8 +218,12 @@ class Session:
         if readings:
             self.record("conditions", pass_=pass_, worker=worker, block=block, readings=readings)
 
-    def _job(self, scenario: Scenario, folder: Path, pass_: Pass) -> dict[str, Any]:
-        """What a worker is told first: the model is that of `scenario`, which a side has of its own, all else the session's."""
+    def _job(self, scenario: Scenario, folder: Path, pass_: Pass, arm: str) -> dict[str, Any]:
+        """What a worker is told first: the model is that of `scenario`, which a side has of its own, all else the session's.
+
+        Its process starts as the toggles of `arm` say.
+        """
+        starts = starts_of(self.states_of(arm))
         return {
             "fake": self.fake,
             "pin": pass_ in ("latency", "first", "micro") and self.pins,
@@ -202,12 +233,28 @@ class Session:
             "prepared": plugins.preparation(scenario.as_data()),
             "options": scenario.options(),
             "device": self.device,
-            "arms": [asdict(arm) for arm in self.design.arms],
+            "arms": [self.as_told(one) for one in self.design.arms],
             "speakers": self.wire.speakers(),
-            "threads": self.scenario.measure.threads,
+            "threads": self.threads_of(arm),
+            "environment": {name: value for start in starts for name, value in start.environment.items()},
+            "calls": [as_told(start.call) for start in starts if start.call is not None],
             "work_dir": str(folder.absolute()),
             "packages": bool(self.sides),
         }
+
+    def states_of(self, arm: str) -> Mapping[str, State]:
+        """The state of every toggle of an arm."""
+        return next(one.states for one in self.design.arms if one.name == arm)
+
+    def threads_of(self, arm: str) -> int:
+        """How many threads PyTorch has in a process of an arm."""
+        told = [start.threads for start in starts_of(self.states_of(arm)) if start.threads is not None]
+        return told[-1] if told else self.scenario.measure.threads
+
+    @staticmethod
+    def as_told(arm: Arm) -> dict[str, Any]:
+        """An arm as a worker knows it, without what its process is."""
+        return {**asdict(arm), "states": within_process(arm.states)}
 
     @property
     def time_left_s(self) -> float | None:

@@ -478,3 +478,18 @@ def test_a_gate_that_is_ended_while_its_workers_start_ends_at_once_and_leaves_no
     assert process.returncode == 130
     assert not psutil.wait_procs(workers, timeout=30)[1]
     assert len(git(repository, "worktree", "list").splitlines()) == 1
+
+
+def test_a_setting_that_starts_its_process_otherwise_has_processes_of_its_own(repository: Path) -> None:
+    """The head is slower in such a process alone."""
+    optimizations = 'optimizations: {environment: {after: {variables: "SLOW=1"}}, resample_cache: true}\n'
+    for slow in (0.0, 0.2):
+        text = SCENARIO.format(base="50ms", noise=0.001, faults="{}")
+        text = text.replace("optimizations: {resample_cache: true}\n", optimizations)
+        text = text.replace("faults: {}", f'environment: {{"SLOW=1": {slow}}}')
+        (repository / "bench.yaml").write_text(text)
+        git(repository, "commit", "--quiet", "--all", "--message", f"slow by {slow}")
+    done = gate(repository)
+    assert done.returncode == 1, done.stdout + done.stderr
+    told = {line["setting"]: line["outcome"] for line in json.loads((repository / "gate.json").read_text())["lines"]}
+    assert told == {"none": "pass", "all": "regressed"}

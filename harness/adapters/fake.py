@@ -1,7 +1,7 @@
 """A model made of planted costs and planted faults, to test the harness without torch and without waiting.
 
 Its time is that of `FakeMachine`. Options (`model:` in a scenario): `base` seconds a request, `noise` as the standard
-deviation of the log, per toggle or state of one `effects`, per pair of toggles `together`, `crowding`, `memory`, `places` and `faults` (see `FAULTS`), `seed`, and
+deviation of the log, per toggle or state of one `effects`, per pair of toggles `together`, per variable of its process's `environment`, `crowding`, `memory`, `places` and `faults` (see `FAULTS`), `seed`, and
 `new_speaker`, what meeting one costs. Of starts: `at_init` and `at_first`, the seconds that a toggle adds to building a pipeline and
 to its first request, `cold` those of the first request of a process. Of caches: `misses` is the effect in a request by a speaker that its pipeline does not
 know, `counts_misses` whether the witness counts these, `entry_bytes` what each speaker known takes.
@@ -207,6 +207,9 @@ class FakeTarget:
             effect = model.planted("effects", name) if missed is None else missed
             seconds *= 1 + (effect or 0.0) + others * (model.planted("crowding", name) or 0.0)
             seconds += self._cost_s(model.planted("costs", name) or {}, request)
+        for variable, change in model.options.get("environment", {}).items():
+            name, _, value = variable.partition("=")
+            seconds *= 1 + change * (os.environ.get(name) == value)
         for pair, change in model.options.get("together", {}).items():
             if set(pair.split("+")) <= set(self._on):
                 seconds *= 1 + change

@@ -13,6 +13,7 @@ from harness.designs.parts import (
     HOST_DOSE,
     INSTRUMENTATION,
     PLACEBO,
+    PROCESS,
     SPANS_REPEATED,
     TWIN,
     UNINSTRUMENTED,
@@ -24,6 +25,6 @@ from harness.designs.parts import (
 
 __all__ = [
     "CONFIRMATION", "CONTROLS", "DEVICE_DOSE", "DOSES", "EMPTY_CALL", "EMPTY_TWIN", "HEAD_DOSE", "HOST_DOSE", "INSTRUMENTATION",
-    "MOST_FACTORIAL", "MOST_FRACTIONAL", "MOST_PERMUTED", "PLACEBO", "SPANS_REPEATED", "TWIN", "UNINSTRUMENTED", "Design",
+    "MOST_FACTORIAL", "MOST_FRACTIONAL", "MOST_PERMUTED", "PLACEBO", "PROCESS", "SPANS_REPEATED", "TWIN", "UNINSTRUMENTED", "Design",
     "Pair", "Toggle", "advice", "combination", "control_name", "design", "smaller",
 ]  # fmt: skip

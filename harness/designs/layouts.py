@@ -12,12 +12,14 @@ from harness.designs.parts import (
     INSTRUMENTATION,
     JOINT,
     PLACEBO,
+    PROCESS,
     TWIN,
     Design,
     Pair,
     Toggle,
 )
 from harness.optimizations import registry
+from harness.optimizations.process import process_states
 from harness.results import Arm, ArmRole
 
 _ROLES: Mapping[str, ArmRole] = {
@@ -135,16 +137,30 @@ LAYOUTS: Mapping[str, Callable[[Sequence[Toggle]], _Layout]] = {
 def _with_controls(layout: _Layout, names: Sequence[str]) -> Design:
     arms, reference = list(layout.arms), layout.arms[0]
     controls = [Arm(name=name, role=_ROLES[name], states=reference.states) for name in names]
-    settled = _settled_together(arms) if layout.together else _settled_arms(arms, layout.pairs, reference.name)
+    apart_by_process = _apart_by_process(arms, together=layout.together)
+    within = [arm for arm in arms if arm.name not in apart_by_process]
+    pairs = [pair for pair in layout.pairs if {pair[1], pair[2]} <= {arm.name for arm in within}]
+    settled = _settled_together(within) if layout.together else _settled_arms(within, pairs, reference.name)
     apart = settled or ([arm.name for arm in arms] if layout.joint else [])
-    plain = [arm.name for arm in arms if arm.name not in apart or arm is reference]
+    plain = [arm.name for arm in within if arm.name not in apart or arm is reference]
     groups: dict[str, tuple[str, ...]] = {"request": (*plain, *names)}
     if apart:
         groups["settled" if settled else JOINT] = (*apart, PLACEBO)
+    if apart_by_process:
+        groups[PROCESS] = (reference.name, *apart_by_process, PLACEBO)
     return Design(
         arms=(*arms, *layout.aside, *controls), groups=groups, pairs=tuple(layout.pairs), reference=reference.name,
         joint=tuple(arm.name for arm in arms) if layout.joint else (), orders=layout.orders,
     )  # fmt: skip
+
+
+def _apart_by_process(arms: Sequence[Arm], *, together: bool) -> list[str]:
+    """Arms that take a process of their own: those whose toggles start it otherwise than the reference's; of arms that share
+    their blocks all, where one of them does.
+    """
+    reference = arms[0]
+    others = [arm.name for arm in arms[1:] if process_states(arm.states) != process_states(reference.states)]
+    return [arm.name for arm in arms[1:]] if together and others else others
 
 
 def _settled_together(arms: Sequence[Arm]) -> list[str]:

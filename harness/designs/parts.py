@@ -22,6 +22,8 @@ CONFIRMATION = "confirmation"
 """The group of blocks in which a gate confirms a regression with fresh processes."""
 JOINT = "joint"
 """The group of blocks of arms that are of use only together, where none of them leaves a mark."""
+PROCESS = "process"
+"""The group of blocks of arms that each take a process of their own, because a toggle changes all of it."""
 CONTROLS_SHARE = 0.1
 """Share of the requests beside a joint design that a group of controls alone may have."""
 CONTROLS_LEAST = 3
@@ -91,9 +93,20 @@ class Design:
         return max(CONTROLS_LEAST, round(CONTROLS_SHARE * once / len(self.groups[group])))
 
     @property
+    def of_process(self) -> tuple[Pair, ...]:
+        """The pairs that are compared between processes."""
+        arms = self.groups.get(PROCESS, ())
+        return tuple(pair for pair in self.pairs if PROCESS in self.groups and {pair[1], pair[2]} <= set(arms))
+
+    @property
     def requests_of_round(self) -> int:
         """Requests in the blocks of all groups, each as often as it comes."""
         return sum(self.blocks_of_round(group) * self.requests_of_block(group) for group in self.groups)
+
+    @property
+    def sharing(self) -> frozenset[str]:
+        """The arms that are timed in processes that they share."""
+        return frozenset(arm for name, arms in self.groups.items() if name != PROCESS for arm in arms)
 
     @property
     def timed(self) -> frozenset[str]:

@@ -2,7 +2,8 @@
 
 A toggle is a pair of *builders*, before and after. Each is called when a pipeline is bound (`bind`, part of `init`) with
 a `BindContext` and the parameters that the scenario gives, and returns what goes into the toggle's sites: places of the
-pipeline where the code asks instead of deciding (`sites.SITES`). No toggle changes global state.
+pipeline where the code asks instead of deciding (`sites.SITES`). No toggle changes global state, but for those of isolation
+"process": the runner starts a process for each of their arms (`process`).
 
     from harness.optimizations import registry, bind
     registry()["resample_cache"].witness.unit         # "Resample kernels built"
@@ -24,12 +25,20 @@ from harness.optimizations.registry import (
     registry,
 )
 from harness.optimizations.replacing import original, patched, replaces
-from harness.optimizations.sites import CHECKOUT_SITES, PLANTED_SITES, SITES, SPEECH_SITES, VOICE_SITES, BindContext
+from harness.optimizations.sites import (
+    CHECKOUT_SITES,
+    PLANTED_SITES,
+    PROCESS_SITES,
+    SITES,
+    SPEECH_SITES,
+    VOICE_SITES,
+    BindContext,
+)
 from harness.optimizations.witness import Witness
 from harness.worker.probes import Probe, calls, counter
 
 __all__ = [
-    "BITWISE", "CHECKOUT_SITES", "PLANTED_SITES", "SITES", "SPEECH_SITES", "VOICE_SITES", "BindContext", "Cache", "Check", "Held",
+    "BITWISE", "CHECKOUT_SITES", "PLANTED_SITES", "PROCESS_SITES", "SITES", "SPEECH_SITES", "VOICE_SITES", "BindContext", "Cache", "Check", "Held",
     "Misses", "Optimization", "Probe", "Witness", "bind", "calls", "counter", "held", "lacking", "named", "optimization", "original",
     "patched", "registry", "replaces",
 ]  # fmt: skip

@@ -17,7 +17,7 @@ from typing import Any, Literal, get_args
 
 from harness.errors import UsageError
 from harness.optimizations.cache import Cache, Held
-from harness.optimizations.sites import SITES, BindContext
+from harness.optimizations.sites import PROCESS_SITES, SITES, BindContext
 from harness.optimizations.witness import Witness
 from harness.results import Grade, Isolation, State
 
@@ -31,7 +31,7 @@ target calls the site with."""
 _REGISTRY: dict[str, Optimization] = {}
 _DECLARED: dict[str, Optimization] = {}
 _PACKAGE = "harness.optimizations."
-_NOT_TOGGLES = {"allowed", "cache", "declared", "foreign", "registry", "replacing", "sites", "witness"}
+_NOT_TOGGLES = {"allowed", "cache", "declared", "foreign", "process", "registry", "replacing", "sites", "witness"}
 _PORTABLE = "harness.worker.checkout.toggles."
 """Code that runs beside somebody else's, which builders name and do not repeat."""
 
@@ -175,9 +175,13 @@ def enter(toggle: Optimization) -> None:
         message = f"optimization {toggle.name} is registered already: another name is needed"
         raise ValueError(message)
     if toggle.isolation not in get_args(Isolation):
+        message = f"optimization {toggle.name}: isolation {toggle.isolation!r} is not measured; known are {', '.join(get_args(Isolation))}"
+        raise ValueError(message)
+    is_ours, is_of_process = toggle.after.__module__.startswith(_PACKAGE), toggle.isolation == "process"
+    if is_of_process != (set(toggle.sites) == set(PROCESS_SITES)) or (is_of_process and not is_ours):
         message = (
-            f"optimization {toggle.name}: isolation {toggle.isolation!r} is not measured; known are {', '.join(get_args(Isolation))}: "
-            "a toggle is bound to one pipeline of many in a process, and must not change what the others see"
+            f"optimization {toggle.name}: isolation process, and its site {', '.join(PROCESS_SITES)}, are for toggles that come with the harness, because "
+            "they are applied before anything of the target is imported: the toggle `environment` sets any variable"
         )
         raise ValueError(message)
     wrong = [site for site in toggle.sites if not is_site(site)]

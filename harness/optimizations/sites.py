@@ -7,7 +7,7 @@ was optimized stood; the toggle's file holds the implementation. Tensors are tor
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
@@ -77,6 +77,20 @@ class NetworkRun(Protocol):
     def __call__(self, session: Any, feeds: Mapping[str, Any], /) -> Any: ...
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProcessStart:
+    """`process.start`: how a worker's process is started: its environment variables, PyTorch's threads (None: as the scenario says),
+    and what is called before the model is loaded. `holds` says afterwards whether the process is so: the witness.
+
+    Functions are named with their keyword arguments, ("harness.worker.settings:has_threads", {"threads": 2}), because they are called elsewhere.
+    """
+
+    environment: Mapping[str, str] = field(default_factory=dict)
+    threads: int | None = None
+    call: tuple[str, Mapping[str, Any]] | None = None
+    holds: tuple[str, Mapping[str, Any]] | None = None
+
+
 GraphLevel = Literal["disabled", "basic", "extended", "all"]
 """How far onnxruntime may rewrite a graph before it runs it."""
 
@@ -123,5 +137,8 @@ CHECKOUT_SITES: Mapping[str, str] = {
 """The sites of somebody else's CosyVoice, in the same form: what its own code is replaced by while a request runs. What
 stands there without a toggle is the target's own."""
 
-SITES: Mapping[str, str] = {**SPEECH_SITES, **PLANTED_SITES, **VOICE_SITES, **CHECKOUT_SITES}
+PROCESS_SITES: Mapping[str, str] = {"process.start": ProcessStart.__doc__ or ""}
+"""The site that every target has, because it is the process around it."""
+
+SITES: Mapping[str, str] = {**SPEECH_SITES, **PLANTED_SITES, **VOICE_SITES, **CHECKOUT_SITES, **PROCESS_SITES}
 """Every site."""

@@ -5,7 +5,7 @@ latency       blocks of all arms, in turn, until the budget is spent
 first         init and the first request, each arm in fresh processes, where it is asked for
 micro         the place of each toggle alone, before and after, where it is asked for
 memory        peaks of every arm, each in a fresh process
-pairs         instead of latency where arms cannot share a process: the two revisions of a gate
+pairs         what cannot share a process: toggles that change all of it, and instead of latency the two revisions of a gate
 """
 
 from harness.passes.cycle import first_cycle
@@ -14,7 +14,7 @@ from harness.passes.first import first_pass
 from harness.passes.latency import latency_pass
 from harness.passes.memory import memory_pass
 from harness.passes.micro import micro_pass
-from harness.passes.pairs import confirmation_pass, pair_pass
+from harness.passes.pairs import confirmation_pass, pair_pass, process_pass
 
 __all__ = [
     "confirmation_pass",
@@ -25,5 +25,6 @@ __all__ = [
     "memory_pass",
     "micro_pass",
     "pair_pass",
+    "process_pass",
     "revisions_pass",
 ]

@@ -3,23 +3,35 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Sequence
 
 from harness import designs, units, workload
-from harness.designs import CONTROLS, DOSES, control_name
+from harness.designs import CONTROLS, DOSES, PROCESS, Pair, control_name
 from harness.session import Session
 
 
 def is_settled(session: Session) -> bool:
-    """Whether every contrast is decided and the controls of latency have passed; never where there is no contrast."""
+    """Whether every contrast of arms that share a process is decided and the controls of latency have passed; never where the design
+    has no contrast.
+    """
     return bool(session.design.pairs) and session.ledger.calibrated and not open_pairs(session)
 
 
 def open_pairs(session: Session) -> list[tuple[str, str]]:
-    """Pairs (reference, arm) that are not decided and can still be measured."""
+    """Pairs (reference, arm) that share a process, are not decided and can still be measured."""
+    return _open(session, [pair for pair in session.design.pairs if pair not in session.design.of_process])
+
+
+def open_between_processes(session: Session) -> list[tuple[str, str]]:
+    """The same of the pairs that do not."""
+    return _open(session, session.design.of_process)
+
+
+def _open(session: Session, pairs: Sequence[Pair]) -> list[tuple[str, str]]:
     alive = set(session.arms(controls=True))
     return [
         (reference, arm)
-        for optimization, reference, arm in session.design.pairs
+        for optimization, reference, arm in pairs
         if optimization not in session.ledger.decided and {reference, arm} <= alive
     ]
 
@@ -38,6 +50,8 @@ def active(session: Session) -> dict[str, list[str]]:
             wanted[home] |= set(pair)
     left = {}
     for name, arms in groups.items():
+        if name == PROCESS:
+            continue
         controls = [arm for arm in arms if arm in CONTROLS]
         doubted = [arm for arm in controls if _is_doubted(session, arm, name)]
         if wanted[name] or doubted:

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from harness import adapters, workload
 from harness.adapters.answers import nothing
-from harness.designs import PLACEBO
+from harness.designs import CONTROLS, PLACEBO
 from harness.equivalence import (
     ORDER,
     accepted,
@@ -28,11 +28,12 @@ from harness.equivalence import (
     largest_difference,
 )
 from harness.optimizations import named
+from harness.optimizations.process import as_told, of_process, process_states, start_of
 from harness.optimizations.registry import BITWISE, Check
 from harness.passes.cycle import at_once, known_requests_of
 from harness.passes.listening import Heard, listen
 from harness.processes import WorkerProcess
-from harness.results import TOGETHER, Finding, Grade, toggle_of
+from harness.results import TOGETHER, Finding, Grade, State, toggle_of
 from harness.session import Session
 from harness.worker.requests import NUMBERS, Request
 
@@ -70,10 +71,19 @@ def examination_pass(session: Session) -> None:
     """
     reference = session.design.reference
     others = [arm.name for arm in session.design.arms if arm.name != reference]
+    measured = [arm.name for arm in session.design.arms if arm.name not in CONTROLS]
     _compare(session, _Comparison(
-        groups=[lambda: session.arms(controls=False), lambda: session.alive([PLACEBO])],
+        groups=[partial(session.alive, arms) for arms in (*_by_process(session, measured), [PLACEBO])],
         against=dict.fromkeys(others, reference), required=partial(_required, session), witnesses=True,
     ))  # fmt: skip
+
+
+def _by_process(session: Session, arms: Sequence[str]) -> list[list[str]]:
+    """Arms, those together that may share a process."""
+    found: dict[str, list[str]] = {}
+    for arm in arms:
+        found.setdefault(repr(process_states(session.states_of(arm))), []).append(arm)
+    return list(found.values())
 
 
 def revisions_pass(session: Session) -> None:
@@ -92,7 +102,7 @@ def revisions_pass(session: Session) -> None:
     pairs, required = session.design.pairs, check_of(output)
     sides = [[before for _, before, _ in pairs], [after for _, _, after in pairs], [PLACEBO]]
     _compare(session, _Comparison(
-        groups=[partial(session.alive, side) for side in sides],
+        groups=[partial(session.alive, arms) for side in sides for arms in _by_process(session, side)],
         against={after: before for _, before, after in pairs} | {PLACEBO: session.design.reference},
         required=lambda _: required, witnesses=False,
     ))  # fmt: skip
@@ -261,10 +271,17 @@ def _hear_more(session: Session, checked: Sequence[int], comparison: _Comparison
                 while todo := [
                     arm for arm in dict.fromkeys(arms) if arm not in {*heard, *lost, session.design.reference}
                 ]:
+                    todo = _sharing_a_process(session, todo)
                     if not _hear_again(session, checked, todo, number):
                         lost.update([arm for arm in todo if arm not in heard][:1])  # whose turn it was
         if not is_alive:
             return
+
+
+def _sharing_a_process(session: Session, arms: Sequence[str]) -> list[str]:
+    """The first of `arms`, and those that may share its process."""
+    first = process_states(session.states_of(arms[0]))
+    return [arm for arm in arms if process_states(session.states_of(arm)) == first]
 
 
 def _hear_again(session: Session, checked: Sequence[int], arms: Sequence[str], number: int) -> bool:
@@ -402,10 +419,17 @@ def _probes(session: Session) -> list[dict[str, Any]]:
             "name": name,
             "toggle": toggle_of(name),
             "parameters": dict(state) if isinstance(state := states[after][toggle_of(name)], Mapping) else {},
+            **_held_by_process(toggle_of(name), state),
         }
         for name, _, after in session.design.pairs
         if name != TOGETHER
     ]
+
+
+def _held_by_process(toggle: str, state: State) -> dict[str, Any]:
+    """Of a toggle that changes its whole process, what says whether a process is so; the target knows nothing of it."""
+    holds = start_of(toggle, state=True if state is False else state).holds if of_process([toggle]) else None
+    return {} if holds is None else {"holds": as_told(holds)}
 
 
 def _grade(session: Session, asked: Request, heard: Heard, checked: Sequence[int], comparison: _Comparison) -> None:

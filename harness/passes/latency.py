@@ -19,7 +19,7 @@ from statistics import fmean, median
 from typing import Any
 
 from harness import compare, sequential, store, workload
-from harness.designs import CONTROLS, PLACEBO
+from harness.designs import CONTROLS, PLACEBO, PROCESS
 from harness.errors import WorkerError
 from harness.load import Load
 from harness.passes.active import active, is_settled, open_pairs, say_what_fits
@@ -43,7 +43,9 @@ ROOM = 0.5
 def latency_pass(session: Session) -> None:
     """Turns of fresh workers, until all is decided, or the budget is spent and as many workers as planned have worked."""
     ledger, measure = session.ledger, session.scenario.measure
-    while not is_settled(session) and (ledger.latency_workers < measure.workers or ledger.spent_s < measure.budget_s):
+    while not is_settled(session) and (
+        ledger.latency_workers < measure.workers or ledger.shared_s < session.shared_budget_s
+    ):
         session.check_time()
         with starters(session, 1 if session.pins else started_at_once(session.device)) as pool:
             _Wave(session, pool).run()
@@ -91,7 +93,7 @@ class _Wave:
     def run(self) -> None:
         session, ledger, measure = self._session, self._session.ledger, self._session.scenario.measure
         to_come = max(1, measure.workers - ledger.latency_workers)
-        left_s = max(0.0, measure.budget_s - ledger.spent_s)
+        left_s = max(0.0, session.shared_budget_s - ledger.shared_s)
         try:
             self._start(1)
             if self._members:
@@ -100,7 +102,7 @@ class _Wave:
                 self._start(wanted - 1)
                 session.begin_step()
                 began_s, self._starting_s = time.monotonic(), 0.0
-                self._until(ledger.spent_s + left_s * wanted / to_come)
+                self._until(ledger.shared_s + left_s * wanted / to_come)
                 if self._model_s is not None and not session.fake:  # whose seconds are not the machine's
                     session.record(
                         "worked", wall_s=time.monotonic() - began_s - self._starting_s, model_s=self._model_s
@@ -137,7 +139,7 @@ class _Wave:
         member.request_s = fmean(medians_s.values())
         member.doses_s = {at: session.dose * median_s for at, median_s in medians_s.items()}
         strata = workload.strata(session.scenario)
-        member.missing = {(group, stratum) for group in session.design.groups for stratum in strata}
+        member.missing = {(group, stratum) for group in session.design.groups if group != PROCESS for stratum in strata}
 
     def _fitting(self) -> int:
         """How many workers like the first, and it among them, memory holds."""
@@ -155,13 +157,13 @@ class _Wave:
         is decided; a look wherever one is due.
         """
         session, ledger = self._session, self._session.ledger
-        looks = sequential.shares_left(ledger.spent_s, session.scenario.measure.budget_s, session.looks)
+        looks = sequential.shares_left(ledger.shared_s, session.shared_budget_s, session.looks)
         size = len(self._members)
-        while (ledger.spent_s < end_s or any(map(self._lacks, self._members))) and not is_settled(session):
+        while (ledger.shared_s < end_s or any(map(self._lacks, self._members))) and not is_settled(session):
             next_s = min((when_s for _, when_s in looks), default=end_s)
-            self._round(min(next_s, end_s) - ledger.spent_s)
+            self._round(min(next_s, end_s) - ledger.shared_s)
             self._start(size - len(self._members))
-            due = [number for number, when_s in looks if when_s <= ledger.spent_s]
+            due = [number for number, when_s in looks if when_s <= ledger.shared_s]
             if due and not any(map(self._lacks, self._members)):
                 look(session, due[-1])
                 looks = [item for item in looks if item[0] not in due]
@@ -258,7 +260,7 @@ class _Wave:
     def _build(self, member: _Member, blocks: Sequence[_Block]) -> None:
         session, ledger = self._session, self._session.ledger
         for block in (block for block in blocks for _ in range(INIT_BLOCKS)):
-            if ledger.init_s > INIT_SHARE * ledger.spent_s:
+            if ledger.init_s > INIT_SHARE * ledger.shared_s:
                 break
             built = [arm for arm in block.order if arm == PLACEBO or arm not in CONTROLS]
             random.Random(f"{session.journal.folder.name} {ledger.blocks}").shuffle(built)  # noqa: S311  not secrets
@@ -297,7 +299,7 @@ def _warm_up(session: Session, number: int, worker: WorkerProcess) -> dict[int, 
 
     Returns the reference's median in s, for each number of requests at the same moment.
     """
-    arms = [arm for arm in session.arms(controls=True) if arm in session.design.timed]
+    arms = [arm for arm in session.arms(controls=True) if arm in session.design.sharing]
     bound = worker.ask({"do": "bind", "arms": arms}, limit_s=session.limit_s)
     _record_warm(session, number, "init", [{**event, "request": "init", "stratum": "init"} for event in bound])
     first = session.design.reference
@@ -338,6 +340,6 @@ def _show_progress(session: Session) -> None:
     ledger, measure = session.ledger, session.scenario.measure
     share = min(1.0, ledger.spent_s / measure.budget_s)
     left_s = max(0.0, measure.budget_s - ledger.spent_s)
-    open_, whole = len(open_pairs(session)), len(session.design.pairs)
+    open_, whole = len(open_pairs(session)), len(session.design.pairs) - len(session.design.of_process)
     doing = f"latency: block {ledger.blocks}, {whole - open_} of {whole} decided"
     session.progress.update(session.device, doing, 0.1 + 0.7 * share, left_s)

@@ -10,6 +10,7 @@ from typing import Any
 from harness.designs import EMPTY_CALL, EMPTY_TWIN, Pair
 from harness.errors import WorkerError
 from harness.metrics import SITE
+from harness.optimizations.process import of_process
 from harness.processes import WorkerProcess
 from harness.results import TOGETHER, Finding, Pass, toggle_of
 from harness.session import Session
@@ -36,7 +37,8 @@ def micro_pass(session: Session) -> None:
 def _pairs(session: Session) -> list[Pair]:
     """The pairs whose place was not yet timed by as many workers as planned, of toggles that the target can take."""
     workers, timed, broken = session.scenario.measure.workers, session.ledger.places, session.ledger.broken_places
-    pairs = [_EMPTY, *(pair for pair in session.design.pairs if pair[0] != TOGETHER and _is_alive(session, pair))]
+    toggles = [pair for pair in session.design.pairs if pair[0] != TOGETHER and not of_process([toggle_of(pair[0])])]
+    pairs = [_EMPTY, *(pair for pair in toggles if _is_alive(session, pair))]
     return [pair for pair in pairs if pair[0] not in broken and timed[pair[0]] < workers]
 
 

@@ -1,9 +1,9 @@
-"""The pair pass of a gate: what cannot share a process is measured in fresh processes that take turns.
+"""What cannot share a process is measured in fresh processes that take turns: the revisions of a gate, and toggles that change a whole process.
 
-Base, head and the base's twin are a process each and share one core; single requests alternate between them in random
-order for a few seconds, and then three fresh processes come. A difference between processes that run the same code is
+Base, head and the base's twin (or each arm, and the reference's twin) are a process each and share one core; single requests alternate between them in random
+order for a few seconds, and then fresh processes come. A difference between processes that run the same code is
 as large as what a gate looks for and does not go away with more requests: so the interval is across many such groups of
-three, each of which is one worker of the statistics (docs/decisions/0014).
+processes, each of which is one worker of the statistics (docs/decisions/0014).
 """
 
 from __future__ import annotations
@@ -13,13 +13,16 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import ExitStack
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from functools import partial
+from typing import Any
 
 from harness import groups, sequential, workload
-from harness.designs import CONFIRMATION
+from harness.designs import CONFIRMATION, PLACEBO, PROCESS
 from harness.errors import WorkerError
 from harness.load import Load
+from harness.optimizations.process import process_states
+from harness.passes.active import open_between_processes
 from harness.passes.cycle import known_requests_of, starters
 from harness.passes.latency import look
 from harness.processes import WorkerProcess, started_at_once
@@ -28,26 +31,97 @@ from harness.session import Session
 from harness.worker.cores import usable
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Plan:
+    """How groups of processes are measured: `group` is the name of their blocks, `arms` are those that are still measured, and
+    `process_of` says which of these share one. `part_s` is how long a group measures that took so many seconds to start. The arm `HEAD_DOSE`,
+    where there is one, is delayed by `dose_s`.
+    """
+
+    group: str
+    arms: Callable[[], list[str]]
+    process_of: Callable[[str], str]
+    part_s: Callable[[float], float]
+    dose_s: float = 0.0
+
+
 def pair_pass(session: Session, *, to_the_end: bool = False, dose_s: float = 0.0) -> None:
     """Fresh processes in turn until all is decided or the budget, less what a confirmation takes, is spent; `to_the_end`
     until it is spent. The arm `HEAD_DOSE`, where there is one, is delayed by `dose_s`.
     """
-    ledger, budget_s = session.ledger, session.scenario.measure.budget_s * (1 - groups.FOR_CONFIRMATION)
+    budget_s = session.scenario.measure.budget_s * (1 - groups.FOR_CONFIRMATION)
+    _say_if_not_pinned(session)
+    part_s = partial(groups.part_s, budget_s, groups.LEAST)
+    _with_looks(
+        session, _of_gate(session, "request", part_s, dose_s), budget_s, lambda: session.ledger.spent_s,
+        lambda: not to_the_end and _is_decided(session), share_of_all=0.8,
+    )  # fmt: skip
+
+
+def process_pass(session: Session) -> None:
+    """Arms whose toggles change their whole process, and the reference's twin, in fresh processes of their own, until all is decided or their part
+    of the budget, with what others left of theirs, is spent. Left out where there are none.
+    """
+    if not session.design.of_process:
+        return
+    ledger = session.ledger
+    whole_s = session.scenario.measure.budget_s
+    budget_s = max(whole_s - session.shared_budget_s, whole_s - ledger.shared_s)
+    if not open_between_processes(session):
+        return
+    _say_if_not_pinned(session)
+    count = len(_between_processes(session))
+    session.progress.note(
+        f"{session.device}: what changes a whole process takes groups of {count} fresh processes, {groups.LEAST} of them unless it is decided before"
+    )
+    plan = _Plan(
+        group=PROCESS, arms=partial(_between_processes, session), process_of=lambda arm: arm,
+        part_s=partial(groups.part_s, budget_s, groups.LEAST),
+    )  # fmt: skip
+    _with_looks(
+        session, plan, budget_s, lambda: ledger.apart_s, lambda: not open_between_processes(session), share_of_all=1.0
+    )
+
+
+def _between_processes(session: Session) -> list[str]:
+    """Both sides of the pairs that are open, the reference and its twin."""
+    wanted = {arm for pair in open_between_processes(session) for arm in pair} | {session.design.reference, PLACEBO}
+    return session.alive([arm for arm in session.design.groups[PROCESS] if arm in wanted])
+
+
+def _say_if_not_pinned(session: Session) -> None:
     if not session.fake and usable() and not _fits_one_core(session):
         message = "Processes kept to no core: several threads, or requests at the same moment, take several."
         session.record("finding", **asdict(Finding(kind="pinning", device=session.device, message=message)))
-    looks = sequential.shares_left(ledger.spent_s, budget_s)
-    began_s, before_s = time.monotonic(), ledger.spent_s
+
+
+def _of_gate(session: Session, group: str, part_s: Callable[[float], float], dose_s: float) -> _Plan:
+    """Each side of a gate is a process, or several where its settings start them in several ways; and so is the base's twin."""
+    return _Plan(
+        group=group, arms=lambda: session.alive(session.design.groups["request"]),
+        process_of=lambda arm: f"{arm.rpartition('@')[2]} {process_states(session.states_of(arm))}", part_s=part_s, dose_s=dose_s,
+    )  # fmt: skip
+
+
+def _with_looks(
+    session: Session, plan: _Plan, budget_s: float, spent_s: Callable[[], float], is_decided: Callable[[], bool],
+    *, share_of_all: float,
+) -> None:  # fmt: skip
+    """Groups of fresh processes, and looks, until `is_decided` or `budget_s` is spent, of which `spent_s` says how much is."""
+    looks = sequential.shares_left(spent_s(), budget_s)
+    began_s, before_s = time.monotonic(), spent_s()
     with starters(session, started_at_once(session.device)) as pool:
-        while looks and (to_the_end or not _is_decided(session)):
-            _group_of_three(session, pool, "request", partial(groups.part_s, budget_s, groups.LEAST), dose_s)
-            due = [number for number, when_s in looks if when_s <= ledger.spent_s]
+        while looks and not is_decided():
+            _group_of_processes(session, pool, plan)
+            due = [number for number, when_s in looks if when_s <= spent_s()]
             if due:
                 look(session, due[-1])
                 looks = [item for item in looks if item[0] not in due]
-            share, spent_s = min(1.0, ledger.spent_s / budget_s), ledger.spent_s - before_s
-            left_s = (budget_s - ledger.spent_s) * (time.monotonic() - began_s) / spent_s if spent_s else None
-            session.progress.update(session.device, f"pairs: {ledger.blocks} blocks", 0.8 * share, left_s)
+            share, here_s = min(1.0, spent_s() / budget_s), spent_s() - before_s
+            left_s = (budget_s - spent_s()) * (time.monotonic() - began_s) / here_s if here_s else None
+            session.progress.update(
+                session.device, f"pairs: {session.ledger.blocks} blocks", share_of_all * share, left_s
+            )
 
 
 def _is_decided(session: Session) -> bool:
@@ -59,38 +133,38 @@ def confirmation_pass(session: Session, *, dose_s: float = 0.0) -> None:
     """Fresh processes again, for what is about to be called a regression; nobody looks meanwhile."""
     ledger, budget_s = session.ledger, session.scenario.measure.budget_s * groups.FOR_CONFIRMATION
     until_s, done = ledger.spent_s + budget_s, 0
+    plan = _of_gate(session, CONFIRMATION, partial(groups.part_s, budget_s, groups.LEAST_FURTHER), dose_s)
     with starters(session, started_at_once(session.device)) as pool:
         while done < groups.LEAST_FURTHER or ledger.spent_s < until_s:
-            part_s = partial(groups.part_s, budget_s, groups.LEAST_FURTHER)
-            done += _group_of_three(session, pool, CONFIRMATION, part_s, dose_s)
+            done += _group_of_processes(session, pool, plan)
             share = 1 - max(0.0, until_s - ledger.spent_s) / budget_s
             session.progress.update(session.device, "confirming a regression", 0.8 + 0.1 * share, None)
 
 
-def _group_of_three(
-    session: Session, pool: ThreadPoolExecutor, group: str, part_s: Callable[[float], float], dose_s: float
-) -> bool:
-    """Measure with fresh processes, for `part_s` of the time that they took to start; False where one of them died, which was
+def _group_of_processes(session: Session, pool: ThreadPoolExecutor, plan: _Plan) -> bool:
+    """Measure with fresh processes, for a part of the time that they took to start; False where one of them died, which was
     then dealt with.
     """
     ledger, starting_s = session.ledger, time.monotonic()
     number = ledger.workers
     cores = usable() if not session.fake else []
-    arms = session.alive(session.design.groups["request"])
-    by_side: dict[str, list[str]] = {}
+    arms = plan.arms()
+    by_process: dict[str, list[str]] = {}
     for arm in arms:
-        by_side.setdefault(arm.rpartition("@")[2], []).append(arm)
-    core = cores[number // len(by_side) % len(cores)] if cores and _fits_one_core(session) else None
+        by_process.setdefault(plan.process_of(arm), []).append(arm)
+    core = cores[number // len(by_process) % len(cores)] if cores and _fits_one_core(session) else None
     with ExitStack() as stack:
         try:
-            starting = [pool.submit(_start, session, stack, some[0], core) for some in by_side.values()]
+            starting = [pool.submit(_start, session, stack, some[0], core) for some in by_process.values()]
             wait(starting)
-            processes = {side: future.result() for side, future in zip(by_side, starting, strict=True)}
-            for side, process in processes.items():
-                _warm_up(session, process, by_side[side])
+            processes = {name: future.result() for name, future in zip(by_process, starting, strict=True)}
+            inits = [
+                event for name, process in processes.items() for event in _warm_up(session, process, by_process[name])
+            ]
+            _record_inits(session, plan, number, inits)
             load = Load(*(process.pid for process in processes.values()), active=not session.fake)
             began_s, block = time.monotonic(), ledger.blocks
-            _alternate(session, number, group, processes, arms, part_s(began_s - starting_s), dose_s)
+            _alternate(session, number, plan, processes, arms, plan.part_s(began_s - starting_s))
             session.record_conditions("latency", number, block, began_s, load.since_start())
         except WorkerError as error:
             session.deal_with("latency", error)
@@ -100,8 +174,8 @@ def _group_of_three(
 
 def _fits_one_core(session: Session) -> bool:
     """Whether a request runs in one thread, so that the processes of a group can keep to one core."""
-    scenario = session.scenario
-    return scenario.measure.threads == 1 and max(scenario.workload.concurrency) == 1
+    threads = {session.threads_of(arm.name) for arm in session.design.arms}
+    return threads == {1} and max(session.scenario.workload.concurrency) == 1
 
 
 def _start(session: Session, stack: ExitStack, arm: str, core: int | None) -> WorkerProcess:
@@ -115,20 +189,32 @@ def _start(session: Session, stack: ExitStack, arm: str, core: int | None) -> Wo
         raise WorkerError(str(error), kind=error.kind, arm=arm) from error
 
 
-def _warm_up(session: Session, process: WorkerProcess, arms: Sequence[str]) -> None:
-    process.ask({"do": "bind", "arms": list(arms)}, limit_s=session.limit_s)
+def _warm_up(session: Session, process: WorkerProcess, arms: Sequence[str]) -> list[dict[str, Any]]:
+    """Bind the arms of a process and run each untimed; what binding took."""
+    bound = process.ask({"do": "bind", "arms": list(arms)}, limit_s=session.limit_s)
     known = session.wire.requests(known_requests_of(session), workload.WARM_UP)
     process.ask({"do": "warm_up", "arms": list(arms), "requests": known, "others": known}, limit_s=session.limit_s)
+    return bound
+
+
+def _record_inits(session: Session, plan: _Plan, number: int, bound: Sequence[Mapping[str, Any]]) -> None:
+    """Each process has built the pipeline of its arm once: a figure of `init`, where the scenario asks for it."""
+    if plan.group != PROCESS or "init" not in session.scenario.measure.metrics:
+        return
+    session.record(
+        "block", pass_="latency", kind="init", phase="timed", worker=number, block=session.ledger.blocks, group=plan.group,
+        request="init", stratum="init", wall_s=0.0,
+        trials=[{"arm": event["arm"], "values": event["values"]} for event in bound],
+    )  # fmt: skip
 
 
 def _alternate(
     session: Session,
     number: int,
-    group: str,
+    plan: _Plan,
     processes: Mapping[str, WorkerProcess],
     arms: Sequence[str],
     share_s: float,
-    dose_s: float,
 ) -> None:
     """Blocks of single requests in random order; every kind of request at least once.
 
@@ -144,15 +230,17 @@ def _alternate(
         rng.shuffle(order)
         trials, wall_s = [], 0.0
         for arm in order:
-            single = session.wire.block([arm], index, rehearse=False, settle=len(arms) > len(processes), dose_s=dose_s)
-            process = processes[arm.rpartition("@")[2]]
+            settle = len(arms) > len(processes)
+            single = session.wire.block([arm], index, rehearse=False, settle=settle, dose_s=plan.dose_s)
+            process = processes[plan.process_of(arm)]
             (event,) = process.ask({"do": "blocks", "blocks": [single]}, limit_s=session.limit_s)
             trials += event["trials"]
             wall_s += event["wall_s"]
         session.record(
-            "block", pass_="latency", kind="request", phase="timed", worker=number, block=ledger.blocks, group=group,
+            "block", pass_="latency", kind="request", phase="timed", worker=number, block=ledger.blocks, group=plan.group,
             request=request.id, stratum=request.stratum, trials=trials, wall_s=wall_s,
         )  # fmt: skip
         missing.discard(request.stratum)
         session.check_time()
-    session.record("latency_worker", worker=number)
+    if plan.group != PROCESS:
+        session.record("latency_worker", worker=number)

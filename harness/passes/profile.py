@@ -8,11 +8,12 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from harness.errors import ProfileError, WorkerError
+from harness.optimizations.process import of_process
 from harness.passes.cycle import known_requests_of
 from harness.processes import WorkerProcess
 from harness.profiles.index import Kind, stem
@@ -106,8 +107,8 @@ def _take(session: Session, taken: Taken, wanted: Wanted, file: Path) -> None:
 @contextmanager
 def _worker(session: Session, arm: Arm) -> Iterator[WorkerProcess]:
     """A fresh worker that has bound `arm` and run each request once."""
-    with session.worker("profile", arms=[asdict(arm)]) as (_, worker):
-        reason = worker.ready["not_applicable"].get(arm.toggle)
+    with session.worker("profile", arm.name, arms=[session.as_told(arm)]) as (_, worker):
+        reason = None if of_process([arm.toggle or ""]) else worker.ready["not_applicable"].get(arm.toggle)
         if reason:
             message = f"not applicable: {reason}"
             raise WorkerError(message, kind="usage", arm=arm.name)

@@ -117,6 +117,10 @@ class Fake(Keys):
         description="Relative change of the time by each toggle: -0.1 is 10 % faster. Here and below, one of several "
         "states is named as its arm is: `batched_cleanup[every=4]`.",
     )
+    environment: dict[str, Annotated[Number, Field(gt=-1, le=100)]] = Field(
+        default={},
+        description="Relative change of the time in a process that has an environment variable: `SLOW=1: 0.2`.",
+    )
     together: dict[PairName, Annotated[Number, Field(gt=-1, le=100)]] = Field(
         default={},
         description="Relative change of the time while two toggles are on together, beside their own effects: "

@@ -8,6 +8,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, ValidationError, create_model
 
 from harness.optimizations import Optimization, registry
+from harness.optimizations.process import of_process
 from harness.results import State, setting
 from harness.scenario.problems import nearest, refuse, unknown
 from harness.scenario.source import found
@@ -73,6 +74,9 @@ _INSTEAD: Mapping[str, str] = {
 }
 
 
+_JOINT = ("factorial", "fractional", "permutations")
+
+
 def check_design(design: str, levels: Mapping[str, int]) -> None:
     """Refuse a design that cannot be laid out for toggles with so many after-states each."""
     if design == "levels" and (len(levels) != 1 or max(levels.values()) == 1):
@@ -81,6 +85,12 @@ def check_design(design: str, levels: Mapping[str, int]) -> None:
             f"{', '.join(map(str, levels.values()))} state(s)",
             "design",
         )
+    if design in _JOINT and (apart := sorted(of_process(levels))):
+        refuse(
+            f"{design} has all of its arms in one process, and {', '.join(apart)} changes the whole of it: compare it in a scenario of its own, "
+            "or choose design one_at_a_time, leave_one_out or ladder",
+            "design",
+        )  # fmt: skip
     if design not in _SEVERAL:
         return
     fewest, most = _SEVERAL[design]

@@ -240,6 +240,8 @@ class Bench:
             for request in first:
                 begin(arm, request.id)
                 heard.setdefault(request.id, _run(target, request).kept())
+                for tally in tallies.values():
+                    getattr(tally, "after_request", _nothing)()
                 readings.append({name: tally.count for name, tally in tallies.items()})
         counts = {
             name: (readings[0][name], [after[name] - before[name] for before, after in zip(readings, readings[1:])])
@@ -312,6 +314,10 @@ class Bench:
                 self.settle(arm, request)
 
         allocations.record(speak, file)
+
+
+def _nothing() -> None:
+    """What most tallies do after a request: they count inside it."""
 
 
 def _run(target: Target, request: Request) -> Output:

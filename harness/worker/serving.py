@@ -26,12 +26,13 @@ from itertools import groupby
 from pathlib import Path
 from typing import IO, Any
 
-from . import PROTOCOL, cores, profiling
+from . import PROTOCOL, cores, profiling, settings
 from .arms import NamedStates
 from .errors import HarnessError, UsageError
 from .loading import loader
 from .machine import Machine, machine
 from .measure import Bench
+from .probes import Probe
 from .requests import request_from, speaker_from
 from .spans import span, stage_of
 from .target import already_present, not_applicable
@@ -55,6 +56,8 @@ class Worker:
         if prepared is not None:
             loader(prepared["call"])(prepared["told"])
         self._machine = device
+        for told in job.get("calls", ()):
+            settings.do(told)
         with span("loading"):
             model = loader(job["target"])(job["options"], device, Path(job["work_dir"]))
         if not job["fake"]:
@@ -138,7 +141,7 @@ class Worker:
         answered as well.
         """
         self._begin(arm)
-        opened = {told["name"]: self._bench.model.probe(told["toggle"], told["parameters"]) for told in probes}
+        opened = {told["name"]: self._probe(told) for told in probes}
         written = {Path(file): request_from(told) for file, told in zip(files, second)}
         requests = [request_from(told) for told in first]
         counts, outputs, held = self._bench.examine(arm, opened, requests, written, self._begin)
@@ -148,6 +151,11 @@ class Worker:
             self._reply("output", **output)
         for name, (entries, size_bytes) in held.items():
             self._reply("held", optimization=name, entries=entries, size_bytes=size_bytes)
+
+    def _probe(self, told: Data) -> Probe:
+        """The witness of a toggle: what the target counts, or what its process is."""
+        holds = told.get("holds")
+        return self._bench.model.probe(told["toggle"], told["parameters"]) if holds is None else settings.reading(holds)
 
     def work(self, arm: str, requests: Sequence[Data]) -> None:
         """What each stage does in each of `requests`, in a process that times nothing.

@@ -22,8 +22,11 @@ from harness.worker.machine import machine
 from harness.worker.requests import Request, Speaker
 from tests import made_voice
 
-TIMED_ALONE = sorted(name for name, toggle in registry().items() if not set(toggle.sites) <= set(CHECKOUT_SITES))
-"""Toggles whose place can be timed alone: in somebody else's code, which the others are about, none can."""
+TIMED_ALONE = sorted(
+    name for name, toggle in registry().items()
+    if not set(toggle.sites) <= set(CHECKOUT_SITES) and toggle.isolation != "process"
+)  # fmt: skip
+"""Toggles whose place can be timed alone: in somebody else's code, which others are about, none can, and a whole process is no place."""
 RECORDING_S, RATE_HZ = 3.5, 16_000
 
 

@@ -11,6 +11,7 @@ from harness.errors import UsageError
 from harness.optimizations import (
     CHECKOUT_SITES,
     PLANTED_SITES,
+    PROCESS_SITES,
     SITES,
     SPEECH_SITES,
     VOICE_SITES,
@@ -24,13 +25,14 @@ from harness.optimizations import (
     registry,
 )
 from harness.optimizations.witness import Witness, calls
-from harness.results import State
+from harness.results import Isolation, State
 
 SEED_SIX = {
     "cached_cuda_check", "cached_device", "resample_cache", "precompiled_regex", "speaker_preregistration",
     "batched_cleanup",
 }  # fmt: skip
 CHECKOUT_TOGGLES = {name for name, toggle in registry().items() if set(toggle.sites) <= set(CHECKOUT_SITES)}
+PROCESS_TOGGLES = {name for name, toggle in registry().items() if set(toggle.sites) <= set(PROCESS_SITES)}
 VOICE_TOGGLES = {"graph_optimization", "io_binding", "session_reuse", "session_threads"}
 WITNESS = Witness(unit="collections", probe=lambda: calls("gc:collect"), before="every request", after="none")
 
@@ -83,7 +85,12 @@ def test_a_target_with_some_sites_gets_these_alone(tmp_path: Path) -> None:
 
 def test_a_toggle_is_refused_with_the_site_that_the_target_lacks() -> None:
     assert lacking(SPEECH_SITES, "cosyvoice2")["planted_work"] == "cosyvoice2 has no planted.work"
-    assert set(lacking(SPEECH_SITES, "cosyvoice2")) == {"planted_work", *VOICE_TOGGLES, *CHECKOUT_TOGGLES}
+    assert set(lacking(SPEECH_SITES, "cosyvoice2")) == {
+        "planted_work",
+        *VOICE_TOGGLES,
+        *CHECKOUT_TOGGLES,
+        *PROCESS_TOGGLES,
+    }
     assert set(lacking(PLANTED_SITES, "planted")) == set(registry()) - {"planted_work"}
     assert lacking(PLANTED_SITES, "planted")["cached_device"] == "planted has no frontend.device, facade.device"
     assert not lacking(SITES, "one that has everything")
@@ -123,10 +130,22 @@ def test_an_isolation_that_is_not_measured_is_refused() -> None:
     def new_toggle(context: BindContext) -> None:
         """Switches a flag of the whole process."""
 
-    with pytest.raises(ValueError, match="isolation 'process' is not measured; known are request, settled"):
+    with pytest.raises(ValueError, match="isolation 'machine' is not measured; known are request, settled, process"):
         optimization(
-            title="", sites=("mine.flag",), before=new_toggle, witness=WITNESS, isolation="process",  # type: ignore[arg-type]
+            title="", sites=("mine.flag",), before=new_toggle, witness=WITNESS, isolation="machine",  # type: ignore[arg-type]
         )(new_toggle)  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("sites", "isolation"),
+    [(("mine.flag",), "process"), (("process.start",), "request"), (("process.start",), "process")],
+)
+def test_a_process_is_started_by_toggles_of_ours_alone(sites: tuple[str, ...], isolation: Isolation) -> None:
+    def new_toggle(context: BindContext) -> None:
+        """Switches a flag of the whole process."""
+
+    with pytest.raises(ValueError, match="for toggles that come with the harness"):
+        optimization(title="", sites=sites, before=new_toggle, witness=WITNESS, isolation=isolation)(new_toggle)
 
 
 def test_toggles_of_one_site_must_share_the_code_before() -> None:

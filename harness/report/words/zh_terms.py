@@ -44,6 +44,7 @@ TERMS: Mapping[str, str] = {
     # Names that runs use
     "placebo": "安慰剂",
     "placebo settled": "安慰剂（沉降）",
+    "placebo process": "安慰剂（进程）",
     "placebo all": "安慰剂（全部）",
     "host dose": "主机剂量",
     "device dose": "设备剂量",

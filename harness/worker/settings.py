@@ -1,0 +1,69 @@
+"""What a whole process is set to before its model is loaded, and whether it is: for toggles that no two arms of a process can share.
+
+A job names these functions, with what is `told` to each; they run in whatever interpreter the target has.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
+from functools import partial
+from typing import Any
+
+from .loading import loader
+
+Told = Mapping[str, Any]
+"""`call`, the module and name of a function of this module, and `told`, its arguments."""
+
+
+def do(told: Told) -> Any:
+    """Call the function that is named."""
+    return loader(told["call"])(**told["told"])
+
+
+def reading(told: Told) -> Callable[[], AbstractContextManager[Reading]]:
+    """A probe that counts the requests before and after which the named function says yes."""
+
+    @contextmanager
+    def probe() -> Iterator[Reading]:
+        yield Reading(partial(do, told))
+
+    return probe
+
+
+class Reading:
+    """Counts requests in which a process was set as asked for."""
+
+    def __init__(self, holds: Callable[[], Any]) -> None:
+        self._holds = holds
+        self.count = 0
+
+    def after_request(self) -> None:
+        """A request has ended: count it, if the process is set as asked for."""
+        self.count += bool(self._holds())
+
+
+def has_environment(variables: Mapping[str, str]) -> bool:
+    """Whether the process has these environment variables. Whether a library heeds them is for the library to say."""
+    return all(os.environ.get(name) == value for name, value in variables.items())
+
+
+def has_threads(threads: int) -> bool:
+    """Whether PyTorch, where it is loaded, shares one operation among so many threads."""
+    torch = sys.modules.get("torch")
+    return torch is not None and torch.get_num_threads() == threads
+
+
+def set_matmul_precision(precision: str) -> None:
+    """How exactly float32 matrices are multiplied (`torch.set_float32_matmul_precision`)."""
+    import torch
+
+    torch.set_float32_matmul_precision(precision)
+
+
+def has_matmul_precision(precision: str) -> bool:
+    """Whether it is so."""
+    torch = sys.modules.get("torch")
+    return torch is not None and torch.get_float32_matmul_precision() == precision

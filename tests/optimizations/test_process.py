@@ -1,0 +1,168 @@
+"""Toggles that change a whole process: how one is started, and that each arm has its own, found, compared and judged apart."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from harness import outlook, planning, runner
+from harness.designs import HOST_DOSE, PLACEBO, PROCESS, Toggle, design
+from harness.errors import ScenarioError
+from harness.optimizations import named, registry
+from harness.optimizations.process import process_states, start_of, within_process
+from harness.results import Contrast, Run, State
+from harness.scenario import Scenario
+from tests.conftest import Quiet, fake_scenario
+
+SLOW = {"after": {"variables": "SLOW=1"}}
+STATES: dict[str, State] = {"resample_cache": True, "torch_threads": {"threads": 2}}
+
+
+def contrast(run: Run, optimization: str, metric: str = "latency") -> Contrast:
+    return next(c for c in run.contrasts if (c.optimization, c.metric, c.stratum) == (optimization, metric, ""))
+
+
+def test_what_is_the_process_is_told_from_what_is_the_pipeline() -> None:
+    assert process_states(STATES) == {"torch_threads": {"threads": 2}}
+    assert within_process(STATES) == {"resample_cache": True}
+
+
+def test_a_process_is_started_as_the_toggle_says() -> None:
+    told = start_of("environment", state={"variables": "A=1 B=two"})
+    assert told.environment == {"A": "1", "B": "two"}
+    assert told.holds == ("harness.worker.settings:has_environment", {"variables": {"A": "1", "B": "two"}})
+    assert start_of("torch_threads", state={"threads": 3}).threads == 3
+    assert start_of("matmul_precision", state=True).call == (
+        "harness.worker.settings:set_matmul_precision", {"precision": "high"},
+    )  # fmt: skip
+    assert start_of("environment", state=False).environment == {}
+
+
+@pytest.mark.parametrize("name", sorted(name for name, toggle in registry().items() if toggle.isolation == "process"))
+def test_each_is_seen_by_what_its_process_is(name: str) -> None:
+    """In this process, where nothing was set, its witness counts nothing."""
+    with named(name).witness.probe()() as tally:
+        tally.after_request()  # type: ignore[attr-defined]
+        assert tally.count == 0
+    assert named(name).witness.before == "none"
+
+
+@pytest.mark.parametrize("variables", ["nothing", "A=1  B=2", "1A=2", "A=1;rm", " A=1"])
+def test_variables_that_are_none_are_refused(variables: str) -> None:
+    if variables == "A=1;rm":
+        assert start_of("environment", state={"variables": variables}).environment == {"A": "1;rm"}, (
+            "it is a value, and no shell reads it"
+        )
+        return
+    with pytest.raises(ScenarioError, match="environment takes variables"):
+        fake_scenario(optimizations={"environment": {"after": {"variables": variables}}})
+
+
+def toggles(*names: str) -> list[Toggle]:
+    return [Toggle(name=name, before=False, after=True) for name in names]
+
+
+def test_arms_whose_process_is_another_stand_apart() -> None:
+    laid = design("one_at_a_time", toggles("resample_cache", "batched_cleanup", "environment"), device="cpu")
+    assert laid.groups == {
+        "request": ("none", "resample_cache", PLACEBO, HOST_DOSE), "settled": ("none", "batched_cleanup", PLACEBO),
+        PROCESS: ("none", "environment", "all", PLACEBO),
+    }  # fmt: skip
+    assert [pair[0] for pair in laid.of_process] == ["environment", "all"]
+    assert laid.sharing == {"none", "resample_cache", "batched_cleanup", PLACEBO, HOST_DOSE}
+
+
+def test_of_what_is_compared_with_its_neighbour_all_have_processes_of_their_own() -> None:
+    laid = design("ladder", toggles("resample_cache", "environment", "cached_device"), device="cpu")
+    assert laid.groups["request"] == ("none", PLACEBO, HOST_DOSE)
+    assert len(laid.groups[PROCESS]) == 5
+    assert laid.of_process == laid.pairs
+
+
+def test_where_every_arm_has_it_on_nothing_stands_apart() -> None:
+    laid = design("leave_one_out", toggles("resample_cache", "environment"), device="cpu")
+    assert laid.groups[PROCESS] == ("all", "all-but-environment", PLACEBO)
+    assert "all-but-resample_cache" in laid.groups["request"]
+
+
+@pytest.mark.parametrize("name", ["factorial", "fractional", "permutations"])
+def test_a_design_whose_arms_share_a_process_has_no_use_for_them(name: str) -> None:
+    with pytest.raises(ScenarioError, match="environment changes the whole of it"):
+        fake_scenario(optimizations={"resample_cache": True, "cached_device": True, "environment": SLOW}, design=name)
+
+
+def test_a_process_that_is_slower_is_found_beside_a_pipeline_that_is_faster(measure_fake: Callable[..., Run]) -> None:
+    run = measure_fake(
+        model={"environment": {"SLOW=1": 0.05}, "effects": {"resample_cache": -0.1}},
+        optimizations={"resample_cache": True, "environment": SLOW},
+        measure={"metrics": ["latency", "init", "rss_peak"]},
+    )
+    assert run.complete
+    assert all(control.passed for control in run.controls), run.controls
+    assert {"placebo", "placebo_process", "host_dose"} <= {control.name for control in run.controls}
+    slower, faster, together = (contrast(run, name) for name in ("environment", "resample_cache", "all"))
+    assert (slower.verdict, faster.verdict, together.verdict) == ("slower", "faster", "faster")
+    assert slower.ratio == pytest.approx(1.05, abs=0.005)
+    assert together.ratio == pytest.approx(0.9 * 1.05, abs=0.005)
+    assert (slower.witness_before, slower.witness_after) == (0, 1)
+    assert contrast(run, "environment", "init").ratio is not None
+    assert contrast(run, "environment", "rss_peak").ratio == 1
+    blocks = {(trial.group, trial.arm) for trial in run.trials if trial.pass_ == "latency" and trial.phase == "timed"}
+    assert ("request", "environment") not in blocks
+    arms_of_workers: dict[int, set[str]] = {}
+    for trial in run.trials:
+        if trial.group == PROCESS and trial.kind == "request":
+            arms_of_workers.setdefault(trial.worker, set()).add(trial.arm)
+    assert len(arms_of_workers) > 2
+    assert {"none", PLACEBO} <= set.intersection(*arms_of_workers.values())
+
+
+def test_equal_processes_make_no_difference(measure_fake: Callable[..., Run]) -> None:
+    run = measure_fake(optimizations={"environment": {"after": {"variables": "IDLE=1"}}})
+    found = contrast(run, "environment")
+    assert found.verdict == "no material difference"
+    assert found.ratio == pytest.approx(1, abs=0.005)
+
+
+def test_a_process_that_dies_costs_its_own_arm_alone(tmp_path: Path, quiet: Quiet) -> None:
+    """The variable makes Python look for its library where there is none, so that the process does not even start."""
+    chosen = fake_scenario(
+        optimizations={"resample_cache": True, "environment": {"after": {"variables": "PYTHONHOME=/nowhere"}}}
+    )
+    run = runner.run(chosen, tmp_path / "run", devices=["cpu"], progress=quiet)
+    assert contrast(run, "environment").verdict == "failed"
+    assert contrast(run, "resample_cache").verdict == "no material difference"
+
+
+def test_a_plan_says_how_many_processes_it_takes_and_that_nothing_is_foreseen() -> None:
+    told = planning.outline(fake_scenario(optimizations={"environment": SLOW}), "cpu", None, None)
+    assert told.processes == 3 + 3 + 24 * 3, "of latency, of outputs, and groups of three"
+    lines = list(outlook._lines(told, "some"))
+    assert any("each in a process of its own" in line for line in lines)
+    assert not any("harness calibrate" in line for line in lines)
+
+
+def planted(tmp_path: Path, **optimizations: object) -> Scenario:
+    return Scenario.from_data({
+        "file": str(tmp_path / "planted.yaml"), "name": "threads", "model": {"adapter": "planted", "units": 1}, "devices": ["cpu"],
+        "workload": {"texts": {"en": "Yes."}}, "optimizations": optimizations,
+        "measure": {"metrics": ["latency"], "budget": "20ms", "workers": 1, "time_limit": "60s"},
+    })  # fmt: skip
+
+
+def test_pytorch_has_the_threads_and_the_precision_that_were_asked_for(tmp_path: Path, quiet: Quiet) -> None:
+    """In real processes: what the witnesses count is read from PyTorch. So small a budget decides nothing."""
+    chosen = planted(tmp_path, torch_threads={"after": {"threads": 2}}, matmul_precision=True)
+    run = runner.run(chosen, tmp_path / "run", devices=["cpu"], progress=quiet)
+    counted = {(w.optimization, w.arm): sum(w.per_request) for w in run.witnesses}
+    for name in ("torch_threads", "matmul_precision"):
+        assert counted[name, "none"] == 0
+        assert counted[name, name] > 0
+        assert counted[name, "all"] > 0
+        found = contrast(run, name)
+        assert found.ratio is not None
+        assert math.isfinite(found.ratio)
+    assert not run.failures
