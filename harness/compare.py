@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from harness import presence, rules, sequential
 from harness.attribution import attribution, joined, without_chance_finds
 from harness.caches import caches
-from harness.controls import FAMILIES, allowance, calibrated, controls, family, margin_of
+from harness.controls import FAMILIES, allowance, calibrated, calibrated_between_processes, controls, family, margin_of
 from harness.designs import PLACEBO, PROCESS
 from harness.evidence import Evidence
 from harness.expected import expectations
@@ -178,8 +178,11 @@ def _contrasts(evidence: Evidence, outcomes: list[Control], look: int | None = N
                 error = ERROR / (len(strata) if stratum else 1)
                 pair = (optimization, reference, arm)
                 allowed = allowance(outcomes, name, CONTROLS_GROUP) if evidence.run.plan.joint else 0.0
+                trusted = is_calibrated[family(name)]
+                if look is None and metric(name).pass_ == "latency" and evidence.group_of(reference, arm) == PROCESS:
+                    trusted = trusted and calibrated_between_processes(outcomes, name)
                 yield _contrast(
-                    joint, name, pair, (state, reason), is_calibrated[family(name)], allowed, stratum=stratum,
+                    joint, name, pair, (state, reason), trusted, allowed, stratum=stratum,
                     error=error, look=look,
                 )  # fmt: skip
 

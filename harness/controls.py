@@ -32,6 +32,8 @@ SPANS_MAY_COST = 0.005
 """The spans of a request must not change its latency by more than this share."""
 EMPTY_CALLS_MAY_DIFFER_S = 10e-9
 """An empty call timed beside itself must not differ by more, which is less than calling a Python function takes."""
+BETWEEN_PROCESSES = control_name(PLACEBO, PROCESS)
+"""The placebo of arms that are compared between processes."""
 FAMILIES = ("latency", "device", "init", "first", "site", "memory")
 """Metrics that controls vouch for together."""
 
@@ -43,12 +45,13 @@ def controls(evidence: Evidence) -> list[Control]:
     outcomes = [
         _placebo(evidence, name, group, level) if control == PLACEBO else _dose(evidence, control, name, level)
         for control, name, group in planned
+        if group != PROCESS or evidence.is_measured(group, "init" if name == "init" else "request")
     ]
     return outcomes + list(_empty_call(evidence)) + list(_memory_dose(evidence)) + list(_spans(evidence))
 
 
 def _planned(evidence: Evidence) -> Iterator[tuple[str, str, str]]:
-    """Controls of what is timed in requests as (arm, metric, group): a placebo in each group of the latency pass (of processes, once there are any) and in the
+    """Controls of what is timed in requests as (arm, metric, group): a placebo in each group of the latency pass (of which that of processes comes last) and in the
     rounds of first requests, a dose of each kind.
     """
     if any(trial.pass_ == "first" for trial in evidence.trials):
@@ -57,7 +60,7 @@ def _planned(evidence: Evidence) -> Iterator[tuple[str, str, str]]:
     for kind, name in (("request", "latency"), ("init", "init")):
         if kind in found:
             for group in evidence.run.plan.groups:
-                if group != CONFIRMATION and (group != PROCESS or evidence.is_measured(group, kind)):
+                if group != CONFIRMATION:
                     yield PLACEBO, name, group
     if "request" in found and any(HOST_DOSE in arms for arms in evidence.run.plan.groups.values()):
         yield HOST_DOSE, "latency", ""
@@ -69,11 +72,18 @@ def calibrated(outcomes: list[Control]) -> Mapping[str, bool]:
     """Per family of metrics (see `family`): whether its controls were measured and all passed."""
     by_family: dict[str, list[bool]] = {name: [] for name in FAMILIES}
     for control in outcomes:
-        if control.name in INSTRUMENTATION:
-            continue  # what spans cost, they cost in every arm alike
+        if control.name in (*INSTRUMENTATION, BETWEEN_PROCESSES):
+            continue  # what spans cost, they cost in every arm alike; and of processes the others know nothing
         by_family[family(control.metric)].append(control.passed)
     by_family["device"] += by_family["latency"]
     return {name: bool(passed) and all(passed) for name, passed in by_family.items()}
+
+
+def calibrated_between_processes(outcomes: Iterable[Control], name: str) -> bool:
+    """Whether the placebo of what is compared between processes passed; it vouches for nothing else."""
+    wanted = "init" if family(name) == "init" else "latency"
+    found = [control.passed for control in outcomes if (control.name, control.metric) == (BETWEEN_PROCESSES, wanted)]
+    return bool(found) and all(found)
 
 
 def allowance(outcomes: Iterable[Control], name: str, group: str) -> float:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Hashable, Iterator, Mapping
 from statistics import median
 from typing import Any
 
+from harness.designs import PROCESS
 from harness.evidence import Evidence
 from harness.expected import expectations
 from harness.jointly import JointArms
@@ -78,7 +79,10 @@ def _requests(evidence: Evidence) -> list[tuple[Trial, float]]:
     return [
         (trial, latency)
         for trial in evidence.trials
-        if trial.pass_ == "latency" and trial.kind == "request" and (latency := trial.values.get("latency"))
+        if trial.pass_ == "latency"
+        and trial.kind == "request"
+        and trial.group != PROCESS
+        and (latency := trial.values.get("latency"))
     ]
 
 

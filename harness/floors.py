@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from statistics import fmean, median
 from typing import Literal
 
+from harness.optimizations.process import process_states
 from harness.results import Ceilings, Floor, PartWork, Run, StageWork, Trial
 
 SHORTENED = "tf32"
@@ -40,13 +41,16 @@ class Terms:
 
 
 def floors(run: Run, device: str) -> Iterator[Floor]:
-    """The floors of the stages of a device, by arm; none where its ceilings or the work of its model are not known."""
+    """The floors of the stages of a device, by arm; none where its ceilings or the work of its model are not known, nor of an arm that starts its
+    process otherwise than the reference does.
+    """
     ceilings = {known.device: known for known in run.ceilings}
     if device not in ceilings:
         return
     found: dict[tuple[str, str], list[StageWork]] = defaultdict(list)
+    usual = _started_as_the_reference(run)
     for work in run.work:
-        if work.device == device:
+        if work.device == device and work.arm in usual:
             found[work.arm, work.stage].append(work)
     times = _Times(run, device)
     shortened = bool(run.environment.get("devices", {}).get(device, {}).get("tf32_matmul"))
@@ -58,6 +62,12 @@ def floors(run: Run, device: str) -> Iterator[Floor]:
             if device != "cpu":
                 each = [hidden(part, taken[work.stratum]) for work, part in zip(known, each, strict=True)]
             yield _floor(known, taken, each, ceilings)
+
+
+def _started_as_the_reference(run: Run) -> frozenset[str]:
+    """The arms of whose processes what is known of the machine holds."""
+    reference = process_states(run.plan.arms[0].states)
+    return frozenset(arm.name for arm in run.plan.arms if process_states(arm.states) == reference)
 
 
 def _floor(

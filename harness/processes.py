@@ -279,6 +279,22 @@ class WorkerProcess:
                     self._events.put(line)
         self._events.put(None)
 
+    def pause(self) -> None:
+        """Stop the process and those that it started until `go_on`: waiting, it takes no core (threads may spin while they wait).
+
+        Windows cannot: there they wait as they will.
+        """
+        self._signal_group("SIGSTOP")
+
+    def go_on(self) -> None:
+        """Let a paused process go on."""
+        self._signal_group("SIGCONT")
+
+    def _signal_group(self, name: str) -> None:
+        if hasattr(os, "killpg") and self._process.poll() is None:
+            with suppress(ProcessLookupError, PermissionError):
+                os.killpg(self._process.pid, getattr(signal, name))
+
     def end(self) -> None:
         """End the process now, and those that it started; they have nothing left to save."""
         self._end_group()

@@ -174,6 +174,7 @@ class Session:
                 self.record(
                     "worker", worker=number, pass_=pass_, pid=process.pid, startup_s=self.startup_s, **told,
                     not_applicable={name: refused[name] for name in refused if name not in of_process(refused)},
+                    usual=not self._starts_otherwise(arm),
                 )  # fmt: skip
                 yield number, process
                 if side is not None:

@@ -163,7 +163,8 @@ class _Reading:
             worked["model"] += event["model_s"]
         elif kind == "worker":
             self.unavailable[event["device"]] = event["unavailable"]
-            self.environment["devices"][event["device"]] = event["machine"]
+            if event.get("usual", True):  # not of an arm that starts its process otherwise
+                self.environment["devices"][event["device"]] = event["machine"]
             self.environment["model"] = event["description"]
             if core := event.get("core"):
                 self.environment.setdefault("pinned", {"cores": []})["cores"].append(core["core"])

@@ -478,7 +478,7 @@ def test_the_fake_adapter_gets_seconds_and_its_own_keys() -> None:
     scenario = load(str(DATA / "fake.yaml"))
     assert scenario.options() == {
         "base": 0.002, "noise": 0.01, "effects": {"cached_device": -0.1}, "faults": {"resample_cache": "inert"},
-        "memory": {"batched_cleanup": 1048576}, "seed": 3, "crowding": {}, "places": {}, "together": {},
+        "memory": {"batched_cleanup": 1048576}, "seed": 3, "crowding": {}, "places": {}, "together": {}, "environment": {},
         "new_speaker": 0.0, "misses": {}, "entry_bytes": {}, "at_init": {}, "at_first": {}, "cold": None, "counts_misses": False,
         "costs": {}, "speech": None, "pace": 0.0, "unsteady_from": None, "unsteady_every": 1, "unsteady_by": 2**-23,
     }  # fmt: skip

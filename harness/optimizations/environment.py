@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import shlex
 from typing import Annotated
 
+from harness.errors import UsageError
 from harness.optimizations.allowed import Field
 from harness.optimizations.process import as_it_starts, probe_of
 from harness.optimizations.registry import Check, optimization
@@ -13,6 +13,10 @@ from harness.optimizations.witness import Witness
 
 _ONE = r"[A-Za-z_][A-Za-z0-9_]*=\S*"
 _SEVERAL = rf"^{_ONE}( {_ONE})*$"
+_TAKEN = {
+    **dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "compare numbers of threads with torch_threads"),
+    "PYTHONPATH": "it decides whose code is measured", "CUDA_VISIBLE_DEVICES": "choose the card with --device",
+}  # fmt: skip
 _SEGMENTS = "PYTORCH_CUDA_ALLOC_CONF=expandable_segments:True"
 
 
@@ -20,11 +24,12 @@ def started_with(
     context: BindContext, *, variables: Annotated[str, Field(pattern=_SEVERAL)] = _SEGMENTS
 ) -> ProcessStart:
     """A process with these variables."""
-    split = (word.partition("=") for word in shlex.split(variables))
+    split = (word.partition("=") for word in variables.split(" "))
     environment = {name: value for name, _, value in split}
-    return ProcessStart(
-        environment=environment, holds=("harness.worker.settings:has_environment", {"variables": environment})
-    )
+    if taken := [name for name in environment if name in _TAKEN]:
+        message = f"{taken[0]} is set by the harness: {_TAKEN[taken[0]]}"
+        raise UsageError(message)
+    return ProcessStart(environment=environment, holds=(".settings:has_environment", {"variables": environment}))
 
 
 @optimization(

@@ -14,8 +14,8 @@ def multiplied(context: BindContext, *, precision: Literal["high", "medium"] = "
     """A process that multiplies matrices so."""
     told = {"precision": precision}
     return ProcessStart(
-        call=("harness.worker.settings:set_matmul_precision", told),
-        holds=("harness.worker.settings:has_matmul_precision", told),
+        call=(".settings:set_matmul_precision", told),
+        holds=(".settings:has_matmul_precision", told),
     )
 
 

@@ -82,7 +82,8 @@ class ProcessStart:
     """`process.start`: how a worker's process is started: its environment variables, PyTorch's threads (None: as the scenario says),
     and what is called before the model is loaded. `holds` says afterwards whether the process is so: the witness.
 
-    Functions are named with their keyword arguments, ("harness.worker.settings:has_threads", {"threads": 2}), because they are called elsewhere.
+    Functions are named with their keyword arguments, (".settings:has_threads", {"threads": 2}), as `worker.loading` finds them: they are called elsewhere, and perhaps
+    where there is no package `harness`.
     """
 
     environment: Mapping[str, str] = field(default_factory=dict)

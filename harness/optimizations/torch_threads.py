@@ -13,7 +13,7 @@ from harness.optimizations.witness import Witness
 
 def on_threads(context: BindContext, *, threads: Annotated[int, Field(ge=1, le=1024)] = 2) -> ProcessStart:
     """A process whose PyTorch has so many threads."""
-    return ProcessStart(threads=threads, holds=("harness.worker.settings:has_threads", {"threads": threads}))
+    return ProcessStart(threads=threads, holds=(".settings:has_threads", {"threads": threads}))
 
 
 @optimization(

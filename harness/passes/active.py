@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 
 from harness import designs, units, workload
-from harness.designs import CONTROLS, DOSES, PROCESS, Pair, control_name
+from harness.designs import CONTROLS, DOSES, PLACEBO, PROCESS, Pair, control_name
 from harness.session import Session
 
 
@@ -14,7 +14,22 @@ def is_settled(session: Session) -> bool:
     """Whether every contrast of arms that share a process is decided and the controls of latency have passed; never where the design
     has no contrast.
     """
-    return bool(session.design.pairs) and session.ledger.calibrated and not open_pairs(session)
+    return bool(session.design.pairs) and _is_calibrated(session) and not open_pairs(session)
+
+
+def _is_calibrated(session: Session) -> bool:
+    """Whether the controls of arms that share a process have passed; what is compared between processes has one of its own."""
+    groups = session.design.groups
+    if PROCESS not in groups:
+        return session.ledger.calibrated
+    wanted = {
+        control_name(arm, name)
+        for name, arms in groups.items()
+        if name != PROCESS
+        for arm in arms
+        if arm in (PLACEBO, *DOSES)
+    }
+    return wanted <= session.ledger.passed
 
 
 def open_pairs(session: Session) -> list[tuple[str, str]]:

@@ -19,7 +19,7 @@ from statistics import fmean, median
 from typing import Any
 
 from harness import compare, sequential, store, workload
-from harness.designs import CONTROLS, PLACEBO, PROCESS
+from harness.designs import CONTROLS, PLACEBO, PROCESS, Pair
 from harness.errors import WorkerError
 from harness.load import Load
 from harness.passes.active import active, is_settled, open_pairs, say_what_fits
@@ -43,8 +43,10 @@ ROOM = 0.5
 def latency_pass(session: Session) -> None:
     """Turns of fresh workers, until all is decided, or the budget is spent and as many workers as planned have worked."""
     ledger, measure = session.ledger, session.scenario.measure
-    while not is_settled(session) and (
-        ledger.latency_workers < measure.workers or ledger.shared_s < session.shared_budget_s
+    while (
+        active(session)
+        and not is_settled(session)
+        and (ledger.latency_workers < measure.workers or ledger.shared_s < session.shared_budget_s)
     ):
         session.check_time()
         with starters(session, 1 if session.pins else started_at_once(session.device)) as pool:
@@ -160,12 +162,14 @@ class _Wave:
         looks = sequential.shares_left(ledger.shared_s, session.shared_budget_s, session.looks)
         size = len(self._members)
         while (ledger.shared_s < end_s or any(map(self._lacks, self._members))) and not is_settled(session):
+            if not active(session):
+                return
             next_s = min((when_s for _, when_s in looks), default=end_s)
             self._round(min(next_s, end_s) - ledger.shared_s)
             self._start(size - len(self._members))
             due = [number for number, when_s in looks if when_s <= ledger.shared_s]
             if due and not any(map(self._lacks, self._members)):
-                look(session, due[-1])
+                look(session, due[-1], [pair for pair in session.design.pairs if pair not in session.design.of_process])
                 looks = [item for item in looks if item[0] not in due]
 
     def _round(self, left_s: float) -> None:
@@ -274,10 +278,11 @@ class _Wave:
         self._model_s = None if told is None or self._model_s is None else self._model_s + told
 
 
-def look(session: Session, number: int) -> None:
-    """Look at what was measured so far, and record what is decided by it."""
+def look(session: Session, number: int, pairs: Sequence[Pair]) -> None:
+    """Look at what was measured so far, and record which of `pairs` are decided by it: others have looks of their own."""
     run = store.run_from_journal(session.journal.folder)
-    decided, controls = compare.decided(run, session.device, number)
+    settled, controls = compare.decided(run, session.device, number)
+    decided = settled & {name for name, _, _ in pairs}
     found = Look(
         device=session.device, number=number, share=sequential.LOOKS[number], blocks=session.ledger.blocks,
         decided=tuple(sorted(decided)), calibrated=bool(controls) and all(controls.values()),

@@ -18,7 +18,7 @@ from functools import partial
 from typing import Any
 
 from harness import groups, sequential, workload
-from harness.designs import CONFIRMATION, PLACEBO, PROCESS
+from harness.designs import CONFIRMATION, PLACEBO, PROCESS, Pair
 from harness.errors import WorkerError
 from harness.load import Load
 from harness.optimizations.process import process_states
@@ -27,21 +27,23 @@ from harness.passes.cycle import known_requests_of, starters
 from harness.passes.latency import look
 from harness.processes import WorkerProcess, started_at_once
 from harness.results import Finding
-from harness.session import Session
+from harness.session import MAX_DEATHS, Session
 from harness.worker.cores import usable
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Plan:
-    """How groups of processes are measured: `group` is the name of their blocks, `arms` are those that are still measured, and
-    `process_of` says which of these share one. `part_s` is how long a group measures that took so many seconds to start. The arm `HEAD_DOSE`,
-    where there is one, is delayed by `dose_s`.
+    """How groups of processes are measured: `group` is the name of their blocks, `pairs` are compared in them, `arms` are those that are still
+    measured, and `process_of` says which of these share one. `part_s` is how long a group measures that took so many seconds to start. `deal_with` takes
+    account of a process that died. The arm `HEAD_DOSE`, where there is one, is delayed by `dose_s`.
     """
 
     group: str
+    pairs: Sequence[Pair]
     arms: Callable[[], list[str]]
     process_of: Callable[[str], str]
     part_s: Callable[[float], float]
+    deal_with: Callable[[WorkerError], None]
     dose_s: float = 0.0
 
 
@@ -62,31 +64,68 @@ def process_pass(session: Session) -> None:
     """Arms whose toggles change their whole process, and the reference's twin, in fresh processes of their own, until all is decided or their part
     of the budget, with what others left of theirs, is spent. Left out where there are none.
     """
-    if not session.design.of_process:
-        return
-    ledger = session.ledger
-    whole_s = session.scenario.measure.budget_s
-    budget_s = max(whole_s - session.shared_budget_s, whole_s - ledger.shared_s)
     if not open_between_processes(session):
         return
-    _say_if_not_pinned(session)
-    count = len(_between_processes(session))
-    session.progress.note(
-        f"{session.device}: what changes a whole process takes groups of {count} fresh processes, {groups.LEAST} of them unless it is decided before"
-    )
+    ledger, whole_s = session.ledger, session.scenario.measure.budget_s
+    budget_s = max(whole_s - session.shared_budget_s, whole_s - ledger.shared_s)
+    if not ledger.apart_s:
+        _say_if_not_pinned(session)
+        count = len(session.alive(session.design.groups[PROCESS]))
+        session.progress.note(
+            f"{session.device}: what changes a whole process takes groups of {count} fresh processes, {groups.LEAST} of them unless it is "
+            "decided before"
+        )
+    turns = _Turns(session)
     plan = _Plan(
-        group=PROCESS, arms=partial(_between_processes, session), process_of=lambda arm: arm,
-        part_s=partial(groups.part_s, budget_s, groups.LEAST),
+        group=PROCESS, pairs=session.design.of_process, arms=turns.arms, process_of=lambda arm: arm,
+        part_s=partial(groups.part_s, budget_s, groups.LEAST), deal_with=turns.deal_with,
     )  # fmt: skip
     _with_looks(
-        session, plan, budget_s, lambda: ledger.apart_s, lambda: not open_between_processes(session), share_of_all=1.0
-    )
+        session, plan, budget_s, lambda: ledger.apart_s, lambda: turns.is_over or not open_between_processes(session),
+        share_of_all=1.0,
+    )  # fmt: skip
 
 
-def _between_processes(session: Session) -> list[str]:
-    """Both sides of the pairs that are open, the reference and its twin."""
-    wanted = {arm for pair in open_between_processes(session) for arm in pair} | {session.design.reference, PLACEBO}
-    return session.alive([arm for arm in session.design.groups[PROCESS] if arm in wanted])
+class _Turns:
+    """Which arms are in the next group of processes: both sides of the pairs that are open, the reference and its twin.
+
+    Where memory does not hold so many processes (one died of it), arms take turns beside the reference and its twin. What dies of
+    those two costs what is compared between processes alone: everything else has been measured.
+    """
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+        self._most = len(session.design.groups[PROCESS])
+        self._made = 0
+        self._deaths = 0
+        self.is_over = False
+
+    def arms(self) -> list[str]:
+        session, always = self._session, (self._session.design.reference, PLACEBO)
+        wanted = {arm for pair in open_between_processes(session) for arm in pair}
+        others = [arm for arm in session.alive(session.design.groups[PROCESS]) if arm in wanted and arm not in always]
+        room = max(1, self._most - len(always))
+        if len(others) > room:
+            first = self._made * room % len(others)
+            others = (others * 2)[first : first + room]
+        self._made += 1
+        return [*session.alive([always[0]]), *others, *session.alive([always[1]])]
+
+    def deal_with(self, error: WorkerError) -> None:
+        """An arm's death is dealt with as everywhere. Of memory, fewer processes are started next time."""
+        session = self._session
+        if error.kind == "out_of_memory" and self._most > len((session.design.reference, PLACEBO, "an arm")):
+            self._most -= 1
+            session.progress.note(f"{session.device}: so many processes do not fit; {self._most} at a time")
+            return
+        if error.arm not in (None, session.design.reference, PLACEBO):
+            session.deal_with("latency", error)
+            return
+        self._deaths += 1
+        if self._deaths >= MAX_DEATHS:
+            self.is_over = True
+            message = f"Nothing more was compared between processes: {error}"
+            session.record("finding", **asdict(Finding(kind="processes", device=session.device, message=message)))
 
 
 def _say_if_not_pinned(session: Session) -> None:
@@ -98,8 +137,9 @@ def _say_if_not_pinned(session: Session) -> None:
 def _of_gate(session: Session, group: str, part_s: Callable[[float], float], dose_s: float) -> _Plan:
     """Each side of a gate is a process, or several where its settings start them in several ways; and so is the base's twin."""
     return _Plan(
-        group=group, arms=lambda: session.alive(session.design.groups["request"]),
-        process_of=lambda arm: f"{arm.rpartition('@')[2]} {process_states(session.states_of(arm))}", part_s=part_s, dose_s=dose_s,
+        group=group, pairs=session.design.pairs, arms=lambda: session.alive(session.design.groups["request"]),
+        process_of=lambda arm: f"{arm.rpartition('@')[2]} {process_states(session.states_of(arm))}", part_s=part_s,
+        deal_with=partial(session.deal_with, "latency"), dose_s=dose_s,
     )  # fmt: skip
 
 
@@ -115,7 +155,7 @@ def _with_looks(
             _group_of_processes(session, pool, plan)
             due = [number for number, when_s in looks if when_s <= spent_s()]
             if due:
-                look(session, due[-1])
+                look(session, due[-1], plan.pairs)
                 looks = [item for item in looks if item[0] not in due]
             share, here_s = min(1.0, spent_s() / budget_s), spent_s() - before_s
             left_s = (budget_s - spent_s()) * (time.monotonic() - began_s) / here_s if here_s else None
@@ -147,6 +187,7 @@ def _group_of_processes(session: Session, pool: ThreadPoolExecutor, plan: _Plan)
     """
     ledger, starting_s = session.ledger, time.monotonic()
     number = ledger.workers
+    rng = random.Random(f"{session.journal.folder.name} {session.device} {number}")  # noqa: S311  order, not secrets
     cores = usable() if not session.fake else []
     arms = plan.arms()
     by_process: dict[str, list[str]] = {}
@@ -158,16 +199,13 @@ def _group_of_processes(session: Session, pool: ThreadPoolExecutor, plan: _Plan)
             starting = [pool.submit(_start, session, stack, some[0], core) for some in by_process.values()]
             wait(starting)
             processes = {name: future.result() for name, future in zip(by_process, starting, strict=True)}
-            inits = [
-                event for name, process in processes.items() for event in _warm_up(session, process, by_process[name])
-            ]
-            _record_inits(session, plan, number, inits)
+            _warm_up(session, plan, number, rng, {name: (processes[name], by_process[name]) for name in processes})
             load = Load(*(process.pid for process in processes.values()), active=not session.fake)
             began_s, block = time.monotonic(), ledger.blocks
-            _alternate(session, number, plan, processes, arms, plan.part_s(began_s - starting_s))
+            _alternate(session, number, plan, rng, processes, arms, plan.part_s(began_s - starting_s))
             session.record_conditions("latency", number, block, began_s, load.since_start())
         except WorkerError as error:
-            session.deal_with("latency", error)
+            plan.deal_with(error)
             return False
     return True
 
@@ -189,12 +227,22 @@ def _start(session: Session, stack: ExitStack, arm: str, core: int | None) -> Wo
         raise WorkerError(str(error), kind=error.kind, arm=arm) from error
 
 
-def _warm_up(session: Session, process: WorkerProcess, arms: Sequence[str]) -> list[dict[str, Any]]:
-    """Bind the arms of a process and run each untimed; what binding took."""
-    bound = process.ask({"do": "bind", "arms": list(arms)}, limit_s=session.limit_s)
+def _warm_up(
+    session: Session,
+    plan: _Plan,
+    number: int,
+    rng: random.Random,
+    processes: Mapping[str, tuple[WorkerProcess, list[str]]],
+) -> None:
+    """Bind the arms of every process, in random order, and then run each untimed."""
+    bound: list[dict[str, Any]] = []
+    for name in rng.sample(list(processes), len(processes)):
+        process, arms = processes[name]
+        bound += process.ask({"do": "bind", "arms": arms}, limit_s=session.limit_s)
+    _record_inits(session, plan, number, bound)
     known = session.wire.requests(known_requests_of(session), workload.WARM_UP)
-    process.ask({"do": "warm_up", "arms": list(arms), "requests": known, "others": known}, limit_s=session.limit_s)
-    return bound
+    for process, arms in processes.values():
+        process.ask({"do": "warm_up", "arms": arms, "requests": known, "others": known}, limit_s=session.limit_s)
 
 
 def _record_inits(session: Session, plan: _Plan, number: int, bound: Sequence[Mapping[str, Any]]) -> None:
@@ -212,16 +260,20 @@ def _alternate(
     session: Session,
     number: int,
     plan: _Plan,
+    rng: random.Random,
     processes: Mapping[str, WorkerProcess],
     arms: Sequence[str],
     share_s: float,
 ) -> None:
     """Blocks of single requests in random order; every kind of request at least once.
 
-    A group goes on with the workload where the one before it stopped, so that all of its requests come.
+    A group goes on with the workload where the one before it stopped, so that all of its requests come. Where toggles change whole processes,
+    those that wait are stopped: their threads may spin, and take a core from the one that is timed.
     """
     ledger, start_s = session.ledger, session.ledger.spent_s
-    rng = random.Random(f"{session.journal.folder.name} {session.device} {number}")  # noqa: S311  order, not secrets
+    stopped = list(processes.values()) if plan.group == PROCESS else []
+    for process in stopped:
+        process.pause()
     missing = set(workload.strata(session.scenario))
     while missing or ledger.spent_s - start_s < share_s:
         index = ledger.blocks
@@ -233,7 +285,11 @@ def _alternate(
             settle = len(arms) > len(processes)
             single = session.wire.block([arm], index, rehearse=False, settle=settle, dose_s=plan.dose_s)
             process = processes[plan.process_of(arm)]
+            if stopped:
+                process.go_on()
             (event,) = process.ask({"do": "blocks", "blocks": [single]}, limit_s=session.limit_s)
+            if stopped:
+                process.pause()
             trials += event["trials"]
             wall_s += event["wall_s"]
         session.record(

@@ -12,6 +12,7 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 
+from harness import units
 from harness.report import palette
 from harness.report.words import language, say
 
@@ -19,7 +20,7 @@ from harness.report.words import language, say
 @cache
 def environment() -> Environment:
     """Escapes whatever is put into a page; a name that is missing is an error."""
-    return Environment(
+    made = Environment(
         loader=PackageLoader("harness.report", "templates"),
         autoescape=True,
         undefined=StrictUndefined,
@@ -27,6 +28,13 @@ def environment() -> Environment:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
+    made.filters["tied"] = tied
+    return made
+
+
+def tied(text: str) -> str:
+    """Text in which no line ends between a number and its sign of percent."""
+    return re.sub(r"(?<=\d) (?=%)", units.SPACE, text)
 
 
 def style(*more: str) -> Markup:

@@ -7,8 +7,9 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, ValidationError, create_model
 
+from harness.errors import UsageError
 from harness.optimizations import Optimization, registry
-from harness.optimizations.process import of_process
+from harness.optimizations.process import of_process, start_of
 from harness.results import State, setting
 from harness.scenario.problems import nearest, refuse, unknown
 from harness.scenario.source import found
@@ -158,6 +159,11 @@ def _check_parameters(name: str, state: State, *side: str | int) -> None:
     wrong = _ill_typed(optimization, state)
     if wrong is not None:
         refuse(f"found {found(state[wrong])}; {say_parameters(optimization)}", name, *side, wrong)
+    if of_process([name]):
+        try:
+            start_of(name, state=state)
+        except UsageError as error:
+            refuse(str(error), name, *side)
 
 
 def _ill_typed(optimization: Optimization, state: Mapping[str, Any]) -> str | None:

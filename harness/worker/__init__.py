@@ -11,10 +11,11 @@ statistics or of this project's other packages. It needs nothing but the standar
 torch, and what reads memory and cards (psutil, pynvml, memray), are used where they are found and not missed where they are not.
 """
 
-PROTOCOL = 3
+PROTOCOL = 4
 """Version of what runner and worker say to each other; a gate's two revisions must speak the runner's.
 
 2: `blocks`. 3: requests, speakers and arms are sent as data, and the target as the name of what loads it.
+4: what is called before the model is loaded, and what says whether a process is as it is to be.
 """
 OLDEST_PYTHON = (3, 9)
 """Every file of this package runs on this version and on all newer ones (tests/worker/test_portable.py)."""

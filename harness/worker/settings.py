@@ -24,7 +24,7 @@ def do(told: Told) -> Any:
 
 
 def reading(told: Told) -> Callable[[], AbstractContextManager[Reading]]:
-    """A probe that counts the requests before and after which the named function says yes."""
+    """A probe that counts the requests after which the named function says yes."""
 
     @contextmanager
     def probe() -> Iterator[Reading]:

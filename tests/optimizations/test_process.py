@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import math
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from harness import outlook, planning, runner
+from harness import outlook, planning, runner, store, worker
 from harness.designs import HOST_DOSE, PLACEBO, PROCESS, Toggle, design
 from harness.errors import ScenarioError
 from harness.optimizations import named, registry
-from harness.optimizations.process import process_states, start_of, within_process
+from harness.optimizations.process import as_told, process_states, start_of, within_process
 from harness.results import Contrast, Run, State
 from harness.scenario import Scenario
 from tests.conftest import Quiet, fake_scenario
@@ -33,10 +35,10 @@ def test_what_is_the_process_is_told_from_what_is_the_pipeline() -> None:
 def test_a_process_is_started_as_the_toggle_says() -> None:
     told = start_of("environment", state={"variables": "A=1 B=two"})
     assert told.environment == {"A": "1", "B": "two"}
-    assert told.holds == ("harness.worker.settings:has_environment", {"variables": {"A": "1", "B": "two"}})
+    assert told.holds == (".settings:has_environment", {"variables": {"A": "1", "B": "two"}})
     assert start_of("torch_threads", state={"threads": 3}).threads == 3
     assert start_of("matmul_precision", state=True).call == (
-        "harness.worker.settings:set_matmul_precision", {"precision": "high"},
+        ".settings:set_matmul_precision", {"precision": "high"},
     )  # fmt: skip
     assert start_of("environment", state=False).environment == {}
 
@@ -118,6 +120,9 @@ def test_a_process_that_is_slower_is_found_beside_a_pipeline_that_is_faster(meas
             arms_of_workers.setdefault(trial.worker, set()).add(trial.arm)
     assert len(arms_of_workers) > 2
     assert {"none", PLACEBO} <= set.intersection(*arms_of_workers.values())
+    assert sorted(name for look in run.looks for name in look.decided) == ["all", "environment", "resample_cache"], (
+        "each is decided at a look of its own pass, and once"
+    )
 
 
 def test_equal_processes_make_no_difference(measure_fake: Callable[..., Run]) -> None:
@@ -143,6 +148,61 @@ def test_a_plan_says_how_many_processes_it_takes_and_that_nothing_is_foreseen() 
     lines = list(outlook._lines(told, "some"))
     assert any("each in a process of its own" in line for line in lines)
     assert not any("harness calibrate" in line for line in lines)
+
+
+class Interrupting(Quiet):
+    """Ctrl-C, as soon as a group of processes has been measured and looked at."""
+
+    def update(self, device: str, doing: str, share: float, left_s: float | None) -> None:
+        super().update(device, doing, share, left_s)
+        if doing.startswith("pairs"):
+            raise KeyboardInterrupt
+
+
+def test_a_run_goes_on_where_it_was_interrupted_between_processes(tmp_path: Path, quiet: Quiet) -> None:
+    chosen = fake_scenario(
+        model={"environment": {"SLOW=1": 0.05}, "effects": {"resample_cache": -0.1}},
+        optimizations={"resample_cache": True, "environment": SLOW},
+    )
+    with pytest.raises(KeyboardInterrupt):
+        runner.run(chosen, tmp_path / "run", devices=["cpu"], progress=Interrupting())
+    before = store.run_from_journal(tmp_path / "run")
+    run = runner.resume(tmp_path / "run", quiet)
+    assert run.complete
+    assert contrast(run, "environment").verdict == "slower"
+    assert contrast(run, "resample_cache").verdict == "faster"
+    shared = [trial for trial in run.trials if trial.group == "request"]
+    assert len(shared) == sum(trial.group == "request" for trial in before.trials), "that part was over"
+
+
+def test_what_could_not_be_compared_between_processes_takes_nothing_from_the_others(
+    measure_fake: Callable[..., Run],
+) -> None:
+    """One group of processes is all that the budget holds: it has to meet thirty kinds of request."""
+    run = measure_fake(
+        model={"effects": {"resample_cache": -0.1}},
+        workload={"texts": {f"en-{number}": "hello" * number for number in range(1, 31)}},
+        optimizations={"resample_cache": True, "environment": SLOW}, measure={"budget": "4s"},
+    )  # fmt: skip
+    placebo = next(c for c in run.controls if (c.name, c.metric) == ("placebo_process", "latency"))
+    assert not placebo.passed
+    assert contrast(run, "resample_cache").verdict == "faster"
+    assert contrast(run, "environment").verdict == "inconclusive"
+
+
+def test_a_worker_finds_its_settings_where_there_is_no_package_of_this_project() -> None:
+    """Loaded by its path under a private name, as beside somebody else's code."""
+    folder = Path(worker.__file__).parent
+    code = (
+        "import importlib.util, sys\n"
+        f"spec = importlib.util.spec_from_file_location('_alone', {str(folder / '__init__.py')!r}, submodule_search_locations=[{str(folder)!r}])\n"
+        "package = sys.modules['_alone'] = importlib.util.module_from_spec(spec)\n"
+        "spec.loader.exec_module(package)\n"
+        "from _alone.settings import do\n"
+        f"print(do({as_told(start_of('environment', state={'variables': 'A=1'}).holds or ('', {}))!r}), 'harness' in sys.modules)\n"
+    )
+    told = subprocess.run([sys.executable, "-c", code], env={"A": "1"}, capture_output=True, text=True, check=True)
+    assert told.stdout.split() == ["True", "False"]
 
 
 def planted(tmp_path: Path, **optimizations: object) -> Scenario:

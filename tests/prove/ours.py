@@ -41,6 +41,8 @@ measure: {{metrics: [latency], margin: 1%, budget: {budget_s}s, workers: 5}}
 """A request of the shipped model after a spin kernel of so many units. It is short: the flow takes two
 steps, and the speaker is registered. On hosts whose speed changes from one tenth of a second to the next, neighbours in time
 are the more alike."""
+_SIDE_BY_SIDE = "PYTEST_XDIST_WORKER_COUNT"
+"""A decision that is made by a test of this project is alone, however many of those there are."""
 PAIRED_WORKERS = 6
 """Worker processes of `paired_benchmark` on a card, each with a model of its own."""
 
@@ -146,7 +148,11 @@ def _write_on_card(folder: Path, spin_units: int, budget_s: int) -> Path:
 
 
 def _paired_on_card(spin_units: int, budget_s: int, folder: Path) -> PairedResult:
-    told = {paired_on_card.SCENARIO: str(_write_on_card(folder, spin_units, budget_s)), "OMP_NUM_THREADS": "1"}
+    told = {
+        paired_on_card.SCENARIO: str(_write_on_card(folder, spin_units, budget_s)),
+        "OMP_NUM_THREADS": "1",
+        _SIDE_BY_SIDE: "1",
+    }
     (folder / "pytest.ini").write_text(f"[pytest]\npaired_workers = {PAIRED_WORKERS}\n", encoding="utf-8")
     apart = ("-c", "pytest.ini", "--rootdir", str(folder), "--noconftest", "-p", "no:cacheprovider")
     case = str(CASES / "paired_on_card.py")

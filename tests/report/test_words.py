@@ -76,7 +76,7 @@ def test_the_language_is_that_of_the_innermost_block_and_ends_with_it() -> None:
 def test_the_chinese_page_gives_its_answer_in_chinese_and_names_as_they_are() -> None:
     page = html(sample_runs.calibrated(), language="zh")
     assert '<html lang="zh">' in page
-    assert "全部 8 项合计快 12.3\u202f%（95 % 区间 11.6 至 13.0\u202f%）。" in page
+    assert "全部 8 项合计快 12.3\u202f%（95\u202f% 区间 11.6 至 13.0\u202f%）。" in page
     assert "speaker_preregistration" in page
     assert "避免每次调用都创建新的 Resample 对象" in page
     for english in ("Every sample", "Optimization<", "faster<", "Glossary", "Verdict", "Copy as"):

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import sys
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import psutil
 import pytest
 import soundfile
 
@@ -147,6 +150,23 @@ def test_a_worker_imports_nothing_but_the_standard_library_and_hides_nothing(
     tops = {name.partition(".")[0] for name in seen["modules"]}
     assert tops - set(sys.stdlib_module_names) == {"_harness_worker", "__main__"}
     assert seen["hidden"] == []
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGSTOP"), reason="this system stops no process")
+def test_a_paused_worker_takes_no_core_and_goes_on(tmp_path: Path, prompt: dict[str, Any]) -> None:
+    def reaches(process: psutil.Process, wanted: bool) -> bool:  # noqa: FBT001  one fact of two values
+        until_s = time.monotonic() + 20
+        while (process.status() == psutil.STATUS_STOPPED) != wanted and time.monotonic() < until_s:
+            time.sleep(0.01)
+        return (process.status() == psutil.STATUS_STOPPED) == wanted
+
+    with WorkerProcess(job(tmp_path, prompt), log=tmp_path / "worker.log", alone=Alone()) as process:
+        seen = psutil.Process(process.pid)
+        process.pause()
+        assert reaches(seen, True)
+        process.go_on()
+        assert reaches(seen, False)
+        assert process.ask({"do": "room"}, limit_s=20)
 
 
 def test_a_worker_in_this_interpreter_hides_none_of_the_target_s_modules(
