@@ -154,18 +154,18 @@ def test_a_worker_imports_nothing_but_the_standard_library_and_hides_nothing(
 
 @pytest.mark.skipif(not hasattr(signal, "SIGSTOP"), reason="this system stops no process")
 def test_a_paused_worker_takes_no_core_and_goes_on(tmp_path: Path, prompt: dict[str, Any]) -> None:
-    def reaches(process: psutil.Process, wanted: bool) -> bool:  # noqa: FBT001  one fact of two values
+    def reaches(process: psutil.Process, *, stopped: bool) -> bool:
         until_s = time.monotonic() + 20
-        while (process.status() == psutil.STATUS_STOPPED) != wanted and time.monotonic() < until_s:
+        while (process.status() == psutil.STATUS_STOPPED) != stopped and time.monotonic() < until_s:
             time.sleep(0.01)
-        return (process.status() == psutil.STATUS_STOPPED) == wanted
+        return (process.status() == psutil.STATUS_STOPPED) == stopped
 
     with WorkerProcess(job(tmp_path, prompt), log=tmp_path / "worker.log", alone=Alone()) as process:
         seen = psutil.Process(process.pid)
         process.pause()
-        assert reaches(seen, True)
+        assert reaches(seen, stopped=True)
         process.go_on()
-        assert reaches(seen, False)
+        assert reaches(seen, stopped=False)
         assert process.ask({"do": "room"}, limit_s=20)
 
 
