@@ -21,6 +21,7 @@ from harness.errors import MeasureError, ScenarioError, UsageError, WorkerError
 from harness.processes import Alone, Side, WorkerProcess
 from harness.results import Run
 from harness.scenario import Scenario
+from harness.worker import PROTOCOL
 from tests.conftest import Quiet, fake_scenario
 from tests.worker.interpreters import bare, oldest
 from tests.worker.tones_adapter import ADAPTER
@@ -208,12 +209,12 @@ def test_a_worker_of_another_protocol_is_refused(tmp_path: Path, prompt: dict[st
     (revision / "harness" / "__init__.py").touch()
     (revision / "harness" / "worker.py").write_text('print(\'{"event": "failed", "kind": "error", "message": ""}\')\n')
     side = Side(python=sys.executable, paths=(str(revision),), scenario={})
-    with pytest.raises(MeasureError, match="speaks protocol 2 or older, this harness speaks 3"):
+    with pytest.raises(MeasureError, match=f"speaks protocol 2 or older, this harness speaks {PROTOCOL}"):
         WorkerProcess(job(tmp_path, prompt), log=tmp_path / "log", side=side)
 
 
 def test_a_runner_of_another_protocol_is_refused(tmp_path: Path, prompt: dict[str, Any]) -> None:
-    with pytest.raises(WorkerError, match="speaks protocol 3, and the runner 2"):
+    with pytest.raises(WorkerError, match=f"speaks protocol {PROTOCOL}, and the runner 2"):
         WorkerProcess({**job(tmp_path, prompt), "protocol": 2}, log=tmp_path / "log")
 
 
