@@ -48,9 +48,9 @@ def floors(run: Run, device: str) -> Iterator[Floor]:
     if device not in ceilings:
         return
     found: dict[tuple[str, str], list[StageWork]] = defaultdict(list)
-    usual = _started_as_the_reference(run)
+    apart = _started_otherwise(run)
     for work in run.work:
-        if work.device == device and work.arm in usual:
+        if work.device == device and work.arm not in apart:
             found[work.arm, work.stage].append(work)
     times = _Times(run, device)
     shortened = bool(run.environment.get("devices", {}).get(device, {}).get("tf32_matmul"))
@@ -64,10 +64,11 @@ def floors(run: Run, device: str) -> Iterator[Floor]:
             yield _floor(known, taken, each, ceilings)
 
 
-def _started_as_the_reference(run: Run) -> frozenset[str]:
-    """The arms of whose processes what is known of the machine holds."""
-    reference = process_states(run.plan.arms[0].states)
-    return frozenset(arm.name for arm in run.plan.arms if process_states(arm.states) == reference)
+def _started_otherwise(run: Run) -> frozenset[str]:
+    """The arms of whose processes it is not known what the machine is like: it is known of the reference's."""
+    states = {arm.name: process_states(arm.states) for arm in run.plan.arms}
+    usual = next(iter(states.values()), {})
+    return frozenset(name for name, own in states.items() if own != usual)
 
 
 def _floor(
