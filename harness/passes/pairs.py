@@ -191,7 +191,7 @@ def _group_of_processes(session: Session, pool: ThreadPoolExecutor, plan: _Plan)
     cores = usable() if not session.fake else []
     arms = plan.arms()
     by_process: dict[str, list[str]] = {}
-    for arm in arms:
+    for arm in rng.sample(arms, len(arms)):  # which starts first must not always be the reference: decision 35
         by_process.setdefault(plan.process_of(arm), []).append(arm)
     core = cores[number // len(by_process) % len(cores)] if cores and _fits_one_core(session) else None
     with ExitStack() as stack:
@@ -199,7 +199,7 @@ def _group_of_processes(session: Session, pool: ThreadPoolExecutor, plan: _Plan)
             starting = [pool.submit(_start, session, stack, some[0], core) for some in by_process.values()]
             wait(starting)
             processes = {name: future.result() for name, future in zip(by_process, starting, strict=True)}
-            _warm_up(session, plan, number, rng, {name: (processes[name], by_process[name]) for name in processes})
+            _warm_up(session, plan, number, {name: (processes[name], by_process[name]) for name in processes})
             load = Load(*(process.pid for process in processes.values()), active=not session.fake)
             began_s, block = time.monotonic(), ledger.blocks
             _alternate(session, number, plan, rng, processes, arms, plan.part_s(began_s - starting_s))
@@ -231,13 +231,11 @@ def _warm_up(
     session: Session,
     plan: _Plan,
     number: int,
-    rng: random.Random,
     processes: Mapping[str, tuple[WorkerProcess, list[str]]],
 ) -> None:
-    """Bind the arms of every process, in random order, and then run each untimed."""
+    """Bind the arms of every process, and then run each untimed."""
     bound: list[dict[str, Any]] = []
-    for name in rng.sample(list(processes), len(processes)):
-        process, arms = processes[name]
+    for process, arms in processes.values():
         bound += process.ask({"do": "bind", "arms": arms}, limit_s=session.limit_s)
     _record_inits(session, plan, number, bound)
     known = session.wire.requests(known_requests_of(session), workload.WARM_UP)
