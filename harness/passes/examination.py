@@ -271,17 +271,11 @@ def _hear_more(session: Session, checked: Sequence[int], comparison: _Comparison
                 while todo := [
                     arm for arm in dict.fromkeys(arms) if arm not in {*heard, *lost, session.design.reference}
                 ]:
-                    todo = _sharing_a_process(session, todo)
+                    todo, *_ = _by_process(session, todo)
                     if not _hear_again(session, checked, todo, number):
                         lost.update([arm for arm in todo if arm not in heard][:1])  # whose turn it was
         if not is_alive:
             return
-
-
-def _sharing_a_process(session: Session, arms: Sequence[str]) -> list[str]:
-    """The first of `arms`, and those that may share its process."""
-    first = process_states(session.states_of(arms[0]))
-    return [arm for arm in arms if process_states(session.states_of(arm)) == first]
 
 
 def _hear_again(session: Session, checked: Sequence[int], arms: Sequence[str], number: int) -> bool:

@@ -8,6 +8,8 @@ from collections.abc import Callable
 from harness.adapters.planted import UNITS, Unit
 from harness.optimizations.planted_work import repeated
 
+SCENARIO_VARIABLE, PAIRED_RESULT = "PLANTED_SCENARIO", "paired.json"
+"""How a pair of functions on a card is told its scenario (model, request, and `planted_work` after), and the file of what was found."""
 UNITS_VARIABLE = "PLANTED_UNITS"
 """The environment variable by which a tool's process is told how many units the call has."""
 

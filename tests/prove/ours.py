@@ -16,7 +16,7 @@ from harness.paired_result import PairedResult
 from harness.results import Run
 from harness.units import TIME, interval, seconds
 from tests.prove import revisions
-from tests.prove.cases import paired_on_card
+from tests.prove.call import PAIRED_RESULT, SCENARIO_VARIABLE
 from tests.prove.decisions import Found, Outcome, Tool, Verdict
 from tests.prove.processes import CASES, ToolFailedError, run
 
@@ -149,7 +149,7 @@ def _write_on_card(folder: Path, spin_units: int, budget_s: int) -> Path:
 
 def _paired_on_card(spin_units: int, budget_s: int, folder: Path) -> PairedResult:
     told = {
-        paired_on_card.SCENARIO: str(_write_on_card(folder, spin_units, budget_s)),
+        SCENARIO_VARIABLE: str(_write_on_card(folder, spin_units, budget_s)),
         "OMP_NUM_THREADS": "1",
         _SIDE_BY_SIDE: "1",
     }
@@ -157,7 +157,7 @@ def _paired_on_card(spin_units: int, budget_s: int, folder: Path) -> PairedResul
     apart = ("-c", "pytest.ini", "--rootdir", str(folder), "--noconftest", "-p", "no:cacheprovider")
     case = str(CASES / "paired_on_card.py")
     run(("-m", "pytest", case, *apart, f"--paired-budget={budget_s}s"), folder, environment=told)
-    return PairedResult(**json.loads((folder / paired_on_card.RESULT).read_text(encoding="utf-8")))
+    return PairedResult(**json.loads((folder / PAIRED_RESULT).read_text(encoding="utf-8")))
 
 
 def card_tool(budget_s: int) -> Tool:

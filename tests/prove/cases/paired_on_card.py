@@ -25,10 +25,8 @@ from harness.pytest_plugin import PairedBenchmark
 from harness.scenario import Scenario, load
 from harness.worker.machine import machine
 from harness.worker.requests import Output
+from tests.prove.call import PAIRED_RESULT, SCENARIO_VARIABLE
 
-SCENARIO = "PLANTED_SCENARIO"
-"""The environment variable that names the scenario: its model, its request, and `planted_work` after."""
-RESULT = "paired.json"
 Side = Literal["before", "after"]
 
 
@@ -58,10 +56,10 @@ def _spoken(side: Side) -> NDArray[np.float32]:
 
 @cache
 def _scenario() -> Scenario:
-    return load(os.environ[SCENARIO])
+    return load(os.environ[SCENARIO_VARIABLE])
 
 
 def test_request(paired_benchmark: PairedBenchmark) -> None:
     """Waits of different length change no output."""
     found = paired_benchmark(partial(_spoken, "before"), partial(_spoken, "after"), margin="1%", check=np.array_equal)
-    Path(RESULT).write_text(json.dumps(found.as_data()), encoding="utf-8")
+    Path(PAIRED_RESULT).write_text(json.dumps(found.as_data()), encoding="utf-8")
