@@ -31,7 +31,7 @@ from harness.errors import MeasureError
 from harness.evidence import Evidence, log_ratio
 from harness.results import Foresight, Run
 from harness.rules import ERROR
-from harness.statistics import BROKEN_OFF, MIN_WORKERS, change_of, reach_of, spreads
+from harness.statistics import BROKEN_OFF, MIN_WORKERS, OWN_FROM, change_of, reach_of, spreads
 
 RUNS = 2000
 """Resampled runs: 0 false alarms among them leave at most 0.2 % (95 %, Wilson), as far as so few workers can show it."""
@@ -364,8 +364,8 @@ class _Draws:
         for some in np.array_split(np.arange(RUNS), math.ceil(RUNS * workers / _AT_ONCE)):
             tables = self._tables(sizes, some, *drawn)
             means.append(tables.mean(axis=1))
-            judged += [spreads(table) or [(math.inf, 1.0)] * 3 for table in tables]
-        found = np.array(judged)
+            judged.append(_spreads(tables))
+        found = np.concatenate(judged)
         return np.concatenate(means), np.sqrt(found[:, :, 0] / workers), found[:, :, 1]
 
     def shown_again(self, sizes: _Sizes, workers: int) -> Log:
@@ -380,6 +380,14 @@ class _Draws:
         drawn = self._library.estimates(sizes)[workers[runs], sequences[runs]]
         places, signs = self._places[runs, None, :], self._signs[runs, None, :]
         return np.asarray(np.take_along_axis(drawn, places, axis=2) * signs)
+
+
+def _spreads(tables: Log) -> Log:
+    """`statistics.spreads` of each of some tables [runs, workers, comparisons], as [runs, comparisons, 2]."""
+    runs, workers, comparisons = tables.shape
+    if workers >= OWN_FROM:  # each comparison by itself: all runs at once
+        return np.array(spreads(tables.transpose(1, 0, 2).reshape(workers, -1))).reshape(runs, comparisons, 2)
+    return np.array([spreads(table) or [(math.inf, 1.0)] * comparisons for table in tables])
 
 
 class _Resampled:

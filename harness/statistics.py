@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -26,6 +27,10 @@ ALONE_FROM = 4
 less often (docs/decisions/0001)."""
 OWN_FROM = 6
 """With this many workers each arm shows its own noise well enough: nothing is borrowed, and nothing assumed alike."""
+SYMMETRIC = range(7, 15)
+"""With so many workers an interval is no narrower than one that assumes symmetric noise alone. Of fewer, that interval is the
+extreme of too few values; of more, Student's does not need it (docs/decisions/0001)."""
+_SYMMETRIC_LEVEL = 0.95
 
 SHARED_AT_LEAST = 0.5
 """Least correlation that two arms' differences from one reference are taken to have."""
@@ -37,7 +42,7 @@ is far noisier than those that it would stand among as an equal."""
 HUBER = 1.5
 """How far a value counts in full, in standard deviations of the bulk of all blocks (Huber, 1964): where noise is normal, that
 costs 3.6 % of the precision of the mean."""
-BETWEEN = 3.0
+BETWEEN = 4.0
 """The same in standard deviations of what workers differ by beyond what their blocks explain: a worker that differs as
 processes do is no wild value."""
 _MAD = 1.4826
@@ -46,7 +51,7 @@ _LOCATION_VARIANCE = math.pi / 3
 """The variance of a Hodges-Lehmann location, times the number of values, over that of normal values."""
 _MAX_STEPS = 60
 _PAIRS_AT_ONCE = 2_000_000
-"""Pairs of values that are held in memory at once, all workers and columns together."""
+"""Pairs of values, or means of subsets of them, that are held in memory at once, all workers and columns together."""
 
 Figures = NDArray[np.float64]
 
@@ -203,8 +208,8 @@ def joint_effects(
 ) -> dict[str, Effect]:
     """Effects of several arms that were measured in the same blocks against the same reference.
 
-    With `OWN_FROM` workers or more, each arm is judged by its own variance over workers (Student's t). With fewer, noise is
-    pooled: the estimates form a randomised complete block design with workers as its blocks (Fisher, 1935), whose
+    With `OWN_FROM` workers or more, each arm is judged by its own variance over workers (Student's t), which is taken to be
+    larger where noise may be far from normal and workers are few (`_widening`). With fewer, noise is pooled: the estimates form a randomised complete block design with workers as its blocks (Fisher, 1935), whose
     differences are correlated, because they share the reference. The variance is the mean of the arms' own variances over
     workers; its degrees of freedom are those that the correlation leaves (`_pooled`); the interval is Student's t with
     them. So the noise of the reference, which is in every difference, counts whole, be it larger than the arms' or smaller.
@@ -300,7 +305,7 @@ def spreads(table: NDArray[np.float64]) -> list[Spread]:
         return []
     own, alone = table.var(axis=0, ddof=1), float(len(table) - 1)
     if len(table) >= OWN_FROM:
-        return [(float(variance), alone) for variance in own]
+        return [(float(variance), alone) for variance in own * _widening(table) ** 2]
     pooled = _pooled(table)
     if len(own) == 1:
         return [pooled]
@@ -312,6 +317,37 @@ def spreads(table: NDArray[np.float64]) -> list[Spread]:
         (max(float(variance), pooled[0]), alone if variance > limit else pooled[1])
         for variance, limit in zip(own, limits, strict=True)
     ]
+
+
+def _widening(table: NDArray[np.float64]) -> NDArray[np.float64]:
+    """By how much each arm's Student interval is widened, at least 1: `table` holds estimates as [workers, arms].
+
+    To the length, at 95 %, of the interval of Hartigan (1969), which holds for whatever symmetric noise: the means of all
+    subsets of the workers, sorted, cut the line into parts that hold the truth equally often. Where processes are of two
+    sorts, and all but one happen to be of the same, Student's interval takes their small spread for certainty; this one
+    does not. One factor serves all levels, so that a verdict and its interval agree.
+    """
+    from scipy import special
+
+    workers = len(table)
+    own = table.std(axis=0, ddof=1)
+    if workers not in SYMMETRIC:
+        return np.ones_like(own)
+    cut, subsets, away = int((1 - _SYMMETRIC_LEVEL) / 2 * 2**workers), _subsets(workers), (table - table.mean(axis=0)).T
+    half = np.empty_like(own)
+    for some in np.array_split(np.arange(len(own)), 1 + len(own) * len(subsets) // _PAIRS_AT_ONCE):
+        means = np.partition(away[some] @ subsets.T, (cut - 1, -cut), axis=1)
+        half[some] = np.maximum(-means[:, cut - 1], means[:, -cut])
+    student = float(special.stdtrit(workers - 1, (1 + _SYMMETRIC_LEVEL) / 2)) * own / math.sqrt(workers)
+    factor: NDArray[np.float64] = np.divide(half, student, out=np.ones_like(own), where=student > 0)
+    return factor.clip(min=1.0)
+
+
+@cache
+def _subsets(count: int) -> NDArray[np.float64]:
+    """What makes of values the means of all subsets but the empty one: [2^count - 1, count]."""
+    members = (np.arange(1, 2**count)[:, None] >> np.arange(count)) & 1
+    return np.asarray(members / members.sum(axis=1, keepdims=True), dtype=np.float64)
 
 
 def _pooled(table: NDArray[np.float64]) -> Spread:
@@ -332,14 +368,14 @@ def _pooled(table: NDArray[np.float64]) -> Spread:
 
 
 def _effect(values: Sequence[float], spread: Spread | None, blocks: int, level: float) -> Effect:
-    """The mean of the workers' estimates, with Student's t of `spread`, or of their own where it is None."""
+    """The mean of the workers' estimates, with Student's t of `spread`, or of what they have alone where it is None."""
     from scipy import special
 
     array = np.asarray(values, dtype=np.float64)
     location = float(array.mean())
     if len(array) < MIN_WORKERS:
         return Effect(location=location, low=None, high=None, level=level, blocks=blocks, workers=len(array))
-    variance, freedom = spread or (float(array.var(ddof=1)), float(len(array) - 1))
+    variance, freedom = spread or spreads(array[:, None])[0]
     error = math.sqrt(variance / len(array))
     half = float(special.stdtrit(freedom, (1 + level) / 2)) * error
     return Effect(

@@ -9,7 +9,9 @@ import pytest
 from scipy import stats
 
 from harness.statistics import (
+    Effect,
     change_of,
+    effects_of,
     hodges_lehmann,
     joint_effects,
     location,
@@ -187,6 +189,40 @@ def test_pooling_over_arms_narrows_the_interval_of_few_workers() -> None:
             assert effect.high is not None
             found.append(effect.high - effect.low)
     assert np.mean(widths[8]) < 0.92 * np.mean(widths[1])
+
+
+def sorts(above: int, below: int) -> Effect:
+    """Of workers of two sorts, one either side of nothing, which is the truth."""
+    return effects_of(np.array([[1.0]] * above + [[-1.0]] * below), blocks=1)[0]
+
+
+@pytest.mark.parametrize(("above", "below"), [(7, 1), (9, 2), (11, 3)])
+def test_workers_that_happen_to_be_of_one_sort_are_not_taken_for_certain(above: int, below: int) -> None:
+    found = sorts(above, below)
+    own = np.std([1.0] * above + [-1.0] * below, ddof=1) / math.sqrt(found.workers)
+    assert found.location > stats.t.ppf(0.975, found.workers - 1) * own, "Student's interval misses the truth"
+    assert found.low == pytest.approx(0.0, abs=1e-9)
+    assert found.high == pytest.approx(2 * found.location)
+
+
+def test_the_interval_of_subset_means_is_the_exact_one_of_symmetric_noise() -> None:
+    """Hartigan, 1969: of 2^8 - 1 means of subsets so many lie outside as a share of 5 % is, half of them at each end."""
+    values = np.random.default_rng(4).standard_t(2, 8)
+    means = sorted(float(np.mean([v for v, on in zip(values, row, strict=True) if on]))
+                   for row in np.ndindex(*(2,) * 8) if any(row))  # fmt: skip
+    low, high = means[5], means[-6]
+    (found,) = effects_of(values[:, None], blocks=1)
+    t = stats.t.ppf(0.975, 7) * values.std(ddof=1) / math.sqrt(8)
+    assert found.high is not None
+    assert found.high - found.location == pytest.approx(max(t, found.location - low, high - found.location))
+    assert found.standard_error == pytest.approx((found.high - found.location) / stats.t.ppf(0.975, 7))
+
+
+@pytest.mark.parametrize("workers", [6, 15])
+def test_with_fewer_or_more_workers_the_interval_is_students(workers: int) -> None:
+    values = np.random.default_rng(4).normal(size=workers)
+    (found,) = effects_of(values[:, None], blocks=1)
+    assert found.standard_error == pytest.approx(values.std(ddof=1) / math.sqrt(workers))
 
 
 def test_repeats_that_agree_give_a_point() -> None:

@@ -262,7 +262,7 @@ def _where(curve: EffectCurve, stretch: Stretch) -> str:
     digits = _digits(curve.axis, stretch)
     start, end = short(curve.axis, stretch.start, digits, up=True), value(curve.axis, stretch.end, digits, up=False)
     if first and last:
-        return say("at all that was measured, {start} to {end}", start=start, end=end)
+        return say("from {start} to {end}, which is all that was measured", start=start, end=end)
     if first:
         return say("up to {end}", end=end)
     if last:

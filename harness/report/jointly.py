@@ -11,7 +11,7 @@ from harness.report.model import Badge, Tone
 from harness.report.reading import Reading
 from harness.report.rows import describe, direction, title_of
 from harness.report.words import mark, plural, say
-from harness.results import Interaction, Joint, MainEffect, Share, SmallestSet, Step
+from harness.results import TOGETHER, Interaction, Joint, MainEffect, Share, SmallestSet, Step
 from harness.rules import GAINS, IDLE, LOSSES
 from harness.statistics import ratio_of
 
@@ -123,7 +123,8 @@ def jointly(reading: Reading, device: str) -> Jointly | None:
         bars=_bars(reading, metric, here, shares, mains, totals[metric]),
         has_shares=bool(shares),
         method=say(_METHODS[found.design]),
-        advice_shares=_idle(reading, device, mains) or _advice_shares(reading, smallest, here)
+        advice_shares=_idle(reading, device, mains)
+        or _advice_shares(reading, smallest, here, _together(reading, device, metric))
         if trusted
         else say(_NO_ADVICE),
         advice_order=_advice_order(reading, here) if trusted and not _idle(reading, device, mains) else "",
@@ -197,11 +198,22 @@ def _idle(reading: Reading, device: str, mains: Mapping[str, MainEffect]) -> str
                names=_list(idle))  # fmt: skip
 
 
-def _advice_shares(reading: Reading, smallest: SmallestSet | None, steps: Sequence[Step]) -> str:
+def _together(reading: Reading, device: str, metric: str) -> str:
+    """What is known of all together where they are not known to gain."""
+    found = next(iter(reading.contrasts(device, metric, TOGETHER)), None)
+    if found is None:
+        return say("All together are not known to gain.")
+    if found.verdict == "inconclusive":
+        return say("Whether all together gain as much as matters is not known: {interval}. Measure longer before you decide.",
+                   interval=units.interval(found.ratio_low, found.ratio_high, direction(describe(metric))))  # fmt: skip
+    return say("All together gain less than what matters: adopt none of them for this.")
+
+
+def _advice_shares(reading: Reading, smallest: SmallestSet | None, steps: Sequence[Step], together: str) -> str:
     if smallest is None and any(step.verdict in GAINS for step in steps):
         return say("All together are not known to gain; some of them do.")
     if smallest is None:
-        return say("All together gain nothing that can be told apart: adopt none of them for this.")
+        return together
     names = _list([title_of(reading, name) for name in smallest.optimizations])
     kept = units.percent(smallest.kept, 0)
     interval = ""
@@ -225,7 +237,7 @@ def _advice_order(reading: Reading, steps: Sequence[Step]) -> str:
     last = max((step.place for step in steps if step.verdict in GAINS), default=0)
     first = [step for step in steps if step.place <= last and step not in costs]
     if not first:
-        told = say("No single step gains anything that can be told apart.")
+        told = say("No single step is known to gain as much as matters.")
     elif len(first) + len(costs) == len(steps):
         told = say("Adopt in this order: {names}.", names=_titles(reading, first))
     else:

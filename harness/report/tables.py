@@ -158,12 +158,8 @@ def _phase(phase: Phase) -> str:
 
 def jointly(found: Jointly) -> Iterator[Table]:
     """What each optimization has of the whole change, and how two of them act together; only what has rows."""
-    advice = [
-        found.advice_shares,
-        found.advice_order,
-        f"All together: {found.total}. {found.method}",
-        *found.generators,
-    ]
+    part = f"A part of all combinations was measured: {'; '.join(found.generators)}." if found.generators else ""
+    advice = [found.advice_shares, found.advice_order, f"All together: {found.total}. {found.method}", part]
     yield _table(
         f"What each has of the whole change of {found.metric_title.lower()} on {found.device}",
         ("Optimization", "Share", "Interval of the share", "Of the whole", "As the next step", "Interval of the step",

@@ -87,7 +87,7 @@ def _elsewhere(device: Device) -> str:
     """What all together change in metrics that are not the table's: a gain in latency may be paid for at the start."""
     shown = {device.headline.metric, *_OF_LATENCY}
     moved = [row for row in device.together if row.metric not in shown and row.verdict.tone in ("good", "bad")]
-    told = ", ".join(f"{row.metric_title} {row.change}" for row in moved)
+    told = ", ".join(f"{row.metric_title} {row.change} ({row.before} \u2192 {row.after})" for row in moved)
     return (
         f"In other metrics, {moved[0].title[:1].lower()}{moved[0].title[1:]}: {told}; the page has them all."
         if moved

@@ -67,7 +67,7 @@ def plain(text: str) -> str:
         (curve(), ("latency over audio made: adopt it up to 1.90 s of audio, where it saves more than 1.0 %; it makes no material difference from "
                   "2.75 s to 6.49 s of audio; nothing is decided from 1.95 s to 2.70 s of audio and from 6.60 s of audio on. "
                   "The sign changes from a gain to a loss at 4.00 s (3.39 s to 4.91 s). The gain falls to the margin at 2.30 s (2.00 s to 2.60 s).")),
-        (curve(stretches=stretches((1.0, 10.0, "faster")), crossings=()), "adopt it at all that was measured, 1.00 s to 10.0 s of audio"),
+        (curve(stretches=stretches((1.0, 10.0, "faster")), crossings=()), "adopt it from 1.00 s to 10.0 s of audio, which is all that was measured"),
         (curve(stretches=stretches((1.0, 5.0, "faster"), (5.1, 10.0, "slower"))), "leave it off from 5.10 s of audio on"),
         (curve(stretches=stretches((1.0, 5.0, "faster"), (5.1, 5.1, "slower"))), "leave it off at 5.10 s of audio"),
         (curve(stretches=stretches((1.0, 5.0, "faster"), (5.101, 5.109, "slower"))), "leave it off from 5.101 s to 5.109 s of audio"),
@@ -77,7 +77,7 @@ def plain(text: str) -> str:
          "1 of 6 workers met every value, so that there is no interval and nothing is advised."),
         (curve(stretches=(), crossings=(), muted="one of 9 comparisons may do so by chance"),
          "nothing is advised, one of 9 comparisons may do so by chance."),
-        (curve(axis="concurrency", stretches=stretches((1.0, 10.0, "inconclusive"))), "nothing is decided at all that was measured, 1 to 10 requests at once"),
+        (curve(axis="concurrency", stretches=stretches((1.0, 10.0, "inconclusive"))), "nothing is decided from 1 to 10 requests at once, which is all that was measured"),
         (curve(stretches=(), crossings=(), workers=1, of_workers=1), "one worker measured it, so that there is no interval and nothing is advised."),
         (curve(points=(), measured=(), stretches=(), crossings=(), reason="failed: it died"), "no figures (failed: it died)."),
     ],

@@ -17,6 +17,7 @@ from harness.report.reading import Reading
 from harness.report.rows import title_of
 from harness.report.terminal import terminal
 from harness.results import (
+    TOGETHER,
     Attribution,
     Interaction,
     Joint,
@@ -110,10 +111,29 @@ def test_all_together_gaining_nothing_is_said() -> None:
     assert found is not None
     assert found.advice_shares == "All together are not known to gain; some of them do."
     none = tuple(replace(step, verdict="inconclusive") for step in attribution().steps)
-    found = jointly(Reading(run(smallest=(), steps=none)), "cpu")
+    of = run(smallest=(), steps=none)
+    found = jointly(Reading(replace(of, contrasts=tuple(c for c in of.contrasts if c.optimization != TOGETHER))), "cpu")
     assert found is not None
-    assert "adopt none of them" in found.advice_shares
-    assert found.advice_order == "No single step gains anything that can be told apart."
+    assert found.advice_shares == "All together are not known to gain."
+    assert found.advice_order == "No single step is known to gain as much as matters."
+
+
+@pytest.mark.parametrize(
+    ("verdict", "low", "high", "said"),
+    [
+        ("inconclusive", 0.65, 0.87, "Whether all together gain as much as matters is not known: 13.0 to 35.0\u202f% faster. "),
+        ("no material difference", 0.99, 1.01, "All together gain less than what matters: adopt none of them for this."),
+        ("slower", 1.2, 1.3, "All together gain less than what matters: adopt none of them for this."),
+    ],
+)  # fmt: skip
+def test_a_gain_that_is_not_decided_is_not_called_none(verdict: Verdict, low: float, high: float, said: str) -> None:
+    of = run(smallest=(), steps=tuple(replace(step, verdict="inconclusive") for step in attribution().steps))
+    found = jointly(Reading(replace(of, contrasts=tuple(
+        replace(contrast, verdict=verdict, ratio_low=low, ratio_high=high) if contrast.optimization == TOGETHER else contrast
+        for contrast in of.contrasts
+    ))), "cpu")  # fmt: skip
+    assert found is not None
+    assert found.advice_shares.startswith(said)
 
 
 @pytest.mark.parametrize(
@@ -121,7 +141,7 @@ def test_all_together_gaining_nothing_is_said() -> None:
     [
         (("slower", "faster", "inconclusive"), "first, in this order: {b}. Of what each of the others adds after them, no gain is known. {a}"),
         (("faster", "slower", "faster"), "Adopt in this order: {b}, {c}. {a}"),
-        (("slower", "inconclusive", "inconclusive"), "No single step gains anything that can be told apart. {a}"),
+        (("slower", "inconclusive", "inconclusive"), "No single step is known to gain as much as matters. {a}"),
     ],
 )  # fmt: skip
 def test_what_costs_is_left_off(verdicts: tuple[Verdict, ...], said: str) -> None:

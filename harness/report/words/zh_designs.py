@@ -24,11 +24,13 @@ DESIGNS: Mapping[str, str] = {
     "All together are not known to gain; some of them do.": "全部合用未见收益；其中一些单项有收益。",
     "What to adopt is not said, since of these nothing can be had: {names}. Leave them out, and measure again.":
         "不给出采用建议，因为以下各项没有可得的收益：{names}。请去掉后重新测量。",
-    "All together gain nothing that can be told apart: adopt none of them for this.":
-        "全部合用也没有可分辨的收益：就此而言都不必采用。",
+    "All together are not known to gain.": "全部合用未见收益。",
+    "Whether all together gain as much as matters is not known: {interval}. Measure longer before you decide.":
+        "全部合用的收益是否达到要紧的程度尚不清楚：{interval}。请测得更久再作决定。",
+    "All together gain less than what matters: adopt none of them for this.": "全部合用的收益达不到要紧的程度：就此而言都不必采用。",
     " ({low} to {high})": "（{low} 至 {high}）",
     "Adopt all of them: no fewer that were measured keep {wanted} of the gain.": "建议全部采用：测过的更少的组合都保不住 {wanted} 的收益。",
-    "No single step gains anything that can be told apart.": "没有哪一步带来可分辨的收益。",
+    "No single step is known to gain as much as matters.": "没有哪一步的收益已知达到要紧的程度。",
     "Adopt in this order: {names}.": "建议按此次序采用：{names}。",
     "Where one of these pairs is on, expect less of the other: {pairs}.": "以下各对中已启用一项时，另一项的收益会变小：{pairs}。",
     "Adopt these pairs together: {pairs}.": "以下各对宜一同采用：{pairs}。",

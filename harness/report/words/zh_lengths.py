@@ -51,7 +51,7 @@ SENTENCES: Mapping[str, str] = {
     "leave it off {where}, where it costs more than {margin}": "{where}不要采用：多用超过 {margin}",
     "it makes no material difference {where}": "{where}无实质差异",
     "nothing is decided {where}": "{where}尚无定论",
-    "at all that was measured, {start} to {end}": "在所测的全部范围（{start} 至 {end}）",
+    "from {start} to {end}, which is all that was measured": "在所测的全部范围（{start} 至 {end}）",
     "up to {end}": "不超过 {end} 时",
     "at {end}": "在 {end} 处",
     "from {start} on": "从 {start} 起",
