@@ -22,7 +22,7 @@ from harness.processes import started_at_once
 from harness.results import Calibrated, Foresight
 from harness.rules import ERROR
 from harness.scenario import Scenario
-from harness.statistics import MIN_WORKERS
+from harness.statistics import MIN_WORKERS, lengthened
 
 EXAMINERS = 2
 """Workers of the examination pass."""
@@ -168,7 +168,8 @@ def _main_effect(known: Calibration, scenario: Scenario, design: Design, rounds:
     between, within = between_workers(known.noise).estimate, spread_of_blocks(known.noise)
     variance = (between**2 + within**2 / max(1.0, rounds)) * 2 / len(design.joint)
     quantiles = sum(float(special.stdtrit(workers - 1, level)) for level in (1 - ERROR / (2 * count), POWER))
-    return math.expm1(math.log1p(scenario.measure.margin_of("latency")) + quantiles * math.sqrt(variance / workers))
+    error = lengthened(workers) * math.sqrt(variance / workers)
+    return math.expm1(math.log1p(scenario.measure.margin_of("latency")) + quantiles * error)
 
 
 def _plain(design: Design) -> list[str]:
@@ -248,7 +249,7 @@ def _beyond(effect: float, last: Foresight, detectable: float, between: float) -
     quantiles = float(special.stdtrit(max(1, last.workers - 1), 1 - ERROR * part / 2)) + float(
         special.ndtri(last.power)
     )
-    floor = quantiles * between / math.sqrt(last.workers)
+    floor = quantiles * lengthened(last.workers) * between / math.sqrt(last.workers)
     wanted, found = effect - last.margin, detectable - last.margin
     if wanted <= floor or found <= floor:
         why = (

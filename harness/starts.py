@@ -38,8 +38,8 @@ class Even:
 def even(upfront: Effect, steady: Effect, *, covariance: float = 0.0, level: float) -> Even:
     """The number n of requests at which `upfront` + n `steady` is nothing; `covariance` is that of the two estimates.
 
-    The interval is the set of n at which the interval of that sum holds 0 (Fieller, 1954): Student's t with the smaller
-    degrees of freedom of the two. It is bounded where `steady` is told apart from nothing, and then told as far as it lies above 0; where `upfront`
+    The interval is the set of n at which the interval of that sum, by the standard errors of both, holds 0 (Fieller, 1954): Student's t
+    with the smaller degrees of freedom of the two. It is bounded where `steady` is told apart from nothing, and then told as far as it lies above 0; where `upfront`
     is, too, and they have different signs, it lies above 0 as a whole, and the number itself is told.
     """
     from scipy import special

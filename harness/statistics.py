@@ -344,6 +344,12 @@ def _widening(table: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 @cache
+def lengthened(workers: int) -> float:
+    """By how much so many workers' Student interval is lengthened (`joint_effects`) on average where noise is normal."""
+    return float(_widening(np.random.default_rng(workers).normal(size=(workers, 1000))).mean())
+
+
+@cache
 def _subsets(count: int) -> NDArray[np.float64]:
     """What makes of values the means of all subsets but the empty one: [2^count - 1, count]."""
     members = (np.arange(1, 2**count)[:, None] >> np.arange(count)) & 1
@@ -398,7 +404,8 @@ def repeat_effect(differences: Sequence[float], *, level: float = 0.95, rounding
         return None
     spread = None
     if len(differences) >= MIN_WORKERS:
-        spread = max(_variance(differences), rounding**2), float(len(differences) - 1)
+        ((own, freedom),) = spreads(np.array(differences)[:, None])
+        spread = max(own, rounding**2), freedom
     return _effect(differences, spread, len(differences), level)
 
 

@@ -11,8 +11,8 @@ from harness.report.model import Badge, Tone
 from harness.report.reading import Reading
 from harness.report.rows import describe, direction, title_of
 from harness.report.words import mark, plural, say
-from harness.results import TOGETHER, Interaction, Joint, MainEffect, Share, SmallestSet, Step
-from harness.rules import GAINS, IDLE, LOSSES
+from harness.results import TOGETHER, Contrast, Interaction, Joint, MainEffect, Share, SmallestSet, Step
+from harness.rules import GAINS, IDLE, LOSSES, edges
 from harness.statistics import ratio_of
 
 _TONES: dict[Joint, Tone] = {
@@ -31,6 +31,14 @@ _METHODS = {
     ),
     "permutations": mark("Shapley values over sampled orders; which orders were drawn is counted in the intervals."),
     "ladder": mark("Steps in the order of the scenario. One order is not fair to any of them: there are no shares."),
+}
+_WHOLE = {
+    "gain": mark("All together gain: {interval}. Which of them that takes is not known."),
+    "cost": mark("All together cost: {interval}."),
+    "open": mark(
+        "Whether all together gain as much as matters is not known: {interval}. Measure longer before you decide."
+    ),
+    "less": mark("All together do not gain as much as matters: {interval}."),
 }
 _NO_ADVICE = mark("The controls did not pass: the figures are shown, and nothing is advised.")
 _MOST_NAMED = 3
@@ -124,7 +132,7 @@ def jointly(reading: Reading, device: str) -> Jointly | None:
         has_shares=bool(shares),
         method=say(_METHODS[found.design]),
         advice_shares=_idle(reading, device, mains)
-        or _advice_shares(reading, smallest, here, _together(reading, device, metric))
+        or _advice_shares(reading, smallest, here, next(iter(reading.contrasts(device, metric, TOGETHER)), None))
         if trusted
         else say(_NO_ADVICE),
         advice_order=_advice_order(reading, here) if trusted and not _idle(reading, device, mains) else "",
@@ -198,22 +206,45 @@ def _idle(reading: Reading, device: str, mains: Mapping[str, MainEffect]) -> str
                names=_list(idle))  # fmt: skip
 
 
-def _together(reading: Reading, device: str, metric: str) -> str:
-    """What is known of all together where they are not known to gain."""
-    found = next(iter(reading.contrasts(device, metric, TOGETHER)), None)
-    if found is None:
-        return say("All together are not known to gain.")
-    if found.verdict == "inconclusive":
-        return say("Whether all together gain as much as matters is not known: {interval}. Measure longer before you decide.",
-                   interval=units.interval(found.ratio_low, found.ratio_high, direction(describe(metric))))  # fmt: skip
-    return say("All together gain less than what matters: adopt none of them for this.")
+def _without_set(together: Contrast | None, steps: Sequence[Step]) -> str:
+    """What is known of all `together` where no set of them is known to keep their gain."""
+    some = any(step.verdict in GAINS for step in steps)
+    if together is None or together.ratio_low is None or together.ratio_high is None:
+        told = (
+            say("All together are not known to gain; some of them do.")
+            if some
+            else say("All together are not known to gain.")
+        )
+    elif together.verdict == "no material difference" and any(
+        step.verdict in (*GAINS, "inconclusive") for step in steps
+    ):
+        told = say("All together gain less than what matters; that one alone does is not ruled out.")
+    elif together.verdict == "no material difference":
+        told = say("All together gain less than what matters: adopt none of them for this.")
+    else:
+        interval = units.interval(together.ratio_low, together.ratio_high, direction(describe(together.metric)))
+        if together.reason and together.verdict == "inconclusive":
+            interval = f"{interval} ({together.reason})"
+        told = say(_WHOLE[_kind(together)], interval=interval)
+        told += say(" Some of them gain.") if some and together.verdict in LOSSES else ""
+    return told
 
 
-def _advice_shares(reading: Reading, smallest: SmallestSet | None, steps: Sequence[Step], together: str) -> str:
-    if smallest is None and any(step.verdict in GAINS for step in steps):
-        return say("All together are not known to gain; some of them do.")
+def _kind(together: Contrast) -> str:
+    """What is said of all together by their verdict, and of an open one by whether a gain that matters is still possible."""
+    if together.verdict in GAINS or together.verdict in LOSSES:
+        return "gain" if together.verdict in GAINS else "cost"
+    below, above = edges(together.margin)
+    low, high = math.log(together.ratio_low or 1.0), math.log(together.ratio_high or 1.0)
+    reaches = low < below if describe(together.metric).better == "lower" else high > above
+    return "open" if reaches else "less"
+
+
+def _advice_shares(
+    reading: Reading, smallest: SmallestSet | None, steps: Sequence[Step], together: Contrast | None
+) -> str:
     if smallest is None:
-        return together
+        return _without_set(together, steps)
     names = _list([title_of(reading, name) for name in smallest.optimizations])
     kept = units.percent(smallest.kept, 0)
     interval = ""

@@ -27,6 +27,11 @@ DESIGNS: Mapping[str, str] = {
     "All together are not known to gain.": "全部合用未见收益。",
     "Whether all together gain as much as matters is not known: {interval}. Measure longer before you decide.":
         "全部合用的收益是否达到要紧的程度尚不清楚：{interval}。请测得更久再作决定。",
+    "All together gain: {interval}. Which of them that takes is not known.": "全部合用有收益：{interval}。需要其中哪些尚不清楚。",
+    "All together cost: {interval}.": "全部合用有损失：{interval}。",
+    " Some of them gain.": "其中一些单项有收益。",
+    "All together gain less than what matters; that one alone does is not ruled out.": "全部合用的收益达不到要紧的程度；不排除某一单项达到。",
+    "All together do not gain as much as matters: {interval}.": "全部合用的收益达不到要紧的程度：{interval}。",
     "All together gain less than what matters: adopt none of them for this.": "全部合用的收益达不到要紧的程度：就此而言都不必采用。",
     " ({low} to {high})": "（{low} 至 {high}）",
     "Adopt all of them: no fewer that were measured keep {wanted} of the gain.": "建议全部采用：测过的更少的组合都保不住 {wanted} 的收益。",
