@@ -66,6 +66,7 @@ def env(session: nox.Session) -> None:
     wanted = (ROOT / "pyproject.toml").read_text(encoding="utf-8") + SPEAKER_PROMPTS
     if stamp.exists() and stamp.read_text(encoding="utf-8") == wanted:
         return
+    session.log("installing PyTorch and what else is needed into .nox/env: some minutes, once")
     groups = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["dependency-groups"]
     run(session, "-m", "pip", "install", "--quiet", "--editable", str(ROOT), *groups["dev"])
     run(session, "-m", "pip", "install", "--quiet", "--no-deps", SPEAKER_PROMPTS)

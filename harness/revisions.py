@@ -19,7 +19,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from filelock import FileLock
+from filelock import FileLock, Timeout
 
 import harness
 from harness.errors import HarnessError, MeasureError, UsageError
@@ -242,9 +242,24 @@ def _with_environment(revision: Revision, digest: str, tell: Callable[[str], Non
     python = folder / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
     done = folder / "installed"
     folder.parent.mkdir(parents=True, exist_ok=True)
-    with FileLock(f"{folder}.lock"):  # of two gates at once, one builds it
+    with _alone(folder, tell):
         _build(revision, folder, python, done, tell)
     return replace(revision, python=str(python))
+
+
+@contextmanager
+def _alone(folder: Path, tell: Callable[[str], None]) -> Iterator[None]:
+    """Of two gates that want the same environment at once, one builds it, and the other says that it waits."""
+    lock = FileLock(f"{folder}.lock")
+    try:
+        lock.acquire(blocking=False)
+    except Timeout:
+        tell(f"another gate builds the environment in {folder}: waiting for it")
+        lock.acquire()
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 def _build(revision: Revision, folder: Path, python: Path, done: Path, tell: Callable[[str], None]) -> None:

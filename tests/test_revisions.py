@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from filelock import FileLock
 
 from harness.errors import MeasureError, UsageError
 from harness.revisions import Checkout, Revision, dependencies, refuse_hidden_changes, with_interpreters
@@ -224,6 +225,28 @@ def sides(tmp_path: Path, base: str, head: str) -> tuple[Revision, Revision]:
 def test_revisions_that_depend_on_the_same_share_this_interpreter(tmp_path: Path) -> None:
     base, head = sides(tmp_path, PROJECT.format("1", ""), PROJECT.format("2", ""))
     assert with_interpreters(base, head, print) == (base, head)
+
+
+def test_a_gate_that_waits_for_the_environment_of_another_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    base, head = sides(tmp_path, PROJECT.format("1", ""), PROJECT.format("1", '"something"'))
+    for side in (base, head):
+        folder = tmp_path / "tts-harness" / "environments" / dependencies(side.folder)[:16]
+        folder.mkdir(parents=True)
+        (folder / "installed").touch()
+    held = FileLock(f"{folder}.lock")
+    held.acquire()
+    told: list[str] = []
+
+    def tell(text: str) -> None:
+        told.append(text)
+        if "waiting" in text:
+            held.release()
+
+    with_interpreters(base, head, tell)
+    assert told[1:] == [f"another gate builds the environment in {folder}: waiting for it"]
 
 
 def test_a_revision_that_does_not_build_is_told_with_the_end_of_its_log(
