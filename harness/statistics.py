@@ -209,8 +209,9 @@ def joint_effects(
     """Effects of several arms that were measured in the same blocks against the same reference.
 
     With `OWN_FROM` workers or more, each arm is judged by its own variance over workers (Student's t), which is taken to be
-    larger where noise may be far from normal and workers are few (`_widening`). With fewer, noise is pooled: the estimates form a randomised complete block design with workers as its blocks (Fisher, 1935), whose
-    differences are correlated, because they share the reference. The variance is the mean of the arms' own variances over
+    larger where noise may be far from normal and workers are few (`_widening`). With fewer, noise is pooled: the estimates
+    form a randomised complete block design with workers as its blocks (Fisher, 1935), whose differences are correlated,
+    because they share the reference. The variance is the mean of the arms' own variances over
     workers; its degrees of freedom are those that the correlation leaves (`_pooled`); the interval is Student's t with
     them. So the noise of the reference, which is in every difference, counts whole, be it larger than the arms' or smaller.
     An arm is judged by its own variance where that is the larger, and of `ALONE_FROM` workers by its own degrees of freedom
