@@ -24,7 +24,8 @@ if TYPE_CHECKING:
     from harness.worker.machine import Machine
 
 OPTIONS = ("size", "weights", "seed", "length", "steps")
-LENGTHS = ("forced", "model")
+FORCED = "forced"
+LENGTHS = (FORCED, "model")
 RANDOM = "random"
 
 
@@ -87,7 +88,7 @@ class CosyVoice2Model:
 
 
 class CosyVoice2Adapter:
-    """`model: {adapter: cosyvoice2, size: nano|reduced|full, weights: random, seed: 0}`, or `weights: DIR`; with `steps: 10`."""
+    """`model: {adapter: cosyvoice2, size: nano|reduced|full, weights: random, seed: 0}`, or `weights: DIR`; with `steps: 10`, `length: 1`."""
 
     name = "cosyvoice2"
     declares_work = True
@@ -103,7 +104,7 @@ class CosyVoice2Adapter:
         _refuse_unknown(options, OPTIONS, "option")
         size, length = options.get("size"), options.get("length")
         _refuse_unknown(() if size is None else (str(size),), tuple(SIZES), "size")
-        _refuse_unknown(() if length is None else (str(length),), LENGTHS, "length")
+        _refuse_unknown((length,) if isinstance(length, str) else (), LENGTHS, "length")
         if options.get("weights", RANDOM) != RANDOM:
             examine(Path(options["weights"]), size)
 
@@ -121,7 +122,7 @@ class CosyVoice2Adapter:
         from harness.models.cosyvoice2.weights import drawn_once, fingerprint
 
         seed = int(options.get("seed", 0))
-        length = options.get("length") or "forced"
+        length = options.get("length") or FORCED
         drawn = _as_asked(SIZES[options.get("size") or "nano"], length, None)
         config, known_as = _as_asked(drawn, length, options.get("steps")), fingerprint(drawn, seed)
         with drawn_once(work_dir.parent / SHARED / known_as):
@@ -134,7 +135,7 @@ def _load_directory(options: Mapping[str, Any], device: str, store: Path) -> Cos
     from harness.models.cosyvoice2.pipeline import loaded_networks
 
     directory = examine(Path(options["weights"]), options.get("size"))
-    length = options.get("length") or ("model" if directory.made is None else "forced")
+    length = options.get("length") or ("model" if directory.made is None else FORCED)
     directory = replace(directory, config=_as_asked(directory.config, length, options.get("steps")))
     networks = loaded_networks(directory, device)
     return CosyVoice2Model(networks, directory.fingerprint(), _origin(directory), store)
@@ -148,10 +149,11 @@ def _origin(directory: ModelDir) -> dict[str, Any]:
     return origin
 
 
-def _as_asked(config: CosyVoice2Config, length: str, steps: int | None) -> CosyVoice2Config:
-    """`config` with `length: model` written into it, which is no number of speech tokens a text token, and so many `steps` of the flow."""
-    if length == "model":
-        config = replace(config, llm=replace(config.llm, tokens_per_text_token=None))
+def _as_asked(config: CosyVoice2Config, length: str | float, steps: int | None) -> CosyVoice2Config:
+    """`config` with the `length` written into it, where it is not what the size has, and so many `steps` of the flow."""
+    if length != FORCED:
+        ratio = None if isinstance(length, str) else float(length)
+        config = replace(config, llm=replace(config.llm, tokens_per_text_token=ratio))
     return config if steps is None else replace(config, flow=replace(config.flow, euler_steps=int(steps)))
 
 
@@ -175,7 +177,7 @@ def _description(networks: Networks, fingerprint: str, weights: Mapping[str, Any
         "adapter": CosyVoice2Adapter.name,
         "size": networks.config.size,
         **weights,
-        "length": "model" if networks.config.llm.tokens_per_text_token is None else "forced",
+        "length": "model" if networks.config.llm.tokens_per_text_token is None else FORCED,
         "device": networks.device,
         "fingerprint": fingerprint,
         "parameters": {name: sum(parameter.numel() for parameter in part.parameters()) for name, part in parts.items()},

@@ -48,6 +48,8 @@ def _pair_name(name: str, info: ValidationInfo) -> str:
     return name
 
 
+Length = Literal["forced", "model"] | Annotated[Number, Field(gt=0, le=20)]
+"""How long a text is spoken; a number is of speech tokens for each text token."""
 PairName = Annotated[str, AfterValidator(_pair_name)]
 ToggleName = Annotated[str, AfterValidator(_toggle_name)]
 SettingName = Annotated[str, AfterValidator(_setting_name)]
@@ -76,10 +78,11 @@ class CosyVoice2(Keys):
         "CosyVoice2-0.5B, relative to the scenario's file.",
     )
     seed: Seed = Field(default=0, description="Seed of random weights.")
-    length: Literal["forced", "model"] | None = Field(
+    length: Length | None = Field(
         default=None,
         description="How long a text is spoken: `forced`, a fixed number of speech tokens for each text token (random "
-        "weights never stop by themselves, so it is their default); `model`, until the model stops, between 2 and 20 "
+        "weights never stop by themselves, so it is their default), 4, of a small model 2; a number, so many (1 is short speech "
+        "in many segments); `model`, until the model stops, between 2 and 20 "
         "for each text token (the default for a folder whose weights are not random).",
     )
     steps: Annotated[int, Field(ge=1, le=1000)] | None = Field(
@@ -259,10 +262,10 @@ class Checkout(Keys):
         description="A Python file with what the code lacks where it runs, relative to the scenario's file: `prepare()` is "
         "called before it is imported, `complete(facade)` once it is loaded.",
     )
-    length: Literal["forced", "model"] | None = Field(
+    length: Length | None = Field(
         default=None,
         description="How long a text is spoken: `forced`, a fixed number of speech tokens for each text token (the default for "
-        "random weights, which never stop by themselves); `model`, until the model stops.",
+        "random weights, which never stop by themselves); a number, so many; `model`, until the model stops.",
     )
     arguments: dict[Text, bool | int | float | Text] = Field(
         default={},

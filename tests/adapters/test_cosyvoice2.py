@@ -14,6 +14,7 @@ import torch
 
 from harness.adapters.cosyvoice2 import ADAPTER, CosyVoice2Model
 from harness.errors import UsageError
+from harness.models.cosyvoice2.tokenizer import TextTokenizer, trained
 from harness.optimizations import SPEECH_SITES, named, registry
 from harness.optimizations.witness import Counts, counter, judge
 from harness.results import Arm, State
@@ -172,6 +173,19 @@ def test_the_description_publishes_size_parameters_and_dimensions(model: CosyVoi
 def test_options_that_it_does_not_know_are_refused(options: dict[str, Any], message: str, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=message.replace("?", r"\?")):
         ADAPTER.load(options, machine("cpu"), tmp_path)
+
+
+@pytest.mark.parametrize(("length", "ratio"), [(None, 2.0), ("forced", 2.0), (1, 1.0), (2.5, 2.5)])
+def test_a_length_in_numbers_is_of_speech_tokens_for_each_text_token(
+    length: str | float | None, ratio: float, requests: tuple[Request, ...], tmp_path: Path
+) -> None:
+    model = ADAPTER.load({"length": length}, machine("cpu"), tmp_path)
+    assert model.description["dimensions"]["llm"]["tokens_per_text_token"] == ratio
+    request = requests[0]
+    pipeline = model.bind({}, [request.speaker])
+    encode, segments = TextTokenizer(trained()).encode, pipeline._front_end.segments(request.text)
+    output = pipeline.run(request, lambda _: None)
+    assert len(output.tokens) == sum(round(len(encode(segment)) * ratio) for segment in segments)
 
 
 @pytest.mark.parametrize("states", [{}, ALL], ids=["before", "after"])

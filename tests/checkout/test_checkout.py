@@ -172,6 +172,7 @@ def test_the_length_is_forced_for_random_weights_and_else_the_models_own(
     text = "four" * 5
     forced = spoken(loaded(), request_of(text=text))
     assert len(forced.tokens) == 4 * len(text)
+    assert len(spoken(loaded({"length": 1.5}), request_of(text=text)).tokens) == int(1.5 * len(text))
     endless = {"token.item() == 0": "False"}
     output = spoken(loaded({"length": "model"}, replaced=endless), request_of(text=text))
     assert (len(output.tokens), output.hit_cap, forced.hit_cap) == (20 * len(text), True, False)

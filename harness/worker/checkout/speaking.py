@@ -297,16 +297,16 @@ def _copy(part: Any) -> Any:
     return made
 
 
-def forced_ratio(code: Code, length: str, ratio: float) -> float | None:
-    """Speech tokens for each text token where the `length` is "forced"; None where the model ends by itself.
+def forced_ratio(code: Code, length: str | float, ratio: float) -> float | None:
+    """Speech tokens for each text token: `ratio` where the `length` is "forced"; None where the model ends by itself.
 
     Raises UsageError where the language model's `inference` cannot be told.
     """
-    if length != "forced":
+    if length == "model":
         return None
     taken = inspect.signature(code.engine.llm.inference).parameters
     if LEAST_RATIO not in taken or MOST_RATIO not in taken:
         of = type(code.engine.llm).__name__
         symbol, why = f"{LEAST_RATIO} and {MOST_RATIO} of {of}.inference", "so that the length cannot be forced"
         raise missing(symbol, why)
-    return ratio
+    return ratio if isinstance(length, str) else float(length)
