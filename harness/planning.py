@@ -18,7 +18,7 @@ from harness.optimizations.process import process_states
 from harness.passes import first_cycle
 from harness.passes.examination import MAX_REQUESTS, MIN_REQUESTS
 from harness.passes.memory import SHARED_REPEATS
-from harness.processes import started_at_once
+from harness.processes import started_at_once, warmed_at_once
 from harness.results import Calibrated, Foresight
 from harness.rules import ERROR
 from harness.scenario import Scenario
@@ -191,7 +191,7 @@ def _expected(known: Calibration, scenario: Scenario, design: Design, calibrated
         round_s=round_s,
         rounds_per_worker=shape.blocks_per_s * measure.budget_s,
         startup_s=(_latency_and_places(scenario) + _examiners(design) + memory + firsts) * costs.startup_s / at_once
-        + measure.workers * costs.warm_up_s,
+        + (1 + math.ceil((measure.workers - 1) / warmed_at_once(known.device))) * costs.warm_up_s,
         measuring_s=(
             measure.budget_s if design.joint else calibrated.foresight.spent * measure.budget_s,
             measure.budget_s,

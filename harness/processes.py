@@ -20,6 +20,7 @@ from typing import Any, Self
 import harness.worker
 from harness.errors import MeasureError, UsageError, WorkerError
 from harness.worker import PROTOCOL
+from harness.worker.cores import usable
 from harness.worker.start import WHOLE
 
 START_LIMIT_S = 600.0
@@ -34,6 +35,8 @@ PIPE_LIMIT_S = 5.0
 """When a worker and its group are gone, so long for the end of the pipe: a child that left the group may hold it for ever."""
 OWN_WORKER = Path(harness.worker.__file__).parent
 """The package that a worker is, as this harness has it."""
+MOST_WARMED = 4
+"""More workers at the same moment would be silent for so long that they could count as hung."""
 _OF_THIS_INTERPRETER = ("PYTHONPATH", "PYTHONHOME", "__PYVENV_LAUNCHER__")
 
 
@@ -74,6 +77,14 @@ class Alone:
 def started_at_once(device: str) -> int:
     """How many processes start at the same moment, or do what is not timed: on the CPU none disturbs another, a card they would share."""
     return 2 if device == "cpu" else 1
+
+
+def warmed_at_once(device: str) -> int:
+    """How many workers that will take turns warm up at the same moment: on a GPU as many as have a core of the host each, `MOST_WARMED` at
+    most, as a request mostly waits for one; on the CPU one, as they would wait for each other.
+    """
+    cores = len(usable()) or os.cpu_count() or 1
+    return 1 if device == "cpu" else max(1, min(MOST_WARMED, cores - 1))
 
 
 def worker_environment(threads: int, paths: Sequence[str] = (), *, foreign: bool = False) -> dict[str, str]:

@@ -8,19 +8,23 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import psutil
 import pytest
 
-from harness import compare, runner, store
+from harness import compare, processes, runner, store
 from harness.designs import INSTRUMENTATION
 from harness.environment import environment
-from harness.errors import NothingMeasuredError, UsageError
+from harness.errors import NothingMeasuredError, UsageError, WorkerError
+from harness.passes import latency as latency_pass
 from harness.results import Contrast, Control, Failure, Finding, Run, Trial
 from harness.scenario import load
 from tests.conftest import TOGGLES, Quiet, fake_scenario
@@ -509,6 +513,57 @@ def test_workers_alternate_so_that_all_of_them_have_worked_at_every_look(measure
     for look in run.looks:
         assert {t.worker for t in timed if t.block < look.blocks} == {t.worker for t in timed}
         assert not look.decided
+
+
+def test_on_a_gpu_the_first_worker_warms_up_alone_and_the_others_at_the_same_moment(
+    measure_fake: Callable[..., Run], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    met, original = threading.Barrier(3, timeout=60), latency_pass._warm_up
+    warmed: list[int] = []
+
+    def warm_up(*given: Any) -> Any:
+        if warmed:
+            met.wait()  # breaks, and fails the run, where one waits for another to end
+        warmed.append(given[1])
+        return original(*given)
+
+    monkeypatch.setattr(latency_pass, "_warm_up", warm_up)
+    monkeypatch.setattr(latency_pass, "warmed_at_once", lambda device: 3 if device.startswith("cuda") else 1)
+    run = measure_fake(model={"noise": 0.05}, devices=["cuda"], measure={"workers": 4})
+    assert run.complete
+    assert len(warmed) == 4
+    doses_s = {trial.worker: dose for trial in run.trials if (dose := trial.values.get("dose"))}
+    assert len(doses_s) == 4
+    assert max(doses_s.values()) - min(doses_s.values()) < 1e-8  # measured out by the first alone
+
+
+def test_workers_that_die_while_they_warm_up_at_the_same_moment_are_replaced(
+    measure_fake: Callable[..., Run], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    original, warmed = latency_pass._warm_up, Counter[str]()
+
+    def warm_up(*given: Any) -> Any:
+        warmed["up"] += 1
+        if 2 <= warmed["up"] <= 3:
+            message = "killed"
+            raise WorkerError(message, kind="crash", arm="cached_device")
+        return original(*given)
+
+    monkeypatch.setattr(latency_pass, "_warm_up", warm_up)
+    monkeypatch.setattr(latency_pass, "warmed_at_once", lambda _: 3)
+    run = measure_fake(devices=["cuda"], measure={"workers": 4})
+    assert [(failure.arm, failure.final) for failure in run.failures] == [("cached_device", False)] * 2
+    assert run.complete
+    assert contrast(run, "cached_device").verdict == "no material difference"
+
+
+@pytest.mark.parametrize(("cores", "most"), [(1, 1), (2, 1), (4, 3), (64, processes.MOST_WARMED)])
+def test_on_a_gpu_as_many_workers_warm_up_as_have_a_core_each(
+    cores: int, most: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(processes, "usable", lambda: list(range(cores)))
+    assert processes.warmed_at_once("cuda:0") == most
+    assert processes.warmed_at_once("cpu") == 1
 
 
 def test_what_is_decided_is_measured_no_further_and_the_run_ends_before_its_budget(

@@ -16,6 +16,7 @@ from contextlib import ExitStack
 from dataclasses import asdict, dataclass, field
 from functools import partial
 from statistics import fmean, median
+from threading import Lock
 from typing import Any
 
 from harness import compare, sequential, store, workload
@@ -24,7 +25,7 @@ from harness.errors import WorkerError
 from harness.load import Load
 from harness.passes.active import active, is_settled, open_pairs, say_what_fits
 from harness.passes.cycle import first_cycle, known_requests_of, starters
-from harness.processes import WorkerProcess, started_at_once
+from harness.processes import WorkerProcess, started_at_once, warmed_at_once
 from harness.results import Look
 from harness.session import Session
 from harness.worker.requests import Request
@@ -62,7 +63,6 @@ class _Member:
     stack: ExitStack
     first: int
     request_s: float = 0.0
-    doses_s: Mapping[int, float] = field(default_factory=dict)
     missing: set[tuple[str, str]] = field(default_factory=set)
     walked: Counter[str] = field(default_factory=Counter)
 
@@ -87,6 +87,8 @@ class _Wave:
     def __init__(self, session: Session, pool: ThreadPoolExecutor) -> None:
         self._session = session
         self._members: list[_Member] = []
+        self._doses_s: Mapping[int, float] = {}
+        self._dealing = Lock()
         self._block_s = TURN_S[1]
         self._model_s: float | None = 0.0
         self._starting_s = 0.0
@@ -126,8 +128,10 @@ class _Wave:
                 self._session.deal_with("latency", error)
             elif error is not None:
                 raise error
-        for member in started:
-            self._guarded(member, partial(self._warm_up, member))
+        with starters(self._session, 1 if self._session.pins else warmed_at_once(self._session.device)) as pool:
+            warming = [pool.submit(self._guarded, member, partial(self._warm_up, member)) for member in started]
+            for warmed in warming:
+                warmed.result()
         self._starting_s += time.monotonic() - began_s
 
     def _begin(self) -> _Member:
@@ -136,10 +140,11 @@ class _Wave:
         return _Member(number, process, stack, first=number * first_cycle(self._session.scenario))
 
     def _warm_up(self, member: _Member) -> None:
+        """Warm a worker up. The first of a wave does so alone, and by its times the doses of all are measured out."""
         session = self._session
         medians_s = _warm_up(session, member.number, member.process)
         member.request_s = fmean(medians_s.values())
-        member.doses_s = {at: session.dose * median_s for at, median_s in medians_s.items()}
+        self._doses_s = self._doses_s or {at: session.dose * median_s for at, median_s in medians_s.items()}
         strata = workload.strata(session.scenario)
         member.missing = {(group, stratum) for group in session.design.groups if group != PROCESS for stratum in strata}
 
@@ -184,13 +189,15 @@ class _Wave:
             session.check_time()
 
     def _guarded(self, member: _Member, step: Callable[[], None]) -> None:
-        """Do `step` with a worker; if it dies, take it out of the wave and deal with its death."""
+        """Do `step` with a worker; if it dies, take it out of the wave and deal with its death, unless its arm has failed meanwhile."""
         try:
             step()
         except WorkerError as error:
-            self._members.remove(member)
             member.stack.close()
-            self._session.deal_with("latency", error)
+            with self._dealing:
+                self._members.remove(member)
+                if error.arm not in self._session.ledger.failed:
+                    self._session.deal_with("latency", error)
 
     def _turn(self, member: _Member, blocks: int) -> None:
         """Some blocks of one worker; then the pipelines of their arms are built anew, where `init` is asked for."""
@@ -225,7 +232,7 @@ class _Wave:
                 block.lane,
                 rehearse=block.request != earlier,
                 settle=block.group == "settled",
-                dose_s=member.doses_s[block.request.concurrency],
+                dose_s=self._doses_s[block.request.concurrency],
             )
             for block, earlier in zip(planned, before, strict=False)
         ]
