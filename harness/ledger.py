@@ -28,6 +28,7 @@ class Ledger:
     deaths: Counter[str | None] = field(default_factory=Counter)
     examined: dict[str, list[Mapping[str, Any]]] = field(default_factory=dict)
     again: dict[str, list[list[Mapping[str, Any]]]] = field(default_factory=dict)
+    from_tokens: dict[str, list[Mapping[str, Any]]] = field(default_factory=dict)
     graded: bool = False
     not_applicable: frozenset[str] = frozenset()
     memory: set[tuple[str, int]] = field(default_factory=set)
@@ -79,6 +80,8 @@ class Ledger:
                 self.examined[event["arm"]] = event["outputs"]
             case "again":
                 self.again.setdefault(event["arm"], []).append(event["outputs"])
+            case "from tokens":
+                self.from_tokens[event["arm"]] = event["outputs"]
             case "place":
                 self.places[event["optimization"]] += 1
             case "broken place":

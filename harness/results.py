@@ -118,7 +118,8 @@ class Equivalence:
     1 to 5, `voice` the likeness of both voices as a cosine; None where nobody listened.
     `audio_before`/`audio_after` are paths relative to the run's folder, or None. `rate_before_hz`/`rate_after_hz` are their samples a
     second: 0 of what is no sound, and in runs from before they were kept. `stratum` is the kind of the request, which was made alone;
-    "" where none is timed alone, and in runs from before it was kept.
+    "" where none is timed alone, and in runs from before it was kept. Where an arm drew other speech tokens, and may, `agreement` is
+    the share of places with the same one, and all else is of what both speak from the reference's; None elsewhere.
     """
 
     device: str
@@ -141,6 +142,7 @@ class Equivalence:
     rate_before_hz: int = 0
     rate_after_hz: int = 0
     stratum: str = ""
+    agreement: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

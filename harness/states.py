@@ -69,8 +69,18 @@ def other_work(evidence: Evidence, reference: str, arm: str) -> str:
     )
     for before, after in timed:
         if work_of(before) != work_of(after):
-            return f"on {before.request} {reference} made {say_work(work_of(before))}; {arm} made {say_work(work_of(after))}"
+            told = f"on {before.request} {reference} made {say_work(work_of(before))}; {arm} made {say_work(work_of(after))}"
+            return told + _as_many(evidence, reference, arm)
     return ""
+
+
+def _as_many(evidence: Evidence, reference: str, arm: str) -> str:
+    """What makes both sides do the same work, where the one may draw other tokens than the other."""
+    states = evidence.arms[arm].states.items()
+    changed = [toggle for toggle, state in states if state != evidence.arms[reference].states.get(toggle)]
+    if evidence.run.plan.limits or not any(named(toggle).check.other_tokens for toggle in changed):
+        return ""
+    return "; a number as model.length, of speech tokens for each text token, holds both to as many"
 
 
 def _may_speak_otherwise(evidence: Evidence, reference: str, arm: str) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from threading import get_ident
 from typing import Any
@@ -40,9 +40,12 @@ class Wire:
         """As `request`, for several."""
         return [self.request(index, lane) for index in indexes]
 
-    def singles(self, indexes: Sequence[int]) -> list[dict[str, Any]]:
-        """As `requests`, each alone, however many of it the workload makes at the same moment."""
-        return [{**self.request(index), "concurrency": 1} for index in indexes]
+    def singles(
+        self, indexes: Sequence[int], tokens: Mapping[int, Sequence[Sequence[int]]] | None = None
+    ) -> list[dict[str, Any]]:
+        """As `requests`, each alone, however many of it the workload makes at the same moment; with the `tokens` of some."""
+        given = tokens or {}
+        return [{**self.request(index), "concurrency": 1, "tokens": given.get(index)} for index in indexes]
 
     def replay(self, count: int) -> list[dict[str, Any]]:
         """The first requests of a life, as they were drawn (`workload.replay`)."""

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import hashlib
+import sys
 from collections import Counter
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
-from harness import workload
+from harness import units, workload
 from harness.designs import PLACEBO
 from harness.errors import WorkerError
+from harness.optimizations import named
+from harness.optimizations.registry import Check
 from harness.passes import examination
 from harness.results import Contrast, Grade, Run
 from tests.conftest import TOGGLES, fake_scenario
@@ -236,3 +241,69 @@ def test_the_finding_of_twins_has_words_for_each_grade(own: tuple[Grade, float |
         session, [examination._Found(grade, figure, 0.0) for grade, figure in (("bitwise", 0.0), own)]
     )
     assert found == [f"In 3 further processes, 17 times, the output of the same code {wanted}"]
+
+
+@pytest.fixture
+def _draws_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The toggle cached_device may draw other tokens, and change no bit of what is spoken from the same ones."""
+    toggles = sys.modules["harness.optimizations.registry"]  # the package's function of that name hides the module
+    declared = replace(named("cached_device"), check=Check(grade="bitwise", other_tokens=True))
+    monkeypatch.setitem(toggles._REGISTRY, "cached_device", declared)
+
+
+@pytest.mark.usefixtures("_draws_others")
+def test_the_sound_of_an_arm_that_may_draw_other_tokens_is_compared_from_the_same_ones_and_their_share_told(
+    measure_fake: Callable[..., Run], tmp_path: Path
+) -> None:
+    run = measure_fake(model={"faults": {"cached_device": "draw"}}, workload=ONE, measure=SHORT)
+    found = contrast(run, "cached_device")
+    assert (found.equivalence, found.verdict == "output changed") == ("bitwise", False)
+    (row,) = [row for row in run.equivalences if row.arm == "cached_device"]
+    digest = hashlib.sha256(f"hello {workload.requests(fake_scenario(workload=ONE))[0].seed}".encode()).digest()
+    alike = sum(one == other for one, other in zip(digest, reversed(digest), strict=True))
+    assert (row.tokens_equal, row.tokens, row.agreement) == (False, 32, alike / 32)
+    assert row.audio_before is not None
+    assert row.audio_after is not None
+    assert [Path(file).name for file in (row.audio_before, row.audio_after)] == [
+        "none-from-tokens.wav", "cached_device-from-tokens.wav",
+    ]  # fmt: skip
+    assert all((tmp_path / "run" / file).is_file() for file in (row.audio_before, row.audio_after))
+    assert [other.agreement for other in run.equivalences if other.arm == "resample_cache"] == [None]
+    share = units.percent(alike / 32, 0)
+    assert told(run) == " ".join(
+        f"{arm} draws other speech tokens ({share} as before), which it may: its sound was compared from the same tokens."
+        for arm in ("cached_device", "all")
+    )
+
+
+@pytest.mark.usefixtures("_draws_others")
+def test_a_toggle_that_changes_what_is_spoken_from_the_same_tokens_has_changed_the_output(
+    measure_fake: Callable[..., Run],
+) -> None:
+    faults = {"cached_device": "draw", "resample_cache": "change"}
+    run = measure_fake(model={"faults": faults}, workload=ONE, measure=SHORT)
+    assert contrast(run, "cached_device").verdict != "output changed"
+    assert (contrast(run, "all").equivalence, contrast(run, "all").verdict) == ("changed", "output changed")
+
+
+@pytest.mark.usefixtures("_draws_others")
+def test_a_target_that_cannot_speak_given_tokens_has_changed_its_output(measure_fake: Callable[..., Run]) -> None:
+    run = measure_fake(model={"faults": {"cached_device": "draw_only"}}, workload=ONE, measure=SHORT)
+    assert contrast(run, "cached_device").verdict == "output changed"
+    assert {row.agreement for row in run.equivalences} == {None}
+    assert told(run) == ""
+
+
+def test_other_tokens_of_a_toggle_that_does_not_say_so_are_a_changed_output(measure_fake: Callable[..., Run]) -> None:
+    run = measure_fake(model={"faults": {"cached_device": "draw"}}, workload=ONE, measure=SHORT)
+    assert contrast(run, "cached_device").verdict == "output changed"
+    assert {row.agreement for row in run.equivalences} == {None}
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "share"), [([1, 2, 3, 4], [1, 2, 9, 4], 0.75), ([1, 2], [1, 2, 3, 4], 0.5), ([], [], 1.0)]
+)
+def test_the_agreement_of_tokens_is_of_the_places_of_the_longer(
+    before: list[int], after: list[int], share: float
+) -> None:
+    assert examination._agreement(before, after) == share

@@ -24,6 +24,8 @@ from harness import compare, processes, runner, store
 from harness.designs import INSTRUMENTATION
 from harness.environment import environment
 from harness.errors import NothingMeasuredError, UsageError, WorkerError
+from harness.optimizations import named
+from harness.optimizations.registry import Check
 from harness.passes import latency as latency_pass
 from harness.results import Contrast, Control, Failure, Finding, Run, Trial
 from harness.scenario import load
@@ -686,7 +688,9 @@ def test_a_finished_run_does_not_say_where_its_scenario_lies(tmp_path: Path, qui
     assert str(tmp_path) not in text
 
 
-def test_other_work_on_any_request_that_was_timed_is_a_changed_output(measure_fake: Callable[..., Run]) -> None:
+def test_other_work_on_any_request_that_was_timed_is_a_changed_output(
+    measure_fake: Callable[..., Run], monkeypatch: pytest.MonkeyPatch
+) -> None:
     run = measure_fake()
     last = max(trial.block for trial in run.trials if trial.arm == "cached_device" and trial.kind == "request")
     trials = tuple(
@@ -700,6 +704,15 @@ def test_other_work_on_any_request_that_was_timed_is_a_changed_output(measure_fa
     assert "cached_device made" in contrast(again, "cached_device").reason
     assert "0.25 s of audio" in contrast(again, "cached_device").reason
     assert contrast(again, "resample_cache").verdict == contrast(run, "resample_cache").verdict
+    assert "model.length" not in contrast(again, "cached_device").reason
+    toggles = sys.modules["harness.optimizations.registry"]  # the package's function of that name hides the module
+    drawing = replace(named("cached_device"), check=Check(grade="bitwise", other_tokens=True))
+    monkeypatch.setitem(toggles._REGISTRY, "cached_device", drawing)
+    told = contrast(compare.evaluate(replace(run, trials=trials)), "cached_device")
+    assert told.verdict == "output changed"
+    assert told.reason.endswith(
+        "; a number as model.length, of speech tokens for each text token, holds both to as many"
+    )
 
 
 def test_findings_are_made_anew_and_those_that_were_recorded_stay(measure_fake: Callable[..., Run]) -> None:

@@ -252,12 +252,16 @@ class FakeTarget:
 
     def _speak(self, request: Request) -> Output:
         digest = hashlib.sha256(f"{request.text} {request.seed}".encode()).digest()
+        faults = [self._model.planted("faults", name) for name in self._on.values()]
         tokens = [int(byte) for byte in digest]
+        if "draw" in faults or "draw_only" in faults:
+            tokens.reverse()
+        if request.tokens is not None and "draw_only" not in faults:
+            tokens = [token for segment in request.tokens for token in segment]
         time_s = np.arange(self._samples(request)) / SAMPLE_RATE_HZ
         audio = (0.3 * np.sin(2 * np.pi * (200 + tokens[0]) * time_s)).astype(np.float32)
         changing = ("change", "change_later" if request.id in self._spoken else "change_at_first")
         self._spoken.add(request.id)
-        faults = [self._model.planted("faults", name) for name in self._on.values()]
         if any(fault in changing for fault in faults):
             audio *= 0.5
         if "nudge" in faults:
@@ -267,7 +271,7 @@ class FakeTarget:
             audio *= np.float32(_SHIFTED)
         if self._model.differs():
             audio *= np.float32(1 + self._model.options["unsteady_by"])
-        return Output(audio=audio, sample_rate_hz=SAMPLE_RATE_HZ, tokens=tokens)
+        return Output(audio=audio, sample_rate_hz=SAMPLE_RATE_HZ, tokens=tokens, segments=[len(tokens)])
 
 
 @lru_cache(maxsize=64)

@@ -29,13 +29,13 @@ def multiplied(context: BindContext, *, precision: Literal["high", "medium"] = "
         before="none",
         after="every request",
     ),
-    check=Check(grade="spectral", bound=1.0, reason="factors are rounded to 10 bits of mantissa"),
+    check=Check(grade="spectral", bound=1.0, reason="factors are rounded to 10 bits of mantissa", other_tokens=True),
     isolation="process",
 )
 def matmul_precision(context: BindContext, *, precision: Literal["high", "medium"] = "high") -> ProcessStart:
     """`torch.set_float32_matmul_precision("high")`: on a GPU with tensor cores, TF32; `medium` allows bfloat16 inside.
 
-    Where no unit of the device multiplies so, nothing changes but the setting. Tokens that are drawn by likelihood may become others; then the
-    output has changed, and no time is compared.
+    Where no unit of the device multiplies so, nothing changes but the setting. Tokens that are drawn by likelihood may become others; then
+    sound is compared from the same tokens.
     """
     return multiplied(context, precision=precision)

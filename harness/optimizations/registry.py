@@ -41,12 +41,14 @@ class Check:
     """How much the output may change: the worst `grade` that is accepted, with its `bound`, and the reason for it.
 
     `bound` is the largest absolute sample difference (grade "tolerance"), log-mel distance in dB ("spectral") or growth of the
-    word error rate ("words").
+    word error rate ("words"). With `other_tokens` the speech tokens may be others, because one of them is drawn by likelihoods
+    that the toggle rounds otherwise: sound is then compared from the same tokens, those of the reference.
     """
 
     grade: Grade
     bound: float = 0.0
     reason: str = ""
+    other_tokens: bool = False
 
 
 BITWISE = Check(grade="bitwise")

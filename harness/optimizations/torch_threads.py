@@ -26,7 +26,12 @@ def on_threads(context: BindContext, *, threads: Annotated[int, Field(ge=1, le=1
         before="none",
         after="every request",
     ),
-    check=Check(grade="tolerance", bound=1e-3, reason="sums are cut otherwise among threads, and round differently"),
+    check=Check(
+        grade="tolerance",
+        bound=1e-3,
+        reason="sums are cut otherwise among threads, and round differently",
+        other_tokens=True,
+    ),
     isolation="process",
 )
 def torch_threads(context: BindContext, *, threads: Annotated[int, Field(ge=1, le=1024)] = 2) -> ProcessStart:

@@ -5,6 +5,7 @@ In a gate, what the head makes of them in every setting, against what the base d
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import partial
@@ -35,7 +36,8 @@ from harness.passes.listening import Heard, listen
 from harness.processes import WorkerProcess
 from harness.results import TOGETHER, Finding, Grade, State, toggle_of
 from harness.session import Session
-from harness.worker.requests import NUMBERS, Request
+from harness.units import percent
+from harness.worker.requests import NUMBERS, Request, by_segment
 
 MAX_REQUESTS = 4
 """Kinds of request, spread over those of the workload, whose outputs are compared."""
@@ -112,11 +114,16 @@ def _compare(session: Session, comparison: _Comparison) -> None:
     checked = checked_requests(session)
     at_once(session, [partial(_examine_all, session, checked, arms, comparison) for arms in comparison.groups])
     if not session.ledger.graded:
+        _speak_from_tokens(session, checked, comparison)
         _hear_more(session, checked, comparison)
         heard = listen(session, checked)
+        agreements: dict[str, list[float]] = defaultdict(list)
         for index in checked:
-            _grade(session, workload.request(session.scenario, index), heard, checked, comparison)
+            asked = workload.request(session.scenario, index)
+            for arm, agreement in _grade(session, asked, heard, checked, comparison).items():
+                agreements[arm].append(agreement)
         _report_unchecked(session, checked)
+        _report_other_tokens(session, agreements)
         _report_twins(session, _own_of_all(session, checked, comparison))
         session.record("graded")
         _forget(session)
@@ -193,9 +200,10 @@ def _speak(
     checked: Sequence[int],
     probes: Sequence[Mapping[str, Any]],
     rounds: Sequence[str],
+    tokens: Mapping[int, Sequence[Sequence[int]]] | None = None,
 ) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
     """Have `arm` speak the checked requests once, and then once for each name in `rounds`: what the worker answers, and the
-    outputs of these rounds, which stand in files of that name.
+    outputs of these rounds, which stand in files of that name. Requests of which there are `tokens` are spoken from these.
     """
     scenario = session.scenario
     names = [workload.request(scenario, index).id for _ in rounds for index in checked]
@@ -204,15 +212,15 @@ def _speak(
     shortest = min(checked, key=lambda index: len(workload.request(scenario, index).text))
     message = {
         "do": "examine", "arm": arm, "probes": probes,
-        "first": session.wire.singles([*checked, *[shortest] * (MIN_REQUESTS - len(checked))]),
-        "second": session.wire.singles([*checked] * len(rounds)),
+        "first": session.wire.singles([*checked, *[shortest] * (MIN_REQUESTS - len(checked))], tokens),
+        "second": session.wire.singles([*checked] * len(rounds), tokens),
         "files": [str((session.journal.folder / file).absolute()) for file in files],
     }  # fmt: skip
     events = worker.ask(message, limit_s=session.limit_s)
     made = (event for event in events if event["event"] == "output")
     outputs = [
         {"request": request, "audio": _kept(file, event), "exact": event.get("exact", ""),
-         **{key: event[key] for key in ("tokens", "hit_cap", "as_first")}}
+         "segments": event.get("segments", []), **{key: event[key] for key in ("tokens", "hit_cap", "as_first")}}
         for request, file, event in zip(names, files, made, strict=True)
     ]  # fmt: skip
     return events, outputs
@@ -239,16 +247,83 @@ class _Found:
 @dataclass(frozen=True, slots=True)
 class _Judged:
     """What an arm made of a request: the one of its outputs that counts, and whether they are all right by the toggle's own check,
-    or no further from the reference's than those of the same code are.
+    or no further from the reference's than those of the same code are. `sides` are the outputs compared, the reference's first, where
+    they are those that both speak from the same tokens.
     """
 
     counts: _Found
     meets_check: bool
-    as_same_code: bool
+    as_same_code: bool = False
+    sides: tuple[Mapping[str, Any], Mapping[str, Any]] | None = None
 
     @property
     def is_narrowly_refused(self) -> bool:
-        return self.counts.is_near and not (self.meets_check or self.as_same_code)
+        """Not so from the same tokens: who speaks another time may draw others."""
+        return self.counts.is_near and self.sides is None and not (self.meets_check or self.as_same_code)
+
+
+def _speak_from_tokens(session: Session, checked: Sequence[int], comparison: _Comparison) -> None:
+    """Have arms that drew other speech tokens, and may, speak those of what they are compared with, which speaks them as well.
+
+    Nothing is compared so where a target does not tell which of its tokens belong to which segment.
+    """
+    made = {index: _made(session, workload.request(session.scenario, index).id)[0] for index in checked}
+    for base in dict.fromkeys(comparison.against.values()):
+        mine = [
+            arm
+            for arm, against in comparison.against.items()
+            if against == base and comparison.required(arm).other_tokens
+        ]
+        tokens = {
+            index: spoken
+            for index, outputs in made.items()
+            if base in outputs
+            and any(_drew_others(outputs, arm, base) for arm in mine)
+            and (spoken := by_segment(outputs[base]["tokens"], outputs[base].get("segments", [])))
+        }
+        for arms in _by_process(
+            session, [base, *(arm for arm in mine if any(_drew_others(made[index], arm, base) for index in tokens))]
+        ):
+            todo = [arm for arm in arms if arm not in session.ledger.from_tokens]
+            if tokens and todo:
+                session.spared("equivalence", partial(_speak_them, session, tokens, todo), todo[0])
+
+
+def _speak_them(
+    session: Session,
+    tokens: Mapping[int, Sequence[Sequence[int]]],
+    arms: Sequence[str],
+    _number: int,
+    worker: WorkerProcess,
+) -> None:
+    for arm in arms:
+        session.check_time()
+        session.progress.update(session.device, f"examining {arm} from the same tokens", 0.1, None)
+        outputs = _speak(session, worker, arm, list(tokens), [], [f"{arm}-from-tokens"], tokens)[1]
+        session.record("from tokens", arm=arm, outputs=outputs)
+
+
+def _drew_others(outputs: Mapping[str, Mapping[str, Any]], arm: str, base: str) -> bool:
+    return arm in outputs and base in outputs and outputs[arm]["tokens"] != outputs[base]["tokens"]
+
+
+def _from_tokens(
+    session: Session, request: str, made: Mapping[str, Mapping[str, Any]], arm: str, base: str
+) -> tuple[Mapping[str, Any], Mapping[str, Any]] | None:
+    """What `base` and `arm` spoke from the tokens of `base`, where `arm` had drawn others; None where one of them did not, or could not."""
+    spoken = [
+        output
+        for name in (base, arm)
+        for output in session.ledger.from_tokens.get(name, [])
+        if output["request"] == request and output["tokens"] == made[base]["tokens"]
+    ]
+    return (spoken[0], spoken[1]) if len(spoken) == len((base, arm)) and _drew_others(made, arm, base) else None
+
+
+def _agreement(before: Sequence[int], after: Sequence[int]) -> float:
+    """The share of places, of the longer of two utterances, at which both have the same token."""
+    longest = max(len(before), len(after))
+    return sum(one == other for one, other in zip(before, after, strict=False)) / longest if longest else 1.0
 
 
 def _hear_more(session: Session, checked: Sequence[int], comparison: _Comparison) -> None:
@@ -332,6 +407,14 @@ def _own_of_all(session: Session, checked: Sequence[int], comparison: _Compariso
 def _repeats(session: Session, checked: Sequence[int], comparison: _Comparison) -> bool:
     """Whether no request is known in which the reference makes nearly the same, and not the same."""
     return not any(one.is_near for one in _own_of_all(session, checked, comparison))
+
+
+def _report_other_tokens(session: Session, agreements: Mapping[str, Sequence[float]]) -> None:
+    """Say whose sound was compared from the same tokens, and at how many places it drew the same, of each request."""
+    for arm, found in agreements.items():
+        told = " to ".join(dict.fromkeys((percent(min(found), 0), percent(max(found), 0))))
+        message = f"{arm} draws other speech tokens ({told} as before), which it may: its sound was compared from the same tokens."
+        _find(session, "outputs", message)
 
 
 def _report_twins(session: Session, own: Sequence[_Found]) -> None:
@@ -426,21 +509,27 @@ def _held_by_process(toggle: str, state: State) -> dict[str, Any]:
     return {} if holds is None else {"holds": as_told(holds)}
 
 
-def _grade(session: Session, asked: Request, heard: Heard, checked: Sequence[int], comparison: _Comparison) -> None:
+def _grade(
+    session: Session, asked: Request, heard: Heard, checked: Sequence[int], comparison: _Comparison
+) -> dict[str, float]:
     """Grade what every living arm made of a request, against what the arm did that it is compared with.
 
     Where it was listened to, an arm that is understood worse than that one, sounds worse or like somebody else is not
-    accepted, whatever else holds.
+    accepted, whatever else holds. Returns for arms that were compared from the same tokens how many of these they had drawn.
     """
     request = asked.id
+    agreements = {}
     made, rates_hz = _made(session, request)
     for arm, judged in _judge(session, request, checked, comparison).items():
-        output, reference = made[arm], made[comparison.against[arm]]
+        drawn, drawn_before = made[arm], made[comparison.against[arm]]
+        reference, output = judged.sides or (drawn_before, drawn)
         check = comparison.required(arm)
         rate_before_hz = rates_hz[comparison.against[arm]]
         ears = heard.between(reference["audio"], output["audio"])
         words = (ears["words_before"], ears["words_after"]) if rate_before_hz == rates_hz[arm] else (None, None)
         # which make no other rate the same sound
+        if judged.sides is not None:
+            agreements[arm] = _agreement(drawn_before["tokens"], drawn["tokens"])
         by_ear = by_words(judged.counts.grade, judged.counts.figure, check, *words)
         found, bound = by_sound(*by_ear, ears["quality_before"], ears["quality_after"], ears["voice"])
         by_own = judged.as_same_code and found == judged.counts.grade
@@ -448,11 +537,13 @@ def _grade(session: Session, asked: Request, heard: Heard, checked: Sequence[int
         session.record(
             "equivalence", arm=arm, request=request, stratum=asked.stratum if asked.concurrency == 1 else "", grade=found, bound=bound,
             accepted=by_check or by_own, required=found if by_own and not by_check else check.grade, **ears,
-            tokens_equal=_exactly(output) == _exactly(reference), tokens=len(output["tokens"]),
-            hit_cap=output["hit_cap"], audio_before=reference["audio"] if is_sound(reference) else None,
+            tokens_equal=_exactly(drawn) == _exactly(drawn_before), tokens=len(drawn["tokens"]), hit_cap=drawn["hit_cap"],
+            agreement=agreements.get(arm),
+            audio_before=reference["audio"] if is_sound(reference) else None,
             audio_after=output["audio"] if is_sound(output) else None, rate_before_hz=rate_before_hz,
             rate_after_hz=rates_hz[arm],
         )  # fmt: skip
+    return agreements
 
 
 def _made(session: Session, request: str) -> tuple[dict[str, Mapping[str, Any]], dict[str, int]]:
@@ -476,6 +567,10 @@ def _judge(session: Session, request: str, checked: Sequence[int], comparison: _
         if arm not in made or before not in made:
             continue
         check = comparison.required(arm)
+        if check.other_tokens and (sides := _from_tokens(session, request, made, arm, before)) is not None:
+            compared = _compared(session, *sides, check)
+            judged[arm] = _Judged(compared, accepted(compared.grade, compared.figure, check), sides=sides)
+            continue
         again = (output for outputs in session.ledger.again.get(arm, []) for output in outputs)
         spoken = [made[arm], *(output for output in again if output["request"] == request)]
         found = sorted(
@@ -510,9 +605,9 @@ def _required(session: Session, arm: str) -> Check:
     """The weakest check among the toggles in which `arm` differs from the reference: what the arm must meet."""
     states = {item.name: item.states for item in session.design.arms}
     differing = [t for t, state in states[arm].items() if state != states[session.design.reference][t]]
-    return max(
-        (named(toggle).check for toggle in differing), key=lambda check: ORDER.index(check.grade), default=BITWISE
-    )
+    checks = [named(toggle).check for toggle in differing]
+    weakest = max(checks, key=lambda check: ORDER.index(check.grade), default=BITWISE)
+    return replace(weakest, other_tokens=any(check.other_tokens for check in checks))
 
 
 def _report_unchecked(session: Session, checked: Sequence[int]) -> None:

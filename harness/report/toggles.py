@@ -114,8 +114,12 @@ def _per_request(counts: Sequence[int]) -> str:
 
 
 def _equivalence(row: Equivalence) -> EquivalenceRow:
-    if row.tokens:
-        tokens = say("{count}, the same") if row.tokens_equal else say("{count}, differ")
+    count = units.count(row.tokens)
+    if row.agreement is not None:
+        share = units.percent(row.agreement, 0)
+        tokens = say("{count}, {share} as before; sound from the same ones", count=count, share=share)
+    elif row.tokens:
+        tokens = say("{count}, the same", count=count) if row.tokens_equal else say("{count}, differ", count=count)
     else:  # of what is no speech: its words, shapes and names
         tokens = say("none") if row.tokens_equal else say("other values")
     return EquivalenceRow(
@@ -125,7 +129,7 @@ def _equivalence(row: Equivalence) -> EquivalenceRow:
         required=say(row.required),
         accepted=_outcome(accepted=row.accepted),
         heard=heard.told(row) or say("not listened to"),
-        tokens=tokens.format(count=units.count(row.tokens)) + (say(" (ran to the cap)") if row.hit_cap else ""),
+        tokens=tokens + (say(" (ran to the cap)") if row.hit_cap else ""),
     )
 
 

@@ -40,6 +40,8 @@ Fault = Literal[
     "change",
     "change_at_first",
     "change_later",
+    "draw",
+    "draw_only",
     "nudge",
     "glitch",
     "shift",

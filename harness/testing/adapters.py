@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from array import array
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,7 @@ from harness.adapters.base import Model
 from harness.errors import UsageError
 from harness.optimizations import registry
 from harness.testing.subject import Subject, asked, patched_symbols, require, same
-from harness.worker.requests import Output
+from harness.worker.requests import Output, by_segment
 
 
 class AdapterContract(Subject):
@@ -62,6 +63,18 @@ class AdapterContract(Subject):
         require(same(first, again), "the same request of the same pipeline makes another output the second time")
         other = asked(model.bind({}, [self.speaker()]), self.request())
         require(same(first, other), "a second pipeline makes another output of the same request")
+
+    def test_tokens_that_are_told_by_segment_can_be_given(self, model: Model) -> None:
+        target = model.bind({}, [self.speaker()])
+        drawn = asked(target, self.request())
+        if not drawn.segments:
+            return
+        tokens = by_segment(drawn.tokens, drawn.segments)
+        require(tokens, f"its {len(drawn.tokens)} tokens are not those of its segments, {list(drawn.segments)}")
+        for given in (tokens, [segment[::-1] for segment in tokens]):
+            spoken = asked(target, replace(self.request(), tokens=given))
+            found = by_segment(spoken.tokens, spoken.segments)
+            require(found == given, "it speaks other tokens than those that are given, of one segment at least")
 
     def test_toggles_that_are_off_change_nothing(self, model: Model) -> None:
         off = dict.fromkeys(self._taken(model), False)

@@ -346,6 +346,7 @@ def _written(output: Output, before: Output, file: Path) -> dict[str, Any]:
     same = facts == (list(map(int, before.tokens)), before.exact, before.sample_rate_hz)
     return {
         "tokens": tokens, "hit_cap": output.hit_cap, "exact": output.exact, "is_sound": bool(output.sample_rate_hz),
+        "segments": list(map(int, output.segments)),
         "as_first": same and output.audio.tobytes() == before.audio.tobytes(),
     }  # fmt: skip
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -41,6 +42,8 @@ class Request:
 
     `stratum` groups requests whose effects are estimated apart and then averaged (see statistics.paired_effect). With
     `concurrency` above 1, so many equal requests are made at the same moment, each in a thread and a pipeline of its own.
+    `tokens` are speech tokens to speak instead of drawing any, of each segment of the text; a target that cannot do so leaves
+    them alone, and the tokens of its output say so.
     """
 
     id: str
@@ -52,6 +55,7 @@ class Request:
     source: Path | None = None
     stratum: str = ""
     concurrency: int = 1
+    tokens: Sequence[Sequence[int]] | None = None
 
 
 @dataclass(frozen=True)
@@ -62,7 +66,8 @@ class Output:
     number in it, float64 [numbers], and `exact` a digest of all else (words, bytes, shapes, names), which is the same or not.
     A class of the target's own makes it, and has a `write` for it.
 
-    `hit_cap` tells that generation ran to its longest allowed length instead of ending by itself.
+    `hit_cap` tells that generation ran to its longest allowed length instead of ending by itself. `segments` says how many of the
+    tokens each segment of the text has, where the target can speak given ones.
     """
 
     audio: NDArray[Any]
@@ -70,6 +75,7 @@ class Output:
     tokens: Sequence[int]
     hit_cap: bool = False
     exact: str = ""
+    segments: Sequence[int] = ()
 
     @property
     def audio_s(self) -> float:
@@ -85,6 +91,13 @@ class Output:
         write(file, self.audio, self.sample_rate_hz)
 
 
+def by_segment(tokens: Sequence[int], segments: Sequence[int]) -> list[list[int]]:
+    """The tokens of each segment, of which `segments` says how many it has; [] where these are not all, or it is not told."""
+    rest = iter(tokens)
+    found = [list(islice(rest, count)) for count in segments]
+    return found if next(rest, None) is None else []
+
+
 def speaker_from(data: Mapping[str, Any]) -> Speaker:
     """The speaker of `wire.speaker`'s plain data."""
     return Speaker(id=data["id"], audio=Path(data["audio"]), text=data["text"], digest=data["digest"])
@@ -96,5 +109,5 @@ def request_from(data: Mapping[str, Any]) -> Request:
     return Request(
         id=data["id"], mode=data["mode"], text=data["text"], speaker=speaker_from(data["speaker"]), seed=data["seed"],
         stream=data["stream"], source=None if source is None else Path(source), stratum=data["stratum"],
-        concurrency=data["concurrency"],
+        concurrency=data["concurrency"], tokens=data.get("tokens"),
     )  # fmt: skip

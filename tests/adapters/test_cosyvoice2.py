@@ -3,7 +3,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from functools import partial
-from itertools import product
+from itertools import islice, product
 from pathlib import Path
 from typing import Any
 
@@ -173,6 +173,37 @@ def test_the_description_publishes_size_parameters_and_dimensions(model: CosyVoi
 def test_options_that_it_does_not_know_are_refused(options: dict[str, Any], message: str, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=message.replace("?", r"\?")):
         ADAPTER.load(options, machine("cpu"), tmp_path)
+
+
+def by_segment(output: Output) -> list[list[int]]:
+    rest = iter(output.tokens)
+    return [list(islice(rest, count)) for count in output.segments]
+
+
+@pytest.mark.parametrize("kind", [0, 1], ids=["whole", "stream"])
+def test_given_tokens_are_spoken_instead_of_drawn_ones_segment_by_segment(
+    model: CosyVoice2Model, requests: tuple[Request, ...], speaker: Speaker, reference: list[Output], kind: int
+) -> None:
+    drawn = by_segment(reference[kind])
+    assert sum(map(len, drawn)) == len(reference[kind].tokens)
+    other = [[(token + 1) % 6561 for token in reversed(tokens)] for tokens in drawn]
+    asked = tuple(replace(requests[kind], tokens=tokens) for tokens in (drawn, other))
+    same, another = outputs(model, {}, asked, speaker)
+    assert np.array_equal(same.audio, reference[kind].audio)
+    assert by_segment(same) == drawn
+    assert by_segment(another) == other
+    assert another.audio.shape == same.audio.shape
+    assert not np.array_equal(another.audio, same.audio)
+
+
+def test_a_segment_for_which_no_tokens_are_given_is_drawn(
+    model: CosyVoice2Model, requests: tuple[Request, ...], speaker: Speaker, reference: list[Output]
+) -> None:
+    first, *others = by_segment(reference[0])
+    assert others
+    (output,) = outputs(model, {}, (replace(requests[0], tokens=[first]),), speaker)
+    assert by_segment(output)[0] == first
+    assert list(map(len, by_segment(output))) == list(map(len, [first, *others]))
 
 
 @pytest.mark.parametrize(("length", "ratio"), [(None, 2.0), ("forced", 2.0), (1, 1.0), (2.5, 2.5)])

@@ -9,6 +9,8 @@ import sys
 import types
 from collections.abc import Callable
 from contextlib import ExitStack
+from dataclasses import replace
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -176,6 +178,28 @@ def test_the_length_is_forced_for_random_weights_and_else_the_models_own(
     endless = {"token.item() == 0": "False"}
     output = spoken(loaded({"length": "model"}, replaced=endless), request_of(text=text))
     assert (len(output.tokens), output.hit_cap, forced.hit_cap) == (20 * len(text), True, False)
+
+
+@pytest.mark.parametrize("stream", [False, True], ids=["offline", "streaming"])
+def test_given_tokens_are_spoken_instead_of_what_the_language_model_says(
+    loaded: Callable[..., CheckoutModel], request_of: Callable[..., Request], *, stream: bool
+) -> None:
+    target = loaded().bind({}, [])
+    request = request_of(stream=stream)
+    drawn = target.run(request, lambda _: None)
+    assert len(drawn.segments) > 1
+    assert sum(drawn.segments) == len(drawn.tokens)
+    other = [int(token) + 1 for token in drawn.tokens]
+    rests = [iter(tokens) for tokens in (map(int, drawn.tokens), other)]
+    same, another = (
+        target.run(replace(request, tokens=[list(islice(rest, count)) for count in drawn.segments]), lambda _: None)
+        for rest in rests
+    )
+    assert list(same.segments) == list(another.segments) == list(drawn.segments)
+    assert same.audio.tobytes() == drawn.audio.tobytes()
+    assert list(another.tokens) == other
+    assert another.audio.shape == drawn.audio.shape
+    assert another.audio.tobytes() != drawn.audio.tobytes()
 
 
 def test_what_one_arm_leaves_behind_another_does_not_meet(

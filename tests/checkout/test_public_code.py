@@ -6,14 +6,19 @@ import hashlib
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from harness import store
+from harness import runner, store
 from harness.optimizations import named
+from harness.optimizations.registry import Check
 from harness.optimizations.witness import Counts, judge
+from harness.passes import examination
 from harness.results import Run
+from harness.scenario import load
+from tests.conftest import Quiet
 
 ROOT = Path(__file__).parents[2]
 PYTHON = os.environ.get("HARNESS_SEED_CODE", "")
@@ -136,3 +141,28 @@ def test_every_loss_is_mended_by_its_witness_and_all_but_the_cut_of_chunks_leave
         assert judge(counts["none"], counts[name], witness.before, witness.expected_after({})) == "", name
     graded = {item.arm: item.grade for item in mended.equivalences}
     assert {graded[name] for name in set(LOSSES) - {"hop_reset"}} == {"bitwise"}
+
+
+def test_given_tokens_are_spoken_by_the_public_code(
+    code: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, quiet: Quiet
+) -> None:
+    """As if a toggle had drawn others: what both speak from the same ones is the same to the bit, and is what is compared."""
+    toggles = sys.modules["harness.optimizations.registry"]  # the package's function of that name hides the module
+    declared = replace(named("cached_cuda_check"), check=Check(grade="bitwise", other_tokens=True))
+    monkeypatch.setitem(toggles._REGISTRY, "cached_cuda_check", declared)
+    monkeypatch.setattr(
+        examination, "_drew_others", lambda outputs, arm, base: arm == "cached_cuda_check" and base in outputs
+    )
+    settings = [
+        f"model.python={PYTHON}", *([f"model.path={code}"] if code == HOME else []), "workload.stream=both",
+        "workload.texts={en: See you.}", "optimizations={cached_cuda_check: true}", "measure.metrics=[latency]",
+        "measure.margin=10%", "measure.workers=2", "measure.budget=1s",
+    ]  # fmt: skip
+    chosen = load(str(ROOT / "scenarios" / "seed-code.yaml"), settings)
+    run = runner.run(chosen, tmp_path / "run", devices=["cpu"], progress=quiet)
+    rows = [row for row in run.equivalences if row.arm == "cached_cuda_check"]
+    assert [(row.grade, row.agreement, row.accepted) for row in rows] == [("bitwise", 1.0, True)] * 2
+    for row in rows:
+        from_tokens = tmp_path / "run" / str(row.audio_after)
+        assert from_tokens.name == "cached_cuda_check-from-tokens.wav"
+        assert from_tokens.read_bytes() == from_tokens.with_name("cached_cuda_check.wav").read_bytes()

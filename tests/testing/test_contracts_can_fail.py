@@ -21,6 +21,7 @@ from harness.worker import spans
 from harness.worker.requests import Output, Request, Speaker
 
 NAME = "on_trial"
+OTHER_TOKENS = Check(grade="bitwise", other_tokens=True)
 
 
 def before_it(context: Any) -> Callable[[], None]:
@@ -59,6 +60,7 @@ class Trial:
     bound: int = 0
     ran: int = 0
     was_on: bool = False
+    asked: Request | None = None
 
     def check(self, options: Mapping[str, Any]) -> None:
         pass
@@ -75,7 +77,7 @@ class Trial:
         return self
 
     def run(self, request: Request, on_chunk: Callable[[int], None]) -> Output:
-        self.ran += 1
+        self.ran, self.asked = self.ran + 1, request
         if self.states.get(NAME, False) is False:
             spans.count("trial.work")
         elif self.fails_with:
@@ -143,6 +145,23 @@ def unsteady_when_on(trial: Trial, states: Mapping[str, State]) -> Output:
     return changing(trial, states) if states.get(NAME, False) is not False else sound()
 
 
+def other_tokens_when_on(trial: Trial, states: Mapping[str, State]) -> Output:
+    return sound(tokens=(2, 1) if states.get(NAME, False) is not False else (1, 2))
+
+
+def given_tokens(trial: Trial, states: Mapping[str, State]) -> Output:
+    """The tokens that are given, or else others with the toggle; the sound is that of the tokens."""
+    drawn = other_tokens_when_on(trial, states)
+    if trial.asked is not None and trial.asked.tokens is not None:
+        drawn = replace(drawn, tokens=tuple(token for segment in trial.asked.tokens for token in segment))
+    return replace(drawn, audio=np.full(100, drawn.tokens[0] / 10, np.float32), segments=(2,))
+
+
+def given_tokens_louder(trial: Trial, states: Mapping[str, State]) -> Output:
+    drawn = given_tokens(trial, states)
+    return replace(drawn, audio=drawn.audio * (2 if states.get(NAME, False) is not False else 1))
+
+
 BROKEN_ADAPTERS: dict[str, list[tuple[dict[str, Any], str]]] = {
     "test_it_has_a_name_and_accepts_its_options": [({"name": "my tts"}, "one word"), ({"name": None}, "one word")],
     "test_its_description_can_be_kept": [({"description": {"a": object()}}, "be data"), ({"description": {}}, "nothing")],
@@ -160,6 +179,10 @@ BROKEN_ADAPTERS: dict[str, list[tuple[dict[str, Any], str]]] = {
     ],
     "test_chunks_add_up_to_the_sound": [({"chunks": (50,)}, "chunks of 50 samples, and 100"), ({"chunks": ()}, "none")],
     "test_it_repeats_itself": [({"output": changing}, "the second time"), ({"output": by_pipeline}, "second pipeline")],
+    "test_tokens_that_are_told_by_segment_can_be_given": [
+        ({"output": lambda *_: sound(segments=(1,))}, "are not those of its segments"),
+        ({"output": lambda *_: sound(segments=(2,))}, "other tokens than those that are given"),
+    ],
     "test_toggles_that_are_off_change_nothing": [({"output": louder_when_named}, "named and off")],
     "test_every_toggle_that_it_takes_can_be_bound_and_counted": [
         ({"output": lambda _, states: sound(tokens=("a",) if states else ())}, f"with {NAME} its output"),
@@ -203,7 +226,12 @@ BROKEN_TOGGLES: dict[str, list[tuple[dict[str, Any], dict[str, Any], str]]] = {
         ({"witness": replace(made().witness, probe=lambda **_: counter("nothing"))}, {}, "did not move"),
         ({"witness": replace(made().witness, before="none")}, {}, "declared is"),
     ],
-    "test_its_output_meets_its_check": [({}, {"output": louder_when_on}, "graded changed")],
+    "test_its_output_meets_its_check": [
+        ({}, {"output": louder_when_on}, "graded changed"),
+        ({}, {"output": given_tokens}, "graded changed"),
+        ({"check": OTHER_TOKENS}, {"output": other_tokens_when_on}, "cannot speak given ones"),
+        ({"check": OTHER_TOKENS}, {"output": given_tokens_louder}, "graded changed"),
+    ],
     "test_it_repeats_itself": [({}, {"output": unsteady_when_on}, "second pipeline")],
     "test_it_leaves_nothing_behind": [({}, {"output": after_an_arm}, "the output without it")],
 }  # fmt: skip
@@ -226,6 +254,12 @@ def test_an_adapter_that_holds_passes(test: str) -> None:
 @pytest.mark.parametrize("test", sorted(checks_of(OptimizationContract)))
 def test_a_toggle_that_holds_passes(test: str) -> None:
     put_to(OptimizationContract, test, Trial(), made())
+
+
+def test_a_toggle_that_may_draw_other_tokens_is_held_to_the_sound_of_the_same_ones() -> None:
+    trial, toggle = Trial(output=given_tokens), made(check=OTHER_TOKENS)
+    put_to(OptimizationContract, "test_its_output_meets_its_check", trial, toggle)
+    put_to(AdapterContract, "test_tokens_that_are_told_by_segment_can_be_given", trial, toggle)
 
 
 @pytest.mark.parametrize(

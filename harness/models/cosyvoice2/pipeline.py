@@ -110,7 +110,7 @@ class Pipeline:
 
         Equal requests give equal tokens and audio. Raises UsageError for a request without anything to speak.
         """
-        session = self._synthesiser.start(request.seed)
+        session = self._synthesiser.start(request.seed, request.tokens)
         pieces: list[Tensor] = []
         for piece in self._pieces(request, session):
             pieces.append(piece)
@@ -122,6 +122,7 @@ class Pipeline:
             sample_rate_hz=self._sample_rate_hz,
             tokens=tuple(session.tokens),
             hit_cap=session.hit_cap,
+            segments=tuple(session.segments),
         )
 
     def _pieces(self, request: Request, session: Session) -> Iterator[Tensor]:

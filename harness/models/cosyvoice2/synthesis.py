@@ -6,7 +6,7 @@ Tokens are generated and turned into audio in turns, in one thread, so that a se
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from itertools import islice
@@ -31,15 +31,18 @@ Take = Callable[[int | None], list[int]]
 
 @dataclass(slots=True, kw_only=True)
 class Session:
-    """What lasts for one request: where randomness comes from, how far the chunks have grown, what was spoken.
+    """What lasts for one request: where randomness comes from, how far the chunks have grown, what was spoken, in which segments.
 
-    Tokens are drawn on the CPU, so that a seed gives the same ones on every device; the vocoder's noise on the device.
+    Tokens are drawn on the CPU, so that a seed gives the same ones on every device; the vocoder's noise on the device. `given` has
+    those of each segment that are spoken instead.
     """
 
     token_draws: torch.Generator
     noise: torch.Generator
     hop: int
+    given: Iterator[Sequence[int]]
     tokens: list[int] = field(default_factory=list)
+    segments: list[int] = field(default_factory=list)
     hit_cap: bool = False
 
 
@@ -66,22 +69,27 @@ class Synthesiser:
         self._overlap_samples = CACHED_MEL_FRAMES * networks.vocoder.samples_per_frame
         self._window = torch.hamming_window(2 * self._overlap_samples, periodic=False, device=self._device)
 
-    def start(self, seed: int) -> Session:
-        """The state of a new request. The size of chunks starts anew, so that no request depends on those before it."""
+    def start(self, seed: int, given: Sequence[Sequence[int]] | None = None) -> Session:
+        """The state of a new request, which speaks the tokens `given` of each segment instead of drawing any.
+
+        The size of chunks starts anew, so that no request depends on those before it.
+        """
         return Session(
             token_draws=torch.Generator().manual_seed(seed),
             noise=torch.Generator(self._device).manual_seed(seed),
             hop=self._config.flow.chunk_tokens,
+            given=iter(given or ()),
         )
 
     def speech(self, inputs: ModelInputs, session: Session, *, stream: bool) -> Iterator[Tensor]:
         """Audio of one segment, float32 [samples] on the host: one piece, or with `stream` chunk by chunk."""
-        take = self._source(inputs, session)
+        take, spoken = self._source(inputs, session), len(session.tokens)
         if stream:
             yield from self._streamed(inputs, session, take)
         else:
             speech, _ = self._audio(self._mel(inputs, take(None), 0), None, session, finalize=True)
             yield speech
+        session.segments.append(len(session.tokens) - spoken)
 
     def end_segment(self) -> None:
         """Wait until the device has done everything, where there is a GPU."""
@@ -112,7 +120,8 @@ class Synthesiser:
     def _source(self, inputs: ModelInputs, session: Session) -> Take:
         if inputs.source.shape[1]:
             return self._given(iter(inputs.source.flatten().tolist()), session)
-        return self._generated(inputs, session)
+        given = next(session.given, None)
+        return self._generated(inputs, session) if given is None else self._given(iter(given), session)
 
     def _given(self, tokens: Iterator[int], session: Session) -> Take:
         def take(count: int | None) -> list[int]:

@@ -300,6 +300,8 @@ SENTENCES: Mapping[str, str] = {
     "{shown}, … ({count} requests)": "{shown}……（{count} 次请求）",
     "{count}, the same": "{count}，相同",
     "{count}, differ": "{count}，不同",
+    "{count}, {share} as before; sound from the same ones": "{count}，{share} 与之前相同；声音由相同的 token 生成",
+    "from the same tokens, {share} drawn alike": "由相同的 token 生成，其中 {share} 抽取相同",
     "other values": "其他值不同",
     " (ran to the cap)": "（达到上限）",
     "not listened to": "未听辨",

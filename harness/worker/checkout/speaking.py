@@ -115,6 +115,8 @@ class Speaking:
         self._draws = Draws()
         self._request: Any = None
         self._tokens: list[Any] = []
+        self._segments: list[int] = []
+        self._given: Iterator[Any] = iter(())
         self._hit_cap = False
         self._failures: list[BaseException] = []
         self._patches = Patches([*self._instruments(), *toggles])
@@ -149,6 +151,7 @@ class Speaking:
         import torch
 
         self._request, self._tokens, self._hit_cap = request, [], False
+        self._segments, self._given = [], iter(request.tokens or ())
         self._failures.clear()
         self._draws.start(request.seed)
         pieces = []
@@ -166,8 +169,9 @@ class Speaking:
             tidy()
         audio = torch.cat(pieces, dim=-1).reshape(-1).float().cpu().numpy()
         return Output(
-            audio=audio, sample_rate_hz=self.arm.code.sample_rate_hz, tokens=self._tokens, hit_cap=self._hit_cap
-        )
+            audio=audio, sample_rate_hz=self.arm.code.sample_rate_hz, tokens=self._tokens, hit_cap=self._hit_cap,
+            segments=self._segments,
+        )  # fmt: skip
 
     def _refuse_failures(self) -> None:
         if self._failures:
@@ -226,12 +230,14 @@ class Speaking:
         return noted
 
     def _noted(self, inference: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Iterator[Any]:
-        said = 0
-        for token in inference(*args, **kwargs):
+        """A segment's tokens: those that are given for it, or else what the language model says."""
+        said, given = 0, next(self._given, None)
+        for token in inference(*args, **kwargs) if given is None else given:
             said += 1
             self._tokens.append(token)
             yield token
-        if self._ratio is None:
+        self._segments.append(said)
+        if self._ratio is None and given is None:
             bound = inspect.signature(inference).bind(*args, **kwargs)
             bound.apply_defaults()
             most = bound.arguments.get(MOST_RATIO)
