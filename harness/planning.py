@@ -182,6 +182,7 @@ def _expected(known: Calibration, scenario: Scenario, design: Design, calibrated
     round_s = 1 / (shape.blocks_per_s * measure.workers)
     memory, firsts = _memory_processes(scenario, design), _firsts(scenario, design)
     at_once = started_at_once(known.device)
+    crowd = 1 if measure.pin else warmed_at_once(known.device, max(measure.threads, *scenario.workload.concurrency, 1))
     cycle = first_cycle(scenario)
     examined = len(_plain(design)) + 1
     untimed = examined * (max(cycle, MIN_REQUESTS) + cycle if cycle < MAX_REQUESTS else 2 * MAX_REQUESTS)
@@ -191,7 +192,7 @@ def _expected(known: Calibration, scenario: Scenario, design: Design, calibrated
         round_s=round_s,
         rounds_per_worker=shape.blocks_per_s * measure.budget_s,
         startup_s=(_latency_and_places(scenario) + _examiners(design) + memory + firsts) * costs.startup_s / at_once
-        + (1 + math.ceil((measure.workers - 1) / warmed_at_once(known.device))) * costs.warm_up_s,
+        + (1 + math.ceil((measure.workers - 1) / crowd)) * costs.warm_up_s,
         measuring_s=(
             measure.budget_s if design.joint else calibrated.foresight.spent * measure.budget_s,
             measure.budget_s,

@@ -36,7 +36,7 @@ PIPE_LIMIT_S = 5.0
 OWN_WORKER = Path(harness.worker.__file__).parent
 """The package that a worker is, as this harness has it."""
 MOST_WARMED = 4
-"""More workers at the same moment would be silent for so long that they could count as hung."""
+"""They share the card, which a request keeps busy for a good part of its time: more at once would gain little."""
 _OF_THIS_INTERPRETER = ("PYTHONPATH", "PYTHONHOME", "__PYVENV_LAUNCHER__")
 
 
@@ -79,12 +79,12 @@ def started_at_once(device: str) -> int:
     return 2 if device == "cpu" else 1
 
 
-def warmed_at_once(device: str) -> int:
-    """How many workers that will take turns warm up at the same moment: on a GPU as many as have a core of the host each, `MOST_WARMED` at
-    most, as a request mostly waits for one; on the CPU one, as they would wait for each other.
+def warmed_at_once(device: str, each: int) -> int:
+    """How many workers that will take turns warm up at the same moment: on a GPU as many as have `each` cores of the host, `MOST_WARMED` at
+    most, as a request mostly waits for these; on the CPU one, as they would wait for each other.
     """
     cores = len(usable()) or os.cpu_count() or 1
-    return 1 if device == "cpu" else max(1, min(MOST_WARMED, cores - 1))
+    return 1 if device == "cpu" else max(1, min(MOST_WARMED, (cores - 1) // each))
 
 
 def worker_environment(threads: int, paths: Sequence[str] = (), *, foreign: bool = False) -> dict[str, str]:

@@ -119,7 +119,8 @@ class Equivalence:
     `audio_before`/`audio_after` are paths relative to the run's folder, or None. `rate_before_hz`/`rate_after_hz` are their samples a
     second: 0 of what is no sound, and in runs from before they were kept. `stratum` is the kind of the request, which was made alone;
     "" where none is timed alone, and in runs from before it was kept. Where an arm drew other speech tokens, and may, `agreement` is
-    the share of places with the same one, and all else is of what both speak from the reference's; None elsewhere.
+    the share of places with the same one, None elsewhere: the grade and the sound are then of what both speak from the reference's, and
+    what was heard is of what each says by itself.
     """
 
     device: str

@@ -78,7 +78,8 @@ def _as_many(evidence: Evidence, reference: str, arm: str) -> str:
     """What makes both sides do the same work, where the one may draw other tokens than the other."""
     states = evidence.arms[arm].states.items()
     changed = [toggle for toggle, state in states if state != evidence.arms[reference].states.get(toggle)]
-    if evidence.run.plan.limits or not any(named(toggle).check.other_tokens for toggle in changed):
+    stops_by_itself = evidence.run.environment.get("model", {}).get("length") == "model"
+    if not stops_by_itself or not any(named(toggle).check.other_tokens for toggle in changed):
         return ""
     return "; a number as model.length, of speech tokens for each text token, holds both to as many"
 

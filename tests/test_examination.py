@@ -19,7 +19,9 @@ from harness.errors import WorkerError
 from harness.optimizations import named
 from harness.optimizations.registry import Check
 from harness.passes import examination
+from harness.passes.listening import Heard
 from harness.results import Contrast, Grade, Run
+from harness.session import Session
 from tests.conftest import TOGGLES, fake_scenario
 
 pytestmark = pytest.mark.usefixtures("_own_cache")
@@ -286,12 +288,81 @@ def test_a_toggle_that_changes_what_is_spoken_from_the_same_tokens_has_changed_t
     assert (contrast(run, "all").equivalence, contrast(run, "all").verdict) == ("changed", "output changed")
 
 
+@pytest.mark.parametrize("design", ["one_at_a_time", "ladder"])
 @pytest.mark.usefixtures("_draws_others")
-def test_a_target_that_cannot_speak_given_tokens_has_changed_its_output(measure_fake: Callable[..., Run]) -> None:
-    run = measure_fake(model={"faults": {"cached_device": "draw_only"}}, workload=ONE, measure=SHORT)
+def test_other_tokens_of_one_toggle_are_not_excused_by_another_that_may_draw_them(
+    measure_fake: Callable[..., Run], design: str
+) -> None:
+    """cached_device may, and does not; resample_cache may not, and does."""
+    run = measure_fake(
+        model={"faults": {"resample_cache": "draw"}}, workload=ONE, measure=SHORT, design=design,
+        optimizations={"cached_device": True, "resample_cache": True},
+    )  # fmt: skip
+    assert contrast(run, "cached_device").verdict != "output changed"
+    changed = {row.arm for row in run.equivalences if not row.accepted}
+    assert changed == ({"resample_cache", "all"} if design == "one_at_a_time" else {"all"})
+    assert {row.agreement for row in run.equivalences} == {None}
+
+
+@pytest.mark.usefixtures("_draws_others")
+def test_a_later_step_of_a_ladder_is_compared_from_the_same_tokens_where_it_leaves_those_alone(
+    measure_fake: Callable[..., Run],
+) -> None:
+    run = measure_fake(
+        model={"faults": {"cached_device": "draw"}}, workload=ONE, measure=SHORT, design="ladder",
+        optimizations={"cached_device": True, "resample_cache": True},
+    )  # fmt: skip
+    assert all(row.accepted for row in run.equivalences)
+    assert sum(row.agreement is not None for row in run.equivalences) == 2
+
+
+@pytest.mark.usefixtures("_draws_others")
+@pytest.mark.parametrize("fault", ["draw_only", "draw_mute"])
+def test_an_arm_or_a_target_that_cannot_speak_given_tokens_has_changed_its_output(
+    measure_fake: Callable[..., Run], fault: str
+) -> None:
+    """It leaves them alone; or the reference too makes something else of them than of its own, where it draws them."""
+    model = {"faults": {"cached_device": "draw_only" if fault == "draw_only" else "draw"}, "mute": fault == "draw_mute"}
+    run = measure_fake(model=model, workload=ONE, measure=SHORT)
     assert contrast(run, "cached_device").verdict == "output changed"
     assert {row.agreement for row in run.equivalences} == {None}
     assert told(run) == ""
+
+
+@pytest.mark.usefixtures("_draws_others")
+@pytest.mark.parametrize(("words", "is_accepted"), [(0.0, True), (1.0, False)])
+def test_what_an_arm_says_by_itself_is_listened_to_and_its_lost_words_count(
+    measure_fake: Callable[..., Run], monkeypatch: pytest.MonkeyPatch, words: float, *, is_accepted: bool
+) -> None:
+    def listen(session: Session, _: object) -> Heard:
+        files = [output["audio"] for outputs in session.ledger.examined.values() for output in outputs]
+        return Heard(words={file: words if "cached_device" in file else 0.0 for file in files}, sounds={})
+
+    monkeypatch.setattr(examination, "listen", listen)
+    run = measure_fake(model={"faults": {"cached_device": "draw"}}, workload=ONE, measure=SHORT)
+    (row,) = [row for row in run.equivalences if row.arm == "cached_device"]
+    assert (row.words_after, row.accepted) == (words, is_accepted)
+    assert (contrast(run, "cached_device").verdict == "output changed") is not is_accepted
+
+
+@pytest.mark.usefixtures("_draws_others")
+def test_a_process_that_dies_of_given_tokens_costs_its_arm_alone_and_that_is_told(
+    measure_fake: Callable[..., Run], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    speak = examination._speak
+
+    def die(session: Any, worker: Any, arm: str, *given: Any) -> Any:
+        if arm == "cached_device" and len(given) > 3:
+            message = "planted: the worker was ended"
+            raise WorkerError(message, kind="crash", arm=arm)
+        return speak(session, worker, arm, *given)
+
+    monkeypatch.setattr(examination, "_speak", die)
+    run = measure_fake(model={"faults": {"cached_device": "draw"}}, workload=ONE, measure=SHORT)
+    assert contrast(run, "cached_device").verdict == "output changed"
+    assert contrast(run, "all").verdict != "output changed"
+    assert not run.failures
+    assert told(run).startswith("cached_device could not speak the reference's tokens: the process ended.")
 
 
 def test_other_tokens_of_a_toggle_that_does_not_say_so_are_a_changed_output(measure_fake: Callable[..., Run]) -> None:

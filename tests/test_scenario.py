@@ -481,6 +481,7 @@ def test_the_fake_adapter_gets_seconds_and_its_own_keys() -> None:
         "memory": {"batched_cleanup": 1048576}, "seed": 3, "crowding": {}, "places": {}, "together": {}, "environment": {},
         "new_speaker": 0.0, "misses": {}, "entry_bytes": {}, "at_init": {}, "at_first": {}, "cold": None, "counts_misses": False,
         "costs": {}, "speech": None, "pace": 0.0, "unsteady_from": None, "unsteady_every": 1, "unsteady_by": 2**-23,
+        "mute": False,
     }  # fmt: skip
 
 

@@ -269,6 +269,8 @@ class FakeTarget:
         self._outputs += 1
         if "shift" in faults or ("glitch" in faults and self._outputs == _GLITCHES_AT):
             audio *= np.float32(_SHIFTED)
+        if request.tokens is not None and self._model.options.get("mute"):
+            audio *= 0.0
         if self._model.differs():
             audio *= np.float32(1 + self._model.options["unsteady_by"])
         return Output(audio=audio, sample_rate_hz=SAMPLE_RATE_HZ, tokens=tokens, segments=[len(tokens)])

@@ -9,6 +9,7 @@ from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import partial
+from itertools import combinations
 from pathlib import Path
 from typing import Any
 
@@ -265,28 +266,33 @@ class _Judged:
 def _speak_from_tokens(session: Session, checked: Sequence[int], comparison: _Comparison) -> None:
     """Have arms that drew other speech tokens, and may, speak those of what they are compared with, which speaks them as well.
 
-    Nothing is compared so where a target does not tell which of its tokens belong to which segment.
+    Nothing is compared so where a target does not tell which of its tokens belong to which segment. An arm whose process dies of it
+    is compared as it is.
     """
     made = {index: _made(session, workload.request(session.scenario, index).id)[0] for index in checked}
+    lost: list[str] = []
     for base in dict.fromkeys(comparison.against.values()):
-        mine = [
-            arm
-            for arm, against in comparison.against.items()
-            if against == base and comparison.required(arm).other_tokens
-        ]
-        tokens = {
-            index: spoken
-            for index, outputs in made.items()
-            if base in outputs
-            and any(_drew_others(outputs, arm, base) for arm in mine)
-            and (spoken := by_segment(outputs[base]["tokens"], outputs[base].get("segments", [])))
-        }
-        for arms in _by_process(
-            session, [base, *(arm for arm in mine if any(_drew_others(made[index], arm, base) for index in tokens))]
-        ):
-            todo = [arm for arm in arms if arm not in session.ledger.from_tokens]
-            if tokens and todo:
-                session.spared("equivalence", partial(_speak_them, session, tokens, todo), todo[0])
+        tokens: dict[int, Sequence[Sequence[int]]] = {}
+        arms = [base]
+        for index, outputs in made.items():
+            mine = [
+                arm
+                for arm, against in comparison.against.items()
+                if against == base
+                and _drew_others(outputs, arm, base)
+                and _may_draw_others(session, outputs, arm, comparison)
+            ]
+            spoken = by_segment(outputs[base]["tokens"], outputs[base].get("segments", [])) if mine else []
+            if spoken:
+                tokens[index] = spoken
+                arms += mine
+        for together in _by_process(session, list(dict.fromkeys(arms))) if tokens else []:
+            while todo := [arm for arm in together if arm not in {*session.ledger.from_tokens, *lost}]:
+                if session.spared("equivalence", partial(_speak_them, session, tokens, todo), todo[0]) is None:
+                    lost += [arm for arm in todo if arm not in session.ledger.from_tokens][:1]  # whose turn it was
+    if lost:
+        told = f"{', '.join(lost)} could not speak the reference's tokens: the process ended. So other tokens are another output."
+        _find(session, "outputs", told)
 
 
 def _speak_them(
@@ -295,29 +301,66 @@ def _speak_them(
     arms: Sequence[str],
     _number: int,
     worker: WorkerProcess,
-) -> None:
+) -> bool:
     for arm in arms:
         session.check_time()
         session.progress.update(session.device, f"examining {arm} from the same tokens", 0.1, None)
         outputs = _speak(session, worker, arm, list(tokens), [], [f"{arm}-from-tokens"], tokens)[1]
         session.record("from tokens", arm=arm, outputs=outputs)
+    return True
 
 
 def _drew_others(outputs: Mapping[str, Mapping[str, Any]], arm: str, base: str) -> bool:
     return arm in outputs and base in outputs and outputs[arm]["tokens"] != outputs[base]["tokens"]
 
 
+def _may_draw_others(
+    session: Session, outputs: Mapping[str, Mapping[str, Any]], arm: str, comparison: _Comparison
+) -> bool:
+    """Whether other tokens of `arm` can be the doing of toggles that declare them.
+
+    Of each other toggle of the arm it has to be seen that it leaves them alone: in arms that differ in nothing else.
+    """
+    if not comparison.required(arm).other_tokens:
+        return False
+    return all(
+        named(toggle).check.other_tokens or _leaves_tokens(session, outputs, toggle)
+        for toggle in _differing(session, arm)
+    )
+
+
+def _leaves_tokens(session: Session, outputs: Mapping[str, Mapping[str, Any]], toggle: str) -> bool:
+    """Whether there are arms that differ in `toggle` alone, and each two of them drew the same tokens."""
+    states = {item.name: item.states for item in session.design.arms if item.name in outputs}
+    pairs = [
+        (one, other)
+        for one, other in combinations(states, 2)
+        if [name for name, state in states[one].items() if state != states[other][name]] == [toggle]
+    ]
+    return bool(pairs) and not any(_drew_others(outputs, one, other) for one, other in pairs)
+
+
 def _from_tokens(
-    session: Session, request: str, made: Mapping[str, Mapping[str, Any]], arm: str, base: str
+    session: Session, request: str, made: Mapping[str, Mapping[str, Any]], arm: str, comparison: _Comparison
 ) -> tuple[Mapping[str, Any], Mapping[str, Any]] | None:
-    """What `base` and `arm` spoke from the tokens of `base`, where `arm` had drawn others; None where one of them did not, or could not."""
+    """What an arm and that which it is compared with spoke from the tokens of the latter, where the arm had drawn others, and may.
+
+    None where one of them did not, or could not: those tokens are then not the ones that it tells, or the reference sounds otherwise from
+    them than it does by itself.
+    """
+    base = comparison.against[arm]
+    if not (_drew_others(made, arm, base) and _may_draw_others(session, made, arm, comparison)):
+        return None
     spoken = [
         output
         for name in (base, arm)
         for output in session.ledger.from_tokens.get(name, [])
         if output["request"] == request and output["tokens"] == made[base]["tokens"]
     ]
-    return (spoken[0], spoken[1]) if len(spoken) == len((base, arm)) and _drew_others(made, arm, base) else None
+    if len(spoken) != len((base, arm)):
+        return None
+    by_itself = _compared(session, made[base], spoken[0], BITWISE)
+    return None if by_itself.grade == "changed" else (spoken[0], spoken[1])
 
 
 def _agreement(before: Sequence[int], after: Sequence[int]) -> float:
@@ -410,7 +453,7 @@ def _repeats(session: Session, checked: Sequence[int], comparison: _Comparison) 
 
 
 def _report_other_tokens(session: Session, agreements: Mapping[str, Sequence[float]]) -> None:
-    """Say whose sound was compared from the same tokens, and at how many places it drew the same, of each request."""
+    """Say whose sound was compared from the same tokens, and at which share of places it drew the same ones."""
     for arm, found in agreements.items():
         told = " to ".join(dict.fromkeys((percent(min(found), 0), percent(max(found), 0))))
         message = f"{arm} draws other speech tokens ({told} as before), which it may: its sound was compared from the same tokens."
@@ -525,7 +568,7 @@ def _grade(
         reference, output = judged.sides or (drawn_before, drawn)
         check = comparison.required(arm)
         rate_before_hz = rates_hz[comparison.against[arm]]
-        ears = heard.between(reference["audio"], output["audio"])
+        ears = heard.between(drawn_before["audio"], drawn["audio"])  # what each says by itself
         words = (ears["words_before"], ears["words_after"]) if rate_before_hz == rates_hz[arm] else (None, None)
         # which make no other rate the same sound
         if judged.sides is not None:
@@ -567,7 +610,7 @@ def _judge(session: Session, request: str, checked: Sequence[int], comparison: _
         if arm not in made or before not in made:
             continue
         check = comparison.required(arm)
-        if check.other_tokens and (sides := _from_tokens(session, request, made, arm, before)) is not None:
+        if (sides := _from_tokens(session, request, made, arm, comparison)) is not None:
             compared = _compared(session, *sides, check)
             judged[arm] = _Judged(compared, accepted(compared.grade, compared.figure, check), sides=sides)
             continue
@@ -603,11 +646,15 @@ def _compared(session: Session, before: Mapping[str, Any], after: Mapping[str, A
 
 def _required(session: Session, arm: str) -> Check:
     """The weakest check among the toggles in which `arm` differs from the reference: what the arm must meet."""
-    states = {item.name: item.states for item in session.design.arms}
-    differing = [t for t, state in states[arm].items() if state != states[session.design.reference][t]]
-    checks = [named(toggle).check for toggle in differing]
+    checks = [named(toggle).check for toggle in _differing(session, arm)]
     weakest = max(checks, key=lambda check: ORDER.index(check.grade), default=BITWISE)
     return replace(weakest, other_tokens=any(check.other_tokens for check in checks))
+
+
+def _differing(session: Session, arm: str) -> list[str]:
+    """The toggles in which `arm` differs from the reference."""
+    reference = session.states_of(session.design.reference)
+    return [toggle for toggle, state in session.states_of(arm).items() if state != reference[toggle]]
 
 
 def _report_unchecked(session: Session, checked: Sequence[int]) -> None:

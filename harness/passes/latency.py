@@ -16,7 +16,6 @@ from contextlib import ExitStack
 from dataclasses import asdict, dataclass, field
 from functools import partial
 from statistics import fmean, median
-from threading import Lock
 from typing import Any
 
 from harness import compare, sequential, store, workload
@@ -88,7 +87,6 @@ class _Wave:
         self._session = session
         self._members: list[_Member] = []
         self._doses_s: Mapping[int, float] = {}
-        self._dealing = Lock()
         self._block_s = TURN_S[1]
         self._model_s: float | None = 0.0
         self._starting_s = 0.0
@@ -106,7 +104,7 @@ class _Wave:
                 self._start(wanted - 1)
                 session.begin_step()
                 began_s, self._starting_s = time.monotonic(), 0.0
-                self._until(ledger.shared_s + left_s * wanted / to_come)
+                self._until(ledger.shared_s + left_s * wanted / to_come, wanted)
                 if self._model_s is not None and not session.fake:  # whose seconds are not the machine's
                     session.record(
                         "worked", wall_s=time.monotonic() - began_s - self._starting_s, model_s=self._model_s
@@ -128,21 +126,40 @@ class _Wave:
                 self._session.deal_with("latency", error)
             elif error is not None:
                 raise error
-        with starters(self._session, 1 if self._session.pins else warmed_at_once(self._session.device)) as pool:
-            warming = [pool.submit(self._guarded, member, partial(self._warm_up, member)) for member in started]
-            for warmed in warming:
-                warmed.result()
+        crowd = min(len(started), _warmed_at_once(self._session))
+        if crowd > 1:
+            self._warm_up_at_once(started, crowd)
+        else:
+            for member in started:
+                self._guarded(member, partial(self._warm_up, member))
         self._starting_s += time.monotonic() - began_s
+
+    def _warm_up_at_once(self, members: Sequence[_Member], crowd: int) -> None:
+        """Warm up `crowd` workers at a time. What one dies of in company is held against nobody: another takes its place, alone."""
+        with starters(self._session, crowd) as pool:
+            warming = [(member, pool.submit(self._warm_up, member, crowd)) for member in members]
+            wait([future for _, future in warming])
+        for member, future in warming:
+            error = future.exception()
+            if error is None:
+                continue
+            if not isinstance(error, WorkerError):
+                raise error
+            self._members.remove(member)
+            member.stack.close()
+            told = f"a worker ended while {crowd} warmed up at the same moment, and another takes its place: {error}"
+            self._session.progress.note(f"{self._session.device}: {told}")
+            self._start(1)
 
     def _begin(self) -> _Member:
         stack = ExitStack()
         number, process = stack.enter_context(self._session.worker("latency"))
         return _Member(number, process, stack, first=number * first_cycle(self._session.scenario))
 
-    def _warm_up(self, member: _Member) -> None:
+    def _warm_up(self, member: _Member, crowd: int = 1) -> None:
         """Warm a worker up. The first of a wave does so alone, and by its times the doses of all are measured out."""
         session = self._session
-        medians_s = _warm_up(session, member.number, member.process)
+        medians_s = _warm_up(session, member.number, member.process, crowd)
         member.request_s = fmean(medians_s.values())
         self._doses_s = self._doses_s or {at: session.dose * median_s for at, median_s in medians_s.items()}
         strata = workload.strata(session.scenario)
@@ -159,19 +176,18 @@ class _Wave:
         part_s = self._session.time_left_s
         return to_come if part_s is None or left_s <= part_s else max(1, round(to_come * part_s / left_s))
 
-    def _until(self, end_s: float) -> None:
-        """Rounds of turns until `end_s` of measuring are spent and every worker has met every kind of request, or all
+    def _until(self, end_s: float, size: int) -> None:
+        """Rounds of turns of `size` workers until `end_s` of measuring are spent and each has met every kind of request, or all
         is decided; a look wherever one is due.
         """
         session, ledger = self._session, self._session.ledger
         looks = sequential.shares_left(ledger.shared_s, session.shared_budget_s, session.looks)
-        size = len(self._members)
         while (ledger.shared_s < end_s or any(map(self._lacks, self._members))) and not is_settled(session):
             if not active(session):
                 return
+            self._start(size - len(self._members))
             next_s = min((when_s for _, when_s in looks), default=end_s)
             self._round(min(next_s, end_s) - ledger.shared_s)
-            self._start(size - len(self._members))
             due = [number for number, when_s in looks if when_s <= ledger.shared_s]
             if due and not any(map(self._lacks, self._members)):
                 look(session, due[-1], [pair for pair in session.design.pairs if pair not in session.design.of_process])
@@ -189,15 +205,13 @@ class _Wave:
             session.check_time()
 
     def _guarded(self, member: _Member, step: Callable[[], None]) -> None:
-        """Do `step` with a worker; if it dies, take it out of the wave and deal with its death, unless its arm has failed meanwhile."""
+        """Do `step` with a worker; if it dies, take it out of the wave and deal with its death."""
         try:
             step()
         except WorkerError as error:
+            self._members.remove(member)
             member.stack.close()
-            with self._dealing:
-                self._members.remove(member)
-                if error.arm not in self._session.ledger.failed:
-                    self._session.deal_with("latency", error)
+            self._session.deal_with("latency", error)
 
     def _turn(self, member: _Member, blocks: int) -> None:
         """Some blocks of one worker; then the pipelines of their arms are built anew, where `init` is asked for."""
@@ -306,13 +320,20 @@ def _record_block(session: Session, number: int, group: str, block: Mapping[str,
     )  # fmt: skip
 
 
-def _warm_up(session: Session, number: int, worker: WorkerProcess) -> dict[int, float]:
-    """Bind all arms, run requests until their times are level, keep the samples.
+def _warmed_at_once(session: Session) -> int:
+    """How many further workers warm up at the same moment; a worker that looks for a quiet core does so alone."""
+    each = max(session.scenario.measure.threads, *session.scenario.workload.concurrency, 1)
+    return 1 if session.pins else warmed_at_once(session.device, each)
+
+
+def _warm_up(session: Session, number: int, worker: WorkerProcess, crowd: int) -> dict[int, float]:
+    """Bind all arms, run requests until their times are level, keep the samples; `crowd` workers do so at the same moment.
 
     Returns the reference's median in s, for each number of requests at the same moment.
     """
+    limit_s = crowd * session.limit_s
     arms = [arm for arm in session.arms(controls=True) if arm in session.design.sharing]
-    bound = worker.ask({"do": "bind", "arms": arms}, limit_s=session.limit_s)
+    bound = worker.ask({"do": "bind", "arms": arms}, limit_s=limit_s)
     _record_warm(session, number, "init", [{**event, "request": "init", "stratum": "init"} for event in bound])
     first = session.design.reference
     order = [first, *(arm for arm in arms if arm != first)]
@@ -321,7 +342,7 @@ def _warm_up(session: Session, number: int, worker: WorkerProcess) -> dict[int, 
         "do": "warm_up", "arms": order, "requests": session.wire.requests(known, workload.WARM_UP),
         "others": session.wire.requests(_one_per_speaker(session, known), workload.WARM_UP),
     }  # fmt: skip
-    warm = worker.ask(message, limit_s=session.limit_s)
+    warm = worker.ask(message, limit_s=limit_s)
     _record_warm(session, number, "request", warm)
     concurrency = workload.concurrency(session.scenario)
     latencies: dict[int, list[float]] = defaultdict(list)

@@ -93,11 +93,10 @@ def _sounds(session: Session) -> Mapping[str, Assessment]:
 
 def _sound_files(session: Session) -> dict[str, str]:
     """Path of the audio -> the request, of what living arms made and is sound."""
-    ledger = session.ledger
     return {
         output["audio"]: output["request"]
-        for arm in session.alive(list(ledger.examined))
-        for output in (*ledger.examined[arm], *ledger.from_tokens.get(arm, []))
+        for arm in session.alive(list(session.ledger.examined))
+        for output in session.ledger.examined[arm]
         if output["audio"].endswith(".wav")
     }
 

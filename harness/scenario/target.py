@@ -22,7 +22,7 @@ from pydantic.json_schema import SkipJsonSchema
 from harness import plugins
 from harness.results import toggle_of
 from harness.scenario.keys import Keys
-from harness.scenario.problems import refuse, unknown
+from harness.scenario.problems import nearest, refuse, unknown
 from harness.scenario.quantities import Seconds
 from harness.scenario.scalars import Fault, Number, Seed, Text, Whole
 from harness.scenario.source import found
@@ -48,7 +48,22 @@ def _pair_name(name: str, info: ValidationInfo) -> str:
     return name
 
 
-Length = Literal["forced", "model"] | Annotated[Number, Field(gt=0, le=20)]
+LENGTHS, MOST_TOKENS = ("forced", "model"), 20
+
+
+def _length(value: Any) -> Any:
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    if not (0 < value < MOST_TOKENS if is_number else value in LENGTHS):
+        hint = nearest(str(value), LENGTHS)
+        refuse(
+            f"found {found(value)}; allowed: {', '.join(LENGTHS)}, or a number above 0 and below {MOST_TOKENS}{hint}"
+        )
+    return value
+
+
+Length = Annotated[
+    Literal["forced", "model"] | Annotated[Number, Field(gt=0, lt=MOST_TOKENS)], BeforeValidator(_length)
+]
 """How long a text is spoken; a number is of speech tokens for each text token."""
 PairName = Annotated[str, AfterValidator(_pair_name)]
 ToggleName = Annotated[str, AfterValidator(_toggle_name)]
@@ -173,6 +188,9 @@ class Fake(Keys):
     )
     unsteady_every: Annotated[Whole, Field(ge=1)] = Field(
         default=1, description="Only every so manieth request of such a worker differs."
+    )
+    mute: Annotated[bool, Strict()] = Field(
+        default=False, description="Whether what is spoken from given speech tokens is silence."
     )
     unsteady_by: Annotated[Number, Field(gt=0, le=1)] = Field(
         default=2**-23, description="By how much of the sound they differ."

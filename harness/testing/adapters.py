@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from harness.adapters.base import Model
+from harness.equivalence import grade
 from harness.errors import UsageError
 from harness.optimizations import registry
 from harness.testing.subject import Subject, asked, patched_symbols, require, same
@@ -75,6 +76,12 @@ class AdapterContract(Subject):
             spoken = asked(target, replace(self.request(), tokens=given))
             found = by_segment(spoken.tokens, spoken.segments)
             require(found == given, "it speaks other tokens than those that are given, of one segment at least")
+            if given == tokens:
+                rates_hz = drawn.sample_rate_hz, spoken.sample_rate_hz
+                kept, _ = grade(
+                    drawn.audio, spoken.audio, drawn.tokens, spoken.tokens, sound=bool(rates_hz[0]), rates_hz=rates_hz
+                )
+                require(kept != "changed", "from its own tokens it makes another sound than by itself")
 
     def test_toggles_that_are_off_change_nothing(self, model: Model) -> None:
         off = dict.fromkeys(self._taken(model), False)
