@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
+from unicodedata import east_asian_width
 
 from matplotlib.axes import Axes
 
@@ -28,6 +29,8 @@ _ZOOM_FROM = 8.0
 _ZOOMED = 3.0
 """It reaches this many margins to either side."""
 _LONGEST_LABEL = 28
+_TOLD_PT = 12.0
+"""What a row says begins so far from the axes."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,6 +114,11 @@ def _forest(marks: Sequence[Mark], controls: Sequence[Mark], device: Device, tit
     margin = (math.log1p(-device.margin), math.log1p(device.margin)) if device.margin else None
     places = [*range(len(marks)), *(len(marks) + 0.4 + n for n in range(len(controls)))]
     everything = [*marks, *controls]
+    shape = (
+        shape
+        if shape.above
+        else replace(shape, right=max(shape.right, _TOLD_PT + max(map(_length_pt, everything), default=0)))
+    )
     low, high = _reach(everything, margin, device.limit)
     zoom = (
         margin is not None
@@ -143,6 +151,12 @@ def _forest(marks: Sequence[Mark], controls: Sequence[Mark], device: Device, tit
     return canvas.svg(drawn, title)
 
 
+def _length_pt(mark: Mark) -> float:
+    """About how long what a row says is, in points, in the widest of the usual fonts."""
+    of_em = (1.0 if east_asian_width(letter) in "WF" else 0.6 if mark.bold else 0.55 for letter in mark.told)
+    return (FONT_PT - 0.5) * sum(of_em)
+
+
 def _words(plot: Axes, place: float, mark: Mark, *, above: bool) -> None:
     """What a row says at its right; or above it, its label at the left of that."""
     style: dict[str, Any] = {
@@ -151,7 +165,7 @@ def _words(plot: Axes, place: float, mark: Mark, *, above: bool) -> None:
     }  # fmt: skip
     colour = canvas.INK if mark.centre is not None else canvas.MUTED
     if not above:
-        plot.annotate(mark.told, (1, place), (12, 0), va="center", color=colour, **style)
+        plot.annotate(mark.told, (1, place), (_TOLD_PT, 0), va="center", color=colour, **style)
         return
     plot.annotate(mark.label, (0, place), (0, 10), color=canvas.INK, **style)
     plot.annotate(mark.told, (1, place), (0, 10), ha="right", color=colour, **style)

@@ -18,7 +18,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from harness.report import html, render
+from harness.report import canvas, forest, html, render
+from harness.report.page import build
 from harness.results import Run
 from tests.report import sample_gates, sample_runs
 from tests.report.sample_streaming import by_length
@@ -116,6 +117,36 @@ def opened(browser: Any) -> Iterator[Callable[..., Opened]]:
     yield make
     for context in contexts:
         context.close()
+
+
+OUTSIDE = """svg => {
+    const box = svg.getBoundingClientRect();
+    return [...svg.querySelectorAll("text")].filter(text => {
+        const own = text.getBoundingClientRect();
+        return own.width && (own.left < box.left - 1 || own.right > box.right + 1);
+    }).map(text => text.textContent);
+}"""
+
+
+@pytest.mark.parametrize("state", [*STATES, "chinese"])
+def test_no_word_of_a_plot_is_cut_off_at_its_sides(opened: Callable[..., Opened], folder: Path, state: str) -> None:
+    page = opened().go(folder / f"{state}.html")
+    found = {text for plot in page.query_selector_all("figure svg") for text in plot.evaluate(OUTSIDE)}
+    assert not found
+
+
+@pytest.mark.parametrize("told", ["under 0.1\N{NO-BREAK SPACE}% faster", "over 1,000 times slower", "快 12.3 倍以上"])
+def test_what_an_effect_is_told_as_has_room_beside_the_plot(
+    opened: Callable[..., Opened], tmp_path: Path, told: str
+) -> None:
+    device = build(sample_runs.calibrated()).devices[0]
+    rows = tuple(replace(row, change=told) for row in device.headline.rows)
+    with canvas.style():
+        svg = forest.effects(replace(device, headline=replace(device.headline, rows=rows)))
+    assert told in svg
+    (tmp_path / "plot.html").write_text(f"<meta charset=utf-8><body>{svg}", encoding="utf-8")
+    page = opened().go(tmp_path / "plot.html")
+    assert page.query_selector("svg").evaluate(OUTSIDE) == []
 
 
 def status_of(page: Any) -> str:
