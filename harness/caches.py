@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from harness import workload
 from harness.errors import HarnessError
 from harness.evidence import Evidence
+from harness.metrics import memory_alone
 from harness.optimizations import Cache, registry
 from harness.results import AtHitRate, CacheEffect, CacheHeld, CacheWarning, Run, toggle_of
 from harness.rules import ERROR
@@ -76,7 +77,7 @@ def break_even(kinds: Kinds, *, blocks: int, level: float) -> BreakEven:
 def caches(evidence: Evidence, refused: Mapping[str, str]) -> Iterator[CacheEffect]:
     """What is to be said of each toggle of the scenario that is a cache; of those in `refused` why there are no figures."""
     run = evidence.run
-    if run.plan.limits:
+    if run.plan.limits or memory_alone(run.scenario.get("measure", {}).get("metrics", ())):
         return
     toggles = registry()
     for pair in run.plan.pairs:

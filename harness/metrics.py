@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -124,6 +125,11 @@ FIRST, FIRST_INIT, START = "first_request", "first_init", "start"
 """What is measured once in each fresh process: its first request, the building before it, and both."""
 EXACT = "peak_allocated"
 """The metric that is the same to the byte whenever the same request is repeated."""
+
+
+def memory_alone(names: Iterable[str]) -> bool:
+    """Whether metrics are asked for, and all of them are of memory, so that no time has to be measured."""
+    return {metric(name).is_memory for name in names} == {True}
 
 
 def metric(name: str) -> Metric:

@@ -121,6 +121,9 @@ def _lines(outline: Outline, scenario: str) -> Iterator[str]:
     if returning < 1 - _ROUNDING:
         yield f"  speakers  {units.percent(returning, 1)} of requests are expected to return to one that was heard before"
     firsts = f", {outline.firsts} of them for first requests" if outline.firsts else ""
+    if not outline.workers:
+        yield f"  workers   none: no time is measured; {outline.processes} processes in all"
+        return
     yield f"  workers   {outline.workers} measure latency; {outline.processes} processes in all{firsts}"
     yield from _looks(outline)
     if outline.expected is None:
@@ -156,6 +159,12 @@ def show_plan(outline: Outline, say: Callable[[str], None], scenario: str) -> No
 
 def _brief(outline: Outline, scenario: str) -> Iterator[str]:
     blocks = "; ".join(f"{name} {len(arms)}{_HOW.get(name, '')}" for name, arms in outline.groups.items())
+    if not outline.workers:
+        yield (
+            f"plan for {outline.device}: {len(outline.arms)} arms, controls included; {len(outline.pairs)} comparisons of memory alone, "
+            f"by {outline.processes} processes: no time is measured"
+        )
+        return
     yield (
         f"plan for {outline.device}: {len(outline.arms)} arms, controls included; arms in a block: {blocks}. "
         f"{len(outline.pairs)} comparisons; {outline.workers} workers, up to {units.seconds(outline.budget_s, 3)} of measuring"

@@ -12,7 +12,7 @@ from harness import calibrations, designs, groups, runner, sequential
 from harness.calibrate import SHARES
 from harness.calibrations import Calibration
 from harness.designs import CONTROLS, PROCESS, Design
-from harness.metrics import EXACT, FIRST, SITE, metric
+from harness.metrics import EXACT, FIRST, SITE, memory_alone, metric
 from harness.noise import POWER, between_workers, spread_of_blocks
 from harness.optimizations.process import process_states
 from harness.passes import first_cycle
@@ -64,7 +64,7 @@ class Detection:
 class Outline:
     """The plan of one device, and what is known of it; `expected` and what follows are None without a calibration.
 
-    `firsts` is how many of the processes are there for their first request, `joint` how many arms are of use only together. `main_effect` is the smallest main effect that such a design finds in
+    `workers` measure latency, none where memory alone is asked for. `firsts` is how many of the processes are there for their first request, `joint` how many arms are of use only together. `main_effect` is the smallest main effect that such a design finds in
     95 % of runs, and `advice` what to do where the budget is too small for its blocks; "" where it is not, or nothing is known.
     """
 
@@ -90,7 +90,8 @@ class Outline:
 def outline(scenario: Scenario, device: str, known: Calibration | None, effect: float | None) -> Outline:
     """The plan of a scenario on one device; with `effect`, a share, also what budget finds it."""
     design, measure = runner.design_of(scenario, device), scenario.measure
-    known = None if design.of_process else known  # which is of arms that share a process
+    timed = not memory_alone(measure.metrics)
+    known = None if design.of_process or not timed else known  # which is of the times of arms that share a process
     expected = None
     foresights = () if known is None or effect is None else _foresights(known, scenario, design)
     calibrated = None if known is None else calibrations.applied(known, scenario, design)
@@ -103,12 +104,12 @@ def outline(scenario: Scenario, device: str, known: Calibration | None, effect: 
         groups=design.groups,
         pairs=design.pairs,
         kinds=kinds,
-        workers=measure.workers,
+        workers=measure.workers if timed else 0,
         processes=_latency_and_places(scenario) + _examiners(design) + _memory_processes(scenario, design) + _firsts(scenario, design)
         + groups.LEAST * len(design.groups.get(PROCESS, ())),
         budget_s=measure.budget_s,
         margin=measure.margin_of("latency"),
-        looks_s=() if design.joint else tuple(share * measure.budget_s for share in sequential.LOOKS),
+        looks_s=() if design.joint or not timed else tuple(share * measure.budget_s for share in sequential.LOOKS),
         expected=expected,
         calibrated=calibrated,
         detection=None if known is None or effect is None else detection(
@@ -132,7 +133,9 @@ def _examiners(design: Design) -> int:
 
 
 def _latency_and_places(scenario: Scenario) -> int:
-    """Processes that measure latency, and as many again where places are timed alone."""
+    """Processes that measure latency, and as many again where places are timed alone; none where memory alone is asked for."""
+    if memory_alone(scenario.measure.metrics):
+        return 0
     return scenario.measure.workers * (2 if SITE in scenario.measure.metrics else 1)
 
 

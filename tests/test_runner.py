@@ -241,6 +241,20 @@ def test_a_fake_gpu_has_device_times_memory_peaks_and_a_device_dose(measure_fake
     assert contrast(run, "resample_cache", "device.latency").before == pytest.approx(0.05, rel=0.01)
 
 
+def test_where_memory_alone_is_asked_for_nothing_is_timed_and_its_control_vouches(
+    measure_fake: Callable[..., Run],
+) -> None:
+    run = measure_fake(
+        model={"memory": {"resample_cache": 50 * 2**20}}, devices=["cuda"],
+        measure={"metrics": ["peak_allocated"], "margin": "1%"},
+    )  # fmt: skip
+    assert run.complete
+    assert {trial.pass_ for trial in run.trials} == {"memory"}
+    assert [(control.name, control.passed) for control in run.controls] == [("memory_dose", True)]
+    assert contrast(run, "resample_cache", "peak_allocated").verdict == "less"
+    assert not run.caches
+
+
 def test_cpu_memory_that_cannot_be_read_is_none_with_a_reason(measure_fake: Callable[..., Run]) -> None:
     run = measure_fake(measure={"metrics": ["latency", "peak_allocated"]})
     found = contrast(run, "resample_cache", "peak_allocated")

@@ -22,6 +22,7 @@ from harness import compare, sequential, store, workload
 from harness.designs import CONTROLS, PLACEBO, PROCESS, Pair
 from harness.errors import WorkerError
 from harness.load import Load
+from harness.metrics import memory_alone
 from harness.passes.active import active, is_settled, open_pairs, say_what_fits
 from harness.passes.cycle import first_cycle, known_requests_of, starters
 from harness.processes import WorkerProcess, started_at_once, warmed_at_once
@@ -41,8 +42,13 @@ ROOM = 0.5
 
 
 def latency_pass(session: Session) -> None:
-    """Turns of fresh workers, until all is decided, or the budget is spent and as many workers as planned have worked."""
+    """Turns of fresh workers, until all is decided, or the budget is spent and as many workers as planned have worked.
+
+    Left out where the scenario asks for memory alone.
+    """
     ledger, measure = session.ledger, session.scenario.measure
+    if memory_alone(measure.metrics):
+        return
     while (
         active(session)
         and not is_settled(session)

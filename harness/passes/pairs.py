@@ -21,6 +21,7 @@ from harness import groups, sequential, workload
 from harness.designs import CONFIRMATION, PLACEBO, PROCESS, Pair
 from harness.errors import WorkerError
 from harness.load import Load
+from harness.metrics import memory_alone
 from harness.optimizations.process import process_states
 from harness.passes.active import open_between_processes
 from harness.passes.cycle import known_requests_of, starters
@@ -62,9 +63,9 @@ def pair_pass(session: Session, *, to_the_end: bool = False, dose_s: float = 0.0
 
 def process_pass(session: Session) -> None:
     """Arms whose toggles change their whole process, and the reference's twin, in fresh processes of their own, until all is decided or their part
-    of the budget, with what others left of theirs, is spent. Left out where there are none.
+    of the budget, with what others left of theirs, is spent. Left out where there are none, or memory alone is asked for.
     """
-    if not open_between_processes(session):
+    if not open_between_processes(session) or memory_alone(session.scenario.measure.metrics):
         return
     ledger, whole_s = session.ledger, session.scenario.measure.budget_s
     budget_s = max(whole_s - session.shared_budget_s, whole_s - ledger.shared_s)

@@ -8,6 +8,7 @@ from itertools import groupby
 
 from harness import units
 from harness.designs import PROCESS
+from harness.metrics import memory_alone
 from harness.report import commands, revisions
 from harness.report.model import InvalidRow, MetricTable, Row, Tone
 from harness.report.reading import Reading
@@ -108,8 +109,8 @@ def foresight(reading: Reading, device: str) -> str:
     """What runs like this one can tell apart on this machine, if it was calibrated; otherwise how to find out."""
     found = next((item for item in reading.run.calibrations if item.device == device), None)
     if found is None:
-        plan = reading.run.plan
-        if not plan.pairs or plan.limits or PROCESS in plan.groups:
+        plan, asked = reading.run.plan, reading.run.scenario.get("measure", {}).get("metrics", ())
+        if not plan.pairs or plan.limits or PROCESS in plan.groups or memory_alone(asked):
             return ""
         return say("How small a change this machine can tell apart in this budget is not known; to measure it: {command}",
                    command=commands.calibrating(reading.run))  # fmt: skip
