@@ -317,6 +317,23 @@ def test_a_later_step_of_a_ladder_is_compared_from_the_same_tokens_where_it_leav
 
 
 @pytest.mark.usefixtures("_draws_others")
+def test_a_toggle_that_the_target_cannot_take_keeps_no_arm_from_being_compared_from_the_same_tokens(
+    measure_fake: Callable[..., Run],
+) -> None:
+    run = measure_fake(
+        model={"faults": {"cached_device": "draw"}}, workload=ONE, measure=SHORT,
+        optimizations={"cached_device": True, "resample_cache": True, "event_wait": True},
+    )  # fmt: skip
+    assert "event_wait" in run.plan.not_applicable
+    assert {row.arm for row in run.equivalences if row.accepted} == {
+        "cached_device",
+        "resample_cache",
+        "all",
+        "placebo",
+    }
+
+
+@pytest.mark.usefixtures("_draws_others")
 @pytest.mark.parametrize("fault", ["draw_only", "draw_mute"])
 def test_an_arm_or_a_target_that_cannot_speak_given_tokens_has_changed_its_output(
     measure_fake: Callable[..., Run], fault: str

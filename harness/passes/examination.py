@@ -326,6 +326,7 @@ def _may_draw_others(
     return all(
         named(toggle).check.other_tokens or _leaves_tokens(session, outputs, toggle)
         for toggle in _differing(session, arm)
+        if toggle not in session.ledger.not_applicable
     )
 
 
