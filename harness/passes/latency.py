@@ -122,6 +122,10 @@ class _Wave:
     def _start(self, wanted: int) -> None:
         """Start and warm up so many more workers. Those that die on the way are dealt with, and not there."""
         began_s = time.monotonic()
+        self._bring_up(wanted)
+        self._starting_s += time.monotonic() - began_s
+
+    def _bring_up(self, wanted: int) -> None:
         starting = [self._pool.submit(self._begin) for _ in range(wanted)]
         wait(starting)
         started = [future.result() for future in starting if future.exception() is None]
@@ -138,7 +142,6 @@ class _Wave:
         else:
             for member in started:
                 self._guarded(member, partial(self._warm_up, member))
-        self._starting_s += time.monotonic() - began_s
 
     def _warm_up_at_once(self, members: Sequence[_Member], crowd: int) -> None:
         """Warm up `crowd` workers at a time. What one dies of in company is held against nobody: another takes its place, alone."""
@@ -155,7 +158,7 @@ class _Wave:
             member.stack.close()
             told = f"a worker ended while {crowd} warmed up at the same moment, and another takes its place: {error}"
             self._session.progress.note(f"{self._session.device}: {told}")
-            self._start(1)
+            self._bring_up(1)
 
     def _begin(self) -> _Member:
         stack = ExitStack()
