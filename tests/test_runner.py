@@ -608,6 +608,22 @@ def test_on_a_gpu_as_many_workers_warm_up_as_have_cores_of_their_own(
     assert processes.warmed_at_once("cpu", each) == 1
 
 
+def test_a_run_that_goes_on_beyond_its_budget_says_until_when_and_not_that_no_time_is_left(
+    tmp_path: Path, quiet: Quiet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: list[tuple[str, float | None]] = []
+    monkeypatch.setattr(quiet, "update", lambda _, doing, __, left_s: told.append((doing, left_s)))
+    chosen = fake_scenario(
+        workload={"texts": {"a": "one", "b": "two", "c": "three"}}, measure={"budget": "1s", "workers": 6}
+    )
+    assert runner.run(chosen, tmp_path / "run", devices=chosen.devices, progress=quiet).complete
+    measuring = [(doing, left_s) for doing, left_s in told if doing.startswith("latency: block")]
+    beyond = [left_s for doing, left_s in measuring if "beyond the budget until each worker has met" in doing]
+    assert beyond
+    assert set(beyond) == {None}
+    assert 0.0 not in [left_s for _, left_s in measuring]
+
+
 def test_what_is_decided_is_measured_no_further_and_the_run_ends_before_its_budget(
     measure_fake: Callable[..., Run],
 ) -> None:

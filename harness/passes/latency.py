@@ -210,7 +210,7 @@ class _Wave:
         turn_s = min(TURN_S[1], max(TURN_S[0], left_s / max(1, len(order))))
         for member in order:
             self._guarded(member, partial(self._turn, member, max(1, int(turn_s / self._block_s))))
-            _show_progress(session)
+            _show_progress(session, is_owed=any(map(self._lacks, self._members)))
             session.check_time()
 
     def _guarded(self, member: _Member, step: Callable[[], None]) -> None:
@@ -378,10 +378,13 @@ def _record_warm(session: Session, number: int, kind: str, events: Sequence[Mapp
     )  # fmt: skip
 
 
-def _show_progress(session: Session) -> None:
+def _show_progress(session: Session, *, is_owed: bool) -> None:
+    """Say how far measuring is; with `is_owed` it goes on beyond the budget, until each worker has met each kind of request."""
     ledger, measure = session.ledger, session.scenario.measure
     share = min(1.0, ledger.spent_s / measure.budget_s)
     left_s = max(0.0, measure.budget_s - ledger.spent_s)
     open_, whole = len(open_pairs(session)), len(session.design.pairs) - len(session.design.of_process)
     doing = f"latency: block {ledger.blocks}, {whole - open_} of {whole} decided"
-    session.progress.update(session.device, doing, 0.1 + 0.7 * share, left_s)
+    if not left_s and is_owed:
+        doing += ", beyond the budget until each worker has met each kind of request"
+    session.progress.update(session.device, doing, 0.1 + 0.7 * share, left_s or None)

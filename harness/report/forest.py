@@ -17,7 +17,7 @@ from harness.report.axes import ratio_axis
 from harness.report.canvas import FONT_PT
 from harness.report.model import Device, KindsTable, Row, Tone
 from harness.report.words import say
-from harness.results import NOTHING, TOGETHER
+from harness.results import NOTHING, TOGETHER, toggle_of
 
 _TONES: Mapping[Tone, str] = {
     "good": canvas.GOOD, "bad": canvas.BAD, "level": canvas.ACCENT, "open": canvas.OPEN, "invalid": canvas.MUTED,
@@ -28,7 +28,7 @@ _ZOOM_FROM = 8.0
 """A second panel shows what is near to no change where the effects reach this many times as far as the margin."""
 _ZOOMED = 3.0
 """It reaches this many margins to either side."""
-_LONGEST_LABEL = 28
+_LONGEST_LABEL = 26
 _TOLD_PT = 12.0
 """What a row says begins so far from the axes."""
 
@@ -74,7 +74,9 @@ def effects(device: Device, *, narrow: bool = False) -> str:
     rows = [row for row in device.headline.rows if row.ratio is not None and row.ratio > 0]
     title = say("Change of {metric} on {device}, by optimization, with 95 % intervals",
                 metric=device.headline.title.lower(), device=device.name)  # fmt: skip
-    marks = [_of_row(row, _short(row)) for row in rows]
+    settings = [row.name for row in rows if row.setting]
+    by_setting = any(len(name) > _LONGEST_LABEL for name in settings) and len(set(map(toggle_of, settings))) == 1
+    marks = [_of_row(row, _short(row, by_setting=by_setting)) for row in rows]
     return _forest(marks, _of_controls(device), device, title, _NARROW if narrow else _WIDE)
 
 
@@ -227,8 +229,9 @@ def _heading(plot: Axes, words: units.Direction, *, zoomed: bool) -> None:
     plot.annotate(f"{words.above} \u2192", (1, 1), (0, 6), "axes fraction", "offset points", ha="right", **style)
 
 
-def _short(row: Row) -> str:
-    name = row.setting if row.setting and len(row.name) > _LONGEST_LABEL else row.name
+def _short(row: Row, *, by_setting: bool) -> str:
+    """What a row is called in the plot; `by_setting` leaves the name of the toggle away where a setting follows it."""
+    name = row.setting if row.setting and (by_setting or len(row.name) > _LONGEST_LABEL) else row.name
     if row.name in (TOGETHER, NOTHING):
         return _clipped(row.title)
     return _clipped(say("{name} (from {arm})", name=name, arm=row.against) if row.against else name)

@@ -135,6 +135,22 @@ def test_no_word_of_a_plot_is_cut_off_at_its_sides(opened: Callable[..., Opened]
     assert not found
 
 
+def test_the_longest_name_has_room_beside_the_plot_and_settings_of_one_toggle_are_called_alike(
+    opened: Callable[..., Opened], tmp_path: Path
+) -> None:
+    device = build(sample_runs.calibrated()).devices[0]
+    row = replace(device.headline.rows[1], against="")
+    states = ("every=2", "every=request", "every=never", "every=never,above=2GiB")
+    shown = tuple(replace(row, name=f"batched_cleanup[{state}]", setting=state) for state in states)
+    shown += (replace(row, name="speaker_preregistration_of"),)
+    with canvas.style():
+        svg = forest.effects(replace(device, headline=replace(device.headline, rows=shown)))
+    assert all(f">{state}</text>" in svg for state in states)
+    (tmp_path / "plot.html").write_text(f"<meta charset=utf-8><body>{svg}", encoding="utf-8")
+    page = opened().go(tmp_path / "plot.html")
+    assert page.query_selector("svg").evaluate(OUTSIDE) == []
+
+
 @pytest.mark.parametrize("told", ["under 0.1\N{NO-BREAK SPACE}% faster", "over 1,000 times slower", "快 12.3 倍以上"])
 def test_what_an_effect_is_told_as_has_room_beside_the_plot(
     opened: Callable[..., Opened], tmp_path: Path, told: str
