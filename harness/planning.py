@@ -17,8 +17,9 @@ from harness.noise import POWER, between_workers, spread_of_blocks
 from harness.optimizations.process import process_states
 from harness.passes import first_cycle
 from harness.passes.examination import MAX_REQUESTS, MIN_REQUESTS
+from harness.passes.latency import crowd_of
 from harness.passes.memory import SHARED_REPEATS
-from harness.processes import started_at_once, warmed_at_once
+from harness.processes import started_at_once
 from harness.results import Calibrated, Foresight
 from harness.rules import ERROR
 from harness.scenario import Scenario
@@ -185,7 +186,7 @@ def _expected(known: Calibration, scenario: Scenario, design: Design, calibrated
     round_s = 1 / (shape.blocks_per_s * measure.workers)
     memory, firsts = _memory_processes(scenario, design), _firsts(scenario, design)
     at_once = started_at_once(known.device)
-    crowd = 1 if measure.pin else warmed_at_once(known.device, max(measure.threads, *scenario.workload.concurrency, 1))
+    crowd = crowd_of(scenario, known.device)
     cycle = first_cycle(scenario)
     examined = len(_plain(design)) + 1
     untimed = examined * (max(cycle, MIN_REQUESTS) + cycle if cycle < MAX_REQUESTS else 2 * MAX_REQUESTS)

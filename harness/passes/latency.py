@@ -27,6 +27,7 @@ from harness.passes.active import active, is_settled, open_pairs, say_what_fits
 from harness.passes.cycle import first_cycle, known_requests_of, starters
 from harness.processes import WorkerProcess, started_at_once, warmed_at_once
 from harness.results import Look
+from harness.scenario import Scenario
 from harness.session import Session
 from harness.worker.requests import Request
 
@@ -136,7 +137,7 @@ class _Wave:
                 self._session.deal_with("latency", error)
             elif error is not None:
                 raise error
-        crowd = min(len(started), _warmed_at_once(self._session))
+        crowd = min(len(started), crowd_of(self._session.scenario, self._session.device))
         if crowd > 1:
             self._warm_up_at_once(started, crowd)
         else:
@@ -329,10 +330,10 @@ def _record_block(session: Session, number: int, group: str, block: Mapping[str,
     )  # fmt: skip
 
 
-def _warmed_at_once(session: Session) -> int:
-    """How many further workers warm up at the same moment; a worker that looks for a quiet core does so alone."""
-    each = max(session.scenario.measure.threads, *session.scenario.workload.concurrency, 1)
-    return 1 if session.pins else warmed_at_once(session.device, each)
+def crowd_of(scenario: Scenario, device: str) -> int:
+    """How many workers after the first warm up at the same moment; one that looks for a quiet core does so alone."""
+    each = max(scenario.measure.threads, *scenario.workload.concurrency)
+    return 1 if scenario.measure.pin else warmed_at_once(device, each)
 
 
 def _warm_up(session: Session, number: int, worker: WorkerProcess, crowd: int) -> dict[int, float]:
