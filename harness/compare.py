@@ -18,7 +18,7 @@ from harness.floors import floors
 from harness.frontier import frontier, frontier_of_sets
 from harness.jointly import CONTROLS_GROUP, JointArms
 from harness.lengths import curves
-from harness.metrics import EXACT, METRICS, SITE, SUMMARISED, Metric, metric
+from harness.metrics import METRICS, SITE, SUMMARISED, Metric, metric
 from harness.optimizations.declared import remembered
 from harness.results import (
     TOGETHER,
@@ -259,7 +259,7 @@ def _figures(joint: JointArms, name: str, pair: tuple[str, str, str], level: flo
     typical_before, typical_after = evidence.typical(name, reference, arm, stratum)
     return _Figures(
         effect=evidence.effect(name, reference, arm, level=level, stratum=stratum), before=before, after=after,
-        typical_before=typical_before, typical_after=typical_after, statistic=_statistic(name),
+        typical_before=typical_before, typical_after=typical_after, statistic=_statistic(evidence, name),
     )  # fmt: skip
 
 
@@ -326,8 +326,8 @@ def _by_chance(contrasts: int) -> str:
     return f"its interval alone would decide, but one of {contrasts} comparisons may do so by chance"
 
 
-def _statistic(name: str) -> str:
-    if name == EXACT:
+def _statistic(evidence: Evidence, name: str) -> str:
+    if name in evidence.exact:
         return "ratio of equal requests, exact"
     if metric(name).pass_ == "memory":
         return "mean paired log-ratio over repeats of the process, t interval no narrower than the counter's steps"

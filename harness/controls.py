@@ -175,7 +175,7 @@ def _memory_dose(evidence: Evidence) -> Iterator[Control]:
     if not any(trial.pass_ == "memory" for trial in evidence.trials):
         return
     name = "rss_peak" if evidence.device == "cpu" else EXACT
-    effect = evidence.effect(name, evidence.reference, HOST_DOSE, form=difference)
+    effect = evidence.effect_of_one(name, evidence.reference, HOST_DOSE)
     found = None if effect is None else effect.location
     baseline = evidence.values(name, evidence.reference)
     bound = _dose_bound(evidence, name, median(baseline)) if baseline else 0.0

@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 
 from harness import sequential
 from harness.designs import CONTROLS
-from harness.metrics import FACTS_OF_WORK, METRICS, SITE, SUMMARISED, WORK, metric
-from harness.results import CYCLE, TOGETHER, Arm, Equivalence, Run, Trial, WitnessCount, toggle_of
+from harness.metrics import ALLOCATOR_UNIT_BYTES, EXACT, FACTS_OF_WORK, METRICS, SITE, SUMMARISED, WORK, metric
+from harness.results import CYCLE, TOGETHER, Arm, Equivalence, Run, Trial, WitnessCount, at_once, toggle_of
 from harness.statistics import Effect, joint_effects, repeat_effect, worker_locations
 
 Form = Callable[[float, float], float]
@@ -164,7 +164,7 @@ class Evidence:
             figures = [form(before, after) for before, after in pairs]
             if any(map(math.isnan, figures)):
                 return None
-            return repeat_effect(figures, level=level, rounding=_rounding(name, pairs, form))
+            return repeat_effect(figures, level=level, rounding=self._rounding(name, pairs, form))
         if metric(name).pass_ == "micro":
             figures_of = _of_pairs(
                 self.pairs(name, reference, arm, ""), _Key(name, reference, "", form, level, stratum)
@@ -175,6 +175,38 @@ class Evidence:
         if key not in self._effects:
             self._effects[key] = self._joint(key)
         return self._effects[key].get(arm)
+
+    def effect_of_one(self, name: str, reference: str, arm: str) -> Effect | None:
+        """The difference that `arm` makes in a peak of memory of requests made alone, in the metric's unit.
+
+        Of several at the same moment the peak is a matter of which of their stages meet. Of the whole workload in runs that
+        did not record requests apart: those whose requests are all made alone, and those from before the controls were.
+        """
+        readings = {(t.arm, t.block): value_of(t, name) for t in self.peaks_of_some if t.stratum == at_once(1)}
+        repeats = sorted({block for _, block in readings})
+        pairs = [(readings.get((reference, n), math.nan), readings.get((arm, n), math.nan)) for n in repeats]
+        figures = [figure for pair in pairs if not math.isnan(figure := difference(*pair))]
+        return repeat_effect(figures) if figures else self.effect(name, reference, arm, form=difference)
+
+    @cached_property
+    def exact(self) -> frozenset[str]:
+        """Metrics whose repeats are the same number unless something is wrong: the bytes of tensors, of requests made alone."""
+        return (
+            frozenset() if any(together > 1 for together in self.run.plan.concurrency.values()) else frozenset([EXACT])
+        )
+
+    def step(self, name: str) -> float:
+        """The steps in which the counter of a metric reads, in the metric's unit; 0 where it has none.
+
+        What is exact only of requests alone is, of several at the same moment, told no better than the allocator's unit: repeats
+        that agree by chance are not a point.
+        """
+        return ALLOCATOR_UNIT_BYTES if name == EXACT and EXACT not in self.exact else metric(name).step
+
+    def _rounding(self, name: str, pairs: Sequence[tuple[float, float]], form: Form) -> float:
+        """The standard deviation of a figure of a pair by the steps of the counter alone: of two roundings, each step / sqrt(12)."""
+        size = min((value for pair in pairs for value in pair), default=1.0) if form is log_ratio else 1.0
+        return self.step(name) / math.sqrt(6) / size
 
     def _joint(self, key: _Key) -> Mapping[str, Effect]:
         """Effects of all arms of a group at once, whose noise is estimated together; those that failed have none."""
@@ -315,12 +347,6 @@ def _mean_over_audio(trials: Sequence[Trial], name: str) -> float:
 def _kind_of(name: str) -> str:
     """The kind of trial that a metric is of; processor time is also taken of builds, which are no requests."""
     return {"init": "init", SITE: "place"}.get(name, "request")
-
-
-def _rounding(name: str, pairs: Sequence[tuple[float, float]], form: Form) -> float:
-    """The standard deviation of a figure of a pair by the steps of the counter alone: of two roundings, each step / sqrt(12)."""
-    size = min((value for pair in pairs for value in pair), default=1.0) if form is log_ratio else 1.0
-    return metric(name).step / math.sqrt(6) / size
 
 
 def _is_peak_of_some(trial: Trial) -> bool:

@@ -14,7 +14,7 @@ from harness.expected import expectations
 from harness.jointly import JointArms
 from harness.metrics import EXACT
 from harness.optimizations import registry
-from harness.results import Finding, Trial, toggle_of
+from harness.results import Finding, Trial, at_once, toggle_of
 from harness.statistics import change_of, repeat_effect
 from harness.units import signed_seconds
 
@@ -311,7 +311,8 @@ def _uneven(evidence: Evidence) -> str:
 
 def _memory_spread(evidence: Evidence) -> str:
     values: dict[str, set[float]] = defaultdict(set)
-    for trial in evidence.trials:
+    of_one = [trial for trial in evidence.peaks_of_some if trial.stratum == at_once(1)]
+    for trial in evidence.trials if EXACT in evidence.exact else of_one:
         peak = trial.values.get(EXACT)
         if trial.pass_ == "memory" and not trial.group and peak is not None:
             values[trial.arm].add(peak)

@@ -344,7 +344,7 @@ class Session:
                 context: float = process.ready["machine"].get("context_bytes") or 0.0
         except WorkerError as again:
             return WorkerError(f"{error}; without the limit: {again}", kind=error.kind, arm=error.arm)
-        return WorkerError(f"{error}; {_need(event['values'], context, limit)}", kind=error.kind, arm=error.arm)
+        return WorkerError(f"{error}; {need(event['values'], context, limit)}", kind=error.kind, arm=error.arm)
 
     def _dies_alone(self, pass_: Pass, arm: str) -> WorkerError | None:
         try:
@@ -471,17 +471,24 @@ def _packages_in(folder: Path) -> Mapping[str, str]:
     return found
 
 
-def _need(values: Mapping[str, float | None], context_bytes: float, limit_bytes: int) -> str:
-    """What a request takes in all, by how much that is more than the limit, and which stages alone are too much."""
+def need(values: Mapping[str, float | None], context_bytes: float, limit_bytes: int) -> str:
+    """What a request takes in all, by how much that is more than the limit, and in which stages, the fullest first."""
     peak = (values["peak_allocated"] or 0.0) + context_bytes
-    stages = {name.removeprefix("peak_allocated."): value for name, value in values.items()
-              if name.startswith("peak_allocated.") and value is not None and value + context_bytes > limit_bytes}  # fmt: skip
     if peak <= limit_bytes:
         return (
             f"without the limit a request takes {size(peak)}, context included, which would fit; "
             "the allocator's blocks did not"
         )
-    over = ", ".join(f"{stage} by {size(value + context_bytes - limit_bytes)}" for stage, value in stages.items())
-    return f"without the limit a request takes {size(peak)}, context included: {size(peak - limit_bytes)} too much" + (
-        f" (over the limit: {over})" if over else ""
-    )
+    told = f"without the limit a request takes {size(peak)}, context included: {size(peak - limit_bytes)} too much"
+    beyond = {
+        name.removeprefix("peak_allocated."): value + context_bytes - limit_bytes
+        for name, value in values.items()
+        if name.startswith("peak_allocated.") and value is not None
+    }
+    over = sorted(((by, stage) for stage, by in beyond.items() if by > 0), reverse=True)
+    if not over:
+        return told
+    if len(over) == len(beyond) > 1:
+        (most, fullest), (least, emptiest) = over[0], over[-1]
+        return f"{told} (over the limit in every stage, from {emptiest} by {size(least)} to {fullest} by {size(most)})"
+    return f"{told} (over the limit: {', '.join(f'{stage} by {size(by)}' for by, stage in over)})"

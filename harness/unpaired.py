@@ -107,6 +107,10 @@ class _Sides:
             and trial.values.get(name) is not None
         ]
 
+    def step(self, device: str, name: str) -> float:
+        """The steps in which the counter of a metric reads (`Evidence.step`)."""
+        return self._of(self.now, device).step(name)
+
     def _of(self, run: Run, device: str) -> Evidence:
         return self._evidence.setdefault((id(run), device), Evidence(run, device))
 
@@ -184,9 +188,8 @@ def _effect(sides: _Sides, key: tuple[str, str, str], level: float) -> Effect | 
     stored, now = sides.estimates(device, setting, name)
     if any(math.isnan(value) for values in (*stored, now) for value in values):
         return None
-    facts, rounding = metric(name), 0.0
-    if facts.step and now:
-        rounding = facts.step / math.sqrt(12) / math.exp(min(now))
+    step = sides.step(device, name)
+    rounding = step / math.sqrt(12) / math.exp(min(now)) if now else 0.0
     return unpaired_effect(stored, now, level=level, rounding=rounding)
 
 

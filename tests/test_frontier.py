@@ -96,3 +96,59 @@ def test_requests_of_different_tokens_at_the_same_moment_are_a_finding(measure_f
 
     again = compare.evaluate(replace(run, trials=(spoilt(run.trials[0]), *map(spoilt, run.trials[1:]))))
     assert [found.kind for found in again.findings if found.kind == "threads"] == ["threads"]
+
+
+def crowded(measure_fake: Callable[..., Run], concurrency: list[int]) -> Run:
+    """A run on a device whose peaks of requests at the same moment differ from repeat to repeat, as those of real ones do."""
+    run = measure_fake(
+        workload={"texts": {"en": "hello"}, "concurrency": concurrency},
+        measure={"metrics": ["latency", "peak_allocated"], "memory_repeats": 2},
+        devices=["cuda"],
+    )
+    apart = {("none", 0): 0, ("none", 1): 7, ("host_dose", 0): -9, ("host_dose", 1): -9}
+
+    def moved(trial: Trial) -> Trial:
+        peak = trial.values.get("peak_allocated")
+        if trial.pass_ != "memory" or trial.stratum == "alone" or peak is None:
+            return trial
+        more = apart.get((trial.arm, trial.block), 0) * MIB
+        return replace(trial, values={**trial.values, "peak_allocated": peak + more})
+
+    return compare.evaluate(replace(run, trials=tuple(map(moved, run.trials))))
+
+
+@pytest.mark.parametrize("concurrency", [[1, 4], [4]])
+def test_the_dose_of_memory_is_found_in_requests_alone(
+    measure_fake: Callable[..., Run], concurrency: list[int]
+) -> None:
+    run = crowded(measure_fake, concurrency)
+    (dose,) = [control for control in run.controls if control.name == "memory_dose"]
+    assert dose.passed
+    assert "measured as 64.00 MiB" in dose.reason
+    assert not [finding for finding in run.findings if "Peak allocated differed" in finding.message]
+
+
+def test_peaks_of_requests_at_the_same_moment_are_not_exact(measure_fake: Callable[..., Run]) -> None:
+    run = crowded(measure_fake, [1, 4])
+    peaks = [c for c in run.contrasts if c.metric == "peak_allocated" and c.optimization == "resample_cache"]
+    (peak,) = peaks
+    assert peak.ratio_low is not None
+    assert peak.ratio_high is not None
+    assert peak.ratio_low < peak.ratio_high
+    assert "exact" not in peak.statistic
+
+
+def test_repeats_of_a_crowd_that_agree_by_chance_are_no_point(measure_fake: Callable[..., Run]) -> None:
+    run = measure_fake(
+        workload={"texts": {"en": "hello"}, "concurrency": [4]},
+        measure={"metrics": ["latency", "peak_allocated"]},
+        devices=["cuda"],
+    )
+    peak = next(c for c in run.contrasts if c.metric == "peak_allocated" and c.optimization == "resample_cache")
+    assert peak.ratio_low is not None
+    assert peak.ratio_high is not None
+    assert peak.ratio_low < 1 < peak.ratio_high
+    alone = measure_fake(measure={"metrics": ["latency", "peak_allocated"]}, devices=["cuda"])
+    exact = next(c for c in alone.contrasts if c.metric == "peak_allocated" and c.optimization == "resample_cache")
+    assert exact.ratio_low == exact.ratio_high == 1.0
+    assert "exact" in exact.statistic

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from collections import Counter
@@ -168,5 +169,11 @@ def _peak(run: Run) -> float:
 def test_what_cannot_fit_is_reported_with_stage_and_shortfall(tmp_path: Path, quiet: Quiet) -> None:
     from harness.errors import NothingMeasuredError
 
-    with pytest.raises(NothingMeasuredError, match=r"in stage loading: .* without the limit .* too much"):
+    with pytest.raises(NothingMeasuredError, match=r"in stage loading: .* without the limit .* too much") as caught:
         runner.run(scenario(vram_limit="1GiB"), tmp_path / "run", devices=["cuda"], progress=quiet)
+    told = str(caught.value).replace("\u202f", " ")
+    sizes_mib = [
+        float(figure) * {"MiB": 1, "GiB": 1024}[unit]
+        for figure, unit in re.findall(r"([0-9.]+) (MiB|GiB) (?:asked for|in use|of context)", told)[:3]
+    ]
+    assert sum(sizes_mib) > 0.9 * 1024, "of the moment in which memory was asked for, not of when it was free again"

@@ -29,6 +29,7 @@ from harness.optimizations.registry import Check
 from harness.passes import latency as latency_pass
 from harness.results import Contrast, Control, Failure, Finding, Run, Trial
 from harness.scenario import load
+from harness.session import need
 from tests.conftest import TOGGLES, Quiet, fake_scenario
 
 
@@ -478,6 +479,15 @@ def test_a_limit_of_memory_is_a_result_that_names_the_stage_and_what_is_missing(
     assert "without the limit a request takes 400.0 MiB, context included: 144.0 MiB too much" in told
     assert "(over the limit: flow by 144.0 MiB)" in told
     assert {failure.kind for failure in store.load(tmp_path / "run").failures} == {"out_of_memory"}
+
+
+def test_where_no_stage_fits_the_emptiest_and_the_fullest_are_named() -> None:
+    values = {"peak_allocated": 3.0 * 2**30, "peak_allocated.flow": 3.0 * 2**30, "peak_allocated.cleanup": 2.5 * 2**30}
+    told = need(values, 2**29, 2 * 2**30).replace("\u202f", " ")
+    assert told.startswith("without the limit a request takes 3.500 GiB, context included: 1.500 GiB too much")
+    assert told.endswith("(over the limit in every stage, from cleanup by 1.000 GiB to flow by 1.500 GiB)")
+    some = need(values, 2**29, 13 * 2**28).replace("\u202f", " ")
+    assert some.endswith("(over the limit: flow by 256.0 MiB)")
 
 
 def test_a_toggle_that_needs_more_memory_fails_alone(tmp_path: Path, quiet: Quiet) -> None:

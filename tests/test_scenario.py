@@ -106,6 +106,12 @@ REFUSED = [
         "found '0%', which only peak_allocated can hold: no interval shows that nothing at all was lost",
     ),
     (
+        "gate-exact-at-once",
+        5,
+        "gate.peak_allocated",
+        "found '0%', which no interval can show of requests at the same moment: their peak is a matter of which stages meet",
+    ),
+    (
         "gate-misspelt-optimizations",
         6,
         "gate.optimisations",
@@ -618,12 +624,14 @@ TWO = MINIMAL.replace(b"true}", b"true, cached_device: true}")
          {"none": {"latency": 0.02, "peak_allocated": 0.0}, "all": {"latency": 0.02, "peak_allocated": 0.0, "rtf": 0.09},
           "cached_device": {"latency": 0.05, "peak_allocated": 0.0}}),
         (MINIMAL + b"measure: {margin: 3%}\n", {"none": {"latency": 0.03, "peak_allocated": 0.0}}),
+        (MINIMAL + b"workload: {concurrency: [1, 2]}\nmeasure: {margin: {latency: 3%, peak_allocated: 2%}}\n",
+         {"none": {"latency": 0.03, "peak_allocated": 0.02}}),
         (MINIMAL + b"measure: {metrics: [latency, rtf]}\n", {"none": {"latency": 0.01}}),
         (MINIMAL + b"measure: {metrics: [rtf, init]}\n", {"none": {"rtf": 0.01, "init": 0.01}}),
         (MINIMAL + b"gate: {optimizations: {resample_cache: {}}}\n",
          {name: {"latency": 0.01, "peak_allocated": 0.0} for name in ("none", "resample_cache")}),
     ],
-    ids=["one toggle", "two toggles", "limits of toggles", "margins", "memory not measured", "latency not measured", "named"],
+    ids=["one toggle", "two toggles", "limits of toggles", "margins", "at once", "memory not measured", "latency not measured", "named"],
 )  # fmt: skip
 def test_what_is_gated_with_which_limits(text: bytes, gated: Any) -> None:
     assert parse(text, "x").gated() == gated

@@ -271,14 +271,19 @@ class Scenario(Keys):
         return {name: {**limits, **self.gate.optimizations.get(name, {})} for name in settings}
 
     def _limits_of_margins(self) -> dict[str, float]:
-        """The margin of latency, or where it is not measured those of all metrics; of what is exact, nothing may be lost."""
+        """The margin of latency, or where it is not measured those of all metrics; of what is exact, nothing may be lost.
+
+        Peak allocated is exact of requests made alone; of several at the same moment its margin is its limit.
+        """
         metrics = self.measure.metrics
         limits = {
             name: self.measure.margin_of(name)
             for name in metrics
             if name == "latency" or ("latency" not in metrics and name not in _NOT_GATED)
         }
-        return {**limits, EXACT: 0.0} if EXACT in metrics else limits
+        if EXACT not in metrics:
+            return limits
+        return {**limits, EXACT: 0.0 if max(self.workload.concurrency) == 1 else self.measure.margin_of(EXACT)}
 
     def as_data(self) -> dict[str, Any]:
         """Plain JSON data, for run.json: the YAML keys with every default written out, and `file`."""
@@ -361,6 +366,11 @@ class Scenario(Keys):
                     refuse("this metric is not in measure.metrics, so that it cannot be gated", *path, metric)
                 if metric in _NOT_GATED:
                     refuse(_NOT_GATED[metric], *path, metric)
+                if limits[metric] == 0 and max(self.workload.concurrency) > 1:
+                    refuse(
+                        "found '0%', which no interval can show of requests at the same moment: their peak is a matter of which stages meet",
+                        *path, metric,
+                    )  # fmt: skip
         return self
 
     @model_validator(mode="after")

@@ -26,7 +26,10 @@ DOSE_BYTES = 64 * 2**20
 """Size of the known allocation that the memory pass makes to check its own counters."""
 EVENTS = ("device_mallocs", "device_frees", "alloc_retries")
 """Counts since the process started: memory asked from the driver, given back to it, and asked again after a refusal."""
-_ASKED = re.compile(r"Tried to allocate ([0-9.]+) (bytes|KiB|MiB|GiB)")
+_SIZE = r"([0-9.]+) (bytes|KiB|MiB|GiB)"
+_ASKED = re.compile(rf"Tried to allocate {_SIZE}")
+_ALLOCATED = re.compile(rf"Of the allocated memory {_SIZE} is allocated by PyTorch")
+_UNUSED = re.compile(rf"{_SIZE} is reserved by PyTorch but unallocated")
 _UNITS = {"bytes": 1, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30}
 
 
@@ -131,18 +134,12 @@ class CudaMemory(HostMemory):
         self._cuda.set_per_process_memory_fraction(min(1.0, room / total), self._index)
 
     def refusal(self, error: BaseException) -> str:
-        """What an out-of-memory error of PyTorch means: how much was asked for, in use, and beyond the limit."""
-        asked = _ASKED.search(str(error))
-        if asked is None:
-            return str(error)
-        asked_bytes = float(asked[1]) * _UNITS[asked[2]]
-        in_use = self.in_use()
-        allocated = in_use["allocated"] or 0.0
+        """What an out-of-memory error of PyTorch means: how much was asked for, in use at that moment, and beyond the limit."""
         whole = self.limit_bytes or self._cuda.get_device_properties(self._index).total_memory
-        short = allocated + asked_bytes + self.context_bytes - whole
-        limit = f"the limit of {size(whole)}" if self.limit_bytes else f"the card's {size(whole)}"
-        tail = f"{size(short)} more than {limit}" if short > 0 else f"{limit} would hold it, were it not fragmented"
-        return f"{size(asked_bytes)} asked for with {size(allocated)} in use and {size(self.context_bytes)} of context: {tail}"
+        return refused(
+            str(error), now_bytes=self.in_use()["allocated"] or 0.0, context_bytes=self.context_bytes,
+            limit_bytes=whole, limit=f"the limit of {size(whole)}" if self.limit_bytes else f"the card's {size(whole)}",
+        )  # fmt: skip
 
     def in_use(self) -> Mapping[str, float | None]:
         free, total = self._cuda.mem_get_info(self._index)
@@ -256,3 +253,27 @@ def _rss_peak_bytes() -> float | None:
 
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return float(peak if sys.platform == "darwin" else peak * 1024)
+
+
+def refused(message: str, *, now_bytes: float, context_bytes: float, limit_bytes: float, limit: str) -> str:
+    """What an out-of-memory error of PyTorch says, told against a `limit` in which the process's context counts.
+
+    The `message` has what was in use when memory was asked for, to two decimals; `now_bytes`, after the error, stand for it only
+    where it does not, as what the request held is free by then. A message of another form is returned as it is.
+    """
+    asked_bytes = _told(_ASKED, message)
+    if asked_bytes is None:
+        return message
+    then_bytes, unused_bytes = _told(_ALLOCATED, message), _told(_UNUSED, message)
+    in_use = now_bytes if then_bytes is None else then_bytes
+    short = in_use + asked_bytes + context_bytes - limit_bytes
+    in_pieces = "" if unused_bytes is None else f" ({size(unused_bytes)} are reserved, and in use by nothing)"
+    fragmented = f"{limit} would hold it, were it not fragmented{in_pieces}"
+    tail = f"{size(short)} more than {limit}" if short > 0 else fragmented
+    return f"{size(asked_bytes)} asked for with {size(in_use)} in use and {size(context_bytes)} of context: {tail}"
+
+
+def _told(what: re.Pattern[str], message: str) -> float | None:
+    """A size in bytes that a message of PyTorch's allocator has; None where it has none."""
+    found = what.search(message)
+    return None if found is None else float(found[1]) * _UNITS[found[2]]
