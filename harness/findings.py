@@ -8,7 +8,8 @@ from collections.abc import Callable, Hashable, Iterator, Mapping
 from statistics import median
 from typing import Any
 
-from harness.designs import PROCESS
+from harness import units
+from harness.designs import CONTROLS, PROCESS
 from harness.evidence import Evidence
 from harness.expected import expectations
 from harness.jointly import JointArms
@@ -16,7 +17,6 @@ from harness.metrics import EXACT
 from harness.optimizations import registry
 from harness.results import Finding, Trial, at_once, toggle_of
 from harness.statistics import change_of, repeat_effect
-from harness.units import signed_seconds
 
 MIN_SUCCESSORS = 5
 MIN_WORKERS_FOR_DRIFT = 2
@@ -32,7 +32,7 @@ OWN_WORK = 0.05
 
 KINDS = (
     "carry-over", "noise", "drift", "throttling", "load", "own work", "cap", "memory spread", "threads", "uneven", "uncovered",
-    "two scales", "attribution", "reuse",
+    "two scales", "attribution", "reuse", "limit",
 )  # fmt: skip
 """The kinds of what is found in the measurements; findings of other kinds were recorded while they were made."""
 
@@ -54,6 +54,7 @@ def findings(evidence: Evidence) -> Iterator[Finding]:
         _two_scales(evidence),
         _not_attributed(evidence),
         _not_as_drawn(evidence),
+        _within_limit(evidence),
     )
     for kind, message in zip(KINDS, found, strict=True):
         if message:
@@ -196,7 +197,7 @@ def _ends(low: float | None, high: float | None) -> tuple[float, float] | None:
 
 
 def _change(low_s: float, high_s: float) -> str:
-    return f"{signed_seconds(low_s)} to {signed_seconds(high_s)}"
+    return f"{units.signed_seconds(low_s)} to {units.signed_seconds(high_s)}"
 
 
 def _noise(evidence: Evidence) -> str:
@@ -318,3 +319,22 @@ def _memory_spread(evidence: Evidence) -> str:
             values[trial.arm].add(peak)
     spread = sorted(arm for arm, peaks in values.items() if len(peaks) > 1)
     return f"Peak allocated differed between repeats of the same request in {', '.join(spread)}." if spread else ""
+
+
+def _within_limit(evidence: Evidence) -> str:
+    """What a limit of the card's memory leaves of itself: the most that any arm had reserved, with the process's context."""
+    machine = evidence.run.environment.get("devices", {}).get(evidence.device, {})
+    limit, context = machine.get("vram_limit_bytes"), machine.get("context_bytes") or 0.0
+    read = {(trial.arm, trial.block): trial.values for trial in evidence.trials
+            if trial.pass_ == "memory" and trial.arm not in CONTROLS and trial.values.get("peak_reserved") is not None}  # fmt: skip
+    if limit is None or not read:
+        return ""
+    (arm, _), values = max(read.items(), key=lambda item: item[1]["peak_reserved"] or 0.0)
+    most = (values["peak_reserved"] or 0.0) + context
+    stages = {name.removeprefix("peak_allocated."): value for name, value in values.items()
+              if name.startswith("peak_allocated.") and value is not None}  # fmt: skip
+    fullest = f"; tensors held most in {max(stages, key=lambda name: stages[name])}" if stages else ""
+    return (
+        f"The limit of {units.size(limit)} holds, with {units.size(limit - most)} to spare: the most, by {arm}, is {units.size(most)}, "
+        f"of which {units.size(context)} are the context of the process{fullest}."
+    )

@@ -481,6 +481,18 @@ def test_a_limit_of_memory_is_a_result_that_names_the_stage_and_what_is_missing(
     assert {failure.kind for failure in store.load(tmp_path / "run").failures} == {"out_of_memory"}
 
 
+def test_a_limit_that_holds_says_what_is_to_spare(measure_fake: Callable[..., Run]) -> None:
+    run = measure_fake(devices=["cuda"], measure={"metrics": ["latency", "peak_reserved"], "vram_limit": "512MiB"})
+    (told,) = [finding.message.replace("\u202f", " ") for finding in run.findings if finding.kind == "limit"]
+    peak = max(c.before or 0.0 for c in run.contrasts if c.metric == "peak_reserved")
+    assert told.startswith(
+        f"The limit of 512.0 MiB holds, with {(512 * 2**20 - peak) / 2**20:.1f} MiB to spare: the most, by "
+    )
+    assert told.endswith("tensors held most in flow.")
+    without = measure_fake(devices=["cuda"], measure={"metrics": ["latency", "peak_reserved"]})
+    assert not [finding for finding in without.findings if finding.kind == "limit"]
+
+
 def test_where_no_stage_fits_the_emptiest_and_the_fullest_are_named() -> None:
     values = {"peak_allocated": 3.0 * 2**30, "peak_allocated.flow": 3.0 * 2**30, "peak_allocated.cleanup": 2.5 * 2**30}
     told = need(values, 2**29, 2 * 2**30).replace("\u202f", " ")

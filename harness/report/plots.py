@@ -128,18 +128,16 @@ def course(entries: Sequence[Course], device: str) -> str:
     """Memory over the requests of a cycle: allocated as a line, reserved as a thin one above; stages as bands."""
     drawn = canvas.figure(_COURSE_PT * len(entries) + 54)
     longest = max(point[0] for entry in entries for point in entry.allocated) or 1.0
-    most = max(point[1] for entry in entries for point in (*entry.allocated, *entry.reserved)) * 1.08 or 1.0
+    sizes = [point[1] for entry in entries for point in (*entry.allocated, *entry.reserved)]
     for place, entry in enumerate(entries):
         below = _COURSE_PT * (len(entries) - 1 - place)
         plot = canvas.axes(drawn, left=80, right=40, top=26 + _COURSE_PT * place, bottom=(58 if below else 44) + below)
         plot.set_xlim(0, longest)
-        plot.set_ylim(0, most)
+        _size_axis(plot, min(sizes), max(sizes), room=0.25)  # for the names of stages
         _stage_bands(plot, entry.stages, longest)
         plot.plot(*zip(*entry.reserved, strict=True), color=canvas.MUTED, lw=1, drawstyle="steps-post")
         plot.plot(*zip(*entry.allocated, strict=True), color=canvas.ACCENT, lw=1.4)
         plot.annotate(entry.label, (0, 1), (0, 8), "axes fraction", "offset points", color=canvas.INK)
-        ticks = [tick for tick in _size_ticks(most) if tick <= most]
-        plot.set_yticks(ticks, [units.size(tick, 2) for tick in ticks])
         _time_axis(plot, longest)
         if below:
             plot.set_xticklabels([])
@@ -160,16 +158,24 @@ def held(points: Sequence[tuple[float, float]], title: str) -> str:
     """Bytes held by tensors over seconds."""
     drawn = canvas.figure(230)
     plot = canvas.axes(drawn, left=80, right=30, top=14, bottom=34)
-    longest, most = points[-1][0] or 1.0, max(point[1] for point in points) * 1.08 or 1.0
+    sizes, longest = [point[1] for point in points], points[-1][0] or 1.0
     plot.set_xlim(0, longest)
-    plot.set_ylim(0, most)
+    _size_axis(plot, min(sizes), max(sizes))
     plot.plot(*zip(*points, strict=True), color=canvas.ACCENT, lw=1.2)
-    ticks = _size_ticks(most)
-    plot.set_yticks(ticks, [units.size(tick, 2) for tick in ticks])
     _time_axis(plot, longest)
     return canvas.svg(drawn, say("Memory held by tensors over time: {title}", title=title))
 
 
-def _size_ticks(most: float) -> list[float]:
-    unit = max(1024.0 ** math.floor(math.log(most, 1024)), 1.0)
-    return [tick * unit for tick in nice_ticks(0, most / unit, 3)]
+def _size_axis(plot: Axes, least: float, most: float, *, room: float = 0.08) -> None:
+    """Bytes, from nothing on, with the share `room` free above the most. Where more than half is held throughout, by weights
+    mostly, from that on: or all lines are flat.
+    """
+    floor = least if least > most / 2 else 0.0
+    above = max(most - floor, most / 50, 1.0)
+    plot.set_ylim(floor - (0.05 * above if floor else 0.0), floor + (1 + room) * above)
+    unit = max(1024.0 ** math.floor(math.log(above, 1024)), 1.0)
+    rises = [rise * unit for rise in nice_ticks(0, above / unit, 3)]
+    labels = [units.size(rise, 2) for rise in rises]
+    if floor:
+        labels = [units.size(floor), *(f"+{label}" for label in labels[1:])]
+    plot.set_yticks([floor + rise for rise in rises], labels)

@@ -271,7 +271,7 @@ class FakeMachine:
         return {}
 
     def describe(self) -> Mapping[str, Any]:
-        return {"device": self.device, "fake": True}
+        return {"device": self.device, "fake": True, "vram_limit_bytes": self.memory.limit_bytes}
 
 
 def machine(device: str, *, fake: bool = False, vram_limit_bytes: int | None = None) -> Machine:

@@ -188,7 +188,7 @@ class FakeMemory:
 
     def __init__(self, *, device: bool, limit_bytes: int | None = None) -> None:
         self._device = device
-        self._limit_bytes = limit_bytes
+        self.limit_bytes = limit_bytes
         self._lock = threading.Lock()
         self._held_bytes = 0
         self._peak_bytes = 0
@@ -197,8 +197,8 @@ class FakeMemory:
         """Say that `size` bytes were in use at some moment since the last reset. Raises MemoryError above the limit."""
         with self._lock:
             used = self._held_bytes + size
-            if self._limit_bytes is not None and used > self._limit_bytes:
-                message = f"{used - self._limit_bytes} B more than the limit"
+            if self.limit_bytes is not None and used > self.limit_bytes:
+                message = f"{used - self.limit_bytes} B more than the limit"
                 raise MemoryError(message)
             self._peak_bytes = max(self._peak_bytes, used)
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 import xml.etree.ElementTree as ET
 from dataclasses import replace
 
 import matplotlib as mpl
 import pytest
 
-from harness.report import svgs
+from harness.report import canvas, plots, svgs
 from harness.report.axes import round_shares
 from tests.report import sample_runs
 
@@ -77,3 +78,20 @@ def test_round_changes_are_few_however_wide_the_axis(low: float, high: float, pa
     assert len(shares) <= 2 * parts + 2
     assert all(share > -1 for share in shares)
     assert step > 0
+
+
+def held(*sizes: float) -> set[str]:
+    """The words of a plot of memory that held `sizes`, a second apart."""
+    with canvas.style():
+        drawn = plots.held(list(enumerate(sizes)), "none")
+    return set(re.findall(r">([^<>]*)</text>", drawn.replace("\u202f", " ")))
+
+
+def test_memory_over_time_begins_where_it_never_goes_below_if_that_is_most_of_it() -> None:
+    weights, mib = 3 * 2**30, 2**20
+    assert {"3.000 GiB", "+100 MiB"} <= held(weights, weights + 190 * mib, weights)
+    assert {"0 B", "100 MiB"} <= held(10 * mib, 200 * mib, 10 * mib)
+
+
+def test_memory_that_never_moves_has_an_axis() -> None:
+    assert "3.000 GiB" in held(3 * 2**30, 3 * 2**30)

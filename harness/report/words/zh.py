@@ -255,7 +255,8 @@ SENTENCES: Mapping[str, str] = {
     "Memory over the requests of a cycle on {device}, before and after": "{device} 上一轮请求中的显存，之前与之后",
     "Memory held by tensors over time: {title}": "张量占用的显存随时间的变化：{title}",
     "Thick: held by tensors, peaks between two edges of stages included; thin: held by the caching allocator. Bands: the "
-    "outermost stages.": "粗线：张量占用，含阶段边界之间的峰值；细线：缓存分配器占用。色带：最外层的阶段。",
+    "outermost stages. Where more than half is held throughout, the axis begins there.": "粗线：张量占用，含阶段边界之间的峰值；细线：缓存分配器占用。"
+    "色带：最外层的阶段。若一半以上始终被占用，纵轴从该处开始。",
     "Peaks by stage": "各阶段峰值",
     "Peaks by stage, on {device}": "{device} 上各阶段的峰值",
     "Peak of allocated memory by stage on {device}, before and after": "{device} 上各阶段已分配显存的峰值，之前与之后",

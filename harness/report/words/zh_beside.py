@@ -214,7 +214,8 @@ PROFILES: Mapping[str, str] = {
     "{events} allocations and frees.": "共 {events} 次分配与释放。",
     "{events} allocations and frees; older ones were dropped, so that the start is missing.": "共 {events} 次分配与释放；较早的已丢弃，因此缺少开头部分。",
     "Memory over the requests of a cycle.": "一轮请求中的显存。",
-    "Held by tensors; where points had to be thinned, the highest of each stretch is kept.": "张量占用；需要抽稀之处保留每一段的最高点。",
+    "Held by tensors; where points had to be thinned, the highest of each stretch is kept. Where more than half is held throughout, "
+    "the axis begins there.": "张量占用；需要抽稀之处保留每一段的最高点。若一半以上始终被占用，纵轴从该处开始。",
     "Who held it at the peak": "峰值处由谁占用",
     "Allocations at the peak": "峰值处的分配",
     "Allocations made by the requests and alive at the peak, by the place in the code that made them, largest first":
