@@ -24,7 +24,7 @@ def state_of(evidence: Evidence, optimization: str, reference: str, arm: str) ->
     if changed:
         worst = max(changed, key=lambda item: (get_args(Grade).index(item.grade), item.bound or 0.0))
         return "output changed", (
-            f"the output of {worst.arm} on {worst.request} is graded {worst.grade}{_rates(worst)}; {worst.required} is required"
+            f"the output of {worst.arm} on {worst.request} is graded {worst.grade}{_apart(worst)}{_rates(worst)}; {worst.required} is required"
             f"{_remedy(evidence, optimization, worst)}"
         )
     other = other_work(evidence, reference, arm)
@@ -90,6 +90,13 @@ def _may_speak_otherwise(evidence: Evidence, reference: str, arm: str) -> bool:
         return evidence.run.scenario.get("gate", {}).get("output", "bitwise") in ("words", "any")
     before, after = (evidence.arms[name].states for name in (reference, arm))
     return any(named(toggle).check.grade == "words" for toggle, state in after.items() if state != before.get(toggle))
+
+
+def _apart(row: Equivalence) -> str:
+    """By how much sound is another one, where its grade does not say it: in decibels between spectra."""
+    if row.grade != "changed" or row.bound is None or not row.rate_after_hz:
+        return ""
+    return f", {row.bound:.2g} dB apart"
 
 
 def _rates(row: Equivalence) -> str:

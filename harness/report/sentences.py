@@ -27,6 +27,7 @@ _REFUSED: Mapping[str, str] = {
     "not applicable": mark("Not applicable: what is measured has no place for it."),
     "already present": mark("Already present in the code that is measured."),
 }
+_TOGETHER = {1: mark("the one optimization"), 2: mark("both together")}
 _UNKNOWN = mark("{verdict}: it has no place among gains.")
 
 
@@ -74,7 +75,7 @@ def _judged(
     several = len(toggles) + len(invalid) > 1
     if together is None and not several:
         return Answer(lead=_alone(toggles, invalid, noun))
-    name = plural(count, "the one optimization", "all {count} together", count=number(count))
+    name = say(_TOGETHER.get(count, mark("all {count} together")), count=number(count))
     lead = _together(together, name, noun, invalid)
     rest = _of_the_toggles(toggles, invalid, noun) if several else ""
     return Answer(lead=lead, rest=rest) if lead else Answer(lead=rest)

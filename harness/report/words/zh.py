@@ -24,6 +24,7 @@ SENTENCES: Mapping[str, str] = {
     "no reason recorded": "未记录原因",
     "the one optimization": "这一项优化",
     "all {count} together": "全部 {count} 项合计",
+    "both together": "两项合计",
     "{name} cannot be judged: {verdict}": "{name}无法判定：{verdict}",
     "{name}: {verdict}": "{name}：{verdict}",
     "{name} {change}{certainty}": "{name}{change}{certainty}",
