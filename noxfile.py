@@ -20,7 +20,16 @@ nox.options.reuse_existing_virtualenvs = True
 nox.options.sessions = ["lint", "types", "tests"]
 
 ROOT = Path(__file__).parent
-GPU_SCENARIOS = ("full-six", "full-offline", "full-long", "full-streaming", "full-attribution", "full-frontier")
+GPU_SCENARIOS = (
+    "full-six",
+    "full-offline",
+    "full-long",
+    "full-streaming",
+    "full-attribution",
+    "full-frontier",
+    "full-memory",
+    "full-bf16",
+)
 SPEAKER_PROMPTS = "s3tokenizer==0.3.0"
 """Ships two real recordings, which are read as files; its own requirements are not needed and not installed."""
 EARS = ("distillmos==0.9.1", "xls-r-sqa==0.1.0", "Resemblyzer==0.1.4")

@@ -19,6 +19,7 @@ from harness.ledger import Ledger
 from harness.measured import digests
 from harness.optimizations import named
 from harness.optimizations.declared import Declared, card_of
+from harness.optimizations.process import options_of
 from harness.passes import (
     examination_pass,
     first_cycle,
@@ -132,6 +133,8 @@ def check_model(scenario: Scenario) -> None:
 
     The adapter of a package is its code, and asked in a child process (`declaring`). Raises ScenarioError, or UsageError.
     """
+    for name, message in unswitchable(scenario):
+        raise scenario.error(message, ("optimizations", name))
     if scenario.model.adapter not in adapters.ADAPTERS:
         return
     try:
@@ -153,6 +156,17 @@ def check_model(scenario: Scenario) -> None:
                 interpreter.check_toggles(alone.python, plugins.TOGGLES, packages, folder, environment)
         except UsageError as error:
             raise scenario.error(str(error), ("model", "python")) from None
+
+
+def unswitchable(scenario: Scenario) -> Iterator[tuple[str, str]]:
+    """Toggles that load the model with an option which the scenario's adapter does not have, each with a message."""
+    known = adapters.switches(scenario.model.adapter)
+    for name, toggle in scenario.optimizations.items():
+        wanted = {option for state in (toggle.before, *toggle.afters) for option in options_of({name: state})}
+        if lacking := sorted(wanted - set(known)):
+            able = [one for one in adapters.ADAPTERS if wanted <= set(adapters.switches(one))]
+            told = f"the adapter {scenario.model.adapter} cannot be loaded with {', '.join(lacking)}, which this toggle sets"
+            yield name, f"{told}; {', '.join(able)} can"
 
 
 def _warning(scenario: Scenario) -> str:

@@ -232,7 +232,7 @@ class Session:
             "vram_limit_bytes": self.scenario.measure.vram_limit_bytes,
             "target": adapters.target(scenario.model.adapter),
             "prepared": plugins.preparation(scenario.as_data()),
-            "options": scenario.options(),
+            "options": {**scenario.options(), **{key: value for start in starts for key, value in start.model.items()}},
             "device": self.device,
             "arms": [self.as_told(one) for one in self.design.arms],
             "speakers": self.wire.speakers(),

@@ -165,7 +165,7 @@ class _Reading:
             self.unavailable[event["device"]] = event["unavailable"]
             if event.get("usual", True):  # not of an arm that starts its process otherwise
                 self.environment["devices"][event["device"]] = event["machine"]
-            self.environment["model"] = event["description"]
+                self.environment["model"] = event["description"]
             if core := event.get("core"):
                 self.environment.setdefault("pinned", {"cores": []})["cores"].append(core["core"])
             self.not_applicable |= event["not_applicable"]

@@ -71,5 +71,10 @@ def declares_work(name: str) -> bool:
     return not _is_of_a_package(name) and bool(getattr(adapter(name), "declares_work", False))
 
 
+def switches(name: str) -> tuple[str, ...]:
+    """The options that a toggle may set for the processes of its arms. The adapter of a package is not asked, and has none."""
+    return () if _is_of_a_package(name) else tuple(getattr(adapter(name), "switches", ()))
+
+
 def _is_of_a_package(name: str) -> bool:
     return name not in ADAPTERS and name in plugins.adapter_names()

@@ -34,7 +34,8 @@ class Adapter(Protocol):
     """Something that can be measured. `options` are the adapter's own keys of `model:` in the scenario."""
 
     name: str
-    # and, of code that is not ours, `warning`: what a run says before it starts (`adapters.warning`)
+    # and, of code that is not ours, `warning`: what a run says before it starts (`adapters.warning`);
+    # `switches`: options that a toggle may set for the processes of its arms (`ProcessStart.model`)
 
     def check(self, options: Mapping[str, Any]) -> None: ...
 

@@ -24,6 +24,9 @@ if TYPE_CHECKING:
     from harness.worker.machine import Machine
 
 OPTIONS = ("size", "weights", "seed", "length", "steps")
+SWITCHES = ("llm_dtype",)
+FLOAT32 = "float32"
+DTYPES = (FLOAT32, "bfloat16", "float16")
 FORCED = "forced"
 LENGTHS = (FORCED, "model")
 RANDOM = "random"
@@ -92,6 +95,7 @@ class CosyVoice2Adapter:
 
     name = "cosyvoice2"
     declares_work = True
+    switches = SWITCHES
 
     def check(self, options: Mapping[str, Any]) -> None:
         """Refuse unknown options, and a model directory with missing files or a configuration that cannot be served.
@@ -101,10 +105,11 @@ class CosyVoice2Adapter:
         from harness.models.cosyvoice2.config import SIZES
         from harness.models.cosyvoice2.model_dir import examine
 
-        _refuse_unknown(options, OPTIONS, "option")
+        _refuse_unknown(options, (*OPTIONS, *SWITCHES), "option")
         size, length = options.get("size"), options.get("length")
         _refuse_unknown(() if size is None else (str(size),), tuple(SIZES), "size")
         _refuse_unknown((length,) if isinstance(length, str) else (), LENGTHS, "length")
+        _refuse_unknown((options.get("llm_dtype", FLOAT32),), DTYPES, "llm_dtype")
         if options.get("weights", RANDOM) != RANDOM:
             examine(Path(options["weights"]), size)
 
@@ -116,7 +121,7 @@ class CosyVoice2Adapter:
         self.check(options)
         store = work_dir / "speakers"
         if options.get("weights", RANDOM) != RANDOM:
-            return _load_directory(options, machine.device, store)
+            return _load_directory(options, machine, store)
         from harness.models.cosyvoice2.config import SIZES
         from harness.models.cosyvoice2.pipeline import random_networks
         from harness.models.cosyvoice2.weights import drawn_once, fingerprint
@@ -127,17 +132,28 @@ class CosyVoice2Adapter:
         config, known_as = _as_asked(drawn, length, options.get("steps")), fingerprint(drawn, seed)
         with drawn_once(work_dir.parent / SHARED / known_as):
             networks = random_networks(config, machine.device, seed)
+        _keep_llm_in(options.get("llm_dtype", FLOAT32), networks, machine)
         return CosyVoice2Model(networks, known_as, {"weights": RANDOM, "seed": seed}, store)
 
 
-def _load_directory(options: Mapping[str, Any], device: str, store: Path) -> CosyVoice2Model:
+def _keep_llm_in(dtype: str, networks: Networks, machine: Machine) -> None:
+    """Round the language model's weights to a `dtype` of PyTorch. What they held before is given back to the device."""
+    import torch
+
+    if dtype != FLOAT32:
+        networks.acoustic.llm.to(getattr(torch, dtype))
+        machine.memory.release()
+
+
+def _load_directory(options: Mapping[str, Any], machine: Machine, store: Path) -> CosyVoice2Model:
     from harness.models.cosyvoice2.model_dir import examine
     from harness.models.cosyvoice2.pipeline import loaded_networks
 
     directory = examine(Path(options["weights"]), options.get("size"))
     length = options.get("length") or ("model" if directory.made is None else FORCED)
     directory = replace(directory, config=_as_asked(directory.config, length, options.get("steps")))
-    networks = loaded_networks(directory, device)
+    networks = loaded_networks(directory, machine.device)
+    _keep_llm_in(options.get("llm_dtype", FLOAT32), networks, machine)
     return CosyVoice2Model(networks, directory.fingerprint(), _origin(directory), store)
 
 
@@ -172,6 +188,7 @@ def _description(networks: Networks, fingerprint: str, weights: Mapping[str, Any
     heard = {"speech_tokenizer": front_end.speech_tokenizer, "speaker_encoder": front_end.speaker_encoder}
     graphs = {name: part.describe() for name, part in heard.items() if hasattr(part, "describe")}
     parts |= {name: part for name, part in heard.items() if name not in graphs}
+    dtype = str(acoustic.llm.llm_decoder.weight.dtype).removeprefix("torch.")
     dimensions = {name: value for name, value in asdict(networks.config).items() if name not in graphs}
     return {
         "adapter": CosyVoice2Adapter.name,
@@ -182,6 +199,7 @@ def _description(networks: Networks, fingerprint: str, weights: Mapping[str, Any
         "fingerprint": fingerprint,
         "parameters": {name: sum(parameter.numel() for parameter in part.parameters()) for name, part in parts.items()},
         **({"onnx": graphs} if graphs else {}),
+        **({"llm_dtype": dtype} if dtype != FLOAT32 else {}),
         "dimensions": dimensions,
     }
 

@@ -83,13 +83,15 @@ def _validated(name: str) -> dict[str, Any]:
 
 def _lacking(found: Scenario) -> Iterator[str]:
     """What a valid scenario names that is not here: a model, a function, a recording. Runs none of them."""
-    from harness import adapters, workload
+    from harness import adapters, runner, workload
 
     if found.model.adapter in adapters.ADAPTERS:
         try:
             adapters.adapter(found.model.adapter).check(found.options())
         except UsageError as error:
             yield str(error)
+    for name, message in runner.unswitchable(found):
+        yield f"optimizations.{name}: {message}"
     python = found.options().get("python")
     if python and shutil.which(str(python)) is None:
         yield f"model.python: there is no interpreter {python}"

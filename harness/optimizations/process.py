@@ -48,6 +48,11 @@ def starts_of(states: Mapping[str, State]) -> list[ProcessStart]:
     return [start_of(name, state=state) for name, state in process_states(states).items()]
 
 
+def options_of(states: Mapping[str, State]) -> frozenset[str]:
+    """The adapter's options that the toggles in `states` set."""
+    return frozenset(key for start in starts_of(states) for key in start.model)
+
+
 def as_told(function: tuple[str, Mapping[str, Any]]) -> dict[str, Any]:
     """A function of a worker and its arguments, as a job names it."""
     call, told = function

@@ -80,7 +80,8 @@ class NetworkRun(Protocol):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProcessStart:
     """`process.start`: how a worker's process is started: its environment variables, PyTorch's threads (None: as the scenario says),
-    and what is called before the model is loaded. `holds` says afterwards whether the process is so: the witness.
+    what is called before the model is loaded, and options with which the adapter loads it (of its `switches`, over the scenario's own).
+    `holds` says afterwards whether the process is so: the witness.
 
     Functions are named with their keyword arguments, (".settings:has_threads", {"threads": 2}), as `worker.loading` finds them: they are called elsewhere, and perhaps
     where there is no package `harness`.
@@ -89,6 +90,7 @@ class ProcessStart:
     environment: Mapping[str, str] = field(default_factory=dict)
     threads: int | None = None
     call: tuple[str, Mapping[str, Any]] | None = None
+    model: Mapping[str, Any] = field(default_factory=dict)
     holds: tuple[str, Mapping[str, Any]] | None = None
 
 

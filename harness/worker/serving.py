@@ -60,6 +60,7 @@ class Worker:
             settings.do(told)
         with span("loading"):
             model = loader(job["target"])(job["options"], device, Path(job["work_dir"]))
+        settings.remember(model.description)
         if not job["fake"]:
             set_threads(job["threads"])
         arms = [NamedStates(arm["name"], arm["states"]) for arm in job["arms"]]

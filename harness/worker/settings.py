@@ -45,6 +45,21 @@ class Reading:
         self.count += bool(self._holds())
 
 
+_described: dict[str, Any] = {}
+"""What the model of this process says of itself."""
+
+
+def remember(description: Mapping[str, Any]) -> None:
+    """Take note of the model that was loaded."""
+    _described.clear()
+    _described.update(description)
+
+
+def is_described_by(facts: Mapping[str, Any]) -> bool:
+    """Whether the model of the process says all `facts` of itself. A process without a model says nothing."""
+    return all(name in _described and _described[name] == fact for name, fact in facts.items())
+
+
 def has_environment(variables: Mapping[str, str]) -> bool:
     """Whether the process has these environment variables. Whether a library heeds them is for the library to say."""
     return all(os.environ.get(name) == value for name, value in variables.items())

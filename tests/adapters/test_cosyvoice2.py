@@ -150,6 +150,36 @@ def test_the_flow_takes_as_many_steps_as_the_scenario_says_with_the_same_weights
     assert not np.array_equal(short.audio, reference[0].audio)
 
 
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16], ids=str)
+def test_a_language_model_of_16_bits_draws_from_float32_and_leaves_the_sound_to_the_others(
+    model: CosyVoice2Model,
+    requests: tuple[Request, ...],
+    speaker: Speaker,
+    reference: list[Output],
+    work_dir: Path,
+    dtype: torch.dtype,
+) -> None:
+    name = str(dtype).removeprefix("torch.")
+    options = {"size": "nano", "weights": "random", "seed": 3, "llm_dtype": name}
+    half = ADAPTER.load(options, machine("cpu"), work_dir)
+    (own, other) = (loaded._networks.acoustic for loaded in (model, half))
+    assert {weight.dtype for weight in other.llm.parameters()} == {dtype}
+    assert {weight.dtype for part in (other.flow, other.vocoder) for weight in part.parameters()} == {torch.float32}
+    assert half.description["llm_dtype"] == name
+    assert "llm_dtype" not in model.description
+    text, nothing = torch.arange(5)[None], torch.zeros(1, 0, dtype=torch.long)
+    exact, rounded = (
+        part.llm.step(part.llm.prefix(text, nothing, nothing), part.llm.new_cache()) for part in (own, other)
+    )
+    assert rounded.dtype == torch.float32
+    assert 0 < (exact - rounded).abs().max() < 0.05 * exact.abs().max()
+    (drawn,) = outputs(half, {}, requests[:1], speaker)
+    assert drawn.audio.shape == reference[0].audio.shape
+    (given,) = outputs(half, {}, (replace(requests[0], tokens=by_segment(reference[0])),), speaker)
+    assert list(given.tokens) == list(reference[0].tokens)
+    assert np.array_equal(given.audio, reference[0].audio)
+
+
 def test_the_description_publishes_size_parameters_and_dimensions(model: CosyVoice2Model) -> None:
     description = model.description
     assert description["size"] == "nano"
@@ -166,6 +196,7 @@ def test_the_description_publishes_size_parameters_and_dimensions(model: CosyVoi
         ({"weights": "nowhere/CosyVoice2-0.5B"}, "there is no folder nowhere/CosyVoice2-0.5B"),
         ({"length": "modle"}, "no length 'modle'; did you mean model?"),
         ({"size": "nanu"}, "no size 'nanu'; did you mean nano?"),
+        ({"llm_dtype": "bf16"}, "no llm_dtype 'bf16'; did you mean bfloat16?"),
         ({"sized": "nano"}, "no option 'sized'; did you mean size?"),
         ({"colour": "red"}, "no option 'colour'; allowed: size, weights, seed, length, steps"),
     ],

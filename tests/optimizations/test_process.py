@@ -40,6 +40,7 @@ def test_a_process_is_started_as_the_toggle_says() -> None:
     assert start_of("matmul_precision", state=True).call == (
         ".settings:set_matmul_precision", {"precision": "high"},
     )  # fmt: skip
+    assert start_of("bf16_llm", state={"dtype": "float16"}).model == {"llm_dtype": "float16"}
     assert start_of("environment", state=False).environment == {}
 
 
@@ -226,3 +227,33 @@ def test_pytorch_has_the_threads_and_the_precision_that_were_asked_for(tmp_path:
         assert found.ratio is not None
         assert math.isfinite(found.ratio)
     assert not run.failures
+
+
+def test_a_model_is_loaded_as_the_toggle_says_in_the_processes_of_its_arm_alone(tmp_path: Path, quiet: Quiet) -> None:
+    """In real processes, with the shipped model: other tokens are drawn, and from the same ones the sound is the same."""
+    chosen = Scenario.from_data({
+        "file": str(tmp_path / "half.yaml"), "name": "half", "model": {"adapter": "cosyvoice2"}, "devices": ["cpu"],
+        "workload": {"texts": {"en": "Good morning, and good night."}}, "optimizations": {"bf16_llm": True},
+        "measure": {"metrics": ["latency"], "budget": "20ms", "workers": 1, "time_limit": "60s"},
+    })  # fmt: skip
+    run = runner.run(chosen, tmp_path / "run", devices=["cpu"], progress=quiet)
+    assert not run.failures
+    counted = {w.arm: sum(w.per_request) for w in run.witnesses if w.optimization == "bf16_llm"}
+    assert counted["none"] == 0
+    assert counted["bf16_llm"] > 0
+    (alike,) = [item for item in run.equivalences if item.arm == "bf16_llm"]
+    assert (alike.grade, alike.accepted, alike.tokens_equal) == ("bitwise", True, False)
+    assert alike.agreement is not None
+    assert "llm_dtype" not in run.environment["model"]
+    assert not [floor for floor in run.floors if floor.arm == "bf16_llm"]
+
+
+def test_an_adapter_that_cannot_load_its_model_so_is_refused_before_anything_starts(
+    tmp_path: Path, quiet: Quiet
+) -> None:
+    chosen = planted(tmp_path, bf16_llm=True)
+    told = "the adapter planted cannot be loaded with llm_dtype, which this toggle sets; cosyvoice2 can"
+    assert list(runner.unswitchable(chosen)) == [("bf16_llm", told)]
+    with pytest.raises(ScenarioError, match=told):
+        runner.run(chosen, tmp_path / "run", devices=["cpu"], progress=quiet)
+    assert not list(runner.unswitchable(planted(tmp_path, torch_threads={"after": {"threads": 2}})))

@@ -64,9 +64,12 @@ class SpeechLM(nn.Module):
 
     @torch.inference_mode()
     def step(self, embedded: Tensor, cache: KeyValueCache) -> Tensor:
-        """The next token's logits [speech_vocab + 3] after `embedded` [1, L, hidden], which `cache` then also holds."""
+        """The next token's logits [speech_vocab + 3] after `embedded` [1, L, hidden], which `cache` then also holds.
+
+        In float32, whatever the weights are of: a token is drawn from them.
+        """
         logits: Tensor = self.llm_decoder(self.llm.model.model(embedded, cache)[0, -1])
-        return logits
+        return logits.float()
 
     @torch.inference_mode()
     def _embed(self, token: int) -> Tensor:
