@@ -61,6 +61,8 @@ def test_what_a_warm_arm_makes_is_compared_and_told_where_it_is_not_what_it_made
     for name in ("cached_device", "all"):
         assert contrast(run, name).equivalence == grade
         assert (contrast(run, name).verdict == "output changed") == (grade == "changed")
+        assert ("is graded changed, " in contrast(run, name).reason) == (grade == "changed")
+        assert (" dB apart; bitwise is required" in contrast(run, name).reason) == (grade == "changed")
     assert contrast(run, "resample_cache").equivalence == "bitwise"
     assert told(run) == "The output of cached_device, all to a request differs from the first to the same request."
 

@@ -193,7 +193,11 @@ def _listening(reading: Reading) -> Iterator[Listening]:
             for row in here:
                 if row.audio_after and (row.arm == whole or row.grade != "bitwise"):
                     name = say("all together") if row.arm == TOGETHER else row.arm
-                    label = say("After: {name} ({grade})", name=name, grade=rows.grade(row.grade, row.bound))
+                    label = say(
+                        "After: {name} ({grade})",
+                        name=name,
+                        grade=rows.grade(row.grade, row.bound, sound=bool(row.rate_after_hz)),
+                    )
                     players.append(Player(label=label, path=row.audio_after))
             if players:
                 yield Listening(device=device, request=request, players=tuple(players))

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.report import markdown
+from harness.report import markdown, rows
 from tests.report import sample_gates, sample_runs, sample_streaming
 
 SNAPSHOTS = Path(__file__).parent / "snapshots"
@@ -59,3 +59,8 @@ def test_the_markdown_of_a_gate_in_which_nothing_can_be_compared_says_so_in_its_
     text = markdown(sample_gates.run(contrasts=()))
     assert "No setting can be compared." in text
     assert "No optimization can be compared" not in text
+
+
+def test_another_sound_is_told_by_how_much_and_other_numbers_are_not_told_in_decibels() -> None:
+    assert rows.grade("changed", 4.2077, sound=True) == "output changed, 4.2\u202fdB apart"
+    assert rows.grade("changed", 4.2077) == rows.grade("changed", None, sound=True) == "output changed"

@@ -312,6 +312,7 @@ SENTENCES: Mapping[str, str] = {
     "quality {before} → {after} of 5": "质量评分 {before} → {after}（满分 5）",
     "voice {likeness} alike": "音色相似度 {likeness}",
     "within {bound}": "误差在 {bound} 之内",
+    "output changed, {bound}\u202fdB apart": "输出改变，相差 {bound}\u202fdB",
     "spectral, {bound}\u202fdB": "频谱 {bound}\u202fdB",
     "{count} block": "{count} 个区组",
     "{count} blocks": "{count} 个区组",
