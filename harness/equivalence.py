@@ -105,7 +105,7 @@ def by_words(
         return found, bound
     lost = max(0.0, after - before)
     if lost > _widest("words", WORDS, check):
-        return "changed", bound
+        return _now_changed(found, bound)
     return ("words", lost) if found == "changed" and check.grade == "words" else (found, bound)
 
 
@@ -118,7 +118,13 @@ def by_sound(
     """
     if quality_before is None or quality_after is None or voice is None:
         return found, bound
-    return ("changed", bound) if quality_before - quality_after > QUALITY or voice < VOICE else (found, bound)
+    is_worse = quality_before - quality_after > QUALITY or voice < VOICE
+    return _now_changed(found, bound) if is_worse else (found, bound)
+
+
+def _now_changed(found: Grade, bound: float | None) -> tuple[Grade, float | None]:
+    """What a listener calls changed, with the figure that "changed" has: a distance of spectra, or none."""
+    return "changed", bound if found in ("spectral", "changed") else None
 
 
 def as_the_same_code(differences: Sequence[float], own: Sequence[float], *, sound: bool) -> bool:

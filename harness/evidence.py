@@ -182,11 +182,14 @@ class Evidence:
         Of several at the same moment the peak is a matter of which of their stages meet. Of the whole workload in runs that
         did not record requests apart: those whose requests are all made alone, and those from before the controls were.
         """
-        readings = {(t.arm, t.block): value_of(t, name) for t in self.peaks_of_some if t.stratum == at_once(1)}
-        repeats = sorted({block for _, block in readings})
-        pairs = [(readings.get((reference, n), math.nan), readings.get((arm, n), math.nan)) for n in repeats]
-        figures = [figure for pair in pairs if not math.isnan(figure := difference(*pair))]
+        before, after = (self.peaks_of_one(name, side) for side in (reference, arm))
+        figures = [difference(before[repeat], after[repeat]) for repeat in sorted(before.keys() & after.keys())]
         return repeat_effect(figures) if figures else self.effect(name, reference, arm, form=difference)
+
+    def peaks_of_one(self, name: str, arm: str) -> Mapping[int, float]:
+        """Repeat -> a peak of memory of requests made alone, where they were recorded apart from those of several at once."""
+        trials = [t for t in self.peaks_of_some if (t.arm, t.stratum) == (arm, at_once(1))]
+        return {t.block: value for t in trials if (value := t.values.get(name)) is not None}
 
     @cached_property
     def exact(self) -> frozenset[str]:

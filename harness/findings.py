@@ -322,19 +322,25 @@ def _memory_spread(evidence: Evidence) -> str:
 
 
 def _within_limit(evidence: Evidence) -> str:
-    """What a limit of the card's memory leaves of itself: the most that any arm had reserved, with the process's context."""
+    """What a limit of the card's memory leaves of itself: the most that any arm had reserved, with the process's context.
+
+    Nothing is said before all is read, nor where an arm found no room: that is told as its failure.
+    """
     machine = evidence.run.environment.get("devices", {}).get(evidence.device, {})
     limit, context = machine.get("vram_limit_bytes"), machine.get("context_bytes") or 0.0
     read = {(trial.arm, trial.block): trial.values for trial in evidence.trials
             if trial.pass_ == "memory" and trial.arm not in CONTROLS and trial.values.get("peak_reserved") is not None}  # fmt: skip
-    if limit is None or not read:
+    lacked = [one for one in evidence.run.failures if one.device == evidence.device and one.kind == "out_of_memory"]
+    if limit is None or not read or lacked or not evidence.run.complete:
         return ""
+    limit = min(limit, machine.get("gpu_memory_bytes") or limit)
     (arm, _), values = max(read.items(), key=lambda item: item[1]["peak_reserved"] or 0.0)
     most = (values["peak_reserved"] or 0.0) + context
     stages = {name.removeprefix("peak_allocated."): value for name, value in values.items()
               if name.startswith("peak_allocated.") and value is not None}  # fmt: skip
     fullest = f"; tensors held most in {max(stages, key=lambda name: stages[name])}" if stages else ""
+    spare = f"{units.size(limit - most)} to spare" if most < limit else "nothing to spare"
     return (
-        f"The limit of {units.size(limit)} holds, with {units.size(limit - most)} to spare: the most, by {arm}, is {units.size(most)}, "
+        f"The limit of {units.size(limit)} holds, with {spare}: the most, by {arm}, is {units.size(most)}, "
         f"of which {units.size(context)} are the context of the process{fullest}."
     )

@@ -12,7 +12,6 @@ from statistics import median
 
 from harness.evidence import Evidence, log_ratio
 from harness.jointly import SHARED, JointArms
-from harness.metrics import EXACT
 from harness.results import CYCLE, TOGETHER, FrontierPoint, Trial, at_once, toggle_of
 from harness.statistics import Effect, joint_effects, ratio_of
 
@@ -94,7 +93,8 @@ def _has_equal_part(point: FrontierPoint, points: Sequence[FrontierPoint], joint
 def _peaks_of_sets(joint: JointArms) -> tuple[str, dict[str, list[float]]]:
     """The metric of the peaks of arms, and each arm's readings: of one process that had all arms, or of a process each."""
     trials = [trial for trial in joint.evidence.trials if trial.pass_ == "memory" and trial.arm in joint.names]
-    for name, group in ((EXACT, SHARED), *((name, "") for name in PEAKS)):
+    shared = [(name, SHARED) for name in joint.evidence.exact]
+    for name, group in (*shared, *((name, "") for name in PEAKS)):
         found: dict[str, list[float]] = defaultdict(list)
         for trial in trials:
             if trial.group == group and (value := trial.values.get(name)) is not None:

@@ -12,7 +12,7 @@ from harness import effects
 from harness.designs import CONTROLS
 from harness.evidence import Evidence, Table
 from harness.fraction import On
-from harness.metrics import EXACT, METRICS, metric
+from harness.metrics import METRICS, metric
 from harness.results import NOTHING, TOGETHER, Arm
 from harness.rules import ERROR
 from harness.states import other_work
@@ -79,11 +79,14 @@ class JointArms:
         return evidence.failure(arm) or changed or (f"not applicable: {missing}" if missing else "")
 
     def metrics(self) -> list[str]:
-        """The metrics of which all arms were measured: of the latency pass, and peak allocated."""
+        """The metrics of which all arms were measured: of the latency pass, and peak allocated where it is exact.
+
+        Two processes that agree by chance on the peak of several requests at once would be a point.
+        """
         return [
             name
             for name in self.evidence.metric_names
-            if name in METRICS and (metric(name).pass_ == "latency" or name == EXACT)
+            if name in METRICS and (metric(name).pass_ == "latency" or name in self.evidence.exact)
         ]
 
     def estimates(self, name: str) -> Estimates | None:

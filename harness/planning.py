@@ -12,13 +12,13 @@ from harness import calibrations, designs, groups, runner, sequential
 from harness.calibrate import SHARES
 from harness.calibrations import Calibration
 from harness.designs import CONTROLS, PROCESS, Design
-from harness.metrics import EXACT, FIRST, SITE, memory_alone, metric
+from harness.metrics import FIRST, SITE, memory_alone, metric
 from harness.noise import POWER, between_workers, spread_of_blocks
 from harness.optimizations.process import process_states
 from harness.passes import first_cycle
 from harness.passes.examination import MAX_REQUESTS, MIN_REQUESTS
 from harness.passes.latency import crowd_of
-from harness.passes.memory import SHARED_REPEATS
+from harness.passes.memory import SHARED_REPEATS, has_shared_peaks
 from harness.processes import started_at_once
 from harness.results import Calibrated, Foresight
 from harness.rules import ERROR
@@ -143,7 +143,7 @@ def _latency_and_places(scenario: Scenario) -> int:
 def _memory_processes(scenario: Scenario, design: Design) -> int:
     if not any(metric(name).is_memory for name in scenario.measure.metrics):
         return 0
-    shared = SHARED_REPEATS if design.joint and EXACT in scenario.measure.metrics else 0
+    shared = SHARED_REPEATS if has_shared_peaks(scenario, design) else 0
     return (_alone(design) + 1) * scenario.measure.memory_repeats + shared
 
 

@@ -145,6 +145,15 @@ class Equivalence:
     stratum: str = ""
     agreement: float | None = None
 
+    @property
+    def figure(self) -> float | None:
+        """The bound, where its unit is that of the grade; of "changed" the log-mel distance in dB.
+
+        None of what is changed and no sound, and where somebody listened: what they called changed may have the bound of another grade.
+        """
+        heard = any(figure is not None for figure in (self.words_before, self.quality_before, self.voice))
+        return None if self.grade == "changed" and (heard or not self.rate_after_hz) else self.bound
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Failure:

@@ -336,15 +336,17 @@ class Session:
                 message = {
                     "do": "memory",
                     "arm": arm,
-                    "requests": [self.wire.request(0)],
-                    "dose": False,
+                    "requests": [self.wire.request(workload.most_at_once(self.scenario))],
+                    "dose": arm in CONTROLS,
                     "snapshot": None,
                 }
                 (event,) = process.ask(message, limit_s=3 * self.limit_s)
                 context: float = process.ready["machine"].get("context_bytes") or 0.0
         except WorkerError as again:
             return WorkerError(f"{error}; without the limit: {again}", kind=error.kind, arm=error.arm)
-        return WorkerError(f"{error}; {need(event['values'], context, limit)}", kind=error.kind, arm=error.arm)
+        return WorkerError(
+            f"{error}; {need(event['values'], context, limit, event['concurrency'])}", kind=error.kind, arm=error.arm
+        )
 
     def _dies_alone(self, pass_: Pass, arm: str) -> WorkerError | None:
         try:
@@ -471,15 +473,17 @@ def _packages_in(folder: Path) -> Mapping[str, str]:
     return found
 
 
-def need(values: Mapping[str, float | None], context_bytes: float, limit_bytes: int) -> str:
-    """What a request takes in all, by how much that is more than the limit, and in which stages, the fullest first."""
+def need(values: Mapping[str, float | None], context_bytes: float, limit_bytes: int, at_once: int = 1) -> str:
+    """What a request, or `at_once` of them at the same moment, takes in all, by how much that is more than the limit, and in which stages,
+    the fullest first.
+    """
     peak = (values["peak_allocated"] or 0.0) + context_bytes
+    takes = "a request takes" if at_once == 1 else f"{at_once} requests at once take"
     if peak <= limit_bytes:
         return (
-            f"without the limit a request takes {size(peak)}, context included, which would fit; "
-            "the allocator's blocks did not"
+            f"without the limit {takes} {size(peak)}, context included, which would fit; the allocator's blocks did not"
         )
-    told = f"without the limit a request takes {size(peak)}, context included: {size(peak - limit_bytes)} too much"
+    told = f"without the limit {takes} {size(peak)}, context included: {size(peak - limit_bytes)} too much"
     beyond = {
         name.removeprefix("peak_allocated."): value + context_bytes - limit_bytes
         for name, value in values.items()

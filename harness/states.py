@@ -94,9 +94,7 @@ def _may_speak_otherwise(evidence: Evidence, reference: str, arm: str) -> bool:
 
 def _apart(row: Equivalence) -> str:
     """By how much sound is another one, where its grade does not say it: in decibels between spectra."""
-    if row.grade != "changed" or row.bound is None or not row.rate_after_hz:
-        return ""
-    return f", {row.bound:.2g} dB apart"
+    return "" if row.grade != "changed" or row.figure is None else f", {row.figure:.2g} dB apart"
 
 
 def _rates(row: Equivalence) -> str:

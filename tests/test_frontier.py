@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from harness import compare, store
+from harness import compare, runner, store
+from harness.processes import WorkerProcess
 from harness.results import FrontierPoint, Run, Trial
+from tests.conftest import Quiet, fake_scenario
 
 STATES = ({"every": "request"}, {"every": 2}, {"every": 4}, {"every": "never"})
 NAMES = tuple(f"batched_cleanup[every={state['every']}]" for state in STATES)
@@ -152,3 +155,36 @@ def test_repeats_of_a_crowd_that_agree_by_chance_are_no_point(measure_fake: Call
     exact = next(c for c in alone.contrasts if c.metric == "peak_allocated" and c.optimization == "resample_cache")
     assert exact.ratio_low == exact.ratio_high == 1.0
     assert "exact" in exact.statistic
+
+
+def test_every_arm_of_the_memory_pass_is_read_after_the_same_requests(
+    tmp_path: Path, quiet: Quiet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What one arm alone did before its peaks were read would be a difference between arms that no toggle made."""
+    asked: dict[str, list[list[int]]] = {}
+    ask = WorkerProcess.ask
+
+    def listening(self: WorkerProcess, message: Mapping[str, Any], **keys: Any) -> Any:
+        if message.get("do") == "memory":
+            asked.setdefault(message["arm"], []).append([request["concurrency"] for request in message["requests"]])
+        return ask(self, message, **keys)
+
+    monkeypatch.setattr(WorkerProcess, "ask", listening)
+    chosen = fake_scenario(workload={"texts": {"en": "hello"}, "concurrency": [4]}, devices=["cuda"],
+                           measure={"metrics": ["latency", "peak_allocated"], "memory_repeats": 1})  # fmt: skip
+    runner.run(chosen, tmp_path / "run", devices=["cuda"], progress=quiet)
+    firsts = {arm: requests[0] for arm, requests in asked.items()}
+    assert set(map(tuple, firsts.values())) == {(4,)}
+    assert {arm: requests[1:] for arm, requests in asked.items() if len(requests) > 1} == {
+        "none": [[1]],
+        "host_dose": [[1]],
+    }
+
+
+def test_a_crowd_has_no_exact_effects_in_a_joint_design(measure_fake: Callable[..., Run]) -> None:
+    keys = {"measure": {"metrics": ["latency", "peak_allocated"]}, "devices": ["cuda"], "design": "factorial"}
+    alone = measure_fake(**keys)
+    crowd = measure_fake(workload={"texts": {"en": "hello"}, "concurrency": [4]}, **keys)
+    assert "peak_allocated" in {effect.metric for effect in alone.attribution.effects}
+    assert "peak_allocated" not in {effect.metric for effect in crowd.attribution.effects}
+    assert not [trial for trial in crowd.trials if trial.pass_ == "memory" and trial.group]

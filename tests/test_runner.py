@@ -493,6 +493,26 @@ def test_a_limit_that_holds_says_what_is_to_spare(measure_fake: Callable[..., Ru
     assert not [finding for finding in without.findings if finding.kind == "limit"]
 
 
+def test_a_limit_that_an_arm_did_not_fit_is_not_said_to_hold(tmp_path: Path, quiet: Quiet) -> None:
+    chosen = fake_scenario(
+        devices=["cuda"], model={"memory": {"resample_cache": -64 * 2**20}},
+        measure={"vram_limit": "420MiB", "metrics": ["latency", "peak_reserved"]},
+    )  # fmt: skip
+    run = runner.run(chosen, tmp_path / "run", devices=["cuda"], progress=quiet)
+    assert {failure.arm for failure in run.failures if failure.kind == "out_of_memory"} >= {"resample_cache"}
+    assert not [finding for finding in run.findings if finding.kind == "limit"]
+    (dosed,) = [failure for failure in run.failures if failure.arm == "host_dose" and failure.final]
+    assert "44.00 MiB too much" in dosed.message.replace("\u202f", " "), "the known allocation is part of what it takes"
+
+
+def test_requests_at_once_that_do_not_fit_are_told_together(tmp_path: Path, quiet: Quiet) -> None:
+    chosen = fake_scenario(devices=["cuda"], workload={"concurrency": [1, 4]}, measure={"vram_limit": "512MiB"})
+    with pytest.raises(NothingMeasuredError) as caught:
+        runner.run(chosen, tmp_path / "run", devices=["cuda"], progress=quiet)
+    told = str(caught.value).replace("\u202f", " ")
+    assert "without the limit 4 requests at once take 700.0 MiB, context included: 188.0 MiB too much" in told
+
+
 def test_where_no_stage_fits_the_emptiest_and_the_fullest_are_named() -> None:
     values = {"peak_allocated": 3.0 * 2**30, "peak_allocated.flow": 3.0 * 2**30, "peak_allocated.cleanup": 2.5 * 2**30}
     told = need(values, 2**29, 2 * 2**30).replace("\u202f", " ")

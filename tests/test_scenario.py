@@ -106,12 +106,6 @@ REFUSED = [
         "found '0%', which only peak_allocated can hold: no interval shows that nothing at all was lost",
     ),
     (
-        "gate-exact-at-once",
-        5,
-        "gate.peak_allocated",
-        "found '0%', which no interval can show of requests at the same moment: their peak is a matter of which stages meet",
-    ),
-    (
         "gate-misspelt-optimizations",
         6,
         "gate.optimisations",

@@ -9,13 +9,14 @@ from pathlib import Path
 from typing import Any
 
 from harness import workload
-from harness.designs import CONTROLS, HOST_DOSE
+from harness.designs import CONTROLS, HOST_DOSE, Design
 from harness.jointly import SHARED
 from harness.metrics import EXACT, metric
 from harness.passes.cycle import alone, requests_of
 from harness.passes.cycle import at_once as run_at_once
 from harness.processes import WorkerProcess
 from harness.results import CYCLE, Pass, at_once
+from harness.scenario import Scenario
 from harness.session import Session
 
 SHARED_REPEATS = 2
@@ -35,12 +36,18 @@ def memory_pass(session: Session) -> None:
     arms = [*alone(session), *session.alive([HOST_DOSE])]
     todo = [(arm, repeat) for repeat in repeats for arm in arms if (arm, repeat) not in session.ledger.memory]
     run_at_once(session, [partial(_measure_peaks, session, arm, repeat) for arm, repeat in todo])
-    if EXACT in metrics and session.design.joint:
+    if has_shared_peaks(session.scenario, session.design):
         for repeat in range(SHARED_REPEATS):
             while missing := _missing(session, repeat):
                 session.check_time()
                 if session.guarded("memory", partial(_shared_peaks, session, missing, repeat)) is False:
                     return
+
+
+def has_shared_peaks(scenario: Scenario, design: Design) -> bool:
+    """Whether the arms of a joint design are read one after the other in a process: peak allocated, where it is exact."""
+    is_exact = max(scenario.workload.concurrency) == 1
+    return bool(design.joint) and EXACT in scenario.measure.metrics and is_exact
 
 
 def _missing(session: Session, repeat: int) -> list[str]:
@@ -85,36 +92,43 @@ def _measure_peaks(session: Session, arm: str, repeat: int) -> None:
 def _peaks(session: Session, arm: str, repeat: int, number: int, worker: WorkerProcess) -> None:
     indexes = requests_of(session)
     snapshot = _snapshot_file(session, arm) if repeat == 0 and arm not in CONTROLS else None
-    # whether the counters are right is seen in a request alone: of several at once, it is chance which of their stages meet
-    planned = {workload.request(session.scenario, index).concurrency for index in indexes}
-    first_alone = (
-        session.wire.singles(indexes[:1]) if 1 not in planned and arm in (session.design.reference, HOST_DOSE) else []
-    )
     message = {
-        "do": "memory", "arm": arm, "requests": [*first_alone, *session.wire.requests(indexes)], "dose": arm in CONTROLS,
+        "do": "memory", "arm": arm, "requests": session.wire.requests(indexes), "dose": arm in CONTROLS,
         "snapshot": None if snapshot is None else str((session.journal.folder / snapshot).absolute()),
     }  # fmt: skip
     began_s = time.monotonic()
-    events = worker.ask(message, limit_s=(2 + 2 * (len(first_alone) + len(indexes))) * session.limit_s)
-    cycle = [event for event in events if event["concurrency"] in planned]
-    trials: list[dict[str, Any]] = [{"arm": arm, "values": _of_the_cycle([event["values"] for event in cycle])}]
-    if max(planned) > 1:
-        trials += [
-            {"arm": arm, "stratum": at_once(event["concurrency"]), "values": event["values"]} for event in events
-        ]
+    events = worker.ask(message, limit_s=(2 + 2 * len(indexes)) * session.limit_s)
+    trials: list[dict[str, Any]] = [{"arm": arm, "values": _of_the_cycle([event["values"] for event in events])}]
+    if max(event["concurrency"] for event in events) > 1:
+        apart = [*events, *_of_one(session, worker, arm, message)]
+        trials += [{"arm": arm, "stratum": at_once(event["concurrency"]), "values": event["values"]} for event in apart]
     pass_: Pass = "memory"
     session.record_conditions(pass_, number, repeat, began_s)
     session.record(
         "block", pass_=pass_, kind="request", phase="timed", worker=number, block=repeat, group="", request=CYCLE,
         stratum=CYCLE, trials=trials, wall_s=0.0,
     )  # fmt: skip
-    if repeat == 0 and cycle[0]["points"]:
+    if repeat == 0 and events[0]["points"]:
         wanted = [workload.request(session.scenario, index) for index in indexes]
         session.record(
-            "memory_course", arm=arm, points=cycle[0]["points"],
-            requests=[made.id for made in wanted if made.concurrency == cycle[0]["concurrency"]],
+            "memory_course", arm=arm, points=events[0]["points"],
+            requests=[made.id for made in wanted if made.concurrency == events[0]["concurrency"]],
             snapshot=None if snapshot is None else str(snapshot),
         )  # fmt: skip
+
+
+def _of_one(
+    session: Session, worker: WorkerProcess, arm: str, message: Mapping[str, Any]
+) -> Sequence[Mapping[str, Any]]:
+    """The reading of one request alone after all others, where the workload makes none alone: in it the known allocation is looked for,
+    as the peak of several at once is a matter of which of their stages meet. Only of the two arms that this takes, and after what is judged.
+    """
+    indexes = requests_of(session)
+    is_made_alone = any(workload.request(session.scenario, index).concurrency == 1 for index in indexes)
+    if is_made_alone or arm not in (session.design.reference, HOST_DOSE):
+        return ()
+    single = {**message, "requests": session.wire.singles(indexes[:1]), "snapshot": None}
+    return worker.ask(single, limit_s=4 * session.limit_s)
 
 
 def _of_the_cycle(readings: Sequence[Mapping[str, float | None]]) -> dict[str, float | None]:

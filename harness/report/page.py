@@ -196,7 +196,7 @@ def _listening(reading: Reading) -> Iterator[Listening]:
                     label = say(
                         "After: {name} ({grade})",
                         name=name,
-                        grade=rows.grade(row.grade, row.bound, sound=bool(row.rate_after_hz)),
+                        grade=rows.grade(row.grade, row.figure),
                     )
                     players.append(Player(label=label, path=row.audio_after))
             if players:

@@ -274,23 +274,22 @@ def _witness(reading: Reading, contrast: Contrast) -> str:
 def _equivalence(reading: Reading, contrast: Contrast) -> str:
     sides = [reading.equivalences(contrast.device, arm) for arm in (contrast.reference_arm, contrast.arm)]
     found = [row for side in sides for row in side if row.grade == contrast.equivalence]
-    bound = max((row.bound for row in found if row.bound is not None), default=None)
-    told = grade(contrast.equivalence, bound, sound=any(row.rate_after_hz for row in found))
+    told = grade(contrast.equivalence, max((row.figure for row in found if row.figure is not None), default=None))
     drawn = [row.agreement for side in sides for row in side if row.agreement is not None]
     apart = say("from the same tokens, {share} drawn alike", share=units.percent(min(drawn), 0)) if drawn else ""
     return "; ".join(part for part in (told, apart, heard.worst(sides[1] or sides[0])) if part)
 
 
-def grade(name: str | None, bound: float | None, *, sound: bool = False) -> str:
-    """An equivalence grade with its bound, in words. What is changed has one in decibels if it is `sound`."""
+def grade(name: str | None, figure: float | None) -> str:
+    """An equivalence grade with its figure (`Equivalence.figure`), in words."""
     if name is None:
         return say("not checked")
-    if name == "tolerance" and bound is not None:
-        return say("within {bound}", bound=units.scientific(bound))
-    if name == "spectral" and bound is not None:
-        return say("spectral, {bound}\u202fdB", bound=units.significant(bound, 2))
-    if name == "changed" and bound is not None and sound:
-        return say("output changed, {bound}\u202fdB apart", bound=units.significant(bound, 2))
+    if name == "tolerance" and figure is not None:
+        return say("within {bound}", bound=units.scientific(figure))
+    if name == "spectral" and figure is not None:
+        return say("spectral, {bound}\u202fdB", bound=units.significant(figure, 2))
+    if name == "changed" and figure is not None:
+        return say("output changed, {bound}\u202fdB apart", bound=units.significant(figure, 2))
     return say("output changed") if name == "changed" else say("in its words") if name == "words" else say(name)
 
 

@@ -366,11 +366,6 @@ class Scenario(Keys):
                     refuse("this metric is not in measure.metrics, so that it cannot be gated", *path, metric)
                 if metric in _NOT_GATED:
                     refuse(_NOT_GATED[metric], *path, metric)
-                if limits[metric] == 0 and max(self.workload.concurrency) > 1:
-                    refuse(
-                        "found '0%', which no interval can show of requests at the same moment: their peak is a matter of which stages meet",
-                        *path, metric,
-                    )  # fmt: skip
         return self
 
     @model_validator(mode="after")

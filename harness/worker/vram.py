@@ -30,6 +30,7 @@ _SIZE = r"([0-9.]+) (bytes|KiB|MiB|GiB)"
 _ASKED = re.compile(rf"Tried to allocate {_SIZE}")
 _ALLOCATED = re.compile(rf"Of the allocated memory {_SIZE} is allocated by PyTorch")
 _UNUSED = re.compile(rf"{_SIZE} is reserved by PyTorch but unallocated")
+_FREE = re.compile(rf"of which {_SIZE} is free")
 _UNITS = {"bytes": 1, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30}
 
 
@@ -264,13 +265,20 @@ def refused(message: str, *, now_bytes: float, context_bytes: float, limit_bytes
     asked_bytes = _told(_ASKED, message)
     if asked_bytes is None:
         return message
-    then_bytes, unused_bytes = _told(_ALLOCATED, message), _told(_UNUSED, message)
+    then_bytes, unused_bytes, free_bytes = (_told(what, message) for what in (_ALLOCATED, _UNUSED, _FREE))
     in_use = now_bytes if then_bytes is None else then_bytes
     short = in_use + asked_bytes + context_bytes - limit_bytes
-    in_pieces = "" if unused_bytes is None else f" ({size(unused_bytes)} are reserved, and in use by nothing)"
-    fragmented = f"{limit} would hold it, were it not fragmented{in_pieces}"
-    tail = f"{size(short)} more than {limit}" if short > 0 else fragmented
-    return f"{size(asked_bytes)} asked for with {size(in_use)} in use and {size(context_bytes)} of context: {tail}"
+    if short > 0:
+        why = f"{size(short)} more than {limit}"
+    elif unused_bytes is not None and unused_bytes >= asked_bytes:
+        why = (
+            f"{limit} would hold it, were it not fragmented ({size(unused_bytes)} are reserved, and in use by nothing)"
+        )
+    elif free_bytes is not None and free_bytes < asked_bytes:
+        why = f"of the card {size(free_bytes)} are free, as others hold the rest"
+    else:
+        why = f"no block of that size is left in {limit}"
+    return f"{size(asked_bytes)} asked for with {size(in_use)} in use and {size(context_bytes)} of context: {why}"
 
 
 def _told(what: re.Pattern[str], message: str) -> float | None:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from harness.report import markdown, rows
+from harness.results import Equivalence
 from tests.report import sample_gates, sample_runs, sample_streaming
 
 SNAPSHOTS = Path(__file__).parent / "snapshots"
@@ -61,6 +63,12 @@ def test_the_markdown_of_a_gate_in_which_nothing_can_be_compared_says_so_in_its_
     assert "No optimization can be compared" not in text
 
 
-def test_another_sound_is_told_by_how_much_and_other_numbers_are_not_told_in_decibels() -> None:
-    assert rows.grade("changed", 4.2077, sound=True) == "output changed, 4.2\u202fdB apart"
-    assert rows.grade("changed", 4.2077) == rows.grade("changed", None, sound=True) == "output changed"
+def test_another_sound_is_told_by_how_much_but_no_other_numbers_and_nothing_that_was_heard() -> None:
+    row = Equivalence(
+        device="cpu", arm="a", request="r", grade="changed", bound=4.2077, accepted=False, required="spectral", tokens_equal=True,
+        tokens=9, hit_cap=False, rate_before_hz=24_000, rate_after_hz=24_000,
+    )  # fmt: skip
+    assert rows.grade(row.grade, row.figure) == "output changed, 4.2\u202fdB apart"
+    numbers, heard = replace(row, rate_before_hz=0, rate_after_hz=0), replace(row, words_before=0.0, words_after=0.5)
+    assert [rows.grade(one.grade, one.figure) for one in (numbers, heard)] == ["output changed", "output changed"]
+    assert replace(heard, grade="spectral", bound=0.5).figure == 0.5

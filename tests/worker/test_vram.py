@@ -27,6 +27,14 @@ def test_what_was_in_use_is_what_the_error_says_and_not_what_is_left_after_it() 
     )
 
 
+def test_where_the_sum_would_fit_no_cause_is_made_up() -> None:
+    """Two decimals of a GiB hide five MiB, and another process may hold the card."""
+    full = MESSAGE.format(asked="2.00 MiB", allocated="2.24 GiB", unused="1.10 MiB")
+    assert told(full).endswith("of context: no block of that size is left in the limit of 3 GiB")
+    others = full.replace("136.20 GiB is free", "1.50 MiB is free")
+    assert told(others).endswith("of context: of the card 1.500 MiB are free, as others hold the rest")
+
+
 def test_where_the_sum_would_fit_what_lies_unused_is_told() -> None:
     message = MESSAGE.format(asked="2.00 MiB", allocated="2.00 GiB", unused="250.00 MiB")
     assert told(message) == (
