@@ -177,3 +177,17 @@ def test_what_cannot_fit_is_reported_with_stage_and_shortfall(tmp_path: Path, qu
         for figure, unit in re.findall(r"([0-9.]+) (MiB|GiB) (?:asked for|in use|of context)", told)[:3]
     ]
     assert sum(sizes_mib) > 0.9 * 1024, "of the moment in which memory was asked for, not of when it was free again"
+
+
+def test_a_language_model_in_16_bits_holds_half_as_many_bytes(device: CudaMachine, tmp_path: Path) -> None:
+    import torch
+
+    held: dict[str, int] = {}
+    for dtype in ("float32", "bfloat16"):
+        before = torch.cuda.memory_allocated(device.device)
+        loaded = ADAPTER.load({"size": SIZE, "llm_dtype": dtype}, device, tmp_path / dtype)
+        held[dtype] = torch.cuda.memory_allocated(device.device) - before
+        weights = loaded.description["parameters"]["llm"]
+        del loaded
+        device.memory.release()
+    assert held["float32"] - held["bfloat16"] == pytest.approx(2 * weights, rel=0.01)
