@@ -19,12 +19,12 @@ from harness.errors import MeasureError, UsageError
 from harness.evidence import Evidence
 from harness.gate import PLANTED, Decision, decide, not_measured, suspects
 from harness.ledger import Ledger
-from harness.metrics import metric
+from harness.metrics import EXACT, metric
 from harness.passes import confirmation_pass, first_cycle, memory_pass, pair_pass, revisions_pass
 from harness.processes import Side
 from harness.results import Arm, Finding, Plan, Run, State
 from harness.revisions import Checkout, Revision, refuse_hidden_changes, with_interpreters
-from harness.runner import carry_out, usable_devices
+from harness.runner import carry_out, unswitchable, usable_devices
 from harness.scenario import Scenario, load, shipped
 from harness.session import Progress, Session
 
@@ -151,9 +151,19 @@ def measure(
     Raises NothingMeasuredError where no device could be measured.
     """
     scenario = pair.head_scenario
+    check(scenario, limits)
     usable, skipped = usable_devices(devices, fake=scenario.model.adapter == "fake")
     with declared(scenario, side_of(pair.head, scenario)):
         return _measured(pair, limits, folder, usable, skipped, progress, known, is_itself, dose_s)
+
+
+def check(scenario: Scenario, limits: Limits) -> None:
+    """Refuse what a gate could not say anything about. Raises ScenarioError."""
+    for name, message in unswitchable(scenario):
+        raise scenario.error(message, ("optimizations", name))
+    if max(scenario.workload.concurrency) > 1 and any(found.get(EXACT) == 0 for found in limits.values()):
+        message = "found '0%', which no interval can show of requests at the same moment: their peak is a matter of which of their stages meet"
+        raise scenario.error(message, ("gate", EXACT))
 
 
 def _measured(

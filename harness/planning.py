@@ -107,7 +107,7 @@ def outline(scenario: Scenario, device: str, known: Calibration | None, effect: 
         kinds=kinds,
         workers=measure.workers if timed else 0,
         processes=_latency_and_places(scenario) + _examiners(design) + _memory_processes(scenario, design) + _firsts(scenario, design)
-        + groups.LEAST * len(design.groups.get(PROCESS, ())),
+        + (groups.LEAST * len(design.groups.get(PROCESS, ())) if timed else 0),
         budget_s=measure.budget_s,
         margin=measure.margin_of("latency"),
         looks_s=() if design.joint or not timed else tuple(share * measure.budget_s for share in sequential.LOOKS),

@@ -19,11 +19,11 @@ from typing import Any, Protocol, TypeVar
 
 from harness import adapters, plugins, sequential, workload
 from harness.adapters.base import SHARED
-from harness.designs import CONTROLS, Design
+from harness.designs import CONTROLS, HOST_DOSE, Design
 from harness.errors import MeasureError, UsageError, WorkerError
 from harness.ledger import Ledger
 from harness.nvml import Card, Sampler
-from harness.optimizations.process import as_told, of_process, process_states, starts_of, within_process
+from harness.optimizations.process import as_told, of_process, options_of, process_states, starts_of, within_process
 from harness.processes import Alone, Side, WorkerProcess
 from harness.results import Arm, Pass, State
 from harness.scenario import Scenario
@@ -155,9 +155,17 @@ class Session:
                     log=folder / "worker.log", side=side, alone=alone_of(scenario), begun=partial(self._begin, begun),
                 )  # fmt: skip
             except WorkerError as error:
-                if error.arm is not None or error.kind == "usage" or not self._starts_otherwise(arm):
+                set_by_toggles = sorted(options_of(self.states_of(arm)))
+                is_usage = error.kind == "usage"
+                if error.arm is not None or not self._starts_otherwise(arm) or (is_usage and not set_by_toggles):
                     raise
-                raise WorkerError(str(error), kind=error.kind, arm=arm) from error  # its process is the arm's own
+                message, kind = str(error), error.kind
+                if is_usage:
+                    message, kind = (
+                        f"{error} (toggles of {arm} load the model with {', '.join(set_by_toggles)})",
+                        "error",
+                    )
+                raise WorkerError(message, kind=kind, arm=arm) from error  # its process is the arm's own
             self.startup_s = time.monotonic() - started
             with process:
                 if self._stopping:
@@ -312,41 +320,42 @@ class Session:
             if error.kind == "usage":
                 raise UsageError(str(error)) from error
             if self.ledger.deaths[None] >= MAX_DEATHS_WITHOUT_ARM:
-                self._give_up(pass_, self._with_need(error))
+                self._give_up(pass_, self._with_need(pass_, error))
             return
         again = self._dies_alone(pass_, error.arm)
         if again is None and self.ledger.deaths[error.arm] < MAX_DEATHS:
             return
         last = WorkerError(str(again or error), kind=(again or error).kind, arm=error.arm)
         if last.kind == "out_of_memory" and self.scenario.measure.vram_limit_bytes is not None:
-            last = self._with_need(last)
+            last = self._with_need(pass_, last)
         self._record_failure(pass_, last, final=True)
         self.progress.note(f"{self.device}: {error.arm} has failed: {last}")
         if error.arm == self.design.reference:
             self._give_up(pass_, last)
 
-    def _with_need(self, error: WorkerError) -> WorkerError:
-        """`error` with what a request of its arm takes where `vram_limit` does not hold: the limit's shortfall."""
+    def _with_need(self, pass_: Pass, error: WorkerError) -> WorkerError:
+        """`error` with what the requests of its arm take, at most, where `vram_limit` does not hold: the limit's shortfall."""
         limit = self.scenario.measure.vram_limit_bytes
         if error.kind != "out_of_memory" or limit is None:
             return error
         arm = error.arm or self.design.reference
+        indexes = range(len(workload.requests(self.scenario)))
         try:
             with self.worker("memory", arm, vram_limit_bytes=None) as (_, process):
                 message = {
                     "do": "memory",
                     "arm": arm,
-                    "requests": [self.wire.request(workload.most_at_once(self.scenario))],
-                    "dose": arm in CONTROLS,
+                    "requests": self.wire.requests(indexes),
+                    "dose": pass_ == "memory" and arm == HOST_DOSE,
                     "snapshot": None,
                 }
-                (event,) = process.ask(message, limit_s=3 * self.limit_s)
+                events = process.ask(message, limit_s=(2 + 2 * len(indexes)) * self.limit_s)
+                most = max(events, key=lambda event: event["values"]["peak_allocated"] or 0.0)
                 context: float = process.ready["machine"].get("context_bytes") or 0.0
         except WorkerError as again:
             return WorkerError(f"{error}; without the limit: {again}", kind=error.kind, arm=error.arm)
-        return WorkerError(
-            f"{error}; {need(event['values'], context, limit, event['concurrency'])}", kind=error.kind, arm=error.arm
-        )
+        told = need(most["values"], context, limit, most["concurrency"])
+        return WorkerError(f"{error}; {told}", kind=error.kind, arm=error.arm)
 
     def _dies_alone(self, pass_: Pass, arm: str) -> WorkerError | None:
         try:

@@ -111,6 +111,9 @@ def _idle(evidence: Evidence, setting: str, reference: str, arm: str) -> str:
     sides = [evidence.arms[side].states[toggle] for side in (reference, arm)]
     expected = [_expected(named(toggle).witness, state) for state in sides]
     off: Literal["before", "after"] | None = "before" if sides[0] is False else "after" if sides[1] is False else None
+    if off is None and named(toggle).isolation == "process":
+        # both sides are asked whether their process is as the side after wants it
+        expected[0], off = named(toggle).witness.before, "before"
     before, after = (_counts(evidence, setting, side) for side in (reference, arm))
     reason = judge(before, after, *expected, off=off)
     return f"{setting}: {reason}" if reason else ""

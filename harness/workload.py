@@ -106,9 +106,9 @@ def concurrency(scenario: Scenario) -> dict[str, int]:
 
 
 def most_at_once(scenario: Scenario) -> int:
-    """The index of the first request of which most are made at the same moment."""
+    """The index of the request of which most are made at the same moment, of these of one with the longest text."""
     made = requests(scenario)
-    return max(range(len(made)), key=lambda index: made[index].concurrency)
+    return max(range(len(made)), key=lambda index: (made[index].concurrency, len(made[index].text)))
 
 
 def strata(scenario: Scenario) -> dict[str, float]:

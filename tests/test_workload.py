@@ -19,6 +19,7 @@ from harness.scenario import Scenario, parse
 from harness.scenario.scalars import BUILTIN_PROMPTS
 from harness.scenario.texts import LANGUAGES, TEXTS
 from harness.worker.requests import Request
+from tests.conftest import fake_scenario
 
 HEAD = "name: w\nmodel: {adapter: cosyvoice2}\noptimizations: {resample_cache: true}\nworkload:\n"
 
@@ -281,3 +282,11 @@ def test_every_language_has_the_same_texts_with_something_to_normalise() -> None
     ]
     assert names[0] == names[1] >= {"short", "dialogue", "news", "long"}
     assert all(any(character.isdigit() for character in TEXTS[f"{language}-news"]) for language in LANGUAGES)
+
+
+def test_the_hardest_request_is_one_of_the_most_at_once_with_the_longest_text() -> None:
+    chosen = fake_scenario(
+        workload={"texts": {"short": "yes", "long": "a long sentence", "last": "no"}, "concurrency": [1, 4]}
+    )
+    hardest = workload.request(chosen, workload.most_at_once(chosen))
+    assert (hardest.concurrency, hardest.text) == (4, "a long sentence")

@@ -121,39 +121,32 @@ class CosyVoice2Adapter:
         self.check(options)
         store = work_dir / "speakers"
         if options.get("weights", RANDOM) != RANDOM:
-            return _load_directory(options, machine, store)
+            return _load_directory(options, machine.device, store)
+        import torch
+
         from harness.models.cosyvoice2.config import SIZES
         from harness.models.cosyvoice2.pipeline import random_networks
         from harness.models.cosyvoice2.weights import drawn_once, fingerprint
 
-        seed = int(options.get("seed", 0))
+        seed, llm_dtype = int(options.get("seed", 0)), getattr(torch, options.get("llm_dtype", FLOAT32))
         length = options.get("length") or FORCED
         drawn = _as_asked(SIZES[options.get("size") or "nano"], length, None)
         config, known_as = _as_asked(drawn, length, options.get("steps")), fingerprint(drawn, seed)
         with drawn_once(work_dir.parent / SHARED / known_as):
-            networks = random_networks(config, machine.device, seed)
-        _keep_llm_in(options.get("llm_dtype", FLOAT32), networks, machine)
+            networks = random_networks(config, machine.device, seed, llm_dtype)
         return CosyVoice2Model(networks, known_as, {"weights": RANDOM, "seed": seed}, store)
 
 
-def _keep_llm_in(dtype: str, networks: Networks, machine: Machine) -> None:
-    """Round the language model's weights to a `dtype` of PyTorch. What they held before is given back to the device."""
+def _load_directory(options: Mapping[str, Any], device: str, store: Path) -> CosyVoice2Model:
     import torch
 
-    if dtype != FLOAT32:
-        networks.acoustic.llm.to(getattr(torch, dtype))
-        machine.memory.release()
-
-
-def _load_directory(options: Mapping[str, Any], machine: Machine, store: Path) -> CosyVoice2Model:
     from harness.models.cosyvoice2.model_dir import examine
     from harness.models.cosyvoice2.pipeline import loaded_networks
 
     directory = examine(Path(options["weights"]), options.get("size"))
     length = options.get("length") or ("model" if directory.made is None else FORCED)
     directory = replace(directory, config=_as_asked(directory.config, length, options.get("steps")))
-    networks = loaded_networks(directory, machine.device)
-    _keep_llm_in(options.get("llm_dtype", FLOAT32), networks, machine)
+    networks = loaded_networks(directory, device, getattr(torch, options.get("llm_dtype", FLOAT32)))
     return CosyVoice2Model(networks, directory.fingerprint(), _origin(directory), store)
 
 

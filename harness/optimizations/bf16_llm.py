@@ -38,6 +38,6 @@ def bf16_llm(context: BindContext, *, dtype: Literal["bfloat16", "float16"] = "b
     """Weights, key-value cache and arithmetic of the language model in `dtype`; tokens are drawn from likelihoods in float32.
 
     Flow and vocoder stay in float32. It halves what the language model holds and reads of memory. Tokens that are drawn may become
-    others; then sound is compared from the same tokens.
+    others; then sound is compared from the same tokens. Voice conversion runs no language model: there it changes what is held, and no time.
     """
     return kept_in(context, dtype=dtype)

@@ -275,7 +275,9 @@ def _equivalence(reading: Reading, contrast: Contrast) -> str:
     sides = [reading.equivalences(contrast.device, arm) for arm in (contrast.reference_arm, contrast.arm)]
     found = [row for side in sides for row in side if row.grade == contrast.equivalence]
     told = grade(contrast.equivalence, max((row.figure for row in found if row.figure is not None), default=None))
-    drawn = [row.agreement for side in sides for row in side if row.agreement is not None]
+    apart_before, drawn = ([row.agreement for row in side if row.agreement is not None] for side in sides)
+    if apart_before:  # each is told against the reference of the run, not against the other
+        drawn = []
     apart = say("from the same tokens, {share} drawn alike", share=units.percent(min(drawn), 0)) if drawn else ""
     return "; ".join(part for part in (told, apart, heard.worst(sides[1] or sides[0])) if part)
 

@@ -42,7 +42,7 @@ Limits = Annotated[dict[MetricName, Fraction], AfterValidator(_provable)]
 class Gate(BaseModel):
     """A mapping from metrics to the largest loss that still passes, such as `latency: 2%`, which holds for the code with no
     optimization on and, where the scenario has several, with all of them. Without limits, the margin of latency is its
-    limit, and peak allocated may not grow at all.
+    limit, and peak allocated of requests made alone may not grow at all.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")

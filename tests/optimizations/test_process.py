@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from harness import outlook, planning, runner, store, worker
+from harness import gating, outlook, planning, runner, store, worker
 from harness.designs import HOST_DOSE, PLACEBO, PROCESS, Toggle, design
 from harness.errors import ScenarioError
 from harness.optimizations import named, registry
@@ -257,3 +257,33 @@ def test_an_adapter_that_cannot_load_its_model_so_is_refused_before_anything_sta
     with pytest.raises(ScenarioError, match=told):
         runner.run(chosen, tmp_path / "run", devices=["cpu"], progress=quiet)
     assert not list(runner.unswitchable(planted(tmp_path, torch_threads={"after": {"threads": 2}})))
+
+
+def test_a_gate_refuses_such_a_toggle_too_and_a_limit_that_nothing_can_show(tmp_path: Path) -> None:
+    """A gate has no witness: a setting that was not applied would be held."""
+    chosen = planted(tmp_path, bf16_llm=True)
+    with pytest.raises(ScenarioError, match="cannot be loaded with llm_dtype"):
+        gating.check(chosen, chosen.gated())
+    crowd = fake_scenario(
+        workload={"concurrency": [1, 4]},
+        gate={"peak_allocated": "0%"},
+        measure={"metrics": ["latency", "peak_allocated"]},
+    )
+    with pytest.raises(ScenarioError, match="no interval can show of requests at the same moment"):
+        gating.check(crowd, crowd.gated())
+    gating.check(fake_scenario(), fake_scenario().gated())
+
+
+def test_two_states_of_which_both_are_on_are_told_apart(tmp_path: Path, quiet: Quiet) -> None:
+    chosen = planted(tmp_path, torch_threads={"before": {"threads": 2}, "after": {"threads": 3}})
+    run = runner.run(chosen, tmp_path / "run", devices=["cpu"], progress=quiet)
+    found = contrast(run, "torch_threads")
+    assert found.verdict not in ("inert", "failed", "output changed"), found.reason
+    assert (found.witness_before, found.witness_after) == (0, 1)
+
+
+def test_where_no_time_is_measured_no_groups_of_processes_are_foreseen() -> None:
+    chosen = fake_scenario(optimizations={"environment": SLOW}, measure={"metrics": ["rss_peak"]})
+    outline = planning.outline(chosen, "cpu", None, None)
+    assert outline.workers == 0
+    assert outline.processes < 20

@@ -35,8 +35,10 @@ _OLD_WEIGHT_NORM = {
 }
 
 
-def load_acoustic(directory: ModelDir, device: torch.device | str) -> AcousticModel:
-    """The three networks of `directory`, float32 on `device`, in eval mode.
+def load_acoustic(
+    directory: ModelDir, device: torch.device | str, llm_dtype: torch.dtype = torch.float32
+) -> AcousticModel:
+    """The three networks of `directory`, float32 on `device`, in eval mode; the language model rounded to `llm_dtype` before it gets there.
 
     Raises one CheckpointError for all three files, which names what is missing, left over or of another shape.
     """
@@ -52,7 +54,7 @@ def load_acoustic(directory: ModelDir, device: torch.device | str) -> AcousticMo
     if problems:
         message = "\n".join([*problems, "the dimensions come from cosyvoice2.yaml and CosyVoice-BlankEN/config.json"])
         raise CheckpointError(message)
-    return AcousticModel(llm=llm.to(device), flow=flow.to(device), vocoder=vocoder.to(device))
+    return AcousticModel(llm=llm.to(llm_dtype).to(device), flow=flow.to(device), vocoder=vocoder.to(device))
 
 
 def _fill(module: nn.Module, file: Path) -> list[str]:

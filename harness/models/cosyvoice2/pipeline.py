@@ -35,25 +35,27 @@ class Networks:
     recordings: Recordings
 
 
-def random_networks(config: CosyVoice2Config, device: str, seed: int) -> Networks:
-    """All networks of the model with weights from `seed`, on `device`."""
+def random_networks(
+    config: CosyVoice2Config, device: str, seed: int, llm_dtype: torch.dtype = torch.float32
+) -> Networks:
+    """All networks of the model with weights from `seed`, on `device`, the language model's of `llm_dtype`."""
     return Networks(
         config=config,
         device=device,
-        acoustic=weights.random_model(config, device, seed),
+        acoustic=weights.random_model(config, device, seed, llm_dtype),
         front_end=random_front_end(config, device, seed),
         recordings=Recordings(config.prompt_rate_hz),
     )
 
 
-def loaded_networks(directory: ModelDir, device: str) -> Networks:
-    """All networks of a model directory, on `device`. Raises CheckpointError."""
+def loaded_networks(directory: ModelDir, device: str, llm_dtype: torch.dtype = torch.float32) -> Networks:
+    """All networks of a model directory, on `device`, the language model's of `llm_dtype`. Raises CheckpointError."""
     from harness.models.cosyvoice2 import checkpoint, onnx_networks
 
     return Networks(
         config=directory.config,
         device=device,
-        acoustic=checkpoint.load_acoustic(directory, device),
+        acoustic=checkpoint.load_acoustic(directory, device, llm_dtype),
         front_end=onnx_networks.load_front_end(directory, device),
         recordings=Recordings(directory.config.prompt_rate_hz),
     )

@@ -52,10 +52,12 @@ def fingerprint(config: CosyVoice2Config, seed: int) -> str:
     return hashlib.sha256(f"{SCHEME}|{seed}|{config!r}".encode()).hexdigest()[:16]
 
 
-def random_model(config: CosyVoice2Config, device: torch.device | str, seed: int) -> AcousticModel:
-    """The acoustic model with weights from `seed`, float32 on `device`."""
+def random_model(
+    config: CosyVoice2Config, device: torch.device | str, seed: int, llm_dtype: torch.dtype = torch.float32
+) -> AcousticModel:
+    """The acoustic model with weights from `seed`, float32 on `device`; of the language model rounded to `llm_dtype` before they get there."""
     return AcousticModel(
-        llm=build(lambda: SpeechLM(config.llm), generator_for(seed, "llm")).to(device),
+        llm=build(lambda: SpeechLM(config.llm), generator_for(seed, "llm")).to(llm_dtype).to(device),
         flow=build(
             lambda: Flow(config.flow, config.llm.speech_vocab, config.speaker_encoder.embedding, config.mels),
             generator_for(seed, "flow"),
