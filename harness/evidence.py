@@ -179,8 +179,8 @@ class Evidence:
     def effect_of_one(self, name: str, reference: str, arm: str) -> Effect | None:
         """The difference that `arm` makes in a peak of memory of requests made alone, in the metric's unit.
 
-        Of several at the same moment the peak is a matter of which of their stages meet. Of the whole workload in runs that
-        did not record requests apart: those whose requests are all made alone, and those from before the controls were.
+        Of several at the same moment the peak is a matter of which of their stages meet. Of the whole workload where
+        nothing was recorded apart: where all requests are made alone, and in older runs none.
         """
         before, after = (self.peaks_of_one(name, side) for side in (reference, arm))
         figures = [difference(before[repeat], after[repeat]) for repeat in sorted(before.keys() & after.keys())]
