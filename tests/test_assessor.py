@@ -55,8 +55,9 @@ def test_voices_are_alike_by_the_angle_between_them() -> None:
 
 
 def test_what_sounds_worse_or_like_somebody_else_is_changed_and_what_sounds_better_is_no_better_grade() -> None:
-    assert by_sound("tolerance", 1e-5, 3.5, 3.5 - QUALITY * 1.1, 1.0) == ("changed", 1e-5)
-    assert by_sound("words", 0.0, 3.5, 3.5, VOICE - 0.01) == ("changed", 0.0)
+    assert by_sound("tolerance", 1e-5, 3.5, 3.5 - QUALITY * 1.1, 1.0) == ("changed", None)
+    assert by_sound("words", 0.0, 3.5, 3.5, VOICE - 0.01) == ("changed", None)
+    assert by_sound("changed", 4.2, 3.5, 3.5, VOICE - 0.01) == ("changed", 4.2)
     assert by_sound("words", 0.0, 3.5, 3.5 - QUALITY * 0.9, VOICE + 0.01) == ("words", 0.0)
     assert by_sound("changed", None, 3.0, 4.0, 1.0) == ("changed", None)
     assert by_sound("bitwise", 0.0, None, None, None) == ("bitwise", 0.0)

@@ -135,7 +135,10 @@ def test_a_reference_that_is_not_understood_is_told(measure_fake: Callable[..., 
 
 
 def test_words_that_are_lost_change_an_output_whatever_its_samples_say() -> None:
-    assert by_words("tolerance", 1e-5, BITWISE, 0.0, 0.3) == ("changed", 1e-5)
+    assert by_words("tolerance", 1e-5, BITWISE, 0.0, 0.3) == ("changed", None), (
+        "a difference of samples is none of spectra"
+    )
+    assert by_words("spectral", 0.5, BITWISE, 0.0, 0.3) == ("changed", 0.5)
     assert by_words("tolerance", 1e-5, BITWISE, 0.3, 0.0) == ("tolerance", 1e-5)
     assert by_words("tolerance", 1e-5, BITWISE, None, None) == ("tolerance", 1e-5)
 
