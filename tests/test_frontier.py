@@ -121,7 +121,7 @@ def crowded(measure_fake: Callable[..., Run], concurrency: list[int]) -> Run:
 
 
 @pytest.mark.parametrize("concurrency", [[1, 4], [4]])
-def test_the_dose_of_memory_is_found_in_requests_alone(
+def test_the_dose_of_memory_is_found_in_requests_alone_and_a_crowd_is_not_exact(
     measure_fake: Callable[..., Run], concurrency: list[int]
 ) -> None:
     run = crowded(measure_fake, concurrency)
@@ -129,12 +129,7 @@ def test_the_dose_of_memory_is_found_in_requests_alone(
     assert dose.passed
     assert "measured as 64.00 MiB" in dose.reason
     assert not [finding for finding in run.findings if "Peak allocated differed" in finding.message]
-
-
-def test_peaks_of_requests_at_the_same_moment_are_not_exact(measure_fake: Callable[..., Run]) -> None:
-    run = crowded(measure_fake, [1, 4])
-    peaks = [c for c in run.contrasts if c.metric == "peak_allocated" and c.optimization == "resample_cache"]
-    (peak,) = peaks
+    (peak,) = [c for c in run.contrasts if c.metric == "peak_allocated" and c.optimization == "resample_cache"]
     assert peak.ratio_low is not None
     assert peak.ratio_high is not None
     assert peak.ratio_low < peak.ratio_high
@@ -151,10 +146,6 @@ def test_repeats_of_a_crowd_that_agree_by_chance_are_no_point(measure_fake: Call
     assert peak.ratio_low is not None
     assert peak.ratio_high is not None
     assert peak.ratio_low < 1 < peak.ratio_high
-    alone = measure_fake(measure={"metrics": ["latency", "peak_allocated"]}, devices=["cuda"])
-    exact = next(c for c in alone.contrasts if c.metric == "peak_allocated" and c.optimization == "resample_cache")
-    assert exact.ratio_low == exact.ratio_high == 1.0
-    assert "exact" in exact.statistic
 
 
 def test_every_arm_of_the_memory_pass_is_read_after_the_same_requests(
@@ -183,8 +174,7 @@ def test_every_arm_of_the_memory_pass_is_read_after_the_same_requests(
 
 def test_a_crowd_has_no_exact_effects_in_a_joint_design(measure_fake: Callable[..., Run]) -> None:
     keys = {"measure": {"metrics": ["latency", "peak_allocated"]}, "devices": ["cuda"], "design": "factorial"}
-    alone = measure_fake(**keys)
     crowd = measure_fake(workload={"texts": {"en": "hello"}, "concurrency": [4]}, **keys)
-    assert "peak_allocated" in {effect.metric for effect in alone.attribution.effects}
+    assert {effect.metric for effect in crowd.attribution.effects} >= {"latency"}
     assert "peak_allocated" not in {effect.metric for effect in crowd.attribution.effects}
     assert not [trial for trial in crowd.trials if trial.pass_ == "memory" and trial.group]

@@ -16,7 +16,7 @@ from xml.etree import ElementTree as ET  # of files that the test itself had wri
 import psutil
 import pytest
 
-from harness import groups, store
+from harness import groups, store, units
 from tests.command_line import harness_command
 from tests.test_revisions import git
 
@@ -127,7 +127,10 @@ def test_a_slower_revision_fails_once_fresh_processes_have_shown_it_again(reposi
     assert done.returncode == 1, done.stdout + done.stderr
     assert decision(repository)["outcome"] == "regressed"
     assert failures(repository)
-    assert "2.0 %" in (repository / "gate.md").read_text().replace("\u202f", " ")
+    line = decision(repository)["lines"][0]  # type: ignore[index]
+    assert line["ratio"] == pytest.approx(1.02, abs=0.002)
+    told = f"latency with no optimization on cpu is {units.percent(line['ratio'] - 1)} slower"
+    assert told in (repository / "gate.md").read_text()
     (run,) = (store.load(path.parent) for path in (repository / "results").glob("*/run.json"))
     groups = {group: {t.worker for t in run.trials if t.group == group} for group in ("request", "confirmation")}
     assert groups["confirmation"]

@@ -489,8 +489,6 @@ def test_a_limit_that_holds_says_what_is_to_spare(measure_fake: Callable[..., Ru
         f"The limit of 512.0 MiB holds, with {(512 * 2**20 - peak) / 2**20:.1f} MiB to spare: the most, by "
     )
     assert told.endswith("tensors held most in flow.")
-    without = measure_fake(devices=["cuda"], measure={"metrics": ["latency", "peak_reserved"]})
-    assert not [finding for finding in without.findings if finding.kind == "limit"]
 
 
 def test_a_limit_that_an_arm_did_not_fit_is_not_said_to_hold(tmp_path: Path, quiet: Quiet) -> None:
