@@ -161,7 +161,7 @@ def check(scenario: Scenario, limits: Limits) -> None:
     """Refuse what a gate could not say anything about. Raises ScenarioError."""
     for name, message in unswitchable(scenario):
         raise scenario.error(message, ("optimizations", name))
-    if max(scenario.workload.concurrency) > 1 and any(found.get(EXACT) == 0 for found in limits.values()):
+    if not scenario.peaks_are_exact and any(found.get(EXACT) == 0 for found in limits.values()):
         message = "found '0%', which no interval can show of requests at the same moment: their peak is a matter of which of their stages meet"
         raise scenario.error(message, ("gate", EXACT))
 

@@ -46,8 +46,7 @@ def memory_pass(session: Session) -> None:
 
 def has_shared_peaks(scenario: Scenario, design: Design) -> bool:
     """Whether the arms of a joint design are read one after the other in a process: peak allocated, where it is exact."""
-    is_exact = max(scenario.workload.concurrency) == 1
-    return bool(design.joint) and EXACT in scenario.measure.metrics and is_exact
+    return bool(design.joint) and EXACT in scenario.measure.metrics and scenario.peaks_are_exact
 
 
 def _missing(session: Session, repeat: int) -> list[str]:

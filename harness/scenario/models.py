@@ -261,6 +261,11 @@ class Scenario(Keys):
             options["python"] = str(self.resolve(options["python"]))
         return options
 
+    @property
+    def peaks_are_exact(self) -> bool:
+        """Whether peak allocated is the same number in every repeat: of requests made alone, not of several at the same moment (decision 38)."""
+        return max(self.workload.concurrency) == 1
+
     def gated(self) -> dict[str, dict[str, float]]:
         """What `harness gate` judges: the settings `none`, with several toggles `all`, and those that `gate.optimizations`
         names, each with the largest loss in each metric that still passes, as a fraction.
@@ -283,7 +288,7 @@ class Scenario(Keys):
         }
         if EXACT not in metrics:
             return limits
-        return {**limits, EXACT: 0.0 if max(self.workload.concurrency) == 1 else self.measure.margin_of(EXACT)}
+        return {**limits, EXACT: 0.0 if self.peaks_are_exact else self.measure.margin_of(EXACT)}
 
     def as_data(self) -> dict[str, Any]:
         """Plain JSON data, for run.json: the YAML keys with every default written out, and `file`."""
