@@ -9,7 +9,8 @@ import os
 import platform
 import subprocess
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -95,19 +96,24 @@ def _cards(found: Sequence[Mapping[str, Any]], visible: str | None, device: str)
 
 def differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
     """What of two environments differs that a figure may depend on, in words; empty where nothing does."""
-    names: Mapping[str, Callable[[Mapping[str, Any]], Any]] = {
-        "processor": lambda here: here["cpu"]["model"],
-        "GPUs": lambda here: [gpu["name"] for gpu in here["gpus"]],
-        "driver": lambda here: [gpu["driver"] for gpu in here["gpus"]],
-        "versions": lambda here: here["versions"],
-        "python": lambda here: here["python"],
-        "revision": lambda here: here["git"],
-    }
+    was, have = dict(_of_figures(before)), dict(_of_figures(now))
     return [
-        f"{name} was {found(before)} and is {found(now)}"
-        for name, found in names.items()
-        if found(before) != found(now)
+        f"{name} was {was.get(name) or 'none'} and is {have.get(name) or 'none'}"
+        for name in dict.fromkeys([*was, *have])
+        if was.get(name) != have.get(name)
     ]
+
+
+def _of_figures(here: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """What a figure may depend on: (name, text)."""
+    cpu, revision = here["cpu"], here["git"]
+    threads = cpu["threads"]
+    yield "processor", f"{cpu['model']}, {threads if cpu['usable'] is None else cpu['usable']} of {threads} threads"
+    cards = Counter(f"{gpu['name']} with driver {gpu['driver']}" for gpu in here["gpus"])
+    yield "GPUs", ", ".join(f"{count} {name}" for name, count in cards.items())
+    yield "Python", here["python"]
+    yield from here["versions"].items()
+    yield "commit", f"{str(revision['commit'])[:10]}{' with uncommitted changes' if revision['dirty'] else ''}"
 
 
 def gpus() -> list[dict[str, Any]]:

@@ -111,7 +111,7 @@ _HOW = {"settled": ", each after an untimed request", PROCESS: ", each in a proc
 def _lines(outline: Outline, scenario: str) -> Iterator[str]:
     yield f"\n{outline.device}"
     yield f"  arms      {len(outline.arms)}: {', '.join(outline.arms)}"
-    for name, arms in outline.groups.items():
+    for name, arms in outline.groups.items() if outline.workers else ():
         yield f"  group     {name}: a block has {len(arms)} arms{_HOW.get(name, '')}"
     yield f"  compared  {len(outline.pairs)}: " + ", ".join(
         f"{arm} with {reference}" for _, reference, arm in outline.pairs

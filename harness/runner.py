@@ -236,7 +236,9 @@ def carry_out(
         result = compare.evaluate(store.run_from_journal(journal.folder))
         store.save(result, journal.folder)
     if result.complete and not _is_anything_measured(result):
-        why = "; ".join(dict.fromkeys(failure.message for failure in result.failures)) or "no block was completed"
+        told = dict.fromkeys(failure.message for failure in result.failures)
+        whole = [one for one in told if not any(other != one and other.startswith(one) for other in told)]
+        why = "; ".join(whole) or "no block was completed"
         message = f"nothing could be compared: {why}; the logs of the processes lie in {journal.folder / 'work'}"
         raise NothingMeasuredError(message)
     return result

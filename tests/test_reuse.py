@@ -247,6 +247,16 @@ def witnessed_after(name: str) -> Optimization:
     return replace(found, witness=replace(found.witness, before="none", after="every request"))
 
 
+def test_the_plan_of_memory_alone_speaks_of_no_blocks() -> None:
+    timed, alone = io.StringIO(), io.StringIO()
+    for text, metric in ((timed, "latency"), (alone, "rss_peak")):
+        outline = planning.outline(fake_scenario(measure={"metrics": [metric]}), "cpu", None, None)
+        outlook.show_outline(outline, Console(file=text, width=200), "fake")
+    assert "a block has" in timed.getvalue()
+    assert "a block has" not in alone.getvalue()
+    assert "no time is measured" in alone.getvalue()
+
+
 def test_the_plan_says_how_many_requests_are_expected_to_return() -> None:
     text = io.StringIO()
     outlook.show_outline(planning.outline(scenario(), "cpu", None, None), Console(file=text, width=200), "fake")

@@ -478,6 +478,7 @@ def test_a_limit_of_memory_is_a_result_that_names_the_stage_and_what_is_missing(
     assert "out of memory in stage flow" in told
     assert "without the limit a request takes 400.0 MiB, context included: 144.0 MiB too much" in told
     assert "(over the limit: flow by 144.0 MiB)" in told
+    assert told.count("out of memory in stage flow") == 1, "nothing is told twice"
     assert {failure.kind for failure in store.load(tmp_path / "run").failures} == {"out_of_memory"}
 
 
@@ -720,7 +721,9 @@ def test_a_run_that_is_resumed_elsewhere_says_so(tmp_path: Path, quiet: Quiet, m
     monkeypatch.setattr(runner, "environment", lambda **_: {**known, "cpu": {**known["cpu"], "model": "another one"}})
     run = runner.resume(folder, quiet)
     (found,) = [finding for finding in run.findings if finding.kind == "resumed"]
-    assert f"processor was {known['cpu']['model']} and is another one" in found.message
+    assert f"processor was {known['cpu']['model']}, " in found.message
+    assert " and is another one, " in found.message
+    assert not any(mark in found.message for mark in "[{"), "in words, not as data"
 
 
 def test_the_run_of_a_gate_does_not_go_on_with_other_code_than_it_was_begun_with(tmp_path: Path, quiet: Quiet) -> None:

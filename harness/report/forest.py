@@ -11,13 +11,13 @@ from unicodedata import east_asian_width
 from matplotlib.axes import Axes
 
 from harness import units
-from harness.report import canvas
+from harness.report import canvas, labels
 from harness.report import rows as rows_of
 from harness.report.axes import ratio_axis
 from harness.report.canvas import FONT_PT
 from harness.report.model import Device, KindsTable, Row, Tone
 from harness.report.words import say
-from harness.results import NOTHING, TOGETHER, toggle_of
+from harness.results import TOGETHER
 
 _TONES: Mapping[Tone, str] = {
     "good": canvas.GOOD, "bad": canvas.BAD, "level": canvas.ACCENT, "open": canvas.OPEN, "invalid": canvas.MUTED,
@@ -74,9 +74,7 @@ def effects(device: Device, *, narrow: bool = False) -> str:
     rows = [row for row in device.headline.rows if row.ratio is not None and row.ratio > 0]
     title = say("Change of {metric} on {device}, by optimization, with 95 % intervals",
                 metric=device.headline.title.lower(), device=device.name)  # fmt: skip
-    settings = [row.name for row in rows if row.setting]
-    by_setting = any(len(name) > _LONGEST_LABEL for name in settings) and len(set(map(toggle_of, settings))) == 1
-    marks = [_of_row(row, _short(row, by_setting=by_setting)) for row in rows]
+    marks = list(map(_of_row, rows, labels.of_rows(rows, _LONGEST_LABEL)))
     return _forest(marks, _of_controls(device), device, title, _NARROW if narrow else _WIDE)
 
 
@@ -84,7 +82,9 @@ def kinds(table: KindsTable, device: Device) -> str:
     """One optimization by kind of request, below its effect over the whole workload."""
     title = say("Change of {metric} by {name} on {device}, by kind of request, with intervals",
                 metric=device.headline.title.lower(), name=table.name, device=device.name)  # fmt: skip
-    return _forest([_of_row(row, _clipped(row.kind)) for row in table.plotted], [], device, title, _WIDE)
+    return _forest(
+        [_of_row(row, labels.clipped(row.kind, _LONGEST_LABEL)) for row in table.plotted], [], device, title, _WIDE
+    )
 
 
 def _of_row(row: Row, label: str) -> Mark:
@@ -227,18 +227,6 @@ def _heading(plot: Axes, words: units.Direction, *, zoomed: bool) -> None:
         return
     plot.annotate(f"\u2190 {words.below}", (0, 1), (0, 6), "axes fraction", "offset points", **style)
     plot.annotate(f"{words.above} \u2192", (1, 1), (0, 6), "axes fraction", "offset points", ha="right", **style)
-
-
-def _short(row: Row, *, by_setting: bool) -> str:
-    """What a row is called in the plot; `by_setting` leaves the name of the toggle away where a setting follows it."""
-    name = row.setting if row.setting and (by_setting or len(row.name) > _LONGEST_LABEL) else row.name
-    if row.name in (TOGETHER, NOTHING):
-        return _clipped(row.title)
-    return _clipped(say("{name} (from {arm})", name=name, arm=row.against) if row.against else name)
-
-
-def _clipped(label: str) -> str:
-    return label if len(label) <= _LONGEST_LABEL else f"{label[: _LONGEST_LABEL - 1]}\u2026"
 
 
 def _reach(marks: Sequence[Mark], margin: tuple[float, float] | None, limit: float | None) -> tuple[float, float]:

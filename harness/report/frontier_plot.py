@@ -11,6 +11,7 @@ from harness import units
 from harness.report import canvas
 from harness.report.axes import round_shares
 from harness.report.canvas import FONT_PT
+from harness.report.labels import clipped
 from harness.report.model import Frontier, Panel, Point
 
 _HEIGHT_PT = 236.0
@@ -90,13 +91,9 @@ def _labels(plot: Axes, points: Sequence[Point], right: float) -> None:
         at = (point.peak_bytes or 0.0, math.log(point.ratio or 1.0))
         lines = {"arrowstyle": "-", "color": canvas.RULE, "lw": 0.9, "shrinkA": 2, "shrinkB": 5}
         plot.annotate(
-            _short(point.name), at, (right + 0.05 * (right - plot.get_xlim()[0]), place), "data", "data", va="center",
+            clipped(point.name, _LONGEST_LABEL), at, (right + 0.05 * (right - plot.get_xlim()[0]), place), "data", "data", va="center",
             color=canvas.INK, size=FONT_PT - 1.5, annotation_clip=False, arrowprops=lines,
         )  # fmt: skip
-
-
-def _short(name: str) -> str:
-    return name if len(name) <= _LONGEST_LABEL else f"{name[: _LONGEST_LABEL - 1]}\u2026"
 
 
 def _apart(wanted: Sequence[float], least: float, low: float, high: float) -> list[float]:

@@ -13,6 +13,7 @@ from harness.report import canvas
 from harness.report.axes import round_shares
 from harness.report.canvas import FONT_PT
 from harness.report.jointly import Bar, Cell, Jointly
+from harness.report.labels import clipped
 from harness.report.model import Tone
 from harness.report.words import say
 
@@ -40,7 +41,7 @@ def waterfall(found: Jointly) -> str:
     for place, bar in enumerate(found.bars, start=1):
         _bar(plot, place, bar)
     _end(plot, rows - 1, found.total_log, found.total)
-    labels = [say("none of them"), *(_short(bar.title) for bar in found.bars), say("all together")]
+    labels = [say("none of them"), *(clipped(bar.title, _LONGEST_LABEL) for bar in found.bars), say("all together")]
     plot.set_yticks(range(rows), labels)
     plot.tick_params(axis="y", length=0, pad=10, labelcolor=canvas.INK, labelsize=FONT_PT)
     _percent_ticks(plot, low, high)
@@ -104,7 +105,7 @@ def matrix(found: Jointly) -> str:
     plot.set_ylim(len(names) - 0.5, 0.5)
     for cell in found.cells:
         _square(plot, names, cell)
-    plot.set_yticks(range(1, len(names)), [_short(name) for name in names[1:]])
+    plot.set_yticks(range(1, len(names)), [clipped(name, _LONGEST_LABEL) for name in names[1:]])
     plot.set_xticks(range(len(names) - 1), [_narrow(name) for name in names[:-1]])
     plot.tick_params(length=0, labelcolor=canvas.INK, labelsize=FONT_PT - 2.5)
     told = {"metric": found.metric_title.lower(), "device": found.device}
@@ -120,10 +121,6 @@ def _square(plot: Axes, names: Sequence[str], cell: Cell) -> None:
     ink = canvas.SURFACE if tone in ("good", "bad") else canvas.MUTED if tone == "open" else canvas.INK
     text = units.signed_percent(math.expm1(cell.change_log), 1)
     plot.annotate(text, (column, row), ha="center", va="center", color=ink, size=FONT_PT - 1)
-
-
-def _short(name: str) -> str:
-    return name if len(name) <= _LONGEST_LABEL else f"{name[: _LONGEST_LABEL - 1]}\u2026"
 
 
 def _narrow(name: str) -> str:

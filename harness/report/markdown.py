@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from harness import units
-from harness.report import page, revisions, sections, tables
+from harness.report import labels, page, revisions, sections, tables
 from harness.report.grids import grid
 from harness.report.markup import escape, fold
 from harness.report.model import Device, Incident, Page
@@ -79,5 +79,5 @@ def _incidents(title: str, entries: Sequence[Incident]) -> Iterator[str]:
         yield ""
         for entry in entries:
             about = f" {escape(entry.about)}:" if entry.about else ""
-            yield f"- {escape(entry.device)}, {escape(entry.kind)}:{about} {escape(entry.message)}"
+            yield f"- {escape(labels.of_incident(entry))}:{about} {escape(entry.message)}"
         yield ""

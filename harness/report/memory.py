@@ -19,10 +19,15 @@ _COUNTS = ("device_mallocs", "device_frees", "alloc_retries")
 
 
 def courses(reading: Reading, device: str) -> tuple[Course, ...]:
-    """Memory over the requests of one cycle with nothing and with everything on; none where no allocator was heard."""
+    """Memory over the requests of one cycle with nothing and with everything on, or with each setting of a single toggle that
+    has several; none where no allocator was heard.
+    """
     found = {course.arm: course for course in reading.run.memory_courses if course.device == device}
-    ends = zip((say("before"), say("after")), reading.ends(), strict=True)
-    return tuple(_course(label, found[arm]) for label, arm in ends if arm in found and found[arm].points)
+    before, after = reading.ends()
+    settings = [arm.name for arm in reading.run.plan.arms if arm.role == "toggle"]
+    several = after in settings and len(settings) > 1
+    told = [(say("before"), before), *([(name, name) for name in settings] if several else [(say("after"), after)])]
+    return tuple(_course(label, found[arm]) for label, arm in told if arm in found and found[arm].points)
 
 
 def _course(label: str, course: MemoryCourse) -> Course:

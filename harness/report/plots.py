@@ -10,6 +10,7 @@ from matplotlib.axes import Axes
 from harness import units
 from harness.report import canvas
 from harness.report.canvas import FONT_PT
+from harness.report.labels import clipped
 from harness.report.model import Course, MemoryBar, Stage, StagePeak
 from harness.report.words import say
 
@@ -41,7 +42,9 @@ def stages(entries: Sequence[Stage], device: str) -> str:
     plot.axhline(len(entries) - 0.5, color=canvas.RULE, lw=1)
     _legend(plot, [(say("before"), canvas.BEFORE), (say("after"), canvas.ACCENT)])
     _time_axis(plot, max(totals))
-    plot.set_yticks(range(len(entries) + 1), [*(_clipped(stage.name) for stage in entries), say("the request")])
+    plot.set_yticks(
+        range(len(entries) + 1), [*(clipped(stage.name, _LONGEST_NAME) for stage in entries), say("the request")]
+    )
     plot.tick_params(axis="y", length=0, pad=8, labelcolor=canvas.INK, labelsize=FONT_PT)
     return canvas.svg(drawn, say("Stages of a request on {device}, before and after, in seconds", device=device))
 
@@ -76,10 +79,6 @@ def _legend(plot: Axes, entries: Sequence[tuple[str, str]]) -> None:
 def _time_axis(plot: Axes, longest_s: float) -> None:
     ticks = [tick for tick in nice_ticks(0, longest_s) if tick <= longest_s]
     plot.set_xticks(ticks, [units.seconds(tick, 2) for tick in ticks])
-
-
-def _clipped(label: str) -> str:
-    return label if len(label) <= _LONGEST_NAME else f"{label[: _LONGEST_NAME - 1]}\u2026"
 
 
 def nice_ticks(low: float, high: float, parts: int = 5) -> list[float]:
@@ -119,7 +118,7 @@ def _pairs(bars: Sequence[tuple[str, tuple[float, float], Sequence[str]]], title
             plot.annotate(label, (length, at), (8, 0), textcoords="offset points", va="center", color=canvas.INK,
                           size=FONT_PT - 1, annotation_clip=False)  # fmt: skip
     plot.set_xticks([])
-    plot.set_yticks(range(len(bars)), [_clipped(name) for name, _, _ in bars])
+    plot.set_yticks(range(len(bars)), [clipped(name, _LONGEST_NAME) for name, _, _ in bars])
     plot.tick_params(axis="y", length=0, pad=10, labelcolor=canvas.INK, labelsize=FONT_PT)
     return canvas.svg(drawn, title)
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from harness.report.model import Facts, InvalidRow, MetricTable, Row, Wording
+from harness.report.reading import Reading
 from harness.report.words import mark, say
 from harness.results import NOTHING, TOGETHER, Run
 
@@ -15,10 +16,12 @@ _SIDES = {"base": mark("Base"), "head": mark("Head")}
 def wording(run: Run) -> Wording:
     """The words in which the page of a run speaks of what is compared."""
     if not run.plan.limits:
+        shown = Reading(run).whole
         return Wording(
             about=say("what each optimization is worth"), column=say("Optimization"),
-            none=say("No optimization can be compared"), whole=say("Everything on"),
-            sides=say("Nothing on before, everything on after"),
+            none=say("No optimization can be compared"), whole=say("Everything on") if shown == TOGETHER else shown,
+            sides=say("Nothing on before, everything on after") if shown == TOGETHER
+            else say("Nothing on before, {name} after", name=shown),
         )  # fmt: skip
     sides = _sides(run)
     about = (

@@ -11,6 +11,7 @@ from matplotlib.axes import Axes
 from harness import units
 from harness.report import canvas
 from harness.report.canvas import FONT_PT
+from harness.report.labels import clipped
 from harness.report.model import Tone
 from harness.report.plots import nice_ticks
 from harness.report.series import Course, Places, Spread, Values
@@ -36,7 +37,7 @@ def distributions(spreads: Sequence[Spread], metric: str, device: str) -> str:
     plot.set_ylim(len(spreads) - 0.45, -0.6)
     for place, spread in enumerate(spreads):
         _row(plot, place, spread)
-    plot.set_yticks(range(len(spreads)), [_clipped(spread.label) for spread in spreads])
+    plot.set_yticks(range(len(spreads)), [spread.label for spread in spreads])
     plot.tick_params(axis="y", length=0, pad=10, labelcolor=canvas.INK, labelsize=FONT_PT)
     title = say("Every sample of {metric} on {device}, by arm", metric=metric.lower(), device=device)
     return canvas.svg(drawn, title, f'data-unit="s" {canvas.axis_of_values(plot, "x", log=log)}')
@@ -195,7 +196,7 @@ def _end_labels(plot: Axes, ends: Sequence[tuple[str, float]]) -> None:
         wanted = to_pt((plot.get_xlim()[1], value))[1] - plot.get_window_extent().y0
         place = max(wanted, taken[-1] + FONT_PT + 3) if taken else wanted
         taken.append(place)
-        plot.annotate(_clipped(label, 14), (1, place / height), (8, 0), "axes fraction", "offset points", va="center",
+        plot.annotate(clipped(label, 14), (1, place / height), (8, 0), "axes fraction", "offset points", va="center",
                       color=canvas.INK, annotation_clip=False, size=FONT_PT - 0.5)  # fmt: skip
 
 
@@ -214,7 +215,3 @@ def _value_axis(plot: Axes, low: float, high: float, *, log: bool, vertical: boo
     (plot.set_ylim if vertical else plot.set_xlim)(*ends)
     (plot.set_yticks if vertical else plot.set_xticks)(shown, [units.seconds(tick, 3) for tick in shown])
     (plot.set_yticks if vertical else plot.set_xticks)([], minor=True)
-
-
-def _clipped(label: str, longest: int = 28) -> str:
-    return label if len(label) <= longest else f"{label[: longest - 1]}\u2026"

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from harness.report import labels
 from harness.report.model import Device, Tone
 from harness.report.reading import Reading
 from harness.report.words import say
@@ -23,6 +24,7 @@ MOST_POINTS = 5000
 """Drawn in one plot."""
 MOST_ARMS = 24
 """Drawn one below the other."""
+_LONGEST_LABEL = 25
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,11 +70,11 @@ def spreads(reading: Reading, device: Device) -> tuple[Spread, ...]:
     found = {arm: columns.value[order[bounds[n] : bounds[n + 1]]] for n, arm in enumerate(columns.arms)}
     before = reading.ends()[0]
     told: list[tuple[str, str, Tone | None]] = [(before, say("before"), None)] if before in found else []
-    arms = {row.name: row for row in device.headline.rows}
-    for name, row in arms.items():
+    rows = {row.name: row for row in device.headline.rows}
+    for (name, row), label in zip(rows.items(), labels.of_rows([*rows.values()], _LONGEST_LABEL), strict=True):
         arm = next((c.arm for c in reading.contrasts(device.name, metric, name)), "")
         if arm in found:
-            told.append((arm, say("all together") if name == TOGETHER else name, row.verdict.tone))
+            told.append((arm, say("all together") if name == TOGETHER else label, row.verdict.tone))
     told = told[:MOST_ARMS]
     most = MOST_POINTS // max(len(told), 1)
     return tuple(

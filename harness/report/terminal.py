@@ -12,7 +12,7 @@ from rich.table import Table as Grid
 from rich.text import Text
 
 from harness import units
-from harness.report import page, tables
+from harness.report import labels, page, tables
 from harness.report.caches import caches
 from harness.report.curves import curves
 from harness.report.jointly import jointly
@@ -165,7 +165,7 @@ def _incidents(title: str, entries: Sequence[Incident]) -> Iterator[RenderableTy
         yield Text(title, "bold")
     for entry in entries:
         about = f" {entry.about}:" if entry.about else ""
-        yield Padding(_line(f"{entry.device}, {entry.kind}:{about} {entry.message}"), (0, 0, 0, 2))
+        yield Padding(_line(f"{labels.of_incident(entry)}:{about} {entry.message}"), (0, 0, 0, 2))
 
 
 def _line(text: str, style: str = "") -> Text:

@@ -107,4 +107,4 @@ def test_the_machine_the_versions_and_what_changed_on_the_way_are_told() -> None
     assert "asv 0.6.6" in page
     assert "pyperf" not in page
     assert "revision abc, with changes that are not committed" in page
-    assert page.count("Not everything stayed as it was: python was") == 1
+    assert page.count("Not everything stayed as it was: Python was") == 1

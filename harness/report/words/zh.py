@@ -124,6 +124,7 @@ SENTENCES: Mapping[str, str] = {
     "No optimization can be compared": "没有可比较的优化",
     "Everything on": "全部启用",
     "Nothing on before, everything on after": "之前：全部关闭；之后：全部启用",
+    "Nothing on before, {name} after": "之前：全部关闭；之后：{name}",
     "What each optimization changes": "每项优化改变了什么",
     "What changed": "有何变化",
     "Every metric": "所有指标",
