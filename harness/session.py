@@ -23,7 +23,15 @@ from harness.designs import CONTROLS, HOST_DOSE, Design
 from harness.errors import MeasureError, UsageError, WorkerError
 from harness.ledger import Ledger
 from harness.nvml import Card, Sampler
-from harness.optimizations.process import as_told, of_process, options_of, process_states, starts_of, within_process
+from harness.optimizations.process import (
+    as_told,
+    of_process,
+    options_of,
+    options_with,
+    process_states,
+    starts_of,
+    within_process,
+)
 from harness.processes import Alone, Side, WorkerProcess
 from harness.results import Arm, Pass, State
 from harness.scenario import Scenario
@@ -240,7 +248,7 @@ class Session:
             "vram_limit_bytes": self.scenario.measure.vram_limit_bytes,
             "target": adapters.target(scenario.model.adapter),
             "prepared": plugins.preparation(scenario.as_data()),
-            "options": {**scenario.options(), **{key: value for start in starts for key, value in start.model.items()}},
+            "options": options_with(scenario.options(), starts),
             "device": self.device,
             "arms": [self.as_told(one) for one in self.design.arms],
             "speakers": self.wire.speakers(),

@@ -22,6 +22,7 @@ class CheckoutAdapter:
 
     name = "checkout"
     portable = ".checkout:load"
+    switches = ("arguments",)
     needs = ("torch", "torchaudio")
     warning = "This runs the code that is measured, with your rights, in processes of its own."
 

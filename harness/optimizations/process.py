@@ -53,6 +53,16 @@ def options_of(states: Mapping[str, State]) -> frozenset[str]:
     return frozenset(key for start in starts_of(states) for key in start.model)
 
 
+def options_with(options: Mapping[str, Any], starts: Iterable[ProcessStart]) -> dict[str, Any]:
+    """An adapter's options with those that processes are started with over them; of a mapping in both, key by key."""
+    merged = dict(options)
+    for start in starts:
+        for name, value in start.model.items():
+            known = merged.get(name)
+            merged[name] = {**known, **value} if isinstance(known, Mapping) and isinstance(value, Mapping) else value
+    return merged
+
+
 def as_told(function: tuple[str, Mapping[str, Any]]) -> dict[str, Any]:
     """A function of a worker and its arguments, as a job names it."""
     call, told = function

@@ -60,6 +60,12 @@ def is_described_by(facts: Mapping[str, Any]) -> bool:
     return all(name in _described and _described[name] == fact for name, fact in facts.items())
 
 
+def is_made_with(arguments: Mapping[str, Any]) -> bool:
+    """Whether the model of the process was constructed with `arguments`, and had not set them aside when that was done."""
+    kept = _described.get("arguments") or {}
+    return all(name in kept and kept[name] == value for name, value in arguments.items())
+
+
 def has_environment(variables: Mapping[str, str]) -> bool:
     """Whether the process has these environment variables. Whether a library heeds them is for the library to say."""
     return all(os.environ.get(name) == value for name, value in variables.items())

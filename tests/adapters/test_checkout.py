@@ -93,6 +93,32 @@ def test_a_run_counts_compares_and_says_what_the_code_has_and_what_it_cannot_tak
     assert str(Path.home()) not in str(run.environment["model"])
 
 
+def test_arguments_of_the_constructor_are_compared_and_one_that_it_sets_aside_is_inert(
+    tmp_path: Path, quiet: Quiet
+) -> None:
+    """As the public code does, which takes no compiled parts without a GPU. So small a budget decides nothing."""
+    sample = {
+        "def __init__(self, model_dir, fp16=False):": "def __init__(self, model_dir, fp16=False, load_jit=False):\n        load_jit = False"
+    }
+    written(tmp_path / "code", replaced=sample)
+    soundfile.write(tmp_path / "voice.wav", np.sin(np.arange(24_000) / 20).astype(np.float32), 24_000)
+    data = {
+        "file": str(tmp_path / "mine.yaml"), "name": "mine", "devices": ["cpu"], "design": "levels",
+        "model": {"adapter": "checkout", **options(tmp_path / "code"), "length": "forced"},
+        "workload": {"texts": {"en": "See you."}, "prompts": [{"audio": "voice.wav", "text": "what it says"}]},
+        "optimizations": {"constructor_arguments": {"after": [{"arguments": "fp16=true"}, {"arguments": "load_jit=true"}]}},
+        "measure": {"metrics": ["latency"], "budget": "20ms", "workers": 1},
+    }  # fmt: skip
+    run = runner.run(Scenario.from_data(data), tmp_path / "run", devices=["cpu"], progress=quiet)
+    assert not run.failures
+    kept, aside = (
+        [c for c in run.contrasts if c.optimization.endswith(f"{name}=true]")] for name in ("fp16", "load_jit")
+    )
+    assert {c.verdict for c in kept} <= {"inconclusive", "no material difference"}
+    assert {(c.witness_before, c.witness_after, c.equivalence) for c in kept} == {(0, 1, "bitwise")}
+    assert {(c.verdict, c.witness_after) for c in aside} == {("inert", 0)}
+
+
 def test_what_the_target_lacks_ends_the_run_with_one_line(measure: Callable[..., Run]) -> None:
     with pytest.raises(HarnessError, match=r"Voice\.sample_rate is missing: .*known to work") as caught:
         measure({"resample_cache": True}, replaced={"self.sample_rate = 24000": "pass", "self.sample_rate": "24000"})

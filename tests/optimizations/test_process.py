@@ -14,7 +14,7 @@ from harness import gating, outlook, planning, runner, store, worker
 from harness.designs import HOST_DOSE, PLACEBO, PROCESS, Toggle, design
 from harness.errors import ScenarioError
 from harness.optimizations import named, registry
-from harness.optimizations.process import as_told, process_states, start_of, within_process
+from harness.optimizations.process import as_told, options_with, process_states, start_of, within_process
 from harness.results import Contrast, Run, State
 from harness.scenario import Scenario
 from tests.conftest import Quiet, fake_scenario
@@ -41,7 +41,19 @@ def test_a_process_is_started_as_the_toggle_says() -> None:
         ".settings:set_matmul_precision", {"precision": "high"},
     )  # fmt: skip
     assert start_of("bf16_llm", state={"dtype": "float16"}).model == {"llm_dtype": "float16"}
+    made = {"arguments": {"fp16": True, "trt_concurrent": 2, "scale": 0.5, "dtype": "half"}}
+    told = start_of("constructor_arguments", state={"arguments": "fp16=true trt_concurrent=2 scale=0.5 dtype=half"})
+    assert (told.model, told.holds) == (made, (".settings:is_made_with", made))
     assert start_of("environment", state=False).environment == {}
+
+
+def test_options_of_a_process_lie_over_those_of_the_scenario_key_by_key() -> None:
+    options = {"weights": "w", "arguments": {"fp16": False, "load_vllm": False}}
+    starts = [start_of("constructor_arguments", state=True), start_of("bf16_llm", state=True)]
+    assert options_with(options, starts) == {
+        "weights": "w", "arguments": {"fp16": True, "load_vllm": False}, "llm_dtype": "bfloat16",
+    }  # fmt: skip
+    assert options["arguments"] == {"fp16": False, "load_vllm": False}
 
 
 @pytest.mark.parametrize("name", sorted(name for name, toggle in registry().items() if toggle.isolation == "process"))

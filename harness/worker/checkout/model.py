@@ -13,6 +13,7 @@ from types import ModuleType
 from typing import Any
 
 from .code import Code, constants
+from .constructing import constructed
 from .counting import Probe, calls
 from .finding import ENOUGH, FACADE, Location, locate
 from .host import UsageError
@@ -34,7 +35,15 @@ SAID = ("torch", "torchaudio", "transformers", "onnxruntime", "numpy")
 class CheckoutModel:
     """A loaded CosyVoice. `description` says what was found; `already_present` which toggles its code has, and where."""
 
-    def __init__(self, code: Code, device: str, options: Mapping[str, Any], where: Location, made: Any) -> None:
+    def __init__(
+        self,
+        code: Code,
+        device: str,
+        options: Mapping[str, Any],
+        where: Location,
+        made: Any,
+        arguments: Mapping[str, Any],
+    ) -> None:
         self._code = code
         self.source = str(where.file)
         self._device = device
@@ -54,6 +63,7 @@ class CheckoutModel:
             "prompt": "a path" if code.takes_paths else "samples at 16 kHz",
             "weights": Path(options["weights"]).name,
             **({} if made is None else {"made_by_make_checkpoint": made}),
+            **({"arguments": dict(arguments)} if arguments else {}),
             "length": length,
             "device": device,
             "sample_rate_hz": code.sample_rate_hz,
@@ -137,13 +147,14 @@ def load(options: Mapping[str, Any], machine: Any, work_dir: Path) -> CheckoutMo
     supply.prepare()
     where = locate(None if options.get("path") is None else Path(options["path"]))
     weights = Path(options["weights"])
-    facade = facade_class(where.load(), weights)(str(weights), **dict(options.get("arguments") or {}))
+    kind = facade_class(where.load(), weights)
+    facade, kept = constructed(kind, str(weights), options.get("arguments") or {})
     supply.complete(facade)
     code = Code(facade)
     _refuse_elsewhere(code, machine.device)
     mark = weights / RANDOM_MARK
     made = json.loads(mark.read_text(encoding="utf-8")) if mark.is_file() else None
-    return CheckoutModel(code, machine.device, options, where, made)
+    return CheckoutModel(code, machine.device, options, where, made, kept)
 
 
 def facade_class(module: ModuleType, weights: Path) -> Any:

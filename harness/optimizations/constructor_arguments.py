@@ -1,0 +1,64 @@
+"""Construct the model with other arguments, such as those that the public code has for speed."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from harness.optimizations.allowed import Field
+from harness.optimizations.process import as_it_starts, probe_of
+from harness.optimizations.registry import Check, optimization
+from harness.optimizations.sites import BindContext, ProcessStart
+from harness.optimizations.witness import Witness
+
+_ONE = r"[A-Za-z_][A-Za-z0-9_]*=\S+"
+_SEVERAL = rf"^{_ONE}( {_ONE})*$"
+_HALF = "fp16=true"
+_WORDS = {"true": True, "false": False}
+
+
+def made_with(context: BindContext, *, arguments: Annotated[str, Field(pattern=_SEVERAL)] = _HALF) -> ProcessStart:
+    """A process whose model is constructed with these arguments, over those of `model.arguments`."""
+    split = (word.partition("=") for word in arguments.split(" "))
+    given = {"arguments": {name: _value(text) for name, _, text in split}}
+    return ProcessStart(model=given, holds=(".settings:is_made_with", given))
+
+
+def _value(text: str) -> bool | int | float | str:
+    if text.lower() in _WORDS:
+        return _WORDS[text.lower()]
+    for number in (int, float):
+        try:
+            return number(text)
+        except ValueError:
+            continue
+    return text
+
+
+@optimization(
+    title="Construct the model with other arguments",
+    sites=("process.start",),
+    before=as_it_starts,
+    witness=Witness(
+        unit="requests of a process whose model was constructed with these arguments, and kept them",
+        probe=probe_of(made_with),
+        before="none",
+        after="every request",
+    ),
+    check=Check(
+        grade="spectral",
+        bound=1.0,
+        reason="such arguments choose other arithmetic, as fp16 does: sums are rounded otherwise",
+        other_tokens=True,
+    ),
+    isolation="process",
+)
+def constructor_arguments(
+    context: BindContext, *, arguments: Annotated[str, Field(pattern=_SEVERAL)] = _HALF
+) -> ProcessStart:
+    """Arguments of the facade's constructor, by default `fp16=true`; several are separated by a space.
+
+    For what a code offers by itself: the public code has fp16, load_jit, load_trt and load_vllm. What counts is how they stood when the
+    constructor returned: the public code sets them to False where there is no GPU, and then the toggle is inert. Tokens that are
+    drawn may become others; then sound is compared from the same tokens.
+    """
+    return made_with(context, arguments=arguments)
