@@ -53,9 +53,9 @@ class PairedResult:
     def figures(self) -> str:
         """Ratio, interval, margin and what they rest on, in words."""
         interval = units.interval(self.ratio_low, self.ratio_high, units.TIME)
-        decimals = units.interval_decimals(self.ratio_low, self.ratio_high)
+        estimate = units.estimate(self.ratio, self.ratio_low, self.ratio_high, units.TIME)
         return (
-            f"{units.change(self.ratio, units.TIME, decimals)}, {units.percent(self.level, 0)} interval {interval}, "
+            f"{estimate}, {units.percent(self.level, 0)} interval {interval}, "
             f"margin {100 * self.margin:g}{units.SPACE}%; {units.seconds(self.before_s)} before, "
             f"{units.seconds(self.after_s)} after, {self.workers} workers, {self.blocks} blocks in {units.seconds(self.spent_s, 2)}"
         )
@@ -115,9 +115,8 @@ def _row(result: PairedResult) -> tuple[str, ...]:
     margin = f"{100 * result.margin:g}{units.SPACE}%"
     if not result.measured:
         return result.verdict, *[units.DASH] * 2, margin, *[units.DASH] * 4, result.name
-    decimals = units.interval_decimals(result.ratio_low, result.ratio_high)
     return (
-        result.verdict, units.change(result.ratio, units.TIME, decimals),
+        result.verdict, units.estimate(result.ratio, result.ratio_low, result.ratio_high, units.TIME),
         units.interval(result.ratio_low, result.ratio_high, units.TIME), margin, units.seconds(result.before_s),
         str(result.workers), str(result.blocks), units.seconds(result.spent_s, 2), result.name,
     )  # fmt: skip

@@ -180,6 +180,17 @@ def change(ratio: float | None, direction: Direction, decimals: int | None = Non
     return direction.phrases.changed.format(amount=magnitude, word=_word(ratio, direction))
 
 
+def estimate(ratio: float | None, low: float | None, high: float | None, direction: Direction) -> str:
+    """`change` of an estimate beside its interval: with the decimals that this deserves, and in factors where it is told in factors."""
+    if ratio is None or low is None or high is None:
+        return change(ratio, direction)
+    if not _in_factors(min(low, ratio), max(high, ratio), direction) or _factor(ratio) >= _MOST:
+        return change(ratio, direction, interval_decimals(low, high))
+    near, far = sorted(map(_factor, (low, high)))
+    amount = direction.phrases.times.format(factor=f"{_factor(ratio):.{_places(near, far)}f}")
+    return direction.phrases.changed.format(amount=amount, word=_word(ratio, direction))
+
+
 def interval(low: float | None, high: float | None, direction: Direction, *, word: bool = True) -> str:
     """An interval of ratios in words, the smaller change first: "11.6 to 13.0 % faster".
 
@@ -205,13 +216,24 @@ def interval(low: float | None, high: float | None, direction: Direction, *, wor
 def _ends(small: float, large: float, direction: Direction, decimals: int | None) -> tuple[str, str]:
     """Both ends of an interval that lies on one side, in one unit: factors where the larger change reads as one."""
     near, far = _factor(small), _factor(large)
-    if direction.factors and _TWICE <= far < math.inf:
-        places = next((p for p in range(1, _PLACES) if 1 < round(near, p) < round(far, p)), _PLACES)
+    if _in_factors(small, large, direction):
+        places = _places(near, far)
         last = _magnitude(large, direction, decimals)
         return f"{near:.{places}f}", direction.phrases.times.format(factor=f"{far:.{places}f}") if far < _MOST else last
     first, last = _magnitude(small, direction, decimals), _magnitude(large, direction, decimals)
     same = first.partition(SPACE)[2] == last.partition(SPACE)[2]
     return first.partition(SPACE)[0] if same else first, last
+
+
+def _in_factors(low: float, high: float, direction: Direction) -> bool:
+    """Whether an interval is told in factors: it lies on one side, and its larger change reads as one."""
+    one_side = (low < 1) == (high < 1) and 1 not in (low, high)
+    return direction.factors and one_side and _TWICE <= max(_factor(low), _factor(high)) < math.inf
+
+
+def _places(near: float, far: float) -> int:
+    """Decimals by which two factors are told from each other, and the nearer from 1."""
+    return next((p for p in range(1, _PLACES) if 1 < round(near, p) < round(far, p)), _PLACES)
 
 
 def interval_decimals(low: float | None, high: float | None) -> int | None:

@@ -47,6 +47,21 @@ def test_ratios_are_changes_in_words(ratio: float | None, direction: units.Direc
     assert _plain(units.change(ratio, direction)) == text
 
 
+@pytest.mark.parametrize(
+    ("low", "ratio", "high", "text"),
+    [
+        (0.870, 0.877, 0.884, "12.3 % faster"), (0.48, 0.537, 0.62, "1.9 times faster"), (1.6, 1.86, 2.1, "1.9 times slower"),
+        (0.4329, 0.4358, 0.4386, "2.29 times faster"), (0.99990, 0.99992, 0.99995, "0.0080 % faster"), (0.4, 0.9, 1.1, "10.0 % faster"),
+        (0.4, 1.0, 0.9, "no change"), (0.0001, 0.6, 0.9, "1.7 times faster"), (0.0001, 0.0002, 0.9, "over 1,000 times faster"),
+        (0.0, 0.5, 0.9, "2.0 times faster"), (None, 0.6, None, "40.0 % faster"), (0.4, None, 0.9, "not measured"),
+    ],
+)  # fmt: skip
+def test_an_estimate_is_told_as_its_interval_is(
+    low: float | None, ratio: float | None, high: float | None, text: str
+) -> None:
+    assert _plain(units.estimate(ratio, low, high, TIME)) == text
+
+
 def test_a_change_that_rounds_to_nothing_is_under_the_last_digit_and_not_zero() -> None:
     assert _plain(units.change(1.0002, TIME, decimals=1)) == "under 0.1 % slower"
 

@@ -60,12 +60,11 @@ def _points(points: list[FrontierPoint]) -> tuple[Point, ...]:
 
 def _point(point: FrontierPoint, before: FrontierPoint | None) -> Point:
     words = direction(describe("latency"))
-    decimals = units.interval_decimals(point.ratio_low, point.ratio_high)
     name = point.optimization.removeprefix(toggle_of(point.optimization)).strip("[]")
     return Point(
         name=name or point.optimization,
         latency=units.seconds(point.latency),
-        change=units.DASH if before is None else units.change(point.ratio, words, decimals),
+        change=units.DASH if before is None else units.estimate(point.ratio, point.ratio_low, point.ratio_high, words),
         interval="" if before is None else units.interval(point.ratio_low, point.ratio_high, words),
         rate=units.DASH if point.audio_rate is None else units.significant(point.audio_rate, 3),
         peak=units.size(point.peak),

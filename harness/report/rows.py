@@ -90,7 +90,6 @@ def row(reading: Reading, contrast: Contrast) -> Row:
     """One contrast as a row of a before/after table; without a change where nothing may be compared, whatever was measured."""
     measured = describe(contrast.metric)
     words = direction(measured)
-    decimals = units.interval_decimals(contrast.ratio_low, contrast.ratio_high)
     verdict, compared = verdict_of(reading, contrast), contrast.verdict not in INVALID
     return Row(
         name=contrast.optimization,
@@ -102,7 +101,9 @@ def row(reading: Reading, contrast: Contrast) -> Row:
         before=units.quantity(contrast.before, contrast.unit),
         after=units.quantity(contrast.after, contrast.unit),
         quantiles=_quantiles(contrast),
-        change=units.change(contrast.ratio, words, decimals) if compared else units.DASH,
+        change=units.estimate(contrast.ratio, contrast.ratio_low, contrast.ratio_high, words)
+        if compared
+        else units.DASH,
         interval=_interval(contrast, words) if compared else units.DASH,
         verdict=badge(verdict),
         reason=contrast.reason or (say(_NOT_CALIBRATED) if verdict != contrast.verdict else ""),

@@ -108,8 +108,7 @@ def quantities(line: Line) -> tuple[str, str]:
 
 def change(line: Line) -> str:
     """The change as an estimate, in words."""
-    decimals = units.interval_decimals(line.ratio_low, line.ratio_high)
-    return units.change(line.ratio, direction(describe(line.metric)), decimals)
+    return units.estimate(line.ratio, line.ratio_low, line.ratio_high, direction(describe(line.metric)))
 
 
 def interval(line: Line, *, word: bool = True) -> str:
