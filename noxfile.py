@@ -27,6 +27,7 @@ GPU_SCENARIOS = (
     "full-streaming",
     "full-attribution",
     "full-frontier",
+    "full-crowds",
     "full-memory",
     "full-bf16",
 )

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness.adapters.answers import is_sound, length_of
-from harness.adapters.calling import check_target, file_of, place_of, resolve, wanted
+from harness.adapters.calling import check_target, file_of, place_of, refuse_unused, resolve, wanted
 from harness.errors import UsageError
 from harness.optimizations import BindContext, Probe, bind, lacking, named, original, patched, registry
 from harness.optimizations.registry import own
@@ -56,7 +56,9 @@ class CallableModel:
         place = place_of(self._function)
         self._told = f"{options['target']} ({place})" if place else str(options["target"])
         known = _FOR_A_FACTORY if self._is_factory else ARGUMENTS
-        self._wanted = wanted(self._function, (*known, *self._given), self._told)
+        self._wanted = wanted(self._function, known, self._given, self._told)
+        if not self._is_factory:
+            refuse_unused(self._given, self._wanted, self._told)
         self.description: Mapping[str, Any] = {
             "adapter": CallableAdapter.name, "target": options["target"], "factory": self._is_factory,
             "arguments": self._given, "device": device,
@@ -100,7 +102,10 @@ class CallableModel:
         if not callable(made):
             message = f"{self._told} is a factory and must return what can be called; it returned {type(made).__name__}"
             raise UsageError(message)
-        return partial(self._ready, made, wanted(made, (*ARGUMENTS, *self._given), f"what {self._told} makes"), sites)
+        told = f"what {self._told} makes"
+        taken = wanted(made, ARGUMENTS, self._given, told)
+        refuse_unused(self._given, (*self._wanted, *taken), f"{self._told} or what it makes")
+        return partial(self._ready, made, taken, sites)
 
     def _implementations(self, states: Mapping[str, State]) -> tuple[dict[str, Any], dict[str, Any]]:
         """What is put in the place of attributes, and what the function is handed in `sites`."""
@@ -217,6 +222,7 @@ class CallableAdapter:
     """`model: {adapter: callable, target: "my_tts.py:speak", factory: false, arguments: {steps: 10}}`."""
 
     name = "callable"
+    switches = ("arguments",)
 
     def check(self, options: Mapping[str, Any]) -> None:
         """Refuse a file that is missing, cannot be parsed, or has no such function. Runs nothing. Raises UsageError."""

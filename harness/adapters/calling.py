@@ -6,7 +6,7 @@ import ast
 import importlib
 import inspect
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
@@ -77,33 +77,36 @@ def near(name: str, known: Iterable[str]) -> str:
     return f"; did you mean {found[0]}?" if found else ""
 
 
-def names(function: Any) -> list[str]:
-    """The names of the parameters that can be given by name; none where they cannot be known, as of some built-in code."""
-    try:
-        parameters = inspect.signature(function).parameters.values()
-    except (TypeError, ValueError):
-        return []
-    return [p.name for p in parameters if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)]
+def wanted(function: Any, known: Sequence[str], given: Collection[str], told: str) -> tuple[str, ...]:
+    """The parameters that get a value: those of a name that is `known` or `given`, and all that are given where any name is taken.
 
-
-def wanted(function: Any, known: Sequence[str], told: str) -> tuple[str, ...]:
-    """The parameters that are given: those that are known by name. Raises UsageError for others that have no default."""
+    Raises UsageError for others that have no default.
+    """
     try:
         parameters = inspect.signature(function).parameters.values()
     except (TypeError, ValueError):
         return ()
+    named = [p.name for p in parameters if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)]
     for parameter in parameters:
-        by_name = parameter.kind in (parameter.POSITIONAL_OR_KEYWORD, parameter.KEYWORD_ONLY)
         needed = parameter.default is parameter.empty and parameter.kind not in (
             parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD,
         )  # fmt: skip
-        if needed and not (by_name and parameter.name in known):
+        if needed and not (parameter.name in named and parameter.name in (*known, *given)):
             message = (
                 f"{told} needs {parameter.name}, which a request has not: give the parameter a default, or its value in the "
-                f"scenario (model.arguments: {{{parameter.name}: ...}}); known are {', '.join(known)}"
+                f"scenario (model.arguments: {{{parameter.name}: ...}}); known are {', '.join((*known, *given))}"
             )
             raise UsageError(message)
-    return tuple(name for name in names(function) if name in known)
+    takes_any = any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters)
+    taken = [name for name in named if name in known or name in given]
+    return (*taken, *(name for name in given if takes_any and name not in taken))
+
+
+def refuse_unused(given: Collection[str], used: Collection[str], told: str) -> None:
+    """Refuse arguments that nothing takes: what is not handed over changes nothing. Raises UsageError."""
+    if unused := [name for name in given if name not in used]:
+        message = f"model.arguments: no {', '.join(unused)} is taken by {told}{near(unused[0], used)}"
+        raise UsageError(message)
 
 
 def file_of(target: str) -> str | None:

@@ -61,7 +61,7 @@ def is_described_by(facts: Mapping[str, Any]) -> bool:
 
 
 def is_made_with(arguments: Mapping[str, Any]) -> bool:
-    """Whether the model of the process was constructed with `arguments`, and had not set them aside when that was done."""
+    """Whether the model of the process was given `arguments`, and has not set them aside."""
     kept = _described.get("arguments") or {}
     return all(name in kept and kept[name] == value for name, value in arguments.items())
 

@@ -74,6 +74,8 @@ def total(sites, numbers=(1, 2, 3)):
 
 def asks(text, colour): return colour
 
+def anything(**given): return sorted(given.values())
+
 class Voice:
     def __init__(self, device, scale=2):
         self.made_with, self.scale = len(weights(4)), scale
@@ -158,6 +160,25 @@ def test_a_class_is_a_factory_that_is_called_with_its_toggles_in_place(load: Cal
     model = load("Voice", arguments={"scale": 5})
     assert ask(model).audio.tolist() == [4, 5, 5]
     assert ask(model, {"fewer_weights": True}).audio.tolist() == [1, 5, 5]
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"name": "level", "arguments": {"seeed": 1}}, r"no seeed is taken by .*level \(.*\); did you mean seed\?"),
+        ({"name": "Voice", "arguments": {"scale": 5, "colour": "red"}}, r"no colour is taken by .*Voice \(.*\) or what it makes"),
+    ],
+    ids=["function", "factory"],
+)  # fmt: skip
+def test_an_argument_that_nothing_takes_is_refused(
+    load: Callable[..., Model], options: dict[str, Any], said: str
+) -> None:
+    with pytest.raises(UsageError, match=said):
+        ask(load(**options))
+
+
+def test_who_takes_any_argument_gets_all_that_are_given(load: Callable[..., Model]) -> None:
+    assert ask(load("anything", arguments={"seed": 3, "steps": 5})).audio.tolist() == [3, 5]
 
 
 def test_a_function_that_makes_the_function_is_called_so(load: Callable[..., Model]) -> None:

@@ -106,7 +106,7 @@ def test_arguments_of_the_constructor_are_compared_and_one_that_it_sets_aside_is
         "file": str(tmp_path / "mine.yaml"), "name": "mine", "devices": ["cpu"], "design": "levels",
         "model": {"adapter": "checkout", **options(tmp_path / "code"), "length": "forced"},
         "workload": {"texts": {"en": "See you."}, "prompts": [{"audio": "voice.wav", "text": "what it says"}]},
-        "optimizations": {"constructor_arguments": {"after": [{"arguments": "fp16=true"}, {"arguments": "load_jit=true"}]}},
+        "optimizations": {"model_arguments": {"after": [{"arguments": "fp16=true"}, {"arguments": "load_jit=true"}]}},
         "measure": {"metrics": ["latency"], "budget": "20ms", "workers": 1},
     }  # fmt: skip
     run = runner.run(Scenario.from_data(data), tmp_path / "run", devices=["cpu"], progress=quiet)

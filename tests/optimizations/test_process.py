@@ -42,14 +42,14 @@ def test_a_process_is_started_as_the_toggle_says() -> None:
     )  # fmt: skip
     assert start_of("bf16_llm", state={"dtype": "float16"}).model == {"llm_dtype": "float16"}
     made = {"arguments": {"fp16": True, "trt_concurrent": 2, "scale": 0.5, "dtype": "half"}}
-    told = start_of("constructor_arguments", state={"arguments": "fp16=true trt_concurrent=2 scale=0.5 dtype=half"})
+    told = start_of("model_arguments", state={"arguments": "fp16=true trt_concurrent=2 scale=0.5 dtype=half"})
     assert (told.model, told.holds) == (made, (".settings:is_made_with", made))
     assert start_of("environment", state=False).environment == {}
 
 
 def test_options_of_a_process_lie_over_those_of_the_scenario_key_by_key() -> None:
     options = {"weights": "w", "arguments": {"fp16": False, "load_vllm": False}}
-    starts = [start_of("constructor_arguments", state=True), start_of("bf16_llm", state=True)]
+    starts = [start_of("model_arguments", state=True), start_of("bf16_llm", state=True)]
     assert options_with(options, starts) == {
         "weights": "w", "arguments": {"fp16": True, "load_vllm": False}, "llm_dtype": "bfloat16",
     }  # fmt: skip

@@ -1,7 +1,9 @@
-"""Construct the model with other arguments, such as those that the public code has for speed."""
+"""Give the model other arguments, such as those that the public code has for speed."""
 
 from __future__ import annotations
 
+import math
+from contextlib import suppress
 from typing import Annotated
 
 from harness.optimizations.allowed import Field
@@ -17,7 +19,7 @@ _WORDS = {"true": True, "false": False}
 
 
 def made_with(context: BindContext, *, arguments: Annotated[str, Field(pattern=_SEVERAL)] = _HALF) -> ProcessStart:
-    """A process whose model is constructed with these arguments, over those of `model.arguments`."""
+    """A process whose model is given these arguments, over those of the scenario's `model.arguments`."""
     split = (word.partition("=") for word in arguments.split(" "))
     given = {"arguments": {name: _value(text) for name, _, text in split}}
     return ProcessStart(model=given, holds=(".settings:is_made_with", given))
@@ -27,19 +29,18 @@ def _value(text: str) -> bool | int | float | str:
     if text.lower() in _WORDS:
         return _WORDS[text.lower()]
     for number in (int, float):
-        try:
-            return number(text)
-        except ValueError:
-            continue
+        with suppress(ValueError):
+            if math.isfinite(value := number(text)):
+                return value
     return text
 
 
 @optimization(
-    title="Construct the model with other arguments",
+    title="Give the model other arguments",
     sites=("process.start",),
     before=as_it_starts,
     witness=Witness(
-        unit="requests of a process whose model was constructed with these arguments, and kept them",
+        unit="requests of a process whose model was given these arguments, and kept them",
         probe=probe_of(made_with),
         before="none",
         after="every request",
@@ -52,13 +53,13 @@ def _value(text: str) -> bool | int | float | str:
     ),
     isolation="process",
 )
-def constructor_arguments(
+def model_arguments(
     context: BindContext, *, arguments: Annotated[str, Field(pattern=_SEVERAL)] = _HALF
 ) -> ProcessStart:
-    """Arguments of the facade's constructor, by default `fp16=true`; several are separated by a space.
+    """Arguments of a checkout's facade or of your own function, by default `fp16=true`; several are separated by a space.
 
-    For what a code offers by itself: the public code has fp16, load_jit, load_trt and load_vllm. What counts is how they stood when the
-    constructor returned: the public code sets them to False where there is no GPU, and then the toggle is inert. Tokens that are
-    drawn may become others; then sound is compared from the same tokens.
+    For what a code offers by itself: the public code has fp16, load_jit, load_trt and load_vllm. Of a facade it counts how they stood when
+    its constructor returned: the public code sets them to False where there is no GPU, and then the toggle is inert. A function of yours is
+    called with them, or refused. Tokens that are drawn may become others; then sound is compared from the same tokens.
     """
     return made_with(context, arguments=arguments)
