@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from harness import units
@@ -31,6 +31,8 @@ STAGE_TITLES: Mapping[str, str] = {
 """Titles of the metrics of a stage, by what stands before the dot."""
 _ORDER: tuple[Tone, ...] = ("good", "bad", "level", "open", "invalid")
 _QUANTILES = ("p50", "p95", "p99")
+_FAR_APART = 2.0
+"""Kinds of request whose figures differ by so many times have no common median that tells of any."""
 _NOT_CALIBRATED = mark("not calibrated: the controls that vouch for this metric did not pass")
 
 
@@ -138,8 +140,21 @@ def metric_table(reading: Reading, device: str, name: str) -> MetricTable:
         doc=measured.doc,
         rows=tuple(sorted(rows, key=_rank)),
         left_out=tuple(f"{c.optimization} ({say(c.verdict)})" for c in contrasts if c.verdict in INVALID),
-        note=reading.run.unavailable.get(device, {}).get(name, ""),
+        note=reading.run.unavailable.get(device, {}).get(name, "") or _many_kinds(reading, contrasts),
     )
+
+
+def _many_kinds(reading: Reading, contrasts: Sequence[Contrast]) -> str:
+    """What medians over all kinds of request are of, where these are far apart: no request may be near to them."""
+    kinds = [kind for one in contrasts[:1] for kind in reading.by_stratum(one.device, one.metric, one.optimization)]
+    before = sorted(kind.before for kind in kinds if kind.before is not None)
+    if not before or before[-1] < _FAR_APART * before[0]:
+        return ""
+    low, high = (units.quantity(value, kinds[0].unit) for value in (before[0], before[-1]))
+    return say(
+        "Before and after are medians over {count} kinds of request, which are at {low} to {high} before. Each change is between "
+        "requests of one kind.", count=len(kinds), low=low, high=high,
+    )  # fmt: skip
 
 
 def invalid_rows(reading: Reading, device: str, name: str) -> tuple[InvalidRow, ...]:

@@ -89,6 +89,7 @@ def headline(device: Device, report: Page) -> Table:
              *_plain(row.witness, row.equivalence))
             for row in device.headline.rows
         ],
+        device.headline.note,
     )  # fmt: skip
 
 
