@@ -113,7 +113,8 @@ def _of_figures(here: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     yield "GPUs", ", ".join(f"{count} {name}" for name, count in cards.items())
     yield "Python", here["python"]
     yield from here["versions"].items()
-    yield "commit", f"{str(revision['commit'])[:10]}{' with uncommitted changes' if revision['dirty'] else ''}"
+    if revision is not None:
+        yield "commit", f"{str(revision['commit'])[:10]}{' with uncommitted changes' if revision['dirty'] else ''}"
 
 
 def gpus() -> list[dict[str, Any]]:

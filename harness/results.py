@@ -23,7 +23,7 @@ def setting(toggle: str, state: State) -> str:
     """The name of one of several after-states of a toggle: `batched_cleanup[every=4]`. Safe in names of files."""
     if not isinstance(state, Mapping) or not state:
         return f"{toggle}[{'off' if state is False else 'on'}]"
-    told = ",".join(f"{key}={value}" for key, value in state.items())
+    told = ",".join(f"{key}={value}" for key, value in state.items()).replace(" ", "+")
     return f"{toggle}[{re.sub(r'[^A-Za-z0-9._=,+-]', '', told)}]"
 
 

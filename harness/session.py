@@ -249,6 +249,7 @@ class Session:
             "target": adapters.target(scenario.model.adapter),
             "prepared": plugins.preparation(scenario.as_data()),
             "options": options_with(scenario.options(), starts),
+            "switched": options_with({}, starts),
             "device": self.device,
             "arms": [self.as_told(one) for one in self.design.arms],
             "speakers": self.wire.speakers(),

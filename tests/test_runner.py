@@ -726,6 +726,15 @@ def test_a_run_that_is_resumed_elsewhere_says_so(tmp_path: Path, quiet: Quiet, m
     assert not any(mark in found.message for mark in "[{"), "in words, not as data"
 
 
+def test_a_run_goes_on_where_there_is_no_git(tmp_path: Path, quiet: Quiet, monkeypatch: pytest.MonkeyPatch) -> None:
+    known = environment(threads=1, seed=0)
+    monkeypatch.setattr(runner, "environment", lambda **_: {**known, "git": None})
+    runner.run(fake_scenario(), tmp_path / "run", devices=["cpu"], progress=quiet, limit_s=0.0)
+    run = runner.resume(tmp_path / "run", quiet)
+    assert run.complete
+    assert not [finding for finding in run.findings if finding.kind == "resumed"]
+
+
 def test_the_run_of_a_gate_does_not_go_on_with_other_code_than_it_was_begun_with(tmp_path: Path, quiet: Quiet) -> None:
     folder = tmp_path / "run"
     runner.run(

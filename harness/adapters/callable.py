@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness.adapters.answers import is_sound, length_of
-from harness.adapters.calling import check_target, file_of, place_of, refuse_unused, resolve, wanted
+from harness.adapters.calling import check_target, file_of, names, place_of, resolve, wanted
 from harness.errors import UsageError
 from harness.optimizations import BindContext, Probe, bind, lacking, named, original, patched, registry
 from harness.optimizations.registry import own
@@ -57,11 +57,10 @@ class CallableModel:
         self._told = f"{options['target']} ({place})" if place else str(options["target"])
         known = _FOR_A_FACTORY if self._is_factory else ARGUMENTS
         self._wanted = wanted(self._function, known, self._given, self._told)
-        if not self._is_factory:
-            refuse_unused(self._given, self._wanted, self._told)
+        self._kept = self._named(self._function)
         self.description: Mapping[str, Any] = {
             "adapter": CallableAdapter.name, "target": options["target"], "factory": self._is_factory,
-            "arguments": self._given, "device": device,
+            "arguments": self._given, "kept": self._kept, "device": device,
         }  # fmt: skip
 
     @property
@@ -102,10 +101,14 @@ class CallableModel:
         if not callable(made):
             message = f"{self._told} is a factory and must return what can be called; it returned {type(made).__name__}"
             raise UsageError(message)
-        told = f"what {self._told} makes"
-        taken = wanted(made, ARGUMENTS, self._given, told)
-        refuse_unused(self._given, (*self._wanted, *taken), f"{self._told} or what it makes")
+        spare = [name for name in self._given if name not in self._wanted]
+        taken = wanted(made, ARGUMENTS, self._given, f"what {self._told} makes", spare)
+        self._kept.update(self._named(made))
         return partial(self._ready, made, taken, sites)
+
+    def _named(self, function: Any) -> dict[str, Any]:
+        """What is given of the parameters that a function has a name for; of `**kwargs` nothing shows that it reads them."""
+        return {name: self._given[name] for name in names(function) if name in self._given}
 
     def _implementations(self, states: Mapping[str, State]) -> tuple[dict[str, Any], dict[str, Any]]:
         """What is put in the place of attributes, and what the function is handed in `sites`."""

@@ -77,16 +77,18 @@ def near(name: str, known: Iterable[str]) -> str:
     return f"; did you mean {found[0]}?" if found else ""
 
 
-def wanted(function: Any, known: Sequence[str], given: Collection[str], told: str) -> tuple[str, ...]:
-    """The parameters that get a value: those of a name that is `known` or `given`, and all that are given where any name is taken.
+def names(function: Any) -> tuple[str, ...]:
+    """The parameters that have a name of their own; none where they cannot be known, as of some built-in code."""
+    return tuple(p.name for p in _parameters(function) if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY))
 
-    Raises UsageError for others that have no default.
+
+def wanted(
+    function: Any, known: Sequence[str], given: Collection[str], told: str, spare: Collection[str] | None = None
+) -> tuple[str, ...]:
+    """The parameters that get a value: those of a name that is `known` or `given`, and where any name is taken all that are
+    `spare` (None: that are given). Raises UsageError for others that have no default.
     """
-    try:
-        parameters = inspect.signature(function).parameters.values()
-    except (TypeError, ValueError):
-        return ()
-    named = [p.name for p in parameters if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)]
+    parameters, named = _parameters(function), names(function)
     for parameter in parameters:
         needed = parameter.default is parameter.empty and parameter.kind not in (
             parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD,
@@ -98,15 +100,16 @@ def wanted(function: Any, known: Sequence[str], given: Collection[str], told: st
             )
             raise UsageError(message)
     takes_any = any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters)
+    more = (given if spare is None else spare) if takes_any else ()
     taken = [name for name in named if name in known or name in given]
-    return (*taken, *(name for name in given if takes_any and name not in taken))
+    return (*taken, *(name for name in more if name not in taken))
 
 
-def refuse_unused(given: Collection[str], used: Collection[str], told: str) -> None:
-    """Refuse arguments that nothing takes: what is not handed over changes nothing. Raises UsageError."""
-    if unused := [name for name in given if name not in used]:
-        message = f"model.arguments: no {', '.join(unused)} is taken by {told}{near(unused[0], used)}"
-        raise UsageError(message)
+def _parameters(function: Any) -> Sequence[inspect.Parameter]:
+    try:
+        return tuple(inspect.signature(function).parameters.values())
+    except (TypeError, ValueError):
+        return ()
 
 
 def file_of(target: str) -> str | None:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import math
-from contextlib import suppress
+import re
 from typing import Annotated
 
 from harness.optimizations.allowed import Field
@@ -12,10 +11,11 @@ from harness.optimizations.registry import Check, optimization
 from harness.optimizations.sites import BindContext, ProcessStart
 from harness.optimizations.witness import Witness
 
-_ONE = r"[A-Za-z_][A-Za-z0-9_]*=\S+"
+_ONE = r"[A-Za-z_][A-Za-z0-9_]*=[^\s,]+"
 _SEVERAL = rf"^{_ONE}( {_ONE})*$"
 _HALF = "fp16=true"
 _WORDS = {"true": True, "false": False}
+_WHOLE, _FRACTION = re.compile(r"-?(0|[1-9][0-9]{0,17})"), re.compile(r"-?[0-9]+\.[0-9]+(e[+-]?[0-9]{1,2})?")
 
 
 def made_with(context: BindContext, *, arguments: Annotated[str, Field(pattern=_SEVERAL)] = _HALF) -> ProcessStart:
@@ -26,13 +26,14 @@ def made_with(context: BindContext, *, arguments: Annotated[str, Field(pattern=_
 
 
 def _value(text: str) -> bool | int | float | str:
-    if text.lower() in _WORDS:
-        return _WORDS[text.lower()]
-    for number in (int, float):
-        with suppress(ValueError):
-            if math.isfinite(value := number(text)):
-                return value
-    return text
+    """`true`, a number as it is commonly written, or else text, which stands in quotes where it looks like one of these."""
+    if text in _WORDS:
+        return _WORDS[text]
+    if _WHOLE.fullmatch(text):
+        return int(text)
+    if _FRACTION.fullmatch(text):
+        return float(text)
+    return text[1:-1] if len(text) > 1 and text[0] == text[-1] == '"' else text
 
 
 @optimization(
@@ -56,10 +57,11 @@ def _value(text: str) -> bool | int | float | str:
 def model_arguments(
     context: BindContext, *, arguments: Annotated[str, Field(pattern=_SEVERAL)] = _HALF
 ) -> ProcessStart:
-    """Arguments of a checkout's facade or of your own function, by default `fp16=true`; several are separated by a space.
+    """Arguments of a checkout's facade or of your own function as NAME=VALUE, by default `fp16=true`; several are separated by a space.
 
-    For what a code offers by itself: the public code has fp16, load_jit, load_trt and load_vllm. Of a facade it counts how they stood when
-    its constructor returned: the public code sets them to False where there is no GPU, and then the toggle is inert. A function of yours is
-    called with them, or refused. Tokens that are drawn may become others; then sound is compared from the same tokens.
+    For what a code offers by itself: the public code has fp16, load_jit, load_trt and load_vllm. A value is true, false, a number or a
+    text, in double quotes where it looks like one of these. An argument counts where a constructor, or your function, has a parameter of that name, and no
+    constructor sets it aside, as the public code does with fp16 where there is no GPU: then the toggle is inert. What other code makes of it is not
+    seen. Tokens that are drawn may become others; then sound is compared from the same tokens.
     """
     return made_with(context, arguments=arguments)

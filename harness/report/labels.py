@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
+from itertools import takewhile
 
 from harness.report.model import Incident, Row
 from harness.report.words import say
@@ -15,12 +17,24 @@ def clipped(label: str, longest: int) -> str:
 
 
 def of_rows(rows: Sequence[Row], longest: int) -> list[str]:
-    """What rows are called in a plot. Where all are settings of one toggle and a name is longer than there is room, the toggle's
-    name is left away in all of them; otherwise in those that are longer.
+    """What rows are called in a plot. Where all are settings of one toggle and a name is longer than there is room, what they have
+    in common is left away: the toggle's name, and where that is not enough, what their settings begin with. Otherwise the toggle's
+    name is left away in those that are longer.
     """
-    settings = [row.name for row in rows if row.setting]
-    by_setting = any(len(name) > longest for name in settings) and len(set(map(toggle_of, settings))) == 1
-    return [clipped(_name(row, longest, by_setting=by_setting), longest) for row in rows]
+    settings = [row.setting for row in rows if row.setting]
+    by_setting = len({toggle_of(row.name) for row in rows if row.setting}) == 1 and any(
+        len(row.name) > longest for row in rows if row.setting
+    )
+    common = _beginning(settings) if by_setting and max(map(len, settings)) > longest else ""
+    return [clipped(_name(row, longest, by_setting=by_setting).removeprefix(common), longest) for row in rows]
+
+
+def _beginning(settings: Sequence[str]) -> str:
+    """What all settings begin with, up to the first part in which they differ: `arguments=` of `arguments=steps=4`."""
+    letters = takewhile(lambda one: len(set(one)) == 1, zip(*settings, strict=False))
+    common = "".join(one[0] for one in letters) if len(settings) > 1 else ""
+    found = re.match(r".*[,+]|[^=,+]*=(?=[^=,+]*=)", common)
+    return found.group() if found else ""
 
 
 def of_incident(entry: Incident) -> str:

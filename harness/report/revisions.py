@@ -8,7 +8,7 @@ from typing import Any
 from harness.report.model import Facts, InvalidRow, MetricTable, Row, Wording
 from harness.report.reading import Reading
 from harness.report.words import mark, say
-from harness.results import NOTHING, TOGETHER, Run
+from harness.results import NOTHING, TOGETHER, Run, setting, toggle_of
 
 _SIDES = {"base": mark("Base"), "head": mark("Head")}
 
@@ -20,8 +20,7 @@ def wording(run: Run) -> Wording:
         return Wording(
             about=say("what each optimization is worth"), column=say("Optimization"),
             none=say("No optimization can be compared"), whole=say("Everything on") if shown == TOGETHER else shown,
-            sides=say("Nothing on before, everything on after") if shown == TOGETHER
-            else say("Nothing on before, {name} after", name=shown),
+            sides=_before_and_after(run, shown),
         )  # fmt: skip
     sides = _sides(run)
     about = (
@@ -34,6 +33,17 @@ def wording(run: Run) -> Wording:
         about=about, column=say("Setting"), none=say("No setting can be compared"), whole=setting.capitalize(),
         sides=say("Before is the base, after the head, {setting}", setting=setting),
     )  # fmt: skip
+
+
+def _before_and_after(run: Run, shown: str) -> str:
+    """What the sides are of what is shown in every metric."""
+    if shown == TOGETHER:
+        return say("Nothing on before, everything on after")
+    toggle = toggle_of(shown)
+    before = next((arm.states.get(toggle, False) for arm in run.plan.arms if arm.role == "none"), False)
+    if before is False:
+        return say("Nothing on before, {name} after", name=shown)
+    return say("{before} before, {name} after", before=setting(toggle, before), name=shown)
 
 
 def facts(run: Run) -> Facts:

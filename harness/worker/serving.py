@@ -56,6 +56,7 @@ class Worker:
         if prepared is not None:
             loader(prepared["call"])(prepared["told"])
         self._machine = device
+        settings.begin(job.get("environment", {}), job.get("switched", {}))
         for told in job.get("calls", ()):
             settings.do(told)
         with span("loading"):

@@ -47,6 +47,13 @@ class Reading:
 
 _described: dict[str, Any] = {}
 """What the model of this process says of itself."""
+_started: dict[str, Any] = {"environment": {}, "options": {}}
+"""What toggles set of this process: environment variables, and options of the adapter."""
+
+
+def begin(environment: Mapping[str, str], options: Mapping[str, Any]) -> None:
+    """Take note of what toggles set of this process."""
+    _started.update(environment=environment, options=options)
 
 
 def remember(description: Mapping[str, Any]) -> None:
@@ -61,14 +68,24 @@ def is_described_by(facts: Mapping[str, Any]) -> bool:
 
 
 def is_made_with(arguments: Mapping[str, Any]) -> bool:
-    """Whether the model of the process was given `arguments`, and has not set them aside."""
-    kept = _described.get("arguments") or {}
-    return all(name in kept and kept[name] == value for name, value in arguments.items())
+    """Whether toggles gave the model of the process these `arguments` and no others, and it has not set them aside."""
+    kept, toggled = _described.get("kept") or {}, _started["options"].get("arguments") or {}
+    return toggled.keys() == arguments.keys() and all(map(partial(_is_kept, kept), arguments.items()))
+
+
+def _is_kept(kept: Mapping[str, Any], argument: tuple[str, Any]) -> bool:
+    """As it was given, 1 not being True."""
+    name, value = argument
+    return name in kept and type(kept[name]) is type(value) and bool(kept[name] == value)
 
 
 def has_environment(variables: Mapping[str, str]) -> bool:
-    """Whether the process has these environment variables. Whether a library heeds them is for the library to say."""
-    return all(os.environ.get(name) == value for name, value in variables.items())
+    """Whether the process has these environment variables, and no others from toggles. Whether a library heeds them is for
+    the library to say.
+    """
+    return _started["environment"].keys() == variables.keys() and all(
+        os.environ.get(name) == value for name, value in variables.items()
+    )
 
 
 def has_threads(threads: int) -> bool:

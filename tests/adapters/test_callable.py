@@ -76,6 +76,12 @@ def asks(text, colour): return colour
 
 def anything(**given): return sorted(given.values())
 
+def of_both(width):
+    return lambda steps: [width, steps]
+
+def of_any(width):
+    return lambda **given: [width, *given.values()]
+
 class Voice:
     def __init__(self, device, scale=2):
         self.made_with, self.scale = len(weights(4)), scale
@@ -163,22 +169,24 @@ def test_a_class_is_a_factory_that_is_called_with_its_toggles_in_place(load: Cal
 
 
 @pytest.mark.parametrize(
-    ("options", "said"),
+    ("options", "kept", "made"),
     [
-        ({"name": "level", "arguments": {"seeed": 1}}, r"no seeed is taken by .*level \(.*\); did you mean seed\?"),
-        ({"name": "Voice", "arguments": {"scale": 5, "colour": "red"}}, r"no colour is taken by .*Voice \(.*\) or what it makes"),
+        ({"name": "level", "arguments": {"seeed": 1}}, {}, None),
+        ({"name": "Voice", "arguments": {"scale": 5, "colour": "red"}}, {"scale": 5}, [4, 5, 5]),
+        ({"name": "anything", "arguments": {"seed": 3, "steps": 5}}, {}, [3, 5]),
+        ({"name": "of_both", "factory": True, "arguments": {"width": 2, "steps": 5}}, {"width": 2, "steps": 5}, [2, 5]),
+        ({"name": "of_any", "factory": True, "arguments": {"width": 2, "steps": 5}}, {"width": 2}, [2, 5]),
     ],
-    ids=["function", "factory"],
-)  # fmt: skip
-def test_an_argument_that_nothing_takes_is_refused(
-    load: Callable[..., Model], options: dict[str, Any], said: str
+    ids=["no parameter", "a factory's", "any name", "a factory's and what it makes's", "any name of what is made"],
+)
+def test_arguments_go_where_they_are_taken_and_count_where_a_parameter_has_their_name(
+    load: Callable[..., Model], options: dict[str, Any], kept: dict[str, Any], made: list[int] | None
 ) -> None:
-    with pytest.raises(UsageError, match=said):
-        ask(load(**options))
-
-
-def test_who_takes_any_argument_gets_all_that_are_given(load: Callable[..., Model]) -> None:
-    assert ask(load("anything", arguments={"seed": 3, "steps": 5})).audio.tolist() == [3, 5]
+    model = load(**options)
+    spoken = ask(model).audio
+    assert made is None or spoken.tolist() == made
+    assert model.description["kept"] == kept
+    assert model.description["arguments"] == options["arguments"]
 
 
 def test_a_function_that_makes_the_function_is_called_so(load: Callable[..., Model]) -> None:

@@ -41,10 +41,28 @@ def test_a_process_is_started_as_the_toggle_says() -> None:
         ".settings:set_matmul_precision", {"precision": "high"},
     )  # fmt: skip
     assert start_of("bf16_llm", state={"dtype": "float16"}).model == {"llm_dtype": "float16"}
-    made = {"arguments": {"fp16": True, "trt_concurrent": 2, "scale": 0.5, "dtype": "half"}}
-    told = start_of("model_arguments", state={"arguments": "fp16=true trt_concurrent=2 scale=0.5 dtype=half"})
+    made = {
+        "arguments": {
+            "fp16": True,
+            "trt_concurrent": 2,
+            "scale": 0.5,
+            "dtype": "half",
+            "version": "1.10",
+            "voice": "007",
+        }
+    }
+    told = start_of(
+        "model_arguments",
+        state={"arguments": 'fp16=true trt_concurrent=2 scale=0.5 dtype=half version="1.10" voice=007'},
+    )
     assert (told.model, told.holds) == (made, (".settings:is_made_with", made))
     assert start_of("environment", state=False).environment == {}
+
+
+@pytest.mark.parametrize("arguments", ["fp16", "fp16=true, steps=2", "fp16=", "2=3", "fp16=true  steps=2"])
+def test_arguments_that_are_none_are_refused(arguments: str) -> None:
+    with pytest.raises(ScenarioError, match="model_arguments takes arguments"):
+        fake_scenario(optimizations={"model_arguments": {"after": {"arguments": arguments}}})
 
 
 def test_options_of_a_process_lie_over_those_of_the_scenario_key_by_key() -> None:
@@ -74,6 +92,20 @@ def test_variables_that_are_none_are_refused(variables: str) -> None:
         return
     with pytest.raises(ScenarioError, match="environment takes variables"):
         fake_scenario(optimizations={"environment": {"after": {"variables": variables}}})
+
+
+def test_a_state_that_has_a_part_of_the_other_is_told_from_it(tmp_path: Path, quiet: Quiet) -> None:
+    """In real processes: the one before has all that the one after has, and more."""
+    (tmp_path / "tts.py").write_text("def speak(text, steps=1, fast=False): return text\n")
+    chosen = Scenario.from_data({
+        "file": str(tmp_path / "mine.yaml"), "name": "mine", "model": {"adapter": "callable", "target": f"{tmp_path / 'tts.py'}:speak"},
+        "optimizations": {"model_arguments": {"before": {"arguments": "steps=4 fast=true"}, "after": {"arguments": "steps=4"}}},
+        "measure": {"metrics": ["latency"], "budget": "20ms", "workers": 1, "margin": "10%"},
+    })  # fmt: skip
+    run = runner.run(chosen, tmp_path / "run", devices=["cpu"], progress=quiet)
+    found = contrast(run, "model_arguments")
+    assert (found.witness_before, found.witness_after) == (0, 1)
+    assert found.verdict != "inert"
 
 
 def toggles(*names: str) -> list[Toggle]:
@@ -211,11 +243,15 @@ def test_a_worker_finds_its_settings_where_there_is_no_package_of_this_project()
         f"spec = importlib.util.spec_from_file_location('_alone', {str(folder / '__init__.py')!r}, submodule_search_locations=[{str(folder)!r}])\n"
         "package = sys.modules['_alone'] = importlib.util.module_from_spec(spec)\n"
         "spec.loader.exec_module(package)\n"
-        "from _alone.settings import do\n"
-        f"print(do({as_told(start_of('environment', state={'variables': 'A=1'}).holds or ('', {}))!r}), 'harness' in sys.modules)\n"
+        "from _alone import settings\n"
+        f"held = {as_told(start_of('environment', state={'variables': 'A=1'}).holds or ('', {}))!r}\n"
+        "settings.begin({'A': '1'}, {})\n"
+        "print(settings.do(held), 'harness' in sys.modules)\n"
+        "settings.begin({'A': '1', 'B': '2'}, {})\n"
+        "print(settings.do(held))\n"
     )
     told = subprocess.run([sys.executable, "-c", code], env={"A": "1"}, capture_output=True, text=True, check=True)
-    assert told.stdout.split() == ["True", "False"]
+    assert told.stdout.split() == ["True", "False", "False"], "with others from toggles it is another state"
 
 
 def planted(tmp_path: Path, **optimizations: object) -> Scenario:

@@ -47,6 +47,14 @@ def test_settings_of_one_toggle_go_by_their_settings_where_one_name_is_too_long(
     assert labels.of_rows(rows(REQUEST, NEVER), 40) == [REQUEST, NEVER]
 
 
+def test_settings_that_begin_alike_are_called_by_what_they_differ_in() -> None:
+    many = [f"model_arguments[arguments=fp16=true+load_jit=true+{last}=true]" for last in ("load_trt", "load_vllm")]
+    assert labels.of_rows(rows(*many), 28) == ["load_trt=true", "load_vllm=true"]
+    few = [f"model_arguments[arguments=number_of_steps={steps}]" for steps in (4, 8)]
+    assert labels.of_rows(rows(*few), 26) == ["number_of_steps=4", "number_of_steps=8"]
+    assert labels.of_rows(rows(few[0]), 26) == ["arguments=number_of_steps…"]
+
+
 def test_beside_other_toggles_only_what_is_too_long_loses_its_toggle() -> None:
     assert labels.of_rows(rows(REQUEST, "resample_cache"), 28) == ["every=request", "resample_cache"]
     assert labels.of_rows(rows(REQUEST, "cache[size=2]"), 28) == ["every=request", "cache[size=2]"]
@@ -61,6 +69,15 @@ def test_a_page_names_the_setting_that_its_tiles_and_stages_are_of() -> None:
     whole = html(sample_runs.calibrated())
     assert "Nothing on before, everything on after" in whole
     assert ">Everything on<span" in whole
+
+
+def test_a_before_that_is_not_off_is_named_too() -> None:
+    run = settings_of_one()
+    every = {"batched_cleanup": {"every": 4}}
+    arms = tuple(replace(arm, states=every) if arm.role == "none" else arm for arm in run.plan.arms)
+    text = html(replace(run, plan=replace(run.plan, arms=arms)))
+    assert f"batched_cleanup[every=4] before, {REQUEST} after" in text
+    assert "Nothing on before" not in text
 
 
 def test_memory_over_time_is_drawn_of_every_setting() -> None:

@@ -42,7 +42,7 @@ class CheckoutModel:
         options: Mapping[str, Any],
         where: Location,
         made: Any,
-        arguments: Mapping[str, Any],
+        kept: Mapping[str, Any],
     ) -> None:
         self._code = code
         self.source = str(where.file)
@@ -63,7 +63,7 @@ class CheckoutModel:
             "prompt": "a path" if code.takes_paths else "samples at 16 kHz",
             "weights": Path(options["weights"]).name,
             **({} if made is None else {"made_by_make_checkpoint": made}),
-            **({"arguments": dict(arguments)} if arguments else {}),
+            **({"arguments": dict(options["arguments"]), "kept": dict(kept)} if options.get("arguments") else {}),
             "length": length,
             "device": device,
             "sample_rate_hz": code.sample_rate_hz,
