@@ -367,6 +367,7 @@ class Session:
         return WorkerError(f"{error}; {told}", kind=error.kind, arm=error.arm)
 
     def _dies_alone(self, pass_: Pass, arm: str) -> WorkerError | None:
+        """What ends a worker that runs the arm alone; None if it lives. Raises WorkerError where the run is being stopped."""
         try:
             with self.worker(pass_, arm) as (_, process):
                 process.ask({"do": "bind", "arms": [arm]}, limit_s=self.limit_s)
@@ -374,6 +375,8 @@ class Session:
                 block = self.wire.block([arm], hardest, rehearse=True, settle=True)
                 process.ask({"do": "blocks", "blocks": [block]}, limit_s=self.limit_s)
         except WorkerError as error:
+            if self._stopping:
+                raise
             return error
         return None
 

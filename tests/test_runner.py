@@ -28,7 +28,7 @@ from harness.optimizations import named
 from harness.optimizations.registry import Check
 from harness.passes import latency as latency_pass
 from harness.results import Contrast, Control, Failure, Finding, Run, Trial
-from harness.scenario import load
+from harness.scenario import Scenario, load
 from harness.session import need
 from tests.conftest import TOGGLES, Quiet, fake_scenario
 
@@ -724,6 +724,19 @@ def test_a_run_that_is_resumed_elsewhere_says_so(tmp_path: Path, quiet: Quiet, m
     assert f"processor was {known['cpu']['model']}, " in found.message
     assert " and is another one, " in found.message
     assert not any(mark in found.message for mark in "[{"), "in words, not as data"
+
+
+def test_what_is_stopped_because_the_reference_failed_is_no_failure_of_its_own(tmp_path: Path, quiet: Quiet) -> None:
+    """Arms in processes of their own are examined two at a time: when the reference fails, another one is at work."""
+    (tmp_path / "bad.py").write_text("def speak(text, steps=1):\n    raise ValueError('planted')\n", encoding="utf-8")
+    chosen = Scenario.from_data({
+        "file": str(tmp_path / "bad.yaml"), "name": "bad", "model": {"adapter": "callable", "target": f"{tmp_path / 'bad.py'}:speak"},
+        "design": "levels", "optimizations": {"model_arguments": {"after": [{"arguments": f"steps={n}"} for n in range(2, 6)]}},
+        "measure": {"metrics": ["latency"], "budget": "1s", "workers": 1},
+    })  # fmt: skip
+    with pytest.raises(NothingMeasuredError, match="planted"):
+        runner.run(chosen, tmp_path / "run", devices=["cpu"], progress=quiet)
+    assert all("planted" in failure.message for failure in store.load(tmp_path / "run").failures)
 
 
 def test_a_run_goes_on_where_there_is_no_git(tmp_path: Path, quiet: Quiet, monkeypatch: pytest.MonkeyPatch) -> None:
