@@ -20,10 +20,13 @@ State = bool | Mapping[str, Any]
 
 
 def setting(toggle: str, state: State) -> str:
-    """The name of one of several after-states of a toggle: `batched_cleanup[every=4]`. Safe in names of files."""
+    """The name of one of several after-states of a toggle: `batched_cleanup[every=4]`. Safe in names of files.
+
+    Several words NAME=VALUE in one value are joined by a plus.
+    """
     if not isinstance(state, Mapping) or not state:
         return f"{toggle}[{'off' if state is False else 'on'}]"
-    told = ",".join(f"{key}={value}" for key, value in state.items()).replace(" ", "+")
+    told = re.sub(" (?=[A-Za-z_][A-Za-z0-9_]*=)", "+", ",".join(f"{key}={value}" for key, value in state.items()))
     return f"{toggle}[{re.sub(r'[^A-Za-z0-9._=,+-]', '', told)}]"
 
 

@@ -15,7 +15,7 @@ from harness.designs import HOST_DOSE, PLACEBO, PROCESS, Toggle, design
 from harness.errors import ScenarioError
 from harness.optimizations import named, registry
 from harness.optimizations.process import as_told, options_with, process_states, start_of, within_process
-from harness.results import Contrast, Run, State
+from harness.results import Contrast, Run, State, setting
 from harness.scenario import Scenario
 from tests.conftest import Quiet, fake_scenario
 
@@ -106,6 +106,11 @@ def test_a_state_that_has_a_part_of_the_other_is_told_from_it(tmp_path: Path, qu
     found = contrast(run, "model_arguments")
     assert (found.witness_before, found.witness_after) == (0, 1)
     assert found.verdict != "inert"
+
+
+def test_several_words_of_a_state_stay_apart_in_its_name() -> None:
+    assert setting("environment", {"variables": "A=1 B=two"}) == "environment[variables=A=1+B=two]"
+    assert setting("batched_cleanup", {"above": "2 GiB"}) == "batched_cleanup[above=2GiB]"
 
 
 def toggles(*names: str) -> list[Toggle]:
