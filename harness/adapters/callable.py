@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness.adapters.answers import is_sound, length_of
-from harness.adapters.calling import check_target, file_of, names, place_of, resolve, wanted
+from harness.adapters.calling import check_target, file_of, place_of, resolve, wanted
 from harness.errors import UsageError
 from harness.optimizations import BindContext, Probe, bind, lacking, named, original, patched, registry
 from harness.optimizations.registry import own
@@ -56,8 +56,9 @@ class CallableModel:
         place = place_of(self._function)
         self._told = f"{options['target']} ({place})" if place else str(options["target"])
         known = _FOR_A_FACTORY if self._is_factory else ARGUMENTS
-        self._wanted = wanted(self._function, known, self._given, self._told)
-        self._kept = self._named(self._function)
+        named, further = wanted(self._function, known, self._given, self._told)
+        self._wanted = (*named, *further)
+        self._kept = self._given_of(named)
         self.description: Mapping[str, Any] = {
             "adapter": CallableAdapter.name, "target": options["target"], "factory": self._is_factory,
             "arguments": self._given, "kept": self._kept, "device": device,
@@ -102,13 +103,13 @@ class CallableModel:
             message = f"{self._told} is a factory and must return what can be called; it returned {type(made).__name__}"
             raise UsageError(message)
         spare = [name for name in self._given if name not in self._wanted]
-        taken = wanted(made, ARGUMENTS, self._given, f"what {self._told} makes", spare)
-        self._kept.update(self._named(made))
-        return partial(self._ready, made, taken, sites)
+        named, further = wanted(made, ARGUMENTS, self._given, f"what {self._told} makes", spare)
+        self._kept.update(self._given_of(named))
+        return partial(self._ready, made, (*named, *further), sites)
 
-    def _named(self, function: Any) -> dict[str, Any]:
-        """What is given of the parameters that a function has a name for; of `**kwargs` nothing shows that it reads them."""
-        return {name: self._given[name] for name in names(function) if name in self._given}
+    def _given_of(self, named: Sequence[str]) -> dict[str, Any]:
+        """What is given of parameters that a function has a name for: of what `**kwargs` takes nothing shows that it is read."""
+        return {name: self._given[name] for name in named if name in self._given}
 
     def _implementations(self, states: Mapping[str, State]) -> tuple[dict[str, Any], dict[str, Any]]:
         """What is put in the place of attributes, and what the function is handed in `sites`."""

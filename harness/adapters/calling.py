@@ -77,18 +77,19 @@ def near(name: str, known: Iterable[str]) -> str:
     return f"; did you mean {found[0]}?" if found else ""
 
 
-def names(function: Any) -> tuple[str, ...]:
-    """The parameters that have a name of their own; none where they cannot be known, as of some built-in code."""
-    return tuple(p.name for p in _parameters(function) if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY))
-
-
 def wanted(
     function: Any, known: Sequence[str], given: Collection[str], told: str, spare: Collection[str] | None = None
-) -> tuple[str, ...]:
-    """The parameters that get a value: those of a name that is `known` or `given`, and where any name is taken all that are
-    `spare` (None: that are given). Raises UsageError for others that have no default.
+) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """The parameters that get a value: those of a name of their own that is `known` or `given`, and for `**kwargs` further ones
+    that are `spare` (None: that are given). None where parameters cannot be known, as of some built-in code.
+
+    Raises UsageError for others that have no default.
     """
-    parameters, named = _parameters(function), names(function)
+    try:
+        parameters = inspect.signature(function).parameters.values()
+    except (TypeError, ValueError):
+        return (), ()
+    named = [p.name for p in parameters if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)]
     for parameter in parameters:
         needed = parameter.default is parameter.empty and parameter.kind not in (
             parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD,
@@ -100,16 +101,11 @@ def wanted(
             )
             raise UsageError(message)
     takes_any = any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters)
-    more = (given if spare is None else spare) if takes_any else ()
-    taken = [name for name in named if name in known or name in given]
-    return (*taken, *(name for name in more if name not in taken))
-
-
-def _parameters(function: Any) -> Sequence[inspect.Parameter]:
-    try:
-        return tuple(inspect.signature(function).parameters.values())
-    except (TypeError, ValueError):
-        return ()
+    further = (given if spare is None else spare) if takes_any else ()
+    return (
+        tuple(name for name in named if name in known or name in given),
+        tuple(name for name in further if name not in named),
+    )
 
 
 def file_of(target: str) -> str | None:

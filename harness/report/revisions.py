@@ -37,13 +37,15 @@ def wording(run: Run) -> Wording:
 
 def _before_and_after(run: Run, shown: str) -> str:
     """What the sides are of what is shown in every metric."""
+    before = next((arm.states for arm in run.plan.arms if arm.role == "none"), {})
     if shown == TOGETHER:
+        if any(state is not False for state in before.values()):
+            return say("Each in its state before, each in its state after")
         return say("Nothing on before, everything on after")
     toggle = toggle_of(shown)
-    before = next((arm.states.get(toggle, False) for arm in run.plan.arms if arm.role == "none"), False)
-    if before is False:
+    if before.get(toggle, False) is False:
         return say("Nothing on before, {name} after", name=shown)
-    return say("{before} before, {name} after", before=setting(toggle, before), name=shown)
+    return say("{before} before, {name} after", before=setting(toggle, before[toggle]), name=shown)
 
 
 def facts(run: Run) -> Facts:

@@ -55,6 +55,12 @@ class Aside(Voice):
         super().__init__(weights, fp16=fp16)
 
 
+class Named(Voice):
+    def __init__(self, weights: str, name: str = "alto") -> None:
+        super().__init__(weights)
+        self.name = name
+
+
 @dataclass
 class Plain:
     weights: str
@@ -80,11 +86,12 @@ class Made:
         (Voice, {"fp61": True}, []),
         (Voice, {"dtype": "half"}, ["dtype"]),
         (Voice, {"many": 5}, ["many"]),
+        (Named, {"name": "tenor"}, ["name"]),
         (Plain, {"fp16": True}, ["fp16"]),
         (Made, {"fp16": True}, []),
     ],
     ids=["nothing", "kept", "kept off", "set to a false that is no bool", "deleted", "set aside by a base", "known to no parameter",
-         "made an object of", "used again", "a dataclass", "set aside where it is made"],
+         "made an object of", "used again", "of the name that another has", "a dataclass", "set aside where it is made"],
 )  # fmt: skip
 def test_what_a_constructor_was_seen_to_set_aside_is_not_kept(
     kind: Any, given: dict[str, Any], kept: list[str]

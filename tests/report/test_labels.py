@@ -78,6 +78,11 @@ def test_a_before_that_is_not_off_is_named_too() -> None:
     text = html(replace(run, plan=replace(run.plan, arms=arms)))
     assert f"batched_cleanup[every=4] before, {REQUEST} after" in text
     assert "Nothing on before" not in text
+    whole = sample_runs.calibrated()
+    arms = tuple(replace(arm, states={**arm.states, **every}) if arm.role == "none" else arm for arm in whole.plan.arms)
+    text = html(replace(whole, plan=replace(whole.plan, arms=arms)))
+    assert "Each in its state before, each in its state after" in text
+    assert "Nothing on before" not in text
 
 
 def test_memory_over_time_is_drawn_of_every_setting() -> None:

@@ -126,6 +126,7 @@ SENTENCES: Mapping[str, str] = {
     "Nothing on before, everything on after": "之前：全部关闭；之后：全部启用",
     "Nothing on before, {name} after": "之前：全部关闭；之后：{name}",
     "{before} before, {name} after": "之前：{before}；之后：{name}",
+    "Each in its state before, each in its state after": "之前：各项处于其之前状态；之后：各项处于其之后状态",
     "Before and after are medians over {count} kinds of request, which are at {low} to {high} before. Each change is between requests of one kind.": "之前和之后是{count} 类请求的中位数，之前各类在 {low} 到 {high} 之间。每项变化只在同类请求之间比较。",
     "What each optimization changes": "每项优化改变了什么",
     "What changed": "有何变化",
