@@ -17,6 +17,7 @@ from harness.metrics import EXACT
 from harness.optimizations import registry
 from harness.results import Finding, Trial, at_once, toggle_of
 from harness.statistics import change_of, repeat_effect
+from harness.worker.vram import NON_TORCH
 
 MIN_SUCCESSORS = 5
 MIN_WORKERS_FOR_DRIFT = 2
@@ -322,25 +323,30 @@ def _memory_spread(evidence: Evidence) -> str:
 
 
 def _within_limit(evidence: Evidence) -> str:
-    """What a limit of the card's memory leaves of itself: the most that any arm had reserved, with the process's context.
+    """What a limit of the card's memory leaves of itself: the most that any arm had reserved, with what its process held outside the
+    allocator, as it was counted then (`non_torch`) or, where the driver tells that of no process, at its start.
 
     Nothing is said before all is read, nor where an arm found no room: that is told as its failure.
     """
     machine = evidence.run.environment.get("devices", {}).get(evidence.device, {})
-    limit, context = machine.get("vram_limit_bytes"), machine.get("context_bytes") or 0.0
-    read = {(trial.arm, trial.block): trial.values for trial in evidence.trials
-            if trial.pass_ == "memory" and trial.arm not in CONTROLS and trial.values.get("peak_reserved") is not None}  # fmt: skip
+    limit, at_start = machine.get("vram_limit_bytes"), machine.get("context_bytes") or 0.0
+    read = [
+        trial
+        for trial in evidence.trials
+        if trial.pass_ == "memory" and trial.arm not in CONTROLS and trial.values.get("peak_reserved")
+    ]
     lacked = [one for one in evidence.run.failures if one.device == evidence.device and one.kind == "out_of_memory"]
     if limit is None or not read or lacked or not evidence.run.complete:
         return ""
     limit = min(limit, machine.get("gpu_memory_bytes") or limit)
-    (arm, _), values = max(read.items(), key=lambda item: item[1]["peak_reserved"] or 0.0)
-    most = (values["peak_reserved"] or 0.0) + context
-    stages = {name.removeprefix("peak_allocated."): value for name, value in values.items()
+    outside = [trial.values.get(NON_TORCH) or at_start for trial in read]
+    held = [(trial.values["peak_reserved"] or 0.0) + beside for trial, beside in zip(read, outside, strict=True)]
+    most = max(held)
+    trial, beside = read[held.index(most)], outside[held.index(most)]
+    stages = {name.removeprefix("peak_allocated."): value for name, value in trial.values.items()
               if name.startswith("peak_allocated.") and value is not None}  # fmt: skip
     fullest = f"; tensors held most in {max(stages, key=lambda name: stages[name])}" if stages else ""
-    spare = f"{units.size(limit - most)} to spare" if most < limit else "nothing to spare"
-    return (
-        f"The limit of {units.size(limit)} holds, with {spare}: the most, by {arm}, is {units.size(most)}, "
-        f"of which {units.size(context)} are the context of the process{fullest}."
-    )
+    told = f"the most, by {trial.arm}, is {units.size(most)}, of which {units.size(beside)} are outside the allocator{fullest}."
+    if most > limit:
+        return f"The limit of {units.size(limit)} was passed by {units.size(most - limit)} between two counts: {told}"
+    return f"The limit of {units.size(limit)} holds, with {units.size(limit - most) if most < limit else 'nothing'} to spare: {told}"

@@ -270,7 +270,10 @@ def design_of(scenario: Scenario, device: str) -> Design:
         Toggle(name=name, before=toggle.before, after=toggle.afters[0], further=toggle.afters[1:])
         for name, toggle in scenario.optimizations.items()
     ]
-    return design(scenario.design, toggles, device=device, instrumentation=scenario.measure.instrumentation)
+    times_device = (
+        device != "cpu" and 1 in scenario.workload.concurrency
+    )  # it is not taken of requests at the same moment
+    return design(scenario.design, toggles, device_dose=times_device, instrumentation=scenario.measure.instrumentation)
 
 
 def plan_of(scenario: Scenario, devices: Sequence[str], dose: float | None = None) -> Plan:

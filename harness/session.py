@@ -38,6 +38,7 @@ from harness.scenario import Scenario
 from harness.store import Journal
 from harness.units import size
 from harness.wire import Wire
+from harness.worker.vram import NON_TORCH
 
 CONTROLS_PART = 0.25
 """Of the measuring time, the least that arms get that share a process: the controls are among them."""
@@ -360,10 +361,10 @@ class Session:
                 }
                 events = process.ask(message, limit_s=(2 + 2 * len(indexes)) * self.limit_s)
                 most = max(events, key=lambda event: event["values"]["peak_allocated"] or 0.0)
-                context: float = process.ready["machine"].get("context_bytes") or 0.0
+                at_start: float = process.ready["machine"].get("context_bytes") or 0.0
         except WorkerError as again:
             return WorkerError(f"{error}; without the limit: {again}", kind=error.kind, arm=error.arm)
-        told = need(most["values"], context, limit, most["concurrency"])
+        told = need(most["values"], most["values"].get(NON_TORCH) or at_start, limit, most["concurrency"])
         return WorkerError(f"{error}; {told}", kind=error.kind, arm=error.arm)
 
     def _dies_alone(self, pass_: Pass, arm: str) -> WorkerError | None:

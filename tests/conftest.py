@@ -55,6 +55,7 @@ class Quiet:
 
     def update(self, device: str, doing: str, share: float, left_s: float | None) -> None:
         assert 0 <= share <= 1
+        assert left_s is None or left_s > 0
 
     def note(self, message: str) -> None:
         self.notes.append(message)

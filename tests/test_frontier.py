@@ -11,7 +11,7 @@ import pytest
 
 from harness import compare, runner, store
 from harness.processes import WorkerProcess
-from harness.results import FrontierPoint, Run, Trial
+from harness.results import Arm, FrontierPoint, Run, Trial
 from tests.conftest import Quiet, fake_scenario
 
 STATES = ({"every": "request"}, {"every": 2}, {"every": 4}, {"every": "never"})
@@ -134,6 +134,16 @@ def test_the_dose_of_memory_is_found_in_requests_alone_and_a_crowd_is_not_exact(
     assert peak.ratio_high is not None
     assert peak.ratio_low < peak.ratio_high
     assert "exact" not in peak.statistic
+
+
+def test_a_crowd_alone_has_no_times_of_the_device_and_is_calibrated_without(measure_fake: Callable[..., Run]) -> None:
+    run = measure_fake(workload={"texts": {"en": "hello"}, "concurrency": [2, 4]}, devices=["cuda"])
+    assert all(control.passed for control in run.controls)
+    assert "device_dose" not in {arm.name for arm in run.plan.arms} | {control.name for control in run.controls}
+    assert not any(name.startswith("device.") for trial in run.trials for name in trial.values)
+    dosed = Arm(name="device_dose", role="dose", states=run.plan.arms[0].states)
+    planned = compare.evaluate(replace(run, plan=replace(run.plan, arms=(*run.plan.arms, dosed))))
+    assert "device_dose" not in {control.name for control in planned.controls}, "of a run from when it was planned"
 
 
 def test_repeats_of_a_crowd_that_agree_by_chance_are_no_point(measure_fake: Callable[..., Run]) -> None:

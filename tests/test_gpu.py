@@ -6,6 +6,7 @@ import os
 import re
 import subprocess
 import sys
+import threading
 from collections import Counter
 from pathlib import Path
 
@@ -160,6 +161,32 @@ def test_a_small_card_is_measured_or_says_what_does_not_fit(tmp_path: Path, quie
     for failure in refused:
         assert "in stage" in failure.message
     assert refused or _peak(run) <= 4 * 2**30
+    read = [trial.values for trial in run.trials if trial.pass_ == "memory"]
+    assert read
+    for values in read:
+        held, outside = values["peak_reserved"] or 0.0, values["non_torch"]
+        assert outside is None or held + outside <= 4 * 2**30, "as the driver counts it, too"
+
+
+def test_what_a_thread_brings_along_is_counted_outside_the_allocator(device: CudaMachine) -> None:
+    import torch
+
+    def multiply() -> None:
+        ones = torch.ones(256, 256, device=device.device)
+        (ones @ ones).sum().item()
+
+    multiply()
+    before = device.memory.count_non_torch()
+    if before is None:
+        pytest.skip(f"not told here: {device.memory.unavailable()}")
+    threads = [threading.Thread(target=multiply) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    after = device.memory.count_non_torch()
+    assert after is not None
+    assert after - before > 2**20, "handles and workspaces of a library are each thread's own"
 
 
 def _peak(run: Run) -> float:

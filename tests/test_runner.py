@@ -489,7 +489,21 @@ def test_a_limit_that_holds_says_what_is_to_spare(measure_fake: Callable[..., Ru
     assert told.startswith(
         f"The limit of 512.0 MiB holds, with {(512 * 2**20 - peak) / 2**20:.1f} MiB to spare: the most, by "
     )
-    assert told.endswith("tensors held most in flow.")
+    assert told.endswith("of which 0 B are outside the allocator; tensors held most in flow.")
+
+
+@pytest.mark.parametrize(
+    ("outside_mib", "said"),
+    [(50, "holds, with 62.00 MiB to spare: the most, by "), (112, "holds, with nothing to spare: "), (120, "was passed by 8.000 MiB between two counts: ")],
+)  # fmt: skip
+def test_what_is_outside_the_allocator_counts_in_a_limit(
+    measure_fake: Callable[..., Run], outside_mib: int, said: str
+) -> None:
+    run = measure_fake(devices=["cuda"], measure={"metrics": ["peak_reserved"], "vram_limit": "512MiB"})
+    trials = (replace(trial, values={**trial.values, "non_torch": outside_mib * 2.0**20}) for trial in run.trials)
+    again = compare.evaluate(replace(run, trials=tuple(trials), findings=()))
+    (told,) = [finding.message.replace("\u202f", " ") for finding in again.findings if finding.kind == "limit"]
+    assert told.startswith(f"The limit of 512.0 MiB {said}")
 
 
 def test_a_limit_that_an_arm_did_not_fit_is_not_said_to_hold(tmp_path: Path, quiet: Quiet) -> None:

@@ -43,13 +43,14 @@ class _Layout:
     orders: tuple[tuple[str, ...], ...] = ()
 
 
-def design(name: str, toggles: Sequence[Toggle], *, device: str, instrumentation: bool = False) -> Design:
+def design(name: str, toggles: Sequence[Toggle], *, device_dose: bool = False, instrumentation: bool = False) -> Design:
     """Lay out design `name` (a key of `LAYOUTS`) for one device. Raises KeyError for another.
 
-    With `instrumentation`, the arms are added that show what the spans cost.
+    With `device_dose`, the control is added that is done on a card, and vouches for its times; with `instrumentation`, the arms that
+    show what the spans cost.
     """
     layout = LAYOUTS[name](toggles)
-    controls = [PLACEBO, *(() if layout.pairs else (TWIN,)), HOST_DOSE, *([DEVICE_DOSE] if device != "cpu" else ())]
+    controls = [PLACEBO, *(() if layout.pairs else (TWIN,)), HOST_DOSE, *([DEVICE_DOSE] if device_dose else ())]
     return _with_controls(layout, [*controls, *(INSTRUMENTATION if instrumentation else ())])
 
 

@@ -35,7 +35,18 @@ def memory_pass(session: Session) -> None:
     repeats = range(session.scenario.measure.memory_repeats)
     arms = [*alone(session), *session.alive([HOST_DOSE])]
     todo = [(arm, repeat) for repeat in repeats for arm in arms if (arm, repeat) not in session.ledger.memory]
-    run_at_once(session, [partial(_measure_peaks, session, arm, repeat) for arm, repeat in todo])
+    began_s = time.monotonic()
+
+    def measure(arm: str, repeat: int) -> None:
+        _measure_peaks(session, arm, repeat)
+        read = sum(one in session.ledger.memory for one in todo)
+        left_s = (time.monotonic() - began_s) / read * (len(todo) - read) if read else None
+        share = 1 - (len(todo) - read) / (len(repeats) * len(arms))
+        session.progress.update(
+            session.device, f"memory: {arm}, repeat {repeat + 1} of {len(repeats)}", 0.8 + 0.2 * share, left_s or None
+        )
+
+    run_at_once(session, [partial(measure, arm, repeat) for arm, repeat in todo])
     if has_shared_peaks(session.scenario, session.design):
         for repeat in range(SHARED_REPEATS):
             while missing := _missing(session, repeat):
@@ -83,9 +94,6 @@ def _measure_peaks(session: Session, arm: str, repeat: int) -> None:
     while (arm, repeat) not in session.ledger.memory and session.alive([arm]):
         session.check_time()
         session.guarded("memory", partial(_peaks, session, arm, repeat), arm)
-    repeats = session.scenario.measure.memory_repeats
-    share = min(1.0, len(session.ledger.memory) / (repeats * (len(alone(session)) + 1)))
-    session.progress.update(session.device, f"memory: {arm}, repeat {repeat + 1} of {repeats}", 0.8 + 0.2 * share, None)
 
 
 def _peaks(session: Session, arm: str, repeat: int, number: int, worker: WorkerProcess) -> None:

@@ -159,9 +159,9 @@ def _with_looks(
                 look(session, due[-1], plan.pairs)
                 looks = [item for item in looks if item[0] not in due]
             share, here_s = min(1.0, spent_s() / budget_s), spent_s() - before_s
-            left_s = (budget_s - spent_s()) * (time.monotonic() - began_s) / here_s if here_s else None
+            left_s = max(0.0, budget_s - spent_s()) * (time.monotonic() - began_s) / here_s if here_s else None
             session.progress.update(
-                session.device, f"pairs: {session.ledger.blocks} blocks", share_of_all * share, left_s
+                session.device, f"pairs: {session.ledger.blocks} blocks", share_of_all * share, left_s or None
             )
 
 

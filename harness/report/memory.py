@@ -8,14 +8,16 @@ from statistics import median
 
 from harness import units
 from harness.metrics import SUMMARISED
-from harness.report.model import AllocatorRow, Course, Facts, StagePeak
+from harness.report.model import Allocator, AllocatorRow, Course, Facts, StagePeak
 from harness.report.reading import Reading
+from harness.report.rows import describe
 from harness.report.words import mark, say
 from harness.results import ArmSummary, MemoryCourse
+from harness.worker.vram import NON_TORCH
 
 _EDGES = ("request", "")
 """Points of a course that are no stage's: those of the request itself, and what lies between requests."""
-_COUNTS = ("device_mallocs", "device_frees", "alloc_retries")
+_COUNTED = ("device_mallocs", "device_frees", "alloc_retries", NON_TORCH)
 
 
 def courses(reading: Reading, device: str) -> tuple[Course, ...]:
@@ -81,10 +83,15 @@ def _median(reading: Reading, device: str, arm: str | None, metric: str) -> floa
     return median(values) if values else None
 
 
-def allocator_rows(reading: Reading, device: str) -> tuple[AllocatorRow, ...]:
-    """What the caching allocator asked of the driver, by arm; none where nothing was counted."""
-    arms = [arm for arm in reading.run.arms if arm.device == device and any(name in arm.metrics for name in _COUNTS)]
-    return tuple(AllocatorRow(arm=arm.arm, figures=tuple(_figure(arm, name) for name in _COUNTS)) for arm in arms)
+def allocator(reading: Reading, device: str) -> Allocator | None:
+    """What the caching allocator asked of the driver, and what was held outside it, by arm; None where nothing was counted."""
+    of_device = [arm for arm in reading.run.arms if arm.device == device]
+    counted = [name for name in _COUNTED if any(name in arm.metrics for arm in of_device)]
+    arms = [arm for arm in of_device if any(name in arm.metrics for name in counted)]
+    if not arms:
+        return None
+    rows = (AllocatorRow(arm=arm.arm, figures=tuple(_figure(arm, name) for name in counted)) for arm in arms)
+    return Allocator(titles=tuple(describe(name).title for name in counted), rows=tuple(rows))
 
 
 def _figure(arm: ArmSummary, name: str) -> str:

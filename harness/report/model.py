@@ -207,10 +207,18 @@ class StagePeak:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AllocatorRow:
-    """What the allocator asked of the driver for one arm, as text: mallocs, frees, retries."""
+    """What the allocator asked of the driver for one arm, as text, in the order of `Allocator.titles`."""
 
     arm: str
     figures: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Allocator:
+    """What the caching allocator asked of the driver, and what was held outside it: what was counted, and it for each arm."""
+
+    titles: tuple[str, ...]
+    rows: tuple[AllocatorRow, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -280,7 +288,7 @@ class Device:
     memory: tuple[MemoryBar, ...]
     courses: tuple[Course, ...]
     stage_peaks: tuple[StagePeak, ...]
-    allocator: tuple[AllocatorRow, ...]
+    allocator: Allocator | None
     snapshots: tuple[tuple[str, str], ...]
     conditions: Facts
     placebo: tuple[float, float] | None

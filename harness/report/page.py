@@ -96,7 +96,7 @@ def _device(reading: Reading, name: str, metric: str) -> Device:
         memory=breakdown.memory_bars(reading, name),
         courses=memory.courses(reading, name),
         stage_peaks=memory.stage_peaks(reading, name),
-        allocator=memory.allocator_rows(reading, name),
+        allocator=memory.allocator(reading, name),
         snapshots=memory.snapshots(reading, name),
         conditions=memory.conditions(reading, name),
         placebo=placebo,
@@ -150,7 +150,7 @@ def _facts(run: Run) -> Facts:
         (say("Devices"), ", ".join(run.plan.devices)),
         *revisions.facts(run),
         (say("Design"), "" if run.plan.limits else str(run.scenario.get("design", "")).replace("_", " ")),
-        (say("Measured for"), units.seconds(total) if isinstance(total, int | float) else ""),
+        (say("Measured for"), units.seconds(total) if isinstance(total, int | float) and total else ""),
         (say("Start-up"), _startup(run.timing.get("startup_s"))),
         (say("Of the latency pass"), _worked(run.timing.get("worked_s"))),
     )

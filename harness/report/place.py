@@ -7,6 +7,7 @@ from pathlib import PurePath
 from typing import Any
 
 from harness import units
+from harness.metrics import memory_alone
 from harness.report.reading import Reading
 from harness.report.words import plural, say
 
@@ -23,13 +24,18 @@ def where(reading: Reading) -> str:
     """What was measured on which machine, when, and on how many samples."""
     run = reading.run
     samples = sum(len(reading.timed(device)) for device in reading.devices())
+    workers = max((len({trial.worker for trial in reading.timed(device)}) for device in reading.devices()), default=0)
     told = {
         "model": _model(run.scenario.get("model")),
         "machine": say("; ").join(_machine(run.environment)) or say("a machine that the run does not describe"),
         "date": str(run.timing.get("started", ""))[:10],
         "samples": plural(samples, "{count} timed request", "{count} timed requests", count=units.count(samples)),
-        "workers": plural(run.plan.workers, "{count} process", "{count} processes", count=run.plan.workers),
+        "workers": plural(workers, "{count} process", "{count} processes", count=workers),
     }
+    if memory_alone(run.scenario.get("measure", {}).get("metrics", ())):
+        read = {(trial.device, trial.worker) for trial in run.trials if trial.pass_ == "memory"}
+        told["workers"] = plural(len(read), "{count} process", "{count} processes", count=len(read))
+        return say("{model}, measured on {date} on {machine}: memory alone, in {workers}.", **told)
     if not told["date"]:
         return say("{model}, on {machine}: {samples}.", **told)
     return say("{model}, measured on {date} on {machine}: {samples} in {workers} for each device.", **told)

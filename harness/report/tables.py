@@ -41,7 +41,7 @@ class Table:
 _FIGURES = frozenset({
     "Before", "After", "Expected", "Measured (interval)", "A call", "Calls", "Expected of a request", "Share", "Measured",
     "Latency", "Audio/s", "Allocated before", "Allocated after", "Reserved before", "Reserved after",
-    "Device mallocs", "Device frees", "Allocator retries", "First audio (p50)", "Longest gap (p50)", "Longest gap (p95)",
+    "Device mallocs", "Device frees", "Allocator retries", "Outside the allocator", "First audio (p50)", "Longest gap (p50)", "Longest gap (p95)",
     "Requests that ran dry", "Underruns", "Silence (p50)", "Silence (p95)",
 })  # fmt: skip
 
@@ -292,11 +292,11 @@ def stage_peaks(device: Device) -> Table:
 
 
 def allocator(device: Device) -> Table:
-    """What the allocator asked of the driver."""
+    """What the allocator asked of the driver, and what was held outside it."""
     return _table(
-        f"What the allocator asked of the driver on {device.name}",
-        ("Arm", "Device mallocs", "Device frees", "Allocator retries"),
-        [_plain(row.arm, *row.figures) for row in device.allocator],
+        f"The allocator and the driver on {device.name}",
+        ("Arm", *(device.allocator.titles if device.allocator else ())),
+        [_plain(row.arm, *row.figures) for row in (device.allocator.rows if device.allocator else ())],
     )
 
 

@@ -12,7 +12,7 @@ from harness.report import commands, heard, rows, sentences
 from harness.report.model import Badge, EquivalenceRow, Row, Toggle, ToggleOnDevice, WitnessRow
 from harness.report.reading import Reading, anchor
 from harness.report.words import say
-from harness.results import Equivalence, State, toggle_of
+from harness.results import Equivalence, State, setting, toggle_of
 
 _FEW = 12
 
@@ -30,7 +30,7 @@ def _toggle(reading: Reading, name: str, entry: Mapping[str, Any]) -> Toggle:
         claim=seed.CLAIMS.get(str(entry.get("seed_section", ""))),
         claimed_in=_claimed_in(entry),
         doc=tuple(" ".join(part.split()) for part in str(entry.get("doc", "")).split("\n\n") if part.strip()),
-        facts=tuple(_facts(entry)),
+        facts=tuple(_facts(entry, _set_to(reading, name))),
         before_source=str(entry.get("before_source", "")),
         after_source=str(entry.get("after_source", "")),
         witness_unit=str(entry.get("witness_unit", "")),
@@ -39,7 +39,14 @@ def _toggle(reading: Reading, name: str, entry: Mapping[str, Any]) -> Toggle:
     )
 
 
-def _facts(entry: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+def _set_to(reading: Reading, name: str) -> tuple[str, ...]:
+    """What the run sets a toggle to, in the order of its arms: `every=never`. Nothing for one that is only on or off."""
+    states = (arm.states.get(name, False) for arm in reading.run.plan.arms)
+    named = dict.fromkeys(setting(name, state) for state in states if isinstance(state, Mapping) and state)
+    return tuple(one.removeprefix(f"{name}[").removesuffix("]") for one in named)
+
+
+def _facts(entry: Mapping[str, Any], set_to: Sequence[str]) -> Iterator[tuple[str, str]]:
     if str(entry.get("seed_section", "")) not in ("", *seed.CLAIMS):
         yield say("Claimed in"), _claimed_in(entry)
     sites = entry.get("sites", ())
@@ -49,7 +56,9 @@ def _facts(entry: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     yield from _cache(entry.get("cache"))
     parameters = entry.get("parameters")
     if isinstance(parameters, Mapping) and parameters:
-        yield say("Parameters"), ", ".join(f"{key} = {value}" for key, value in parameters.items())
+        yield say("Parameters by default"), ", ".join(f"{key} = {value}" for key, value in parameters.items())
+    if set_to:
+        yield say("Set to"), say("; ").join(set_to)
 
 
 def _cache(cache: Any) -> Iterator[tuple[str, str]]:

@@ -56,11 +56,15 @@ class Card:
         return None if millijoules is None else millijoules / 1e3
 
     def used_by(self, pid: int) -> float | None:
-        """Bytes of the card that process `pid` holds, its context included."""
+        """Bytes of the card that process `pid` holds, its context included.
+
+        In a container the driver knows processes by other numbers: the only one on the card is then taken for it.
+        """
 
         def read() -> float:
             running = self._nvml.nvmlDeviceGetComputeRunningProcesses(self._handle)
-            return float(next(process.usedGpuMemory for process in running if process.pid == pid))
+            own = [process for process in running if process.pid == pid or len(running) == 1]
+            return float(next(process.usedGpuMemory for process in own))
 
         return self._read("process_used", read)
 

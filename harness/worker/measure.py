@@ -182,6 +182,7 @@ class Bench:
             request = requests[index % len(requests)]
             begin(arm, request.id)
             values = self.time(arm, request)
+            self.machine.memory.count_non_torch()  # a limit is from here on one of what the kernels and threads have left of it
             samples.append((request, values))
             latency = values["latency"] or 0.0
             level = request.id in best and latency >= LEVEL * best[request.id]
@@ -240,6 +241,7 @@ class Bench:
             for request in first:
                 begin(arm, request.id)
                 heard.setdefault(request.id, _run(target, request).kept())
+                self.machine.memory.count_non_torch()
                 for tally in tallies.values():
                     getattr(tally, "after_request", _nothing)()
                 readings.append({name: tally.count for name, tally in tallies.items()})
@@ -295,6 +297,7 @@ class Bench:
         With `dose`, a known allocation is held meanwhile.
         """
         self.settle(arm, requests[0])
+        self.machine.memory.count_non_torch()
         gc.collect()
         recorder = PeakRecorder(self.machine.memory, self.machine.clock_ns)
         held: Any = self.machine.memory.hold_dose() if dose else None

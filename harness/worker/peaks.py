@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from .vram import STAGE_PEAKS, Memory
+from .vram import NON_TORCH, STAGE_PEAKS, Memory
 
 Points = list[tuple[float, str, float, float, float]]
 
@@ -25,6 +25,7 @@ class PeakRecorder:
         self._peaks: dict[tuple[str, str], float] = {}
         self._missing: set[str] = set()
         self._driver: float | None = None
+        self._non_torch: float | None = None
         self._events_before = memory.events()
         self._start_ns = clock_ns()
         self.points: Points = []
@@ -51,6 +52,8 @@ class PeakRecorder:
                 self._peaks[metric, stage] = max(value, self._peaks.get((metric, stage), 0.0))
         if (driver := now["driver"]) is not None:
             self._driver = max(driver, self._driver or 0.0)
+        if (non_torch := self._memory.count_non_torch()) is not None:
+            self._non_torch = max(non_torch, self._non_torch or 0.0)
         if (allocated := now["allocated"]) is not None:
             at_s = (self._clock_ns() - self._start_ns) / 1e9
             stage = self._open[-1] if self._open else ""
@@ -67,6 +70,7 @@ class PeakRecorder:
             elif metric in STAGE_PEAKS and stage != "request":
                 values[f"{metric}.{stage}"] = peak
         values["driver_used"] = self._driver
+        values[NON_TORCH] = self._non_torch
         values["fragmentation"] = _share_unused(values.get("peak_allocated"), values.get("peak_reserved"))
         for name, after in self._memory.events().items():
             before = self._events_before[name]

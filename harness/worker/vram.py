@@ -26,6 +26,8 @@ DOSE_BYTES = 64 * 2**20
 """Size of the known allocation that the memory pass makes to check its own counters."""
 EVENTS = ("device_mallocs", "device_frees", "alloc_retries")
 """Counts since the process started: memory asked from the driver, given back to it, and asked again after a refusal."""
+NON_TORCH = "non_torch"
+"""What a process holds of a card outside the caching allocator: its CUDA context, kernels, workspaces of libraries."""
 _SIZE = r"([0-9.]+) (bytes|KiB|MiB|GiB)"
 _ASKED = re.compile(rf"Tried to allocate {_SIZE}")
 _ALLOCATED = re.compile(rf"Of the allocated memory {_SIZE} is allocated by PyTorch")
@@ -46,6 +48,8 @@ class Memory(Protocol):
     def release(self) -> None: ...
 
     def events(self) -> Mapping[str, float | None]: ...
+
+    def count_non_torch(self) -> float | None: ...
 
     def hold_dose(self) -> Any: ...
 
@@ -75,6 +79,10 @@ class HostMemory:
     def events(self) -> Mapping[str, float | None]:
         return dict.fromkeys(EVENTS)
 
+    def count_non_torch(self) -> float | None:
+        """Nothing is outside an allocator that is not there."""
+        return None
+
     def hold_dose(self) -> Any:
         """Allocate and touch `DOSE_BYTES`; it is freed when the returned object goes."""
         return bytearray(b"\x01") * DOSE_BYTES
@@ -84,12 +92,15 @@ class HostMemory:
 
     def unavailable(self) -> Mapping[str, str]:
         reason = "PyTorch counts device allocations on a GPU only"
-        counted = (*STAGE_PEAKS, "fragmentation", *EVENTS)
+        counted = (*STAGE_PEAKS, "fragmentation", *EVENTS, NON_TORCH)
         return {**dict.fromkeys(counted, reason), "driver_used": "the CPU has no device memory"}
 
 
 class CudaMemory(HostMemory):
-    """The caching allocator of PyTorch on one device, and the driver's view of the card."""
+    """The caching allocator of PyTorch on one device, and the driver's view of the card.
+
+    `context_bytes` is what the process held outside the allocator when that was last counted.
+    """
 
     def __init__(self, index: int, limit_bytes: int | None = None, card: Card | None = None) -> None:
         import torch
@@ -97,19 +108,47 @@ class CudaMemory(HostMemory):
         self._cuda = torch.cuda
         self._index = index
         self.limit_bytes = limit_bytes
-        self.context_bytes = self._context_bytes(card)
+        self._card = card
+        self._load_libraries()
+        found = (
+            self._outside()
+        )  # where the driver does not tell processes apart: all on the card that is not the allocator's
+        self.context_bytes = (self.in_use()["driver"] or 0.0) - self._reserved() if found is None else found
         if limit_bytes is not None:
             self._limit(limit_bytes)
 
-    def _context_bytes(self, card: Card | None) -> float:
-        """What the process holds of the card beside its tensors, the libraries' kernels included.
+    def _outside(self) -> float | None:
+        used = None if self._card is None else self._card.used_by(os.getpid())
+        return None if used is None else used - self._reserved()
 
-        Where the driver does not tell processes apart: all that is in use on the card and is not ours.
+    def _reserved(self) -> float:
+        return float(self._cuda.memory_reserved(self._index))
+
+    def count_non_torch(self) -> float | None:
+        """Bytes that the process holds of the card outside the caching allocator; None where the driver does not tell processes apart.
+
+        That grows after the start: kernels are loaded when they are first launched, and libraries keep workspaces for each
+        thread. Under a limit, what has come since is no longer the allocator's, and blocks beyond are given back. Raises torch.cuda.OutOfMemoryError where
+        tensors are in them. Not for a timed region.
         """
-        self._load_libraries()
-        used = None if card is None else card.used_by(os.getpid())
-        reserved = float(self._cuda.memory_reserved(self._index))
-        return (used or self.in_use()["driver"] or 0.0) - reserved
+        found = self._outside()
+        if found is None:
+            return None
+        self.context_bytes = max(found, self.context_bytes)
+        if self.limit_bytes is not None:
+            self._make_room(self.limit_bytes)
+        return found
+
+    def _make_room(self, limit_bytes: int) -> None:
+        if self._reserved() + self.context_bytes > limit_bytes:
+            self._cuda.empty_cache()
+        if (beyond := self._reserved() + self.context_bytes - limit_bytes) > 0:
+            message = (
+                f"{size(self._reserved())} in blocks of tensors and {size(self.context_bytes)} of context: {size(beyond)} more than "
+                f"the limit of {size(limit_bytes)}"
+            )
+            raise self._cuda.OutOfMemoryError(message)
+        self._limit(limit_bytes)
 
     def _load_libraries(self) -> None:
         """Run one kernel of cuBLAS, cuDNN and cuFFT, so that what they load is counted."""
@@ -124,6 +163,7 @@ class CudaMemory(HostMemory):
         self._cuda.empty_cache()
 
     def _limit(self, limit_bytes: int) -> None:
+        """Leave the allocator no more than what the process does not hold outside it."""
         total = self._cuda.get_device_properties(self._index).total_memory
         room = limit_bytes - self.context_bytes
         if room <= 0:
@@ -136,6 +176,7 @@ class CudaMemory(HostMemory):
 
     def refusal(self, error: BaseException) -> str:
         """What an out-of-memory error of PyTorch means: how much was asked for, in use at that moment, and beyond the limit."""
+        self.context_bytes = max(self._outside() or 0.0, self.context_bytes)
         whole = self.limit_bytes or self._cuda.get_device_properties(self._index).total_memory
         return refused(
             str(error), now_bytes=self.in_use()["allocated"] or 0.0, context_bytes=self.context_bytes,
@@ -177,7 +218,13 @@ class CudaMemory(HostMemory):
         return torch.empty(DOSE_BYTES, dtype=torch.uint8, device=device), super().hold_dose()
 
     def unavailable(self) -> Mapping[str, str]:
-        return {}
+        if self._outside() is not None:
+            return {}
+        return {
+            NON_TORCH: "the NVIDIA driver cannot be asked"
+            if self._card is None
+            else self._card.unavailable["process_used"]
+        }
 
 
 class _Held:
@@ -220,6 +267,9 @@ class FakeMemory:
     def events(self) -> Mapping[str, float | None]:
         return dict.fromkeys(EVENTS, 0.0 if self._device else None)
 
+    def count_non_torch(self) -> float | None:
+        return 0.0 if self._device else None
+
     def hold_dose(self) -> Any:
         held = _Held()
         self._held_bytes += DOSE_BYTES
@@ -235,7 +285,9 @@ class FakeMemory:
     def unavailable(self) -> Mapping[str, str]:
         if self._device:
             return {}
-        return dict.fromkeys((*STAGE_PEAKS, "driver_used", "fragmentation", *EVENTS), "a fake CPU has no device memory")
+        return dict.fromkeys(
+            (*STAGE_PEAKS, "driver_used", "fragmentation", *EVENTS, NON_TORCH), "a fake CPU has no device memory"
+        )
 
 
 def _rss_peak_bytes() -> float | None:

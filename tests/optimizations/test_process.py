@@ -118,7 +118,7 @@ def toggles(*names: str) -> list[Toggle]:
 
 
 def test_arms_whose_process_is_another_stand_apart() -> None:
-    laid = design("one_at_a_time", toggles("resample_cache", "batched_cleanup", "environment"), device="cpu")
+    laid = design("one_at_a_time", toggles("resample_cache", "batched_cleanup", "environment"))
     assert laid.groups == {
         "request": ("none", "resample_cache", PLACEBO, HOST_DOSE), "settled": ("none", "batched_cleanup", PLACEBO),
         PROCESS: ("none", "environment", "all", PLACEBO),
@@ -128,14 +128,14 @@ def test_arms_whose_process_is_another_stand_apart() -> None:
 
 
 def test_of_what_is_compared_with_its_neighbour_all_have_processes_of_their_own() -> None:
-    laid = design("ladder", toggles("resample_cache", "environment", "cached_device"), device="cpu")
+    laid = design("ladder", toggles("resample_cache", "environment", "cached_device"))
     assert laid.groups["request"] == ("none", PLACEBO, HOST_DOSE)
     assert len(laid.groups[PROCESS]) == 5
     assert laid.of_process == laid.pairs
 
 
 def test_where_every_arm_has_it_on_nothing_stands_apart() -> None:
-    laid = design("leave_one_out", toggles("resample_cache", "environment"), device="cpu")
+    laid = design("leave_one_out", toggles("resample_cache", "environment"))
     assert laid.groups[PROCESS] == ("all", "all-but-environment", PLACEBO)
     assert "all-but-resample_cache" in laid.groups["request"]
 

@@ -220,3 +220,38 @@ def test_the_answer_begins_with_all_together_where_these_may_not_be_judged() -> 
     changed = [replace(c, verdict="output changed") if c.optimization == "all" else c for c in run.contrasts]
     answer = _device(replace(run, contrasts=tuple(changed))).answer
     assert "together cannot be judged: output changed" in answer.partition(";")[0]
+
+
+def test_a_run_of_memory_alone_says_so_and_not_that_nothing_was_timed() -> None:
+    run = sample_runs.calibrated()
+    measure = {**run.scenario.get("measure", {}), "metrics": ["peak_allocated"]}
+    of_memory = tuple(
+        replace(trial, pass_="memory", worker=worker, values={"peak_allocated": 1e9})
+        for worker, trial in enumerate(run.trials[:3])
+    )
+    told = page.build(
+        replace(
+            run,
+            scenario={**run.scenario, "measure": measure},
+            trials=of_memory,
+            timing={**run.timing, "measured_s": {"cpu": 0.0}},
+        )
+    )
+    assert told.where.endswith(": memory alone, in 3 processes.")
+    assert "Measured for" not in dict(told.facts)
+
+
+def test_an_optimization_says_what_the_run_set_it_to_beside_its_defaults() -> None:
+    run = sample_runs.calibrated()
+    states = {"batched_cleanup": {"every": "never"}}
+    arms = (replace(arm, states={**arm.states, **states}) if arm.role == "toggle" else arm for arm in run.plan.arms)
+    cards = page.build(replace(run, plan=replace(run.plan, arms=tuple(arms)))).toggles
+    facts = {card.name: dict(card.facts) for card in cards}
+    assert facts["batched_cleanup"]["Set to"] == "every=never"
+    assert [name for name, told in facts.items() if "Set to" in told] == ["batched_cleanup"]
+
+
+def test_an_answer_that_is_open_names_what_is_open_as_other_metrics_may_be_decided() -> None:
+    run = sample_runs.nothing_told_apart()
+    contrasts = tuple(replace(c, verdict="inconclusive") if c.metric == "latency" else c for c in run.contrasts)
+    assert _device(replace(run, contrasts=contrasts)).answer.startswith("nothing can be told apart in latency yet; ")

@@ -8,7 +8,7 @@ import pytest
 
 from harness.worker import spans
 from harness.worker.peaks import PeakRecorder
-from harness.worker.vram import DOSE_BYTES, EVENTS, FakeMemory, HostMemory
+from harness.worker.vram import DOSE_BYTES, EVENTS, NON_TORCH, FakeMemory, HostMemory
 
 MIB = 2**20
 
@@ -64,7 +64,7 @@ def test_what_a_device_does_not_count_is_none_and_never_zero() -> None:
     with spans.recording(heard), spans.span("llm"):
         pass
     values = heard.values()
-    missing = ("peak_allocated", "peak_reserved", "driver_used", "fragmentation", *EVENTS)
+    missing = ("peak_allocated", "peak_reserved", "driver_used", "fragmentation", *EVENTS, NON_TORCH)
     assert [values[name] for name in missing] == [None] * len(missing)
     assert set(missing) <= set(FakeMemory(device=False).unavailable())
     assert not heard.points
@@ -85,3 +85,24 @@ def test_the_resident_peak_of_this_process_rises_with_what_it_holds() -> None:
     held = memory.hold_dose()
     assert (memory.peaks()["rss_peak"] or 0.0) - before > 0.9 * DOSE_BYTES
     del held
+
+
+def test_what_is_held_outside_the_allocator_is_counted_at_every_edge_and_its_most_is_kept() -> None:
+    class Loading(FakeMemory):
+        counts = iter((692.0, 775.0, 770.0))
+
+        def count_non_torch(self) -> float | None:
+            return next(self.counts) * MIB
+
+    heard = recorder(Loading(device=True))
+    with spans.recording(heard), spans.span("llm"):
+        pass
+    assert heard.values()[NON_TORCH] == 775.0 * MIB
+
+
+def test_where_nothing_tells_processes_apart_what_is_outside_is_none() -> None:
+    class Untold(FakeMemory):
+        def count_non_torch(self) -> float | None:
+            return None
+
+    assert recorder(Untold(device=True)).values()[NON_TORCH] is None

@@ -1,10 +1,18 @@
-"""What an out-of-memory error of the caching allocator is told as."""
+"""A limit of a card's memory, and what an out-of-memory error of the caching allocator is told as."""
 
 from __future__ import annotations
 
-from harness.worker.vram import refused
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+
+from harness.worker.card import Card
+from harness.worker.errors import UsageError
+from harness.worker.vram import CudaMemory, refused
 
 GIB = 2**30
+MIB = 2**20
 MESSAGE = (
     "CUDA out of memory. Tried to allocate {asked}. GPU 0 has a total capacity of 139.80 GiB of which 136.20 GiB is free. "
     "Including non-PyTorch memory, this process has 2.90 GiB memory in use. 2.32 GiB allowed; Of the allocated memory "
@@ -51,3 +59,113 @@ def test_an_error_that_does_not_say_what_was_in_use_is_told_by_what_is() -> None
 
 def test_an_error_of_another_form_is_told_as_it_is() -> None:
     assert told("no memory") == "no memory"
+
+
+@dataclass
+class Allocator:
+    """What `CudaMemory` asks of PyTorch and of the driver, with a card of 8 GiB; bytes."""
+
+    tensors: float = 0.0
+    blocks: float = 0.0
+    outside: float | None = 700.0 * MIB
+    share: float = 1.0
+
+    def answer(self, monkeypatch: pytest.MonkeyPatch) -> Allocator:
+        import torch
+
+        monkeypatch.setattr(CudaMemory, "_load_libraries", lambda _: None)
+        for name, answer in {
+            "memory_reserved": lambda _: self.blocks,
+            "memory_allocated": lambda _: self.tensors,
+            "empty_cache": self.empty,
+            "set_per_process_memory_fraction": self.keep_to,
+            "get_device_properties": lambda _: type("Properties", (), {"total_memory": 8 * GIB}),
+            "mem_get_info": lambda _: (8 * GIB - 3 * GIB, 8 * GIB),
+        }.items():
+            monkeypatch.setattr(torch.cuda, name, answer)
+        return self
+
+    def empty(self) -> None:
+        self.blocks = self.tensors
+
+    def keep_to(self, share: float, _: int) -> None:
+        self.share = share
+
+    def used_by(self, _: int) -> float | None:
+        return None if self.outside is None else self.outside + self.blocks
+
+
+def limited(allocator: Allocator, limit_bytes: int | None = 4 * GIB) -> CudaMemory:
+    card: Any = allocator
+    return CudaMemory(0, limit_bytes, card)
+
+
+def test_what_comes_outside_the_allocator_is_taken_from_the_room_that_a_limit_leaves_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    allocator = Allocator().answer(monkeypatch)
+    memory = limited(allocator)
+    assert allocator.share * 8 * GIB == pytest.approx(4 * GIB - 700 * MIB)
+    allocator.tensors, allocator.blocks, allocator.outside = 3.0 * GIB, 3.25 * GIB, 800.0 * MIB
+    assert memory.count_non_torch() == 800 * MIB
+    assert allocator.share * 8 * GIB == pytest.approx(4 * GIB - 800 * MIB)
+    assert allocator.blocks == 3 * GIB, "blocks beyond what is left are given back"
+
+
+def test_tensors_in_what_is_no_longer_the_allocators_do_not_fit(monkeypatch: pytest.MonkeyPatch) -> None:
+    allocator = Allocator().answer(monkeypatch)
+    memory = limited(allocator)
+    allocator.tensors = allocator.blocks = 3.25 * GIB
+    allocator.outside = 800.0 * MIB
+    with pytest.raises(RuntimeError) as caught:
+        memory.count_non_torch()
+    assert type(caught.value).__name__ == "OutOfMemoryError", "by which it is known as one"
+    assert memory.refusal(caught.value).replace("\u202f", " ") == (
+        "3.250 GiB in blocks of tensors and 800.0 MiB of context: 32.00 MiB more than the limit of 4.000 GiB"
+    )
+
+
+def test_without_a_limit_nothing_is_given_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    allocator = Allocator(tensors=1.0 * GIB, blocks=7.5 * GIB).answer(monkeypatch)
+    assert limited(allocator, None).count_non_torch() == 700 * MIB
+    assert (allocator.blocks, allocator.share) == (7.5 * GIB, 1.0)
+
+
+def test_where_the_driver_does_not_tell_processes_apart_the_start_is_what_is_known(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    allocator = Allocator(outside=None, blocks=1.0 * GIB).answer(monkeypatch)
+    memory = limited(allocator)
+    assert memory.context_bytes == 2 * GIB, "all that is in use on the card, and is not the allocator's"
+    assert memory.count_non_torch() is None
+    assert allocator.share * 8 * GIB == pytest.approx(2 * GIB)
+
+
+def test_a_limit_below_the_context_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(UsageError, match="less than the CUDA context of a process takes here"):
+        limited(Allocator().answer(monkeypatch), 512 * MIB)
+
+
+class Driver:
+    """Processes on a card, as pynvml lists them."""
+
+    NVMLError = OSError
+
+    def __init__(self, *held: tuple[int, int]) -> None:
+        self._held = held
+
+    def nvmlDeviceGetComputeRunningProcesses(self, _: Any) -> list[Any]:  # noqa: N802  its name there
+        return [type("Process", (), {"pid": pid, "usedGpuMemory": used}) for pid, used in self._held]
+
+
+@pytest.mark.parametrize(
+    ("processes", "used"),
+    [(((7, 100), (8, 200)), 200.0), (((4711, 300),), 300.0), (((7, 100), (9, 300)), None), ((), None)],
+)
+def test_a_process_is_found_on_the_card_by_its_number_or_as_the_only_one(
+    processes: tuple[tuple[int, int], ...], used: float | None
+) -> None:
+    card = Card("GPU-0")
+    card._nvml, card._handle = Driver(*processes), None
+    assert card.used_by(8) == used
+    assert ("process_used" in card.unavailable) == (used is None)

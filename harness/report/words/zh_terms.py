@@ -160,6 +160,7 @@ TERMS: Mapping[str, str] = {
     "Device mallocs": "设备分配次数",
     "Device frees": "设备释放次数",
     "Allocator retries": "分配器重试次数",
+    "Outside the allocator": "分配器之外",
     "Speech tokens": "语音 token",
     "Stage {stage}": "阶段 {stage}",
     "Device {stage}": "设备 {stage}",
