@@ -12,7 +12,7 @@ from harness.report.model import Allocator, AllocatorRow, Course, Facts, StagePe
 from harness.report.reading import Reading
 from harness.report.rows import describe
 from harness.report.words import mark, say
-from harness.results import ArmSummary, MemoryCourse
+from harness.results import CYCLE, ArmSummary, MemoryCourse
 from harness.worker.vram import NON_TORCH
 
 _EDGES = ("request", "")
@@ -58,9 +58,11 @@ def _stages(course: MemoryCourse) -> Iterator[tuple[str, float, float]]:
 
 
 def stage_peaks(reading: Reading, device: str) -> tuple[StagePeak, ...]:
-    """Peaks of each stage with nothing and with everything on, highest first; none where no allocator was heard."""
-    values = [trial.values for trial in reading.run.trials if trial.device == device and trial.pass_ == "memory"]
-    names = dict.fromkeys(name for found in values for name in found if name.startswith("peak_allocated."))
+    """Peaks of each stage with nothing and with everything on, highest first; none where no allocator was heard, nor where all requests are
+    made at the same moment, whose stages are not heard.
+    """
+    cycles = [trial for trial in reading.trials(device, "memory") if trial.stratum == CYCLE]
+    names = dict.fromkeys(name for trial in cycles for name in trial.values if name.startswith("peak_allocated."))
     rows = [(name.partition(".")[2], _sides(reading, device, name.partition(".")[2])) for name in names]
     rows.sort(key=lambda row: -(row[1][0] or 0.0))
     return tuple(
@@ -78,7 +80,7 @@ def _sides(reading: Reading, device: str, stage: str) -> tuple[float | None, ...
 
 
 def _median(reading: Reading, device: str, arm: str | None, metric: str) -> float | None:
-    here = [trial for trial in reading.run.trials if (trial.device, trial.arm, trial.pass_) == (device, arm, "memory")]
+    here = [trial for trial in reading.trials(device, "memory") if (trial.arm, trial.stratum) == (arm, CYCLE)]
     values = [value for trial in here if (value := trial.values.get(metric)) is not None]
     return median(values) if values else None
 

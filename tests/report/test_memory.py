@@ -7,9 +7,9 @@ from dataclasses import replace
 from typing import Any
 
 from harness.report import html, markdown, svgs
-from harness.report.memory import conditions, courses, snapshots, stage_peaks
+from harness.report.memory import allocator, conditions, courses, snapshots, stage_peaks
 from harness.report.reading import Reading
-from harness.results import Conditions, MemoryCourse, Run, Trial
+from harness.results import ArmSummary, Conditions, MemoryCourse, Run, Trial
 from tests.report import sample_runs
 
 CUDA = "cuda:0"
@@ -62,6 +62,31 @@ def test_stages_come_with_their_peaks_highest_first_and_what_is_missing_says_so(
     assert list(rows) == ["flow", "llm"]
     assert rows["flow"] == ("250.0\u202fMiB", "250.0\u202fMiB", "260.0\u202fMiB", "260.0\u202fMiB")
     assert rows["llm"][2:] == ("not measured", "not measured")
+
+
+def test_what_a_control_alone_makes_once_more_is_no_stage_of_the_workload() -> None:
+    """Of requests at the same moment no stages are heard; the known allocation is then looked for in one that is made alone."""
+    together = [
+        replace(trial, stratum="alone") if trial.pass_ == "memory" and trial.arm == "none" else trial
+        for trial in RUN.trials
+        if trial.pass_ != "memory" or trial.arm == "none"
+    ]
+    assert not stage_peaks(Reading(replace(RUN, trials=tuple(together))), CUDA)
+
+
+def test_what_is_held_outside_the_allocator_stands_beside_what_it_asked_for_where_it_was_counted() -> None:
+    counted = {"device_mallocs": 18.0, "non_torch": 775.0 * MIB}
+    for names, titles in (
+        (("device_mallocs",), ("Device mallocs",)),
+        (("device_mallocs", "non_torch"), ("Device mallocs", "Outside the allocator")),
+    ):
+        metrics = {name: {"p50": counted[name]} for name in names}
+        summary = ArmSummary(device=CUDA, arm="none", role="none", states={}, failed=False, metrics=metrics)
+        table = allocator(Reading(replace(RUN, arms=(summary,))), CUDA)
+        assert table is not None
+        assert table.titles == titles
+        assert {row.figures for row in table.rows} == {("18", "775.0\u202fMiB")[: len(names)]}
+    assert allocator(Reading(RUN), "cpu") is None
 
 
 def test_a_course_has_the_outermost_stages_and_every_peak() -> None:
