@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness import sequential
-from harness.designs import CONTROLS, DEVICE_DOSE
+from harness.designs import CONTROLS, DEVICE_DOSE, times_device
 from harness.metrics import ALLOCATOR_UNIT_BYTES, EXACT, FACTS_OF_WORK, METRICS, SITE, SUMMARISED, WORK, metric
 from harness.results import CYCLE, TOGETHER, Arm, Equivalence, Run, Trial, WitnessCount, at_once, toggle_of
 from harness.statistics import Effect, joint_effects, repeat_effect, worker_locations
@@ -58,11 +58,8 @@ class Evidence:
     def __init__(self, run: Run, device: str) -> None:
         self.run = run
         self.device = device
-        together = run.plan.concurrency.values()
-        times_device = device != "cpu" and (not together or 1 in together)
-        self.arms: Mapping[str, Arm] = {
-            arm.name: arm for arm in run.plan.arms if times_device or arm.name != DEVICE_DOSE
-        }
+        dosed = times_device(device, run.plan.concurrency.values())
+        self.arms: Mapping[str, Arm] = {arm.name: arm for arm in run.plan.arms if dosed or arm.name != DEVICE_DOSE}
         timed = [trial for trial in run.trials if trial.device == device and trial.phase == "timed"]
         self.trials = [trial for trial in timed if not _is_peak_of_some(trial)]
         self.peaks_of_some = [trial for trial in timed if _is_peak_of_some(trial)]

@@ -17,7 +17,7 @@ from harness.metrics import EXACT
 from harness.optimizations import registry
 from harness.results import Finding, Trial, at_once, toggle_of
 from harness.statistics import change_of, repeat_effect
-from harness.worker.vram import NON_TORCH
+from harness.worker.vram import NON_TORCH, WHOLE
 
 MIN_SUCCESSORS = 5
 MIN_WORKERS_FOR_DRIFT = 2
@@ -323,10 +323,10 @@ def _memory_spread(evidence: Evidence) -> str:
 
 
 def _within_limit(evidence: Evidence) -> str:
-    """What a limit of the card's memory leaves of itself: the most that any arm had reserved, with what its process held outside the
-    allocator, as it was counted then (`non_torch`) or, where the driver tells that of no process, at its start.
+    """What a limit of the card's memory leaves of itself: the most that the process of any arm held, as the driver counted it (`process_peak`).
 
-    Nothing is said before all is read, nor where an arm found no room: that is told as its failure.
+    Where it tells that of no process, what was reserved, and in use outside the allocator at the start. Nothing is said before all is
+    read, nor where an arm found no room: that is told as its failure.
     """
     machine = evidence.run.environment.get("devices", {}).get(evidence.device, {})
     limit, at_start = machine.get("vram_limit_bytes"), machine.get("context_bytes") or 0.0
@@ -339,14 +339,17 @@ def _within_limit(evidence: Evidence) -> str:
     if limit is None or not read or lacked or not evidence.run.complete:
         return ""
     limit = min(limit, machine.get("gpu_memory_bytes") or limit)
-    outside = [trial.values.get(NON_TORCH) or at_start for trial in read]
-    held = [(trial.values["peak_reserved"] or 0.0) + beside for trial, beside in zip(read, outside, strict=True)]
-    most = max(held)
-    trial, beside = read[held.index(most)], outside[held.index(most)]
+    most, trial = max(((_held(trial, at_start), trial) for trial in read), key=lambda found: found[0])
+    outside = trial.values.get(NON_TORCH) or at_start
     stages = {name.removeprefix("peak_allocated."): value for name, value in trial.values.items()
               if name.startswith("peak_allocated.") and value is not None}  # fmt: skip
     fullest = f"; tensors held most in {max(stages, key=lambda name: stages[name])}" if stages else ""
-    told = f"the most, by {trial.arm}, is {units.size(most)}, of which {units.size(beside)} are outside the allocator{fullest}."
-    if most > limit:
-        return f"The limit of {units.size(limit)} was passed by {units.size(most - limit)} between two counts: {told}"
+    told = f"the most, by {trial.arm}, is {units.size(most)}, up to {units.size(outside)} of it outside the allocator{fullest}."
+    if most > limit and trial.values.get(WHOLE):
+        return f"The limit of {units.size(limit)} was passed by up to {units.size(most - limit)} between two counts: {told}"
     return f"The limit of {units.size(limit)} holds, with {units.size(limit - most) if most < limit else 'nothing'} to spare: {told}"
+
+
+def _held(trial: Trial, at_start: float) -> float:
+    """The most that the process of a trial of memory held, in bytes."""
+    return trial.values.get(WHOLE) or (trial.values["peak_reserved"] or 0.0) + at_start

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from harness.worker.vram import NON_TORCH, STAGE_PEAKS
+from harness.worker.vram import NON_TORCH, STAGE_PEAKS, WHOLE
 
 Unit = Literal["s", "bytes", "ratio", "1/s", "count", "J/s"]  # joules per second of audio
 
@@ -93,6 +93,8 @@ _SUMMARISED = (
     Metric(name=NON_TORCH, title="Outside the allocator", unit="bytes", better="lower", pass_="memory",
            doc="Most device memory that the process held outside PyTorch's allocator, by the driver's count at the edges of stages: its CUDA "
                "context, the kernels loaded until then, and what libraries keep for each thread."),
+    Metric(name=WHOLE, title="Held by the process", unit="bytes", better="lower", pass_="memory",
+           doc="Most device memory that the process held in all: the blocks of PyTorch's allocator, and what was outside it at the next edge."),
 )  # fmt: skip
 
 _FACTS_OF_WORK = (
@@ -132,7 +134,7 @@ EXACT = "peak_allocated"
 
 def memory_alone(names: Iterable[str]) -> bool:
     """Whether metrics are asked for, and all of them are of memory, so that no time has to be measured."""
-    return {metric(name).is_memory for name in names} == {True}
+    return {name in METRICS and METRICS[name].is_memory for name in names} == {True}
 
 
 def metric(name: str) -> Metric:

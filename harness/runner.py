@@ -12,7 +12,7 @@ from typing import Any
 
 from harness import adapters, calibrations, ceilings, compare, interpreter, plugins, sequential, store, workload
 from harness.declaring import declared
-from harness.designs import Design, Toggle, design
+from harness.designs import Design, Toggle, design, times_device
 from harness.environment import differences, environment, gpus
 from harness.errors import CalibrationError, CheckpointError, NothingMeasuredError, UsageError
 from harness.ledger import Ledger
@@ -270,10 +270,8 @@ def design_of(scenario: Scenario, device: str) -> Design:
         Toggle(name=name, before=toggle.before, after=toggle.afters[0], further=toggle.afters[1:])
         for name, toggle in scenario.optimizations.items()
     ]
-    times_device = (
-        device != "cpu" and 1 in scenario.workload.concurrency
-    )  # it is not taken of requests at the same moment
-    return design(scenario.design, toggles, device_dose=times_device, instrumentation=scenario.measure.instrumentation)
+    dosed = times_device(device, scenario.workload.concurrency)
+    return design(scenario.design, toggles, device_dose=dosed, instrumentation=scenario.measure.instrumentation)
 
 
 def plan_of(scenario: Scenario, devices: Sequence[str], dose: float | None = None) -> Plan:

@@ -489,18 +489,24 @@ def test_a_limit_that_holds_says_what_is_to_spare(measure_fake: Callable[..., Ru
     assert told.startswith(
         f"The limit of 512.0 MiB holds, with {(512 * 2**20 - peak) / 2**20:.1f} MiB to spare: the most, by "
     )
-    assert told.endswith("of which 0 B are outside the allocator; tensors held most in flow.")
+    assert told.endswith(", up to 0 B of it outside the allocator; tensors held most in flow.")
 
 
 @pytest.mark.parametrize(
-    ("outside_mib", "said"),
-    [(50, "holds, with 62.00 MiB to spare: the most, by "), (112, "holds, with nothing to spare: "), (120, "was passed by 8.000 MiB between two counts: ")],
-)  # fmt: skip
-def test_what_is_outside_the_allocator_counts_in_a_limit(
-    measure_fake: Callable[..., Run], outside_mib: int, said: str
+    ("whole_mib", "said"),
+    [
+        (450, "holds, with 62.00 MiB to spare: the most, by "),
+        (512, "holds, with nothing to spare: "),
+        (520, "was passed by up to 8.000 MiB between two counts: "),
+        (None, "holds, with 112.0 MiB to spare: "),
+    ],
+)
+def test_a_limit_is_judged_by_what_the_process_held_in_all(
+    measure_fake: Callable[..., Run], whole_mib: int | None, said: str
 ) -> None:
     run = measure_fake(devices=["cuda"], measure={"metrics": ["peak_reserved"], "vram_limit": "512MiB"})
-    trials = (replace(trial, values={**trial.values, "non_torch": outside_mib * 2.0**20}) for trial in run.trials)
+    whole = None if whole_mib is None else whole_mib * 2.0**20
+    trials = (replace(trial, values={**trial.values, "process_peak": whole}) for trial in run.trials)
     again = compare.evaluate(replace(run, trials=tuple(trials), findings=()))
     (told,) = [finding.message.replace("\u202f", " ") for finding in again.findings if finding.kind == "limit"]
     assert told.startswith(f"The limit of 512.0 MiB {said}")

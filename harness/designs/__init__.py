@@ -21,10 +21,11 @@ from harness.designs.parts import (
     Pair,
     Toggle,
     control_name,
+    times_device,
 )
 
 __all__ = [
     "CONFIRMATION", "CONTROLS", "DEVICE_DOSE", "DOSES", "EMPTY_CALL", "EMPTY_TWIN", "HEAD_DOSE", "HOST_DOSE", "INSTRUMENTATION",
     "MOST_FACTORIAL", "MOST_FRACTIONAL", "MOST_PERMUTED", "PLACEBO", "PROCESS", "SPANS_REPEATED", "TWIN", "UNINSTRUMENTED", "Design",
-    "Pair", "Toggle", "advice", "combination", "control_name", "design", "smaller",
+    "Pair", "Toggle", "advice", "combination", "control_name", "design", "smaller", "times_device",
 ]  # fmt: skip

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 from harness.results import Arm, State, setting
@@ -30,6 +30,13 @@ CONTROLS_LEAST = 3
 """Blocks that such a group has for each of the joint design's at least, whatever their share: what a design of few arms lacks is
 seldom blocks of its own."""
 DOSES = (HOST_DOSE, DEVICE_DOSE)
+
+
+def times_device(device: str, at_once: Collection[int]) -> bool:
+    """Whether a device's own times are taken: of a card, where requests are made alone; `at_once` are how many are made at the same moment
+    (none in older runs, which made them alone).
+    """
+    return device != "cpu" and (not at_once or 1 in at_once)
 
 
 def control_name(arm: str, group: str) -> str:

@@ -40,8 +40,9 @@ def memory_pass(session: Session) -> None:
     def measure(arm: str, repeat: int) -> None:
         _measure_peaks(session, arm, repeat)
         read = sum(one in session.ledger.memory for one in todo)
-        left_s = (time.monotonic() - began_s) / read * (len(todo) - read) if read else None
-        share = 1 - (len(todo) - read) / (len(repeats) * len(arms))
+        to_come = sum(bool(session.alive([arm])) for arm, repeat in todo if (arm, repeat) not in session.ledger.memory)
+        left_s = (time.monotonic() - began_s) / read * to_come if read else None
+        share = 1 - to_come / (len(repeats) * len(arms))
         session.progress.update(
             session.device, f"memory: {arm}, repeat {repeat + 1} of {len(repeats)}", 0.8 + 0.2 * share, left_s or None
         )

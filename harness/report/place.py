@@ -23,22 +23,21 @@ def named(key: str, value: Any) -> str:
 def where(reading: Reading) -> str:
     """What was measured on which machine, when, and on how many samples."""
     run = reading.run
-    samples = sum(len(reading.timed(device)) for device in reading.devices())
-    workers = max((len({trial.worker for trial in reading.timed(device)}) for device in reading.devices()), default=0)
+    timed = [(device, trial.worker) for device in reading.devices() for trial in reading.timed(device)]
+    of_memory = memory_alone(run.scenario.get("measure", {}).get("metrics", ()))
+    read = [(trial.device, trial.worker) for trial in run.trials if trial.pass_ == "memory"] if of_memory else timed
+    workers = len(set(read))
     told = {
         "model": _model(run.scenario.get("model")),
         "machine": say("; ").join(_machine(run.environment)) or say("a machine that the run does not describe"),
         "date": str(run.timing.get("started", ""))[:10],
-        "samples": plural(samples, "{count} timed request", "{count} timed requests", count=units.count(samples)),
+        "samples": say("memory alone") if of_memory
+        else plural(len(timed), "{count} timed request", "{count} timed requests", count=units.count(len(timed))),
         "workers": plural(workers, "{count} process", "{count} processes", count=workers),
-    }
-    if memory_alone(run.scenario.get("measure", {}).get("metrics", ())):
-        read = {(trial.device, trial.worker) for trial in run.trials if trial.pass_ == "memory"}
-        told["workers"] = plural(len(read), "{count} process", "{count} processes", count=len(read))
-        return say("{model}, measured on {date} on {machine}: memory alone, in {workers}.", **told)
+    }  # fmt: skip
     if not told["date"]:
-        return say("{model}, on {machine}: {samples}.", **told)
-    return say("{model}, measured on {date} on {machine}: {samples} in {workers} for each device.", **told)
+        return say("{model}, on {machine}: {samples} in {workers}.", **told)
+    return say("{model}, measured on {date} on {machine}: {samples} in {workers}.", **told)
 
 
 def _model(model: Any) -> str:

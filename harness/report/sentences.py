@@ -181,7 +181,7 @@ def _nothing_told_apart(rows: Sequence[Row], noun: str, invalid: Sequence[Invali
     """Where all is decided alike: that none matters, or not yet."""
     bound = worst_bound(rows)
     if rows[0].verdict.tone == "open":
-        opening = say("nothing can be told apart in {noun} yet", noun=noun)
+        opening = say("nothing about {noun} is decided yet", noun=noun)
     else:
         opening = say("no optimization makes a material difference to {noun}", noun=noun)
     limit = say("any change of {noun} is smaller than {bound} (95 % intervals)", noun=noun,

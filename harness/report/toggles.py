@@ -12,7 +12,7 @@ from harness.report import commands, heard, rows, sentences
 from harness.report.model import Badge, EquivalenceRow, Row, Toggle, ToggleOnDevice, WitnessRow
 from harness.report.reading import Reading, anchor
 from harness.report.words import say
-from harness.results import Equivalence, State, setting, toggle_of
+from harness.results import Equivalence, State, toggle_of
 
 _FEW = 12
 
@@ -40,10 +40,13 @@ def _toggle(reading: Reading, name: str, entry: Mapping[str, Any]) -> Toggle:
 
 
 def _set_to(reading: Reading, name: str) -> tuple[str, ...]:
-    """What the run sets a toggle to, in the order of its arms: `every=never`. Nothing for one that is only on or off."""
-    states = (arm.states.get(name, False) for arm in reading.run.plan.arms)
-    named = dict.fromkeys(setting(name, state) for state in states if isinstance(state, Mapping) and state)
-    return tuple(one.removeprefix(f"{name}[").removesuffix("]") for one in named)
+    """What the run sets a toggle to, as its scenario lists it: `every=never`. Nothing for one that is only on or off."""
+    asked = reading.run.scenario.get("optimizations")
+    after = (asked.get(name) or {}).get("after") if isinstance(asked, Mapping) else None
+    states = after if isinstance(after, list | tuple) else [after]
+    return tuple(
+        ", ".join(f"{key}={value}" for key, value in state.items()) for state in states if isinstance(state, Mapping)
+    )
 
 
 def _facts(entry: Mapping[str, Any], set_to: Sequence[str]) -> Iterator[tuple[str, str]]:

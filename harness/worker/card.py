@@ -72,5 +72,5 @@ class Card:
         try:
             return float(read())
         except (self._nvml.NVMLError, StopIteration, TypeError) as error:
-            self.unavailable.setdefault(what, f"the driver does not say: {error or 'no such process'}")
+            self.unavailable.setdefault(what, f"the driver does not say: {str(error) or 'no such process'}")
             return None

@@ -187,9 +187,10 @@ class CudaMachine(CpuMachine):
         return None if self._card is None else self._card.energy_j()
 
     def unavailable(self) -> Mapping[str, str]:
+        memory = self.memory.unavailable()
         if self._card is None:
-            return {"energy": "the NVIDIA driver cannot be asked"}
-        return {"energy": self._card.unavailable["energy"]} if self.energy_j() is None else {}
+            return {**memory, "energy": "the NVIDIA driver cannot be asked"}
+        return {**memory, "energy": self._card.unavailable["energy"]} if self.energy_j() is None else memory
 
     def room(self) -> Mapping[str, tuple[float, float]]:
         held = self.memory.context_bytes + self._torch.cuda.memory_reserved(self.device)

@@ -101,6 +101,17 @@ class Bench:
             self.machine.synchronize()
             self.model_s += (self.machine.clock_ns() - start) / 1e9
 
+    def _keep_to_limit(self) -> None:
+        """Between requests that are not timed: a limit of memory is one of what kernels and threads have left of it until now."""
+        if self.machine.memory.limit_bytes is not None:
+            self.machine.memory.count_non_torch()
+
+    def warm(self, arm: str, request: Request) -> dict[str, float | None]:
+        """Time one request of which nothing is judged."""
+        values = self.time(arm, request)
+        self._keep_to_limit()
+        return values
+
     def time(self, arm: str, request: Request, dose_s: float = 0.0) -> dict[str, float | None]:
         """Time one request: the values of all latency metrics that it has. `dose_s` is the delay of a dose arm."""
         if request.concurrency > 1:
@@ -181,8 +192,7 @@ class Bench:
         for index in range(max(WARM_ROUNDS, 2 * len(requests))):
             request = requests[index % len(requests)]
             begin(arm, request.id)
-            values = self.time(arm, request)
-            self.machine.memory.count_non_torch()  # a limit is from here on one of what the kernels and threads have left of it
+            values = self.warm(arm, request)
             samples.append((request, values))
             latency = values["latency"] or 0.0
             level = request.id in best and latency >= LEVEL * best[request.id]
@@ -241,7 +251,7 @@ class Bench:
             for request in first:
                 begin(arm, request.id)
                 heard.setdefault(request.id, _run(target, request).kept())
-                self.machine.memory.count_non_torch()
+                self._keep_to_limit()
                 for tally in tallies.values():
                     getattr(tally, "after_request", _nothing)()
                 readings.append({name: tally.count for name, tally in tallies.items()})
@@ -297,8 +307,8 @@ class Bench:
         With `dose`, a known allocation is held meanwhile.
         """
         self.settle(arm, requests[0])
-        self.machine.memory.count_non_torch()
         gc.collect()
+        self._keep_to_limit()
         recorder = PeakRecorder(self.machine.memory, self.machine.clock_ns)
         held: Any = self.machine.memory.hold_dose() if dose else None
         with spans.recording(recorder):

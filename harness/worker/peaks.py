@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from .vram import NON_TORCH, STAGE_PEAKS, Memory
+from .spans import blame
+from .vram import NON_TORCH, STAGE_PEAKS, WHOLE, Memory
 
 Points = list[tuple[float, str, float, float, float]]
 
@@ -25,7 +27,7 @@ class PeakRecorder:
         self._peaks: dict[tuple[str, str], float] = {}
         self._missing: set[str] = set()
         self._driver: float | None = None
-        self._non_torch: float | None = None
+        self._outside = self._whole = -math.inf
         self._events_before = memory.events()
         self._start_ns = clock_ns()
         self.points: Points = []
@@ -33,14 +35,18 @@ class PeakRecorder:
 
     @contextmanager
     def span(self, name: str) -> Iterator[None]:
-        """Read memory at both edges of stage `name`."""
-        self._edge()
-        self._open.append(name)
+        """Read memory at both edges of stage `name`; not where it ends by an error, which is told as it is."""
         try:
-            yield
-        finally:
             self._edge()
-            self._open.pop()
+            self._open.append(name)
+            try:
+                yield
+                self._edge()
+            finally:
+                self._open.pop()
+        except BaseException as error:
+            blame(error, name)
+            raise
 
     def _edge(self) -> None:
         peaks, now = self._memory.peaks(), self._memory.in_use()
@@ -52,8 +58,9 @@ class PeakRecorder:
                 self._peaks[metric, stage] = max(value, self._peaks.get((metric, stage), 0.0))
         if (driver := now["driver"]) is not None:
             self._driver = max(driver, self._driver or 0.0)
-        if (non_torch := self._memory.count_non_torch()) is not None:
-            self._non_torch = max(non_torch, self._non_torch or 0.0)
+        if (outside := self._memory.count_non_torch()) is not None:
+            self._outside = max(outside, self._outside)
+            self._whole = max(outside + (peaks["peak_reserved"] or 0.0), self._whole)
         if (allocated := now["allocated"]) is not None:
             at_s = (self._clock_ns() - self._start_ns) / 1e9
             stage = self._open[-1] if self._open else ""
@@ -70,7 +77,8 @@ class PeakRecorder:
             elif metric in STAGE_PEAKS and stage != "request":
                 values[f"{metric}.{stage}"] = peak
         values["driver_used"] = self._driver
-        values[NON_TORCH] = self._non_torch
+        counted = self._whole > -math.inf
+        values[NON_TORCH], values[WHOLE] = (self._outside, self._whole) if counted else (None, None)
         values["fragmentation"] = _share_unused(values.get("peak_allocated"), values.get("peak_reserved"))
         for name, after in self._memory.events().items():
             before = self._events_before[name]

@@ -97,7 +97,7 @@ class Worker:
         for arm in rest:
             for request in others_read:
                 self._begin(arm, request.id)
-                values = self._bench.time(arm, request)
+                values = self._bench.warm(arm, request)
                 self._reply("warm", arm=arm, request=request.id, stratum=request.stratum, values=values)
 
     def blocks(self, blocks: Sequence[Data]) -> None:

@@ -28,6 +28,8 @@ EVENTS = ("device_mallocs", "device_frees", "alloc_retries")
 """Counts since the process started: memory asked from the driver, given back to it, and asked again after a refusal."""
 NON_TORCH = "non_torch"
 """What a process holds of a card outside the caching allocator: its CUDA context, kernels, workspaces of libraries."""
+WHOLE = "process_peak"
+"""What a process holds of a card in all: the allocator's blocks, and what is outside it."""
 _SIZE = r"([0-9.]+) (bytes|KiB|MiB|GiB)"
 _ASKED = re.compile(rf"Tried to allocate {_SIZE}")
 _ALLOCATED = re.compile(rf"Of the allocated memory {_SIZE} is allocated by PyTorch")
@@ -37,7 +39,9 @@ _UNITS = {"bytes": 1, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30}
 
 
 class Memory(Protocol):
-    """The counters of one device. `in_use` has the keys allocated, reserved and driver."""
+    """The counters of one device. `in_use` has the keys allocated, reserved and driver; `limit_bytes` is what the process may hold."""
+
+    limit_bytes: int | None
 
     def in_use(self) -> Mapping[str, float | None]: ...
 
@@ -60,6 +64,8 @@ class Memory(Protocol):
 
 class HostMemory:
     """Resident memory of this process."""
+
+    limit_bytes: int | None = None
 
     def in_use(self) -> Mapping[str, float | None]:
         return {"allocated": None, "reserved": None, "driver": None}
@@ -92,14 +98,14 @@ class HostMemory:
 
     def unavailable(self) -> Mapping[str, str]:
         reason = "PyTorch counts device allocations on a GPU only"
-        counted = (*STAGE_PEAKS, "fragmentation", *EVENTS, NON_TORCH)
+        counted = (*STAGE_PEAKS, "fragmentation", *EVENTS, NON_TORCH, WHOLE)
         return {**dict.fromkeys(counted, reason), "driver_used": "the CPU has no device memory"}
 
 
 class CudaMemory(HostMemory):
     """The caching allocator of PyTorch on one device, and the driver's view of the card.
 
-    `context_bytes` is what the process held outside the allocator when that was last counted.
+    `context_bytes` is the most that the process was counted to hold outside the allocator.
     """
 
     def __init__(self, index: int, limit_bytes: int | None = None, card: Card | None = None) -> None:
@@ -107,40 +113,45 @@ class CudaMemory(HostMemory):
 
         self._cuda = torch.cuda
         self._index = index
-        self.limit_bytes = limit_bytes
         self._card = card
+        self.limit_bytes = limit_bytes
         self._load_libraries()
-        found = (
-            self._outside()
-        )  # where the driver does not tell processes apart: all on the card that is not the allocator's
+        found = self._outside()
+        self._is_counted = found is not None
+        # where the driver does not tell processes apart: all that is in use on the card and not the allocator's
         self.context_bytes = (self.in_use()["driver"] or 0.0) - self._reserved() if found is None else found
         if limit_bytes is not None:
             self._limit(limit_bytes)
 
     def _outside(self) -> float | None:
+        """The driver's count of this process less the allocator's blocks; None where it has none, or one that cannot be this process's."""
+        before = self._reserved()
         used = None if self._card is None else self._card.used_by(os.getpid())
-        return None if used is None else used - self._reserved()
+        held = max(before, self._reserved())
+        return None if used is None or used < held else used - held
 
     def _reserved(self) -> float:
         return float(self._cuda.memory_reserved(self._index))
 
     def count_non_torch(self) -> float | None:
-        """Bytes that the process holds of the card outside the caching allocator; None where the driver does not tell processes apart.
+        """Bytes that the process holds of the card outside the caching allocator; None where the driver does not tell.
 
         That grows after the start: kernels are loaded when they are first launched, and libraries keep workspaces for each
-        thread. Under a limit, what has come since is no longer the allocator's, and blocks beyond are given back. Raises torch.cuda.OutOfMemoryError where
-        tensors are in them. Not for a timed region.
+        thread. Under a limit, what has come since is no longer the allocator's, and blocks beyond are given back. Raises
+        torch.cuda.OutOfMemoryError where tensors are in them. Not for a timed region.
         """
         found = self._outside()
         if found is None:
             return None
-        self.context_bytes = max(found, self.context_bytes)
+        self.context_bytes = max(found, self.context_bytes) if self._is_counted else found
+        self._is_counted = True
         if self.limit_bytes is not None:
             self._make_room(self.limit_bytes)
         return found
 
     def _make_room(self, limit_bytes: int) -> None:
         if self._reserved() + self.context_bytes > limit_bytes:
+            gc.collect()  # which is off: tensors in cycles are nobody's
             self._cuda.empty_cache()
         if (beyond := self._reserved() + self.context_bytes - limit_bytes) > 0:
             message = (
@@ -220,11 +231,10 @@ class CudaMemory(HostMemory):
     def unavailable(self) -> Mapping[str, str]:
         if self._outside() is not None:
             return {}
-        return {
-            NON_TORCH: "the NVIDIA driver cannot be asked"
-            if self._card is None
-            else self._card.unavailable["process_used"]
-        }
+        told = "the NVIDIA driver cannot be asked"
+        if self._card is not None:
+            told = self._card.unavailable.get("process_used", "the driver's count is of another process")
+        return dict.fromkeys((NON_TORCH, WHOLE), told)
 
 
 class _Held:
@@ -286,7 +296,7 @@ class FakeMemory:
         if self._device:
             return {}
         return dict.fromkeys(
-            (*STAGE_PEAKS, "driver_used", "fragmentation", *EVENTS, NON_TORCH), "a fake CPU has no device memory"
+            (*STAGE_PEAKS, "driver_used", "fragmentation", *EVENTS, NON_TORCH, WHOLE), "a fake CPU has no device memory"
         )
 
 

@@ -237,21 +237,23 @@ def test_a_run_of_memory_alone_says_so_and_not_that_nothing_was_timed() -> None:
             timing={**run.timing, "measured_s": {"cpu": 0.0}},
         )
     )
-    assert told.where.endswith(": memory alone, in 3 processes.")
+    assert told.where.endswith(": memory alone in 3 processes.")
     assert "Measured for" not in dict(told.facts)
 
 
 def test_an_optimization_says_what_the_run_set_it_to_beside_its_defaults() -> None:
     run = sample_runs.calibrated()
-    states = {"batched_cleanup": {"every": "never"}}
-    arms = (replace(arm, states={**arm.states, **states}) if arm.role == "toggle" else arm for arm in run.plan.arms)
-    cards = page.build(replace(run, plan=replace(run.plan, arms=tuple(arms)))).toggles
+    asked = {
+        "batched_cleanup": {"before": {"every": 2}, "after": [{"every": "never", "above": "4:GiB"}, {"every": 4}]},
+        "resample_cache": {"before": False, "after": True},
+    }
+    cards = page.build(replace(run, scenario={**run.scenario, "optimizations": asked})).toggles
     facts = {card.name: dict(card.facts) for card in cards}
-    assert facts["batched_cleanup"]["Set to"] == "every=never"
+    assert facts["batched_cleanup"]["Set to"] == "every=never, above=4:GiB; every=4"
     assert [name for name, told in facts.items() if "Set to" in told] == ["batched_cleanup"]
 
 
 def test_an_answer_that_is_open_names_what_is_open_as_other_metrics_may_be_decided() -> None:
     run = sample_runs.nothing_told_apart()
     contrasts = tuple(replace(c, verdict="inconclusive") if c.metric == "latency" else c for c in run.contrasts)
-    assert _device(replace(run, contrasts=contrasts)).answer.startswith("nothing can be told apart in latency yet; ")
+    assert _device(replace(run, contrasts=contrasts)).answer.startswith("nothing about latency is decided yet; ")

@@ -11,7 +11,7 @@ import pytest
 from jinja2 import Environment, nodes
 
 import harness.report
-from harness.metrics import METRICS
+from harness.metrics import METRICS, SUMMARISED
 from harness.report import html, words
 from harness.report.rows import TONES
 from harness.results import FAILURE_KINDS
@@ -47,6 +47,7 @@ def said() -> set[str]:
     found = {text for path in PACKAGE.rglob("*.py") for text in _of_python(path)}
     found |= {text for path in PACKAGE.rglob("*.j2") for text in _of_template(path)}
     found |= {text for metric in METRICS.values() for text in (metric.title, metric.doc)}
+    found |= {metric.title for metric in SUMMARISED.values()}
     return (found | set(TONES) | {kind.replace("_", " ") for kind in FAILURE_KINDS}) - NO_SENTENCES
 
 

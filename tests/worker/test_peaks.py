@@ -8,7 +8,7 @@ import pytest
 
 from harness.worker import spans
 from harness.worker.peaks import PeakRecorder
-from harness.worker.vram import DOSE_BYTES, EVENTS, NON_TORCH, FakeMemory, HostMemory
+from harness.worker.vram import DOSE_BYTES, EVENTS, NON_TORCH, WHOLE, FakeMemory, HostMemory
 
 MIB = 2**20
 
@@ -64,7 +64,7 @@ def test_what_a_device_does_not_count_is_none_and_never_zero() -> None:
     with spans.recording(heard), spans.span("llm"):
         pass
     values = heard.values()
-    missing = ("peak_allocated", "peak_reserved", "driver_used", "fragmentation", *EVENTS, NON_TORCH)
+    missing = ("peak_allocated", "peak_reserved", "driver_used", "fragmentation", *EVENTS, NON_TORCH, WHOLE)
     assert [values[name] for name in missing] == [None] * len(missing)
     assert set(missing) <= set(FakeMemory(device=False).unavailable())
     assert not heard.points
@@ -87,22 +87,67 @@ def test_the_resident_peak_of_this_process_rises_with_what_it_holds() -> None:
     del held
 
 
-def test_what_is_held_outside_the_allocator_is_counted_at_every_edge_and_its_most_is_kept() -> None:
-    class Loading(FakeMemory):
-        counts = iter((692.0, 775.0, 770.0))
+class Loading(FakeMemory):
+    """Counts outside the allocator what it is told, one after the other."""
 
-        def count_non_torch(self) -> float | None:
-            return next(self.counts) * MIB
+    def __init__(self, *counts_mib: float | None) -> None:
+        super().__init__(device=True)
+        self._counts = iter(counts_mib)
 
-    heard = recorder(Loading(device=True))
-    with spans.recording(heard), spans.span("llm"):
+    def count_non_torch(self) -> float | None:
+        found = next(self._counts)
+        return None if found is None else found * MIB
+
+
+def test_what_is_outside_the_allocator_is_counted_at_every_edge_and_maxima_that_never_met_are_not_added() -> None:
+    memory = Loading(692.0, 692.0, 692.0, 775.0, 770.0)
+    heard = recorder(memory)
+    with spans.recording(heard):
+        with spans.span("llm"):
+            memory.use_bytes(300 * MIB)
+        with spans.span("flow"):
+            memory.use_bytes(100 * MIB)
+    values = heard.values()
+    assert (values["peak_reserved"], values[NON_TORCH]) == (300 * MIB, 775 * MIB)
+    assert values[WHOLE] == (300 + 692) * MIB
+
+
+def test_where_the_driver_tells_no_count_there_is_none() -> None:
+    values = recorder(Loading(None)).values()
+    assert (values[NON_TORCH], values[WHOLE]) == (None, None)
+
+
+class Full(FakeMemory):
+    """Has no room left at the count numbered so."""
+
+    def __init__(self, at: int) -> None:
+        super().__init__(device=True)
+        self._left = at
+
+    def count_non_torch(self) -> float | None:
+        self._left -= 1
+        if self._left == 0:
+            message = "no room"
+            raise MemoryError(message)
+        return 0.0
+
+
+@pytest.mark.parametrize(("at", "stage"), [(1, "request"), (2, "llm"), (3, "llm"), (4, "request")])
+def test_a_count_that_finds_no_room_names_the_stage_of_its_edge(at: int, stage: str) -> None:
+    heard = recorder(Full(at))
+    with (
+        pytest.raises(MemoryError, match="no room") as caught,
+        spans.recording(heard), spans.span("request"), spans.span("llm"),
+    ):  # fmt: skip
         pass
-    assert heard.values()[NON_TORCH] == 775.0 * MIB
+    assert spans.stage_of(caught.value) == stage
 
 
-def test_where_nothing_tells_processes_apart_what_is_outside_is_none() -> None:
-    class Untold(FakeMemory):
-        def count_non_torch(self) -> float | None:
-            return None
-
-    assert recorder(Untold(device=True)).values()[NON_TORCH] is None
+def test_an_error_of_the_model_is_told_and_not_that_of_a_count_after_it() -> None:
+    heard, own = recorder(Full(3)), ValueError("the model's own")
+    with (
+        pytest.raises(ValueError, match="the model's own") as caught,
+        spans.recording(heard), spans.span("request"), spans.span("llm"),
+    ):  # fmt: skip
+        raise own
+    assert spans.stage_of(caught.value) == "llm"

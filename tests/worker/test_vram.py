@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
 
 from harness.worker.card import Card
 from harness.worker.errors import UsageError
-from harness.worker.vram import CudaMemory, refused
+from harness.worker.vram import NON_TORCH, WHOLE, CudaMemory, refused
 
 GIB = 2**30
 MIB = 2**20
@@ -69,6 +70,7 @@ class Allocator:
     blocks: float = 0.0
     outside: float | None = 700.0 * MIB
     share: float = 1.0
+    unavailable: Mapping[str, str] = field(default_factory=dict)
 
     def answer(self, monkeypatch: pytest.MonkeyPatch) -> Allocator:
         import torch
@@ -92,6 +94,7 @@ class Allocator:
         self.share = share
 
     def used_by(self, _: int) -> float | None:
+        self.unavailable = {"process_used": "not told"} if self.outside is None else {}
         return None if self.outside is None else self.outside + self.blocks
 
 
@@ -139,6 +142,21 @@ def test_where_the_driver_does_not_tell_processes_apart_the_start_is_what_is_kno
     assert memory.context_bytes == 2 * GIB, "all that is in use on the card, and is not the allocator's"
     assert memory.count_non_torch() is None
     assert allocator.share * 8 * GIB == pytest.approx(2 * GIB)
+    assert memory.unavailable() == {NON_TORCH: "not told", WHOLE: "not told"}
+    allocator.outside = 700.0 * MIB
+    assert memory.count_non_torch() == 700 * MIB
+    assert allocator.share * 8 * GIB == pytest.approx(4 * GIB - 700 * MIB), "what the driver tells replaces a guess"
+    assert memory.unavailable() == {}
+
+
+def test_a_count_below_what_the_allocator_holds_is_another_process_and_no_figure(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    allocator = Allocator(outside=-1.0 * GIB, blocks=2.0 * GIB).answer(monkeypatch)
+    memory = limited(allocator)
+    assert memory.count_non_torch() is None
+    assert memory.context_bytes == 1 * GIB
+    assert "another process" in memory.unavailable()[WHOLE]
 
 
 def test_a_limit_below_the_context_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -168,4 +186,4 @@ def test_a_process_is_found_on_the_card_by_its_number_or_as_the_only_one(
     card = Card("GPU-0")
     card._nvml, card._handle = Driver(*processes), None
     assert card.used_by(8) == used
-    assert ("process_used" in card.unavailable) == (used is None)
+    assert card.unavailable == ({} if used else {"process_used": "the driver does not say: no such process"})

@@ -49,7 +49,7 @@ SENTENCES: Mapping[str, str] = {
     "{count} changed the output": "{count} 项改变了输出",
     "{count} failed": "{count} 项失败",
     "not judged: {names}": "未判定：{names}",
-    "nothing can be told apart in {noun} yet": "{noun}目前分辨不出任何差别",
+    "nothing about {noun} is decided yet": "{noun}方面尚无定论",
     "no optimization makes a material difference to {noun}": "没有任何一项优化对{noun}有实质影响",
     "any change of {noun} is smaller than {bound} (95 % intervals)": "{noun}的任何变化都小于 {bound}（95 % 区间）",
     # One optimization in plain words
@@ -103,10 +103,9 @@ SENTENCES: Mapping[str, str] = {
     "Base": "基准",
     "Head": "新版",
     # What was measured where
-    "{model}, measured on {date} on {machine}: {samples} in {workers} for each device.":
-        "{model}，{date} 测于 {machine}：{samples}，每个设备用 {workers}。",
-    "{model}, on {machine}: {samples}.": "{model}，{machine}：{samples}。",
-    "{model}, measured on {date} on {machine}: memory alone, in {workers}.": "{model}，{date} 在 {machine} 上测量：仅内存，{workers}。",
+    "{model}, measured on {date} on {machine}: {samples} in {workers}.": "{model}，{date} 测于 {machine}：{samples}，{workers}。",
+    "{model}, on {machine}: {samples} in {workers}.": "{model}，{machine}：{samples}，{workers}。",
+    "memory alone": "仅内存",
     "{count} timed request": "{count} 次计时请求",
     "{count} timed requests": "{count} 次计时请求",
     "{count} process": "{count} 个进程",
