@@ -2,36 +2,60 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from statistics import median
 
 from harness import units
-from harness.report.model import MemoryBar, Stage
+from harness.report.model import MemoryBar, Stage, Tone
 from harness.report.reading import INVALID, Reading
-from harness.report.rows import describe
+from harness.report.rows import badge, describe, verdict_of
 from harness.report.words import say
 
 _MEMORY_BARS = ("peak_allocated", "peak_reserved", "driver_used", "rss_peak")
 
 
-def stages(reading: Reading, device: str) -> tuple[Stage, ...]:
-    """The stages of a request before (none) and after (all); what no stage covers comes last, as "other"."""
+def stages(reading: Reading, device: str) -> tuple[tuple[Stage, ...], tuple[float, float]]:
+    """The stages of a request before and after, and the request itself: medians of each, which need not add up.
+
+    What no stage covers comes last, as "other": the median over requests of what was left in each. A difference of medians would be of
+    the noise of all of them.
+    """
     prefix, names = reading.stages(device)
     pairs = [(name, *_before_after(reading, device, f"{prefix}{name}")) for name in names]
     timed = [(name, b, a) for name, b, a in pairs if b is not None and a is not None]
     if not timed:
-        return ()
+        return (), (0.0, 0.0)
     whole = "device.latency" if prefix == "device." else "latency"
     before, after = _before_after(reading, device, whole, beside=f"{prefix}{names[0]}")
-    rest_before = (before or 0.0) - sum(b for _, b, _ in timed)
-    rest_after = (after or 0.0) - sum(a for _, _, a in timed)
-    if rest_before > 0 and rest_after > 0:
+    totals = before or sum(b for _, b, _ in timed), after or sum(a for _, _, a in timed)
+    rest_before, rest_after = (
+        _rest(reading, device, arm, whole, [prefix + name for name, *_ in timed]) for arm in reading.ends()
+    )
+    if rest_before is not None and rest_after is not None:
         timed.append(("other", rest_before, rest_after))
-    totals = sum(b for _, b, _ in timed), sum(a for _, _, a in timed)
-    return tuple(_stage(name, b, a, totals) for name, b, a in timed)
+    return tuple(_stage(name, b, a, totals, _tone(reading, device, f"{prefix}{name}")) for name, b, a in timed), totals
 
 
-def _stage(name: str, before: float, after: float, totals: tuple[float, float]) -> Stage:
-    saved = before - after
+def _tone(reading: Reading, device: str, metric: str) -> Tone:
+    """That of the verdict on a stage; open where none was drawn, as of what no stage covers."""
+    for contrast in reading.contrasts(device, metric, reading.whole):
+        return badge(verdict_of(reading, contrast)).tone
+    return "open"
+
+
+def _rest(reading: Reading, device: str, arm: str | None, whole: str, names: Sequence[str]) -> float | None:
+    """The median over an arm's requests of the seconds that none of the stages covers; None where there is nothing left."""
+    left = []
+    for trial in reading.timed_of(device, arm):
+        found = [trial.values.get(name) for name in (whole, *names)]
+        if None not in found:
+            request_s, *covered_s = (value or 0.0 for value in found)
+            left.append(request_s - sum(covered_s))
+    rest = median(left) if left else 0.0
+    return rest if rest > 0 else None
+
+
+def _stage(name: str, before: float, after: float, totals: tuple[float, float], tone: Tone) -> Stage:
     return Stage(
         name=name,
         before_s=before,
@@ -40,7 +64,8 @@ def _stage(name: str, before: float, after: float, totals: tuple[float, float]) 
         after=units.seconds(after),
         share_before=units.percent(before / totals[0]),
         share_after=units.percent(after / totals[1]),
-        change=_change(saved),
+        change=_change(before - after),
+        tone=tone,
     )
 
 

@@ -163,7 +163,7 @@ class ControlRow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stage:
-    """A stage of the pipeline before and after: seconds for the plot, text for the table."""
+    """A stage of the pipeline before and after: seconds for the plot, text for the table. `tone` is that of the verdict on its change."""
 
     name: str
     before_s: float
@@ -173,6 +173,7 @@ class Stage:
     share_before: str
     share_after: str
     change: str
+    tone: Tone
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -285,6 +286,7 @@ class Device:
     playback: tuple[PlaybackRow, ...]
     unavailable: tuple[tuple[str, str], ...]
     stages: tuple[Stage, ...]
+    request_s: tuple[float, float]
     memory: tuple[MemoryBar, ...]
     courses: tuple[Course, ...]
     stage_peaks: tuple[StagePeak, ...]

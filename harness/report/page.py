@@ -35,7 +35,7 @@ _GLOSSARY: Facts = (
     (mark("place"), mark("Where the code asks what an optimization changes. Timed alone it shows changes that no request can show.")),
     (mark("kind of request"), mark("One text, mode and way of delivery. Intervals by kind share the 5 % of their row over the whole workload.")),
     (mark("underrun"), mark("A player that starts at the first chunk has nothing left to play before the next chunk arrives.")),
-    (mark("p50, p95, p99"), mark("Half, 95 % and 99 % of the requests took no longer than this. Verdicts do not rest on these.")),
+    (mark("p50, p95, p99"), mark("Half, 95 % and 99 % of the requests took no longer than this; of fewer than 20 or 100 it is close to the longest seen. Verdicts do not rest on these.")),
 )  # fmt: skip
 
 
@@ -74,6 +74,7 @@ def _device(reading: Reading, name: str, metric: str) -> Device:
     together = [rows.row(reading, contrast) for contrast in reading.contrasts(name, optimization=reading.whole)]
     unavailable = reading.run.unavailable.get(name, {})
     controls = rows.control_rows(reading, name)
+    stages, request_s = breakdown.stages(reading, name)
     answer, placebo = sentences.answer(reading, name, headline, invalid), breakdown.placebo_band(reading, name, metric)
     return Device(
         name=name,
@@ -92,7 +93,8 @@ def _device(reading: Reading, name: str, metric: str) -> Device:
         kinds=kinds.kinds_tables(reading, name, metric),
         playback=kinds.playback_rows(reading, name),
         unavailable=tuple((rows.describe(known).title, reason) for known, reason in unavailable.items()),
-        stages=breakdown.stages(reading, name),
+        stages=stages,
+        request_s=request_s,
         memory=breakdown.memory_bars(reading, name),
         courses=memory.courses(reading, name),
         stage_peaks=memory.stage_peaks(reading, name),

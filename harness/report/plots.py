@@ -19,40 +19,36 @@ _SHIFTS = (-0.19, 0.19)
 _STAGE_PT = 38.0
 _COURSE_PT = 164.0
 _LONGEST_NAME = 22
-_TOLD = 0.01
+_MOODS = {"good": canvas.GOOD, "bad": canvas.BAD}
 
 
-def stages(entries: Sequence[Stage], device: str) -> str:
-    """Where the time of a request goes: a row for each stage, before above after, each beginning where the one before ended."""
+def stages(entries: Sequence[Stage], totals: tuple[float, float], device: str) -> str:
+    """Where the time of a request goes: a row for each stage, before above after, each beginning where the one before ended. Last the
+    request, whose `totals` need not be where the last stage ends: all are medians.
+    """
     drawn = canvas.figure(94 + _STAGE_PT * len(entries))
     plot = canvas.axes(drawn, left=130, right=150, top=30, bottom=34)
-    totals = sum(s.before_s for s in entries), sum(s.after_s for s in entries)
-    plot.set_xlim(0, max(totals))
+    longest = max(*totals, sum(s.before_s for s in entries), sum(s.after_s for s in entries))
+    plot.set_xlim(0, longest)
     plot.set_ylim(len(entries) + 0.55, -0.6)
     starts = [0.0, 0.0]
     for place, stage in enumerate(entries):
         for side, length in enumerate((stage.before_s, stage.after_s)):
             _stage_bar(plot, stage, place, side, starts[side], length)
             starts[side] += length
-        _at_right(plot, place, stage.change, _mood(stage, totals[0]))
+        _at_right(plot, place, stage.change, _MOODS.get(stage.tone, canvas.MUTED))
     for side, total in enumerate(totals):
         place_of_total = len(entries) + _SHIFTS[side]
         plot.barh(place_of_total, total, 0.32, color=_SIDES[side], lw=0)
         _at_right(plot, place_of_total, units.seconds(total, 3), canvas.INK)
     plot.axhline(len(entries) - 0.5, color=canvas.RULE, lw=1)
     _legend(plot, [(say("before"), canvas.BEFORE), (say("after"), canvas.ACCENT)])
-    _time_axis(plot, max(totals))
+    _time_axis(plot, longest)
     plot.set_yticks(
         range(len(entries) + 1), [*(clipped(stage.name, _LONGEST_NAME) for stage in entries), say("the request")]
     )
     plot.tick_params(axis="y", length=0, pad=8, labelcolor=canvas.INK, labelsize=FONT_PT)
     return canvas.svg(drawn, say("Stages of a request on {device}, before and after, in seconds", device=device))
-
-
-def _mood(stage: Stage, total_s: float) -> str:
-    """The colour of a change: a gain or a loss from a hundredth of the request on, below it neither."""
-    share = (stage.after_s - stage.before_s) / total_s
-    return canvas.MUTED if abs(share) < _TOLD else canvas.GOOD if share < 0 else canvas.BAD
 
 
 def _stage_bar(plot: Axes, stage: Stage, place: int, side: int, start: float, length: float) -> None:

@@ -16,7 +16,7 @@ def stages(reading: Reading, device: Device) -> Section | None:
     if not device.stages:
         return None
     return Section(name="stages", title=say("Where the time goes"), template="stages.html.j2", data=device,
-                   plots={"stages": partial(plots.stages, device.stages, device.name)})  # fmt: skip
+                   plots={"stages": partial(plots.stages, device.stages, device.request_s, device.name)})  # fmt: skip
 
 
 def memory(reading: Reading, device: Device) -> Section | None:

@@ -215,5 +215,6 @@ TERMS: Mapping[str, str] = {
     "underrun": "欠载",
     "A player that starts at the first chunk has nothing left to play before the next chunk arrives.": "收到第一块就开始的播放器，在下一块到来之前已无可播放。",
     "p50, p95, p99": "p50、p95、p99",
-    "Half, 95 % and 99 % of the requests took no longer than this. Verdicts do not rest on these.": "一半、95 %、99 % 的请求不超过此值。结论不依据它们。",
+    "Half, 95 % and 99 % of the requests took no longer than this; of fewer than 20 or 100 it is close to the longest seen. Verdicts do not rest on these.":
+        "一半、95 %、99 % 的请求不超过此值；请求少于 20 或 100 次时，它接近所见的最大值。结论不依据它们。",
 }  # fmt: skip
