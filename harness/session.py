@@ -297,6 +297,23 @@ class Session:
         if now_s + self._longest_step_s > self.deadline_s:
             raise TimeIsUpError
 
+    def read_memory(
+        self, process: WorkerProcess, arm: str, requests: Sequence[Mapping[str, Any]], *, dose: bool = False,
+        snapshot: Path | None = None,
+    ) -> Sequence[Mapping[str, Any]]:  # fmt: skip
+        """What `process` holds at most in `requests` on `arm`: an event for each number of them at the same moment.
+
+        With `dose`, beside a known allocation; with `snapshot`, every allocation is written to that file.
+        """
+        message = {
+            "do": "memory", "arm": arm, "requests": requests, "dose": dose,
+            "snapshot": None if snapshot is None else str(snapshot.absolute()),
+        }  # fmt: skip
+        return process.ask(message, limit_s=(2 + 2 * len(requests)) * self.limit_s)
+
+    def _one_of_each(self) -> Sequence[Mapping[str, Any]]:
+        return self.wire.requests(range(len(workload.requests(self.scenario))))
+
     def guarded(
         self, pass_: Pass, body: Callable[[int, WorkerProcess], Result], arm: str | None = None
     ) -> Result | None:
@@ -349,17 +366,10 @@ class Session:
         if error.kind != "out_of_memory" or limit is None:
             return error
         arm = error.arm or self.design.reference
-        indexes = range(len(workload.requests(self.scenario)))
         try:
             with self.worker("memory", arm, vram_limit_bytes=None) as (_, process):
-                message = {
-                    "do": "memory",
-                    "arm": arm,
-                    "requests": self.wire.requests(indexes),
-                    "dose": pass_ == "memory" and arm == HOST_DOSE,
-                    "snapshot": None,
-                }
-                events = process.ask(message, limit_s=(2 + 2 * len(indexes)) * self.limit_s)
+                dose = pass_ == "memory" and arm == HOST_DOSE
+                events = self.read_memory(process, arm, self._one_of_each(), dose=dose)
                 most = max(events, key=lambda event: event["values"]["peak_allocated"] or 0.0)
                 at_start: float = process.ready["machine"].get("context_bytes") or 0.0
         except WorkerError as again:
@@ -368,9 +378,12 @@ class Session:
         return WorkerError(f"{error}; {told}", kind=error.kind, arm=error.arm)
 
     def _dies_alone(self, pass_: Pass, arm: str) -> WorkerError | None:
-        """What ends a worker that runs the arm alone; None if it lives. Raises WorkerError where the run is being stopped."""
+        """What ends a worker that runs the arm alone, as the pass does; None if it lives. Raises WorkerError where the run is being stopped."""
         try:
             with self.worker(pass_, arm) as (_, process):
+                if pass_ == "memory":
+                    self.read_memory(process, arm, self._one_of_each(), dose=arm == HOST_DOSE)
+                    return None
                 process.ask({"do": "bind", "arms": [arm]}, limit_s=self.limit_s)
                 hardest = workload.most_at_once(self.scenario)
                 block = self.wire.block([arm], hardest, rehearse=True, settle=True)

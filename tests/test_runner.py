@@ -522,6 +522,8 @@ def test_a_limit_that_an_arm_did_not_fit_is_not_said_to_hold(tmp_path: Path, qui
     assert not [finding for finding in run.findings if finding.kind == "limit"]
     (dosed,) = [failure for failure in run.failures if failure.arm == "host_dose" and failure.final]
     assert "44.00 MiB too much" in dosed.message.replace("\u202f", " "), "the known allocation is part of what it takes"
+    told = [failure.final for failure in run.failures if failure.arm == "host_dose" and failure.pass_ == "memory"]
+    assert told == [False, True], "what dies of reading memory is tried alone by reading it"
 
 
 def test_requests_at_once_that_do_not_fit_are_told_together(tmp_path: Path, quiet: Quiet) -> None:

@@ -70,17 +70,10 @@ def _shared_peaks(session: Session, arms: Sequence[str], repeat: int, number: in
     """Peak allocated of arms one after the other in one process; False where the device has no such counter."""
     if EXACT in worker.ready["unavailable"]:
         return False
-    indexes = requests_of(session)
+    requests = session.wire.requests(requests_of(session))
     for arm in arms:
         session.check_time()
-        message = {
-            "do": "memory",
-            "arm": arm,
-            "requests": session.wire.requests(indexes),
-            "dose": False,
-            "snapshot": None,
-        }
-        events = worker.ask(message, limit_s=(2 + 2 * len(indexes)) * session.limit_s)
+        events = session.read_memory(worker, arm, requests)
         worker.ask({"do": "forget", "arm": arm}, limit_s=session.limit_s)
         peak = _of_the_cycle([event["values"] for event in events])[EXACT]
         session.record(
@@ -100,15 +93,12 @@ def _measure_peaks(session: Session, arm: str, repeat: int) -> None:
 def _peaks(session: Session, arm: str, repeat: int, number: int, worker: WorkerProcess) -> None:
     indexes = requests_of(session)
     snapshot = _snapshot_file(session, arm) if repeat == 0 and arm not in CONTROLS else None
-    message = {
-        "do": "memory", "arm": arm, "requests": session.wire.requests(indexes), "dose": arm in CONTROLS,
-        "snapshot": None if snapshot is None else str((session.journal.folder / snapshot).absolute()),
-    }  # fmt: skip
+    file = None if snapshot is None else session.journal.folder / snapshot
     began_s = time.monotonic()
-    events = worker.ask(message, limit_s=(2 + 2 * len(indexes)) * session.limit_s)
+    events = session.read_memory(worker, arm, session.wire.requests(indexes), dose=arm in CONTROLS, snapshot=file)
     trials: list[dict[str, Any]] = [{"arm": arm, "values": _of_the_cycle([event["values"] for event in events])}]
     if max(event["concurrency"] for event in events) > 1:
-        apart = [*events, *_of_one(session, worker, arm, message)]
+        apart = [*events, *_of_one(session, worker, arm)]
         trials += [{"arm": arm, "stratum": at_once(event["concurrency"]), "values": event["values"]} for event in apart]
     pass_: Pass = "memory"
     session.record_conditions(pass_, number, repeat, began_s)
@@ -125,9 +115,7 @@ def _peaks(session: Session, arm: str, repeat: int, number: int, worker: WorkerP
         )  # fmt: skip
 
 
-def _of_one(
-    session: Session, worker: WorkerProcess, arm: str, message: Mapping[str, Any]
-) -> Sequence[Mapping[str, Any]]:
+def _of_one(session: Session, worker: WorkerProcess, arm: str) -> Sequence[Mapping[str, Any]]:
     """The reading of one request alone after all others, where the workload makes none alone: in it the known allocation is looked for,
     as the peak of several at once is a matter of which of their stages meet. Only of the two arms that this takes, and after what is judged.
     """
@@ -135,8 +123,7 @@ def _of_one(
     is_made_alone = any(workload.request(session.scenario, index).concurrency == 1 for index in indexes)
     if is_made_alone or arm not in (session.design.reference, HOST_DOSE):
         return ()
-    single = {**message, "requests": session.wire.singles(indexes[:1]), "snapshot": None}
-    return worker.ask(single, limit_s=4 * session.limit_s)
+    return session.read_memory(worker, arm, session.wire.singles(indexes[:1]), dose=arm in CONTROLS)
 
 
 def _of_the_cycle(readings: Sequence[Mapping[str, float | None]]) -> dict[str, float | None]:
