@@ -104,6 +104,12 @@ def differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
     ]
 
 
+def other_cards(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
+    """That the GPUs are not the ones of before, which their names do not say, in words; empty where they are, or have no UUID."""
+    was, have = ({gpu["uuid"] for gpu in here["gpus"] if gpu.get("uuid")} for here in (before, now))
+    return ["the GPUs are other ones, by their UUIDs"] if was and have and was != have else []
+
+
 def _of_figures(here: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     """What a figure may depend on: (name, text)."""
     cpu, revision = here["cpu"], here["git"]

@@ -13,7 +13,7 @@ from typing import Any
 from harness import adapters, calibrations, ceilings, compare, interpreter, plugins, sequential, store, workload
 from harness.declaring import declared
 from harness.designs import Design, Toggle, design, times_device
-from harness.environment import differences, environment, gpus
+from harness.environment import differences, environment, gpus, other_cards
 from harness.errors import CalibrationError, CheckpointError, NothingMeasuredError, UsageError
 from harness.ledger import Ledger
 from harness.measured import digests
@@ -112,7 +112,8 @@ def resume(folder: Path, progress: Progress, limit_s: float | None = None) -> Ru
     if other:
         message = f"what {folder} measures has changed since it was begun ({', '.join(other)}): begin anew, so that no figure is of two codes"
         raise UsageError(message)
-    journal, changed = store.Journal(folder), differences(stored.environment, now)
+    journal = store.Journal(folder)
+    changed = [*differences(stored.environment, now), *other_cards(stored.environment, now)]
     if changed:
         message = f"This run was resumed where not everything was as before: {'; '.join(changed)}."
         journal.append("finding", asdict(Finding(kind="resumed", device="", message=message)))

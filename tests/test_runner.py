@@ -22,7 +22,7 @@ import pytest
 
 from harness import compare, processes, runner, store
 from harness.designs import INSTRUMENTATION
-from harness.environment import environment
+from harness.environment import environment, other_cards
 from harness.errors import NothingMeasuredError, UsageError, WorkerError
 from harness.optimizations import named
 from harness.optimizations.registry import Check
@@ -881,3 +881,19 @@ def test_a_run_does_not_go_on_with_other_code_than_it_was_begun_with(tmp_path: P
         runner.resume(folder, quiet)
     (tmp_path / "mine.py").write_text("def speak(text):\n    return text\n")
     assert runner.resume(folder, quiet).complete
+
+
+@pytest.mark.parametrize(
+    ("before", "now", "told"),
+    [
+        (("GPU-1", "GPU-2"), ("GPU-2", "GPU-1"), False),
+        (("GPU-1", "GPU-2"), ("GPU-1", "GPU-3"), True),
+        ((), (), False),
+        ((None,), ("GPU-1",), False),
+    ],
+)
+def test_other_cards_of_the_same_name_are_told_by_their_uuids(
+    before: tuple[str | None, ...], now: tuple[str | None, ...], *, told: bool
+) -> None:
+    was, have = ({"gpus": [{"name": "H200", "uuid": uuid} for uuid in uuids]} for uuids in (before, now))
+    assert bool(other_cards(was, have)) is told

@@ -245,8 +245,8 @@ SENTENCES: Mapping[str, str] = {
     # Stages and memory
     "Stages of a request on {device}": "{device} 上一次请求的各阶段",
     "Stages of a request on {device}, before and after, in seconds": "{device} 上一次请求的各阶段，之前与之后，单位秒",
-    "{sides}; medians of each, which need not add up. Other: what was left of each request. In colour: changes that are decided.":
-        "{sides}；各为中位数，相加未必等于整体。other：每次请求中剩余的时间。有颜色的变化已有定论。",
+    "{sides}; medians of each, which need not add up. Other: what was left of each request. In colour: gains and losses that are decided.":
+        "{sides}；各为中位数，相加未必等于整体。other：每次请求中剩余的时间。有颜色的是已有定论的增益或损失。",
     "Stages on {device}": "{device} 上的各阶段",
     "{amount} less": "少 {amount}",
     "{amount} more": "多 {amount}",
