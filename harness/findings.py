@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Callable, Hashable, Iterator, Mapping
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from statistics import median
 from typing import Any
 
@@ -17,7 +17,7 @@ from harness.metrics import EXACT
 from harness.optimizations import registry
 from harness.results import Finding, Trial, at_once, toggle_of
 from harness.statistics import change_of, repeat_effect
-from harness.worker.vram import NON_TORCH, WHOLE
+from harness.worker.vram import NON_TORCH, OOMS, WHOLE
 
 MIN_SUCCESSORS = 5
 MIN_WORKERS_FOR_DRIFT = 2
@@ -344,10 +344,21 @@ def _within_limit(evidence: Evidence) -> str:
     stages = {name.removeprefix("peak_allocated."): value for name, value in trial.values.items()
               if name.startswith("peak_allocated.") and value is not None}  # fmt: skip
     fullest = f"; tensors held most in {max(stages, key=lambda name: stages[name])}" if stages else ""
-    told = f"the most, by {trial.arm}, is {units.size(most)}, up to {units.size(outside)} of it outside the allocator{fullest}."
+    told = f"the most, by {trial.arm}, is {units.size(most)}, up to {units.size(outside)} of it outside the allocator{fullest}.{_refused(read)}"
     if most > limit and trial.values.get(WHOLE):
         return f"The limit of {units.size(limit)} was passed by up to {units.size(most - limit)} between two counts: {told}"
     return f"The limit of {units.size(limit)} holds, with {units.size(limit - most) if most < limit else 'nothing'} to spare: {told}"
+
+
+def _refused(read: Sequence[Trial]) -> str:
+    """How many allocations a limit refused requests that went on."""
+    count, arm = max((trial.values.get(OOMS) or 0.0, trial.arm) for trial in read)
+    if not count:
+        return ""
+    return (
+        f" The requests of one cycle of {arm} were refused {count:g} allocations and went on with less, as a library can (cuDNN takes another "
+        "algorithm): time and sound are those of this limit."
+    )
 
 
 def _held(trial: Trial, at_start: float) -> float:

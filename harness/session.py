@@ -368,8 +368,7 @@ class Session:
         arm = error.arm or self.design.reference
         try:
             with self.worker("memory", arm, vram_limit_bytes=None) as (_, process):
-                dose = pass_ == "memory" and arm == HOST_DOSE
-                events = self.read_memory(process, arm, self._one_of_each(), dose=dose)
+                events = self.read_memory(process, arm, self._one_of_each())
                 most = max(events, key=lambda event: event["values"]["peak_allocated"] or 0.0)
                 at_start: float = process.ready["machine"].get("context_bytes") or 0.0
         except WorkerError as again:

@@ -67,6 +67,31 @@ def test_what_a_warm_arm_makes_is_compared_and_told_where_it_is_not_what_it_made
     assert told(run) == "The output of cached_device, all to a request differs from the first to the same request."
 
 
+def test_what_a_limit_refused_while_outputs_were_made_is_told_by_arm(measure_fake: Callable[..., Run]) -> None:
+    planted = {"faults": {"cached_device": "refused"}}
+    limited = measure_fake(model=planted, devices=["cuda"], measure={**SHORT, "vram_limit": "512MiB"})
+    (said,) = [message for message in outputs(limited) if message.startswith("Allocations were refused")]
+    assert "were made all the same (cached_device 1, all 1): a library" in said
+    assert contrast(limited, "cached_device").equivalence == "bitwise"
+    assert not any("refused" in message for message in outputs(measure_fake(model=planted, measure=SHORT)))
+
+
+@pytest.mark.parametrize(("limit", "processes"), [({}, 2), ({"vram_limit": "512MiB"}, 6)], ids=["no limit", "a limit"])
+def test_under_a_limit_of_memory_no_arm_finds_the_room_that_another_left(
+    measure_fake: Callable[..., Run], monkeypatch: pytest.MonkeyPatch, limit: Mapping[str, str], processes: int
+) -> None:
+    begun: Counter[str] = Counter()
+    begin = Session.worker
+
+    def counted(self: Session, pass_: Any, *told: Any, **more: Any) -> Any:
+        begun[pass_] += 1
+        return begin(self, pass_, *told, **more)
+
+    monkeypatch.setattr(Session, "worker", counted)
+    measure_fake(devices=["cuda"], measure={**SHORT, **limit})
+    assert begun["equivalence"] == processes, "of five arms, and the twin always in another"
+
+
 def test_an_arm_that_does_not_repeat_itself_is_not_told_where_the_reference_does_not_either(
     measure_fake: Callable[..., Run],
 ) -> None:

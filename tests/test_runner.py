@@ -520,10 +520,41 @@ def test_a_limit_that_an_arm_did_not_fit_is_not_said_to_hold(tmp_path: Path, qui
     run = runner.run(chosen, tmp_path / "run", devices=["cuda"], progress=quiet)
     assert {failure.arm for failure in run.failures if failure.kind == "out_of_memory"} >= {"resample_cache"}
     assert not [finding for finding in run.findings if finding.kind == "limit"]
-    (dosed,) = [failure for failure in run.failures if failure.arm == "host_dose" and failure.final]
-    assert "44.00 MiB too much" in dosed.message.replace("\u202f", " "), "the known allocation is part of what it takes"
-    told = [failure.final for failure in run.failures if failure.arm == "host_dose" and failure.pass_ == "memory"]
-    assert told == [False, True], "what dies of reading memory is tried alone by reading it"
+
+
+def test_the_known_allocation_is_no_part_of_what_a_limit_holds(measure_fake: Callable[..., Run]) -> None:
+    run = measure_fake(devices=["cuda"], measure={"vram_limit": "400MiB", "metrics": ["peak_reserved"]})
+    assert not run.failures
+    (dose,) = [control for control in run.controls if control.name == "memory_dose"]
+    assert dose.passed
+    (told,) = [finding.message.replace("\u202f", " ") for finding in run.findings if finding.kind == "limit"]
+    assert told.startswith("The limit of 400.0 MiB holds, with nothing to spare: ")
+
+
+def test_what_dies_of_reading_memory_is_tried_alone_by_reading_it(tmp_path: Path, quiet: Quiet) -> None:
+    chosen = fake_scenario(
+        devices=["cuda"],
+        workload={"concurrency": [1, 4]},
+        measure={"vram_limit": "512MiB", "metrics": ["peak_reserved"]},
+    )
+    with pytest.raises(NothingMeasuredError, match="4 requests at once take"):
+        runner.run(chosen, tmp_path / "run", devices=["cuda"], progress=quiet)
+    failures = [one for one in store.load(tmp_path / "run").failures if one.arm == "none"]
+    assert [(one.pass_, one.final) for one in failures] == [("memory", False), ("memory", True)]
+
+
+def test_what_a_limit_refused_requests_that_went_on_is_told(measure_fake: Callable[..., Run]) -> None:
+    run = measure_fake(devices=["cuda"], measure={"metrics": ["peak_reserved"], "vram_limit": "512MiB"})
+    trials = (
+        replace(trial, values={**trial.values, "ooms": 3.0 if trial.arm == "cached_device" else 1.0})
+        for trial in run.trials
+    )
+    again = compare.evaluate(replace(run, trials=tuple(trials), findings=()))
+    (told,) = [finding.message for finding in again.findings if finding.kind == "limit"]
+    assert " The requests of one cycle of cached_device were refused 3 allocations and went on with less" in told
+    assert {arm.arm: arm.metrics["ooms"]["p50"] for arm in again.arms if "ooms" in arm.metrics} == {
+        "none": 1.0, "resample_cache": 1.0, "cached_device": 3.0, "cached_cuda_check": 1.0, "all": 1.0, "host_dose": 1.0,
+    }  # fmt: skip
 
 
 def test_requests_at_once_that_do_not_fit_are_told_together(tmp_path: Path, quiet: Quiet) -> None:

@@ -307,7 +307,7 @@ REFUSED = [
         "unknown-fault",
         4,
         "model.faults.resample_cache",
-        "found 'crush'; allowed: crash, crash_once, crash_at_bind, hang, out_of_memory, error, error_in_a_crowd, error_at_place, change, change_at_first, change_later, draw, draw_only, nudge, glitch, shift, inert; did you mean crash?",
+        "found 'crush'; allowed: crash, crash_once, crash_at_bind, hang, out_of_memory, error, error_in_a_crowd, error_at_place, change, change_at_first, change_later, draw, draw_only, nudge, glitch, shift, inert, refused; did you mean crash?",
     ),
     (
         "unknown-key",

@@ -15,7 +15,7 @@ import hashlib
 import os
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, nullcontext, suppress
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -44,12 +44,14 @@ FAULTS = (
     "glitch",
     "shift",
     "inert",
+    "refused",
 )
 """What a toggle can be planted to do when it is on.
 
 `change_at_first` changes what a pipeline makes of a request the first time it is asked for it, `change_later` every time
 but the first; `nudge` moves it by some 3e-8, as another order of sums does, `shift` by some
-3e-4, and `glitch` so much too, but the fourth output of a pipeline and no other.
+3e-4, and `glitch` so much too, but the fourth output of a pipeline and no other. `refused` asks for more than a limit of memory leaves, and
+goes on without.
 """
 
 SAMPLE_RATE_HZ = 24_000
@@ -243,6 +245,9 @@ class FakeTarget:
         elif fault == "out_of_memory":
             message = "planted: not enough memory"
             raise MemoryError(message)
+        elif fault == "refused" and self._model.machine.memory.limit_bytes is not None:
+            with suppress(MemoryError):
+                self._model.machine.memory.use_bytes(self._model.machine.memory.limit_bytes + 1)
         elif fault == "error":
             message = "planted error"
             raise ValueError(message)

@@ -39,6 +39,7 @@ from harness.results import TOGETHER, Finding, Grade, State, toggle_of
 from harness.session import Session
 from harness.units import percent
 from harness.worker.requests import NUMBERS, Request, by_segment
+from harness.worker.vram import OOMS
 
 MAX_REQUESTS = 4
 """Kinds of request, spread over those of the workload, whose outputs are compared."""
@@ -82,10 +83,11 @@ def examination_pass(session: Session) -> None:
 
 
 def _by_process(session: Session, arms: Sequence[str]) -> list[list[str]]:
-    """Arms, those together that may share a process."""
+    """Arms, those together that may share a process; under a limit of memory none do, as what one leaves is room that the next lacks."""
+    limited = session.scenario.measure.vram_limit_bytes is not None and session.device != "cpu"
     found: dict[str, list[str]] = {}
     for arm in arms:
-        found.setdefault(repr(process_states(session.states_of(arm))), []).append(arm)
+        found.setdefault(arm if limited else repr(process_states(session.states_of(arm))), []).append(arm)
     return list(found.values())
 
 
@@ -221,7 +223,8 @@ def _speak(
     made = (event for event in events if event["event"] == "output")
     outputs = [
         {"request": request, "audio": _kept(file, event), "exact": event.get("exact", ""),
-         "segments": event.get("segments", []), **{key: event[key] for key in ("tokens", "hit_cap", "as_first")}}
+         "segments": event.get("segments", []), OOMS: event.get(OOMS, 0),
+         **{key: event[key] for key in ("tokens", "hit_cap", "as_first")}}
         for request, file, event in zip(names, files, made, strict=True)
     ]  # fmt: skip
     return events, outputs
@@ -685,6 +688,13 @@ def _report_unchecked(session: Session, checked: Sequence[int]) -> None:
     if changing and all(output["as_first"] for output in same_code):
         names = ", ".join(changing)
         _find(session, "outputs", f"The output of {names} to a request differs from the first to the same request.")
+    refused = {arm: sum(output.get(OOMS, 0) for output in outputs) for arm, outputs in examined.items()}
+    if any(refused.values()):
+        told = ", ".join(f"{arm} {count:g}" for arm, count in refused.items() if count)
+        _find(session, "outputs", (
+            f"Allocations were refused while outputs were made that were compared, and these were made all the same ({told}): a library "
+            "that can do with less memory, as cuDNN can, then takes another algorithm, whose sound may differ in its last bits."
+        ))  # fmt: skip
 
 
 def _find(session: Session, kind: str, message: str) -> None:

@@ -13,11 +13,11 @@ from harness.report.reading import Reading
 from harness.report.rows import describe
 from harness.report.words import mark, say
 from harness.results import CYCLE, ArmSummary, MemoryCourse
-from harness.worker.vram import NON_TORCH, WHOLE
+from harness.worker.vram import EVENTS, NON_TORCH, WHOLE
 
 _EDGES = ("request", "")
 """Points of a course that are no stage's: those of the request itself, and what lies between requests."""
-_COUNTED = ("device_mallocs", "device_frees", "alloc_retries", NON_TORCH, WHOLE)
+_COUNTED = (*EVENTS, NON_TORCH, WHOLE)
 
 
 def courses(reading: Reading, device: str) -> tuple[Course, ...]:

@@ -41,7 +41,7 @@ class Table:
 _FIGURES = frozenset({
     "Before", "After", "Expected", "Measured (interval)", "A call", "Calls", "Expected of a request", "Share", "Measured",
     "Latency", "Audio/s", "Allocated before", "Allocated after", "Reserved before", "Reserved after",
-    "Device mallocs", "Device frees", "Allocator retries", "Outside the allocator", "Held by the process", "First audio (p50)", "Longest gap (p50)", "Longest gap (p95)",
+    "Device mallocs", "Device frees", "Allocator retries", "Refused allocations", "Outside the allocator", "Held by the process", "First audio (p50)", "Longest gap (p50)", "Longest gap (p95)",
     "Requests that ran dry", "Underruns", "Silence (p50)", "Silence (p95)",
 })  # fmt: skip
 

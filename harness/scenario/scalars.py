@@ -46,6 +46,7 @@ Fault = Literal[
     "glitch",
     "shift",
     "inert",
+    "refused",
 ]
 
 Whole = Annotated[int, Strict()]

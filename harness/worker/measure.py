@@ -25,6 +25,7 @@ from .probes import Probe
 from .requests import Output, Request, Speaker
 from .target import Model, Target, activation, declaring, draft, held
 from .together import Threads, values_of
+from .vram import OOMS
 
 Begin = Callable[[str, str], None]
 """Called with an arm and the id of its request before anything that may hang or die, so that a death has a name."""
@@ -240,8 +241,8 @@ class Bench:
         """Bind `arm` anew, run the requests `first` with all probes open, then those of `second`, untimed.
 
         Returns name -> (count at bind, count in each request of the first round), and of each request of the second:
-        its tokens, whether it hit the cap, and whether its output is the same bits `as_first`. Its audio is written to
-        its file (WAV, 32-bit float). Last what the arm's caches hold then, as (entries, bytes), where its target can tell.
+        its tokens, whether it hit the cap, whether its output is the same bits `as_first`, and how many allocations were
+        refused meanwhile (`ooms`). Its audio is written to its file (WAV, 32-bit float). Last what the arm's caches hold then, as (entries, bytes), where its target can tell.
         """
         heard: dict[str, Output] = {}
         with ExitStack() as stack:
@@ -262,8 +263,14 @@ class Bench:
         outputs = []
         for file, request in second.items():
             begin(arm, request.id)
-            outputs.append(_written(_run(target, request), heard[request.id], file))
+            before = self._ooms()
+            output = _run(target, request)
+            outputs.append({**_written(output, heard[request.id], file), OOMS: self._ooms() - before})
         return counts, outputs, held(target)
+
+    def _ooms(self) -> float:
+        """Allocations of this process that were refused; 0 where none are counted."""
+        return self.machine.memory.events()[OOMS] or 0.0
 
     def work(
         self, arm: str, requests: Sequence[Request], begin: Begin
@@ -310,14 +317,12 @@ class Bench:
         gc.collect()
         self._keep_to_limit()
         recorder = PeakRecorder(self.machine.memory, self.machine.clock_ns)
-        held: Any = self.machine.memory.hold_dose() if dose else None
-        with spans.recording(recorder):
-            for request in requests:
-                with spans.span("request"):
-                    self.settle(arm, request)
-        values = recorder.values()
-        del held
-        return values, recorder.points
+        with self.machine.memory.holding_dose() if dose else nullcontext():
+            with spans.recording(recorder):
+                for request in requests:
+                    with spans.span("request"):
+                        self.settle(arm, request)
+            return recorder.values(), recorder.points
 
     def allocations(self, arm: str, requests: Sequence[Request], file: Path) -> None:
         """Run the requests once more and write what the allocator did to `file` (`allocations.record`)."""

@@ -10,11 +10,10 @@ import os
 import re
 import sys
 import threading
-import weakref
-from collections.abc import Mapping
-from contextlib import suppress
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 from .card import Card
 from .errors import UsageError
@@ -24,8 +23,10 @@ STAGE_PEAKS = ("peak_allocated", "peak_reserved")
 """Metrics of memory of which each stage has its own."""
 DOSE_BYTES = 64 * 2**20
 """Size of the known allocation that the memory pass makes to check its own counters."""
-EVENTS = ("device_mallocs", "device_frees", "alloc_retries")
-"""Counts since the process started: memory asked from the driver, given back to it, and asked again after a refusal."""
+OOMS = "ooms"
+"""Allocations that were refused for good since the process started, whether or not somebody caught that."""
+EVENTS = ("device_mallocs", "device_frees", "alloc_retries", OOMS)
+"""Counts since the process started: memory asked from the driver, given back to it, asked again after a refusal, and refused for good."""
 NON_TORCH = "non_torch"
 """What a process holds of a card outside the caching allocator: its CUDA context, kernels, workspaces of libraries."""
 WHOLE = "process_peak"
@@ -55,7 +56,7 @@ class Memory(Protocol):
 
     def count_non_torch(self) -> float | None: ...
 
-    def hold_dose(self) -> Any: ...
+    def holding_dose(self) -> AbstractContextManager[None]: ...
 
     def refusal(self, error: BaseException) -> str: ...
 
@@ -89,9 +90,12 @@ class HostMemory:
         """Nothing is outside an allocator that is not there."""
         return None
 
-    def hold_dose(self) -> Any:
-        """Allocate and touch `DOSE_BYTES`; it is freed when the returned object goes."""
-        return bytearray(b"\x01") * DOSE_BYTES
+    @contextmanager
+    def holding_dose(self) -> Iterator[None]:
+        """Hold `DOSE_BYTES` that were allocated and touched. A limit is wider by as much meanwhile: they are not the model's."""
+        held = bytearray(b"\x01") * DOSE_BYTES
+        yield
+        del held
 
     def refusal(self, error: BaseException) -> str:
         return str(error)
@@ -219,14 +223,27 @@ class CudaMemory(HostMemory):
 
     def events(self) -> Mapping[str, float | None]:
         stats = self._cuda.memory_stats(self._index)
-        keys = ("num_device_alloc", "num_device_free", "num_alloc_retries")
+        keys = ("num_device_alloc", "num_device_free", "num_alloc_retries", "num_ooms")
         return {name: float(stats[key]) if key in stats else None for name, key in zip(EVENTS, keys)}
 
-    def hold_dose(self) -> Any:
+    @contextmanager
+    def holding_dose(self) -> Iterator[None]:
         import torch
 
-        device = torch.device("cuda", self._index)
-        return torch.empty(DOSE_BYTES, dtype=torch.uint8, device=device), super().hold_dose()
+        limit_bytes = self.limit_bytes
+        if limit_bytes is not None:
+            self.limit_bytes = limit_bytes + DOSE_BYTES
+            self._limit(self.limit_bytes)
+        held = torch.empty(DOSE_BYTES, dtype=torch.uint8, device=torch.device("cuda", self._index))
+        try:
+            with super().holding_dose():
+                yield
+        finally:
+            del held
+            if limit_bytes is not None:
+                self.limit_bytes = limit_bytes
+                self._cuda.empty_cache()
+                self._limit(limit_bytes)
 
     def unavailable(self) -> Mapping[str, str]:
         if self._outside() is not None:
@@ -235,10 +252,6 @@ class CudaMemory(HostMemory):
         if self._card is not None:
             told = self._card.unavailable.get("process_used", "the driver's count is of another process")
         return dict.fromkeys((NON_TORCH, WHOLE), told)
-
-
-class _Held:
-    """A known allocation of a fake, freed when it goes."""
 
 
 class FakeMemory:
@@ -250,12 +263,14 @@ class FakeMemory:
         self._lock = threading.Lock()
         self._held_bytes = 0
         self._peak_bytes = 0
+        self._refused = 0
 
     def use_bytes(self, size: int) -> None:
         """Say that `size` bytes were in use at some moment since the last reset. Raises MemoryError above the limit."""
         with self._lock:
             used = self._held_bytes + size
             if self.limit_bytes is not None and used > self.limit_bytes:
+                self._refused += 1
                 message = f"{used - self.limit_bytes} B more than the limit"
                 raise MemoryError(message)
             self._peak_bytes = max(self._peak_bytes, used)
@@ -275,19 +290,22 @@ class FakeMemory:
         pass
 
     def events(self) -> Mapping[str, float | None]:
-        return dict.fromkeys(EVENTS, 0.0 if self._device else None)
+        return {**dict.fromkeys(EVENTS, 0.0), OOMS: float(self._refused)} if self._device else dict.fromkeys(EVENTS)
 
     def count_non_torch(self) -> float | None:
         return 0.0 if self._device else None
 
-    def hold_dose(self) -> Any:
-        held = _Held()
+    @contextmanager
+    def holding_dose(self) -> Iterator[None]:
+        limit_bytes = self.limit_bytes
         self._held_bytes += DOSE_BYTES
-        weakref.finalize(held, self._let_go)
-        return held
-
-    def _let_go(self) -> None:
-        self._held_bytes -= DOSE_BYTES
+        if limit_bytes is not None:
+            self.limit_bytes = limit_bytes + DOSE_BYTES
+        try:
+            yield
+        finally:
+            self.limit_bytes = limit_bytes
+            self._held_bytes -= DOSE_BYTES
 
     def refusal(self, error: BaseException) -> str:
         return str(error)

@@ -52,10 +52,8 @@ def test_what_is_used_between_stages_counts_for_the_request_alone() -> None:
 def test_a_dose_that_is_held_stands_in_every_peak() -> None:
     memory = FakeMemory(device=True)
     heard = recorder(memory)
-    held = memory.hold_dose()
-    with spans.recording(heard), spans.span("llm"):
+    with memory.holding_dose(), spans.recording(heard), spans.span("llm"):
         memory.use_bytes(MIB)
-    del held
     assert heard.values()["peak_allocated"] == DOSE_BYTES + MIB
 
 
@@ -82,9 +80,8 @@ def test_the_resident_peak_of_this_process_rises_with_what_it_holds() -> None:
     memory = HostMemory()
     memory.reset()
     before = memory.peaks()["rss_peak"] or 0.0
-    held = memory.hold_dose()
-    assert (memory.peaks()["rss_peak"] or 0.0) - before > 0.9 * DOSE_BYTES
-    del held
+    with memory.holding_dose():
+        assert (memory.peaks()["rss_peak"] or 0.0) - before > 0.9 * DOSE_BYTES
 
 
 class Loading(FakeMemory):

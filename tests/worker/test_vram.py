@@ -10,7 +10,7 @@ import pytest
 
 from harness.worker.card import Card
 from harness.worker.errors import UsageError
-from harness.worker.vram import NON_TORCH, WHOLE, CudaMemory, refused
+from harness.worker.vram import DOSE_BYTES, NON_TORCH, WHOLE, CudaMemory, refused
 
 GIB = 2**30
 MIB = 2**20
@@ -157,6 +157,26 @@ def test_a_count_below_what_the_allocator_holds_is_another_process_and_no_figure
     assert memory.count_non_torch() is None
     assert memory.context_bytes == 1 * GIB
     assert "another process" in memory.unavailable()[WHOLE]
+
+
+def test_a_limit_is_wider_by_the_known_allocation_while_it_is_held(monkeypatch: pytest.MonkeyPatch) -> None:
+    import torch
+
+    def hold(*_: object, **__: object) -> bytes:
+        allocator.blocks += DOSE_BYTES
+        return b""
+
+    allocator = Allocator(tensors=3.0 * GIB, blocks=3.0 * GIB).answer(monkeypatch)
+    monkeypatch.setattr(torch, "empty", hold)
+    memory = limited(allocator)
+    with memory.holding_dose():
+        assert allocator.share * 8 * GIB == pytest.approx(4 * GIB + DOSE_BYTES - 700 * MIB)
+        memory.count_non_torch()
+        assert allocator.share * 8 * GIB == pytest.approx(4 * GIB + DOSE_BYTES - 700 * MIB), (
+            "nor does a count take it back"
+        )
+    assert allocator.share * 8 * GIB == pytest.approx(4 * GIB - 700 * MIB)
+    assert (memory.limit_bytes, allocator.blocks) == (4 * GIB, 3 * GIB)
 
 
 def test_a_limit_below_the_context_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
