@@ -341,6 +341,15 @@ def test_a_gate_compares_with_a_revision_or_with_stored_runs(sides: tuple[str, .
     assert "--base REV, or --baseline RUN for a stored run; not both" in done.stderr
 
 
+def test_a_gate_of_stored_runs_takes_no_calibrations(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    told = "of gates with --base alone it is known how small a slow-down they find"
+    given = harness("gate", "smoke", "--baseline", str(tmp_path), "--calibrations", str(tmp_path))
+    assert (given.returncode, told in given.stderr) == (2, True)
+    monkeypatch.setenv("HARNESS_CALIBRATIONS", str(tmp_path))
+    usual = harness("gate", "smoke", "--baseline", str(tmp_path))
+    assert (usual.returncode, told in usual.stderr) == (2, False), "as CI sets it for all of its gates"
+
+
 def test_a_run_is_judged_again_by_the_rules_of_today(tmp_path: Path) -> None:
     """As where another version drew other verdicts from the same samples."""
     (tmp_path / "quick.yaml").write_text(SCENARIO)

@@ -48,6 +48,7 @@ JsonFile = Annotated[Path | None, typer.Option("--json", help="Write it as JSON 
 
 
 def gate(
+    context: typer.Context,
     scenario: GatedScenario,
     base: BaseOption = None,
     baseline: BaselineOption = None,
@@ -76,6 +77,10 @@ def gate(
 
     if (base is None) == (not baseline):
         message = "say what to compare with: --base REV, or --baseline RUN for a stored run; not both"
+        raise UsageError(message)
+    source = context.get_parameter_source("kept")
+    if baseline and source is not None and source.name == "COMMANDLINE":
+        message = "--calibrations: of gates with --base alone it is known how small a slow-down they find; leave it away with --baseline"
         raise UsageError(message)
     against = (
         partial(gating.gate, scenario, base=base, known=calibrations.shelf(kept))
