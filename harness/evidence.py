@@ -111,13 +111,15 @@ class Evidence:
 
     def values(self, name: str, arm: str) -> list[float]:
         """The metric's values in the timed trials of an arm that are of the metric's kind: requests, or builds for `init`."""
-        kind = _kind_of(name)
-        if metric(name).pass_ == "micro":
+        kind, pass_ = _kind_of(name), metric(name).pass_
+        if pass_ == "micro":
             return []  # several toggles' places share their reference arm: there is no such thing as an arm's own
         return [
             value
             for trial in self.trials
-            if (trial.arm, trial.kind) == (arm, kind) and (value := trial.values.get(name)) is not None
+            if (trial.arm, trial.kind) == (arm, kind)
+            and (value := trial.values.get(name)) is not None
+            and (pass_ == "memory") == (trial.pass_ == "memory")  # what is refused is counted in both
         ]
 
     def strata(self, name: str) -> list[str]:

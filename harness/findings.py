@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterator, Mapping
 from statistics import median
 from typing import Any
 
@@ -15,7 +15,7 @@ from harness.expected import expectations
 from harness.jointly import JointArms
 from harness.metrics import EXACT
 from harness.optimizations import registry
-from harness.results import Finding, Trial, at_once, toggle_of
+from harness.results import CYCLE, Finding, Trial, at_once, toggle_of
 from harness.statistics import change_of, repeat_effect
 from harness.worker.vram import NON_TORCH, OOMS, WHOLE
 
@@ -33,7 +33,7 @@ OWN_WORK = 0.05
 
 KINDS = (
     "carry-over", "noise", "drift", "throttling", "load", "own work", "cap", "memory spread", "threads", "uneven", "uncovered",
-    "two scales", "attribution", "reuse", "limit",
+    "two scales", "attribution", "reuse", "limit", "refused",
 )  # fmt: skip
 """The kinds of what is found in the measurements; findings of other kinds were recorded while they were made."""
 
@@ -56,6 +56,7 @@ def findings(evidence: Evidence) -> Iterator[Finding]:
         _not_attributed(evidence),
         _not_as_drawn(evidence),
         _within_limit(evidence),
+        _refused(evidence),
     )
     for kind, message in zip(KINDS, found, strict=True):
         if message:
@@ -344,20 +345,29 @@ def _within_limit(evidence: Evidence) -> str:
     stages = {name.removeprefix("peak_allocated."): value for name, value in trial.values.items()
               if name.startswith("peak_allocated.") and value is not None}  # fmt: skip
     fullest = f"; tensors held most in {max(stages, key=lambda name: stages[name])}" if stages else ""
-    told = f"the most, by {trial.arm}, is {units.size(most)}, up to {units.size(outside)} of it outside the allocator{fullest}.{_refused(read)}"
+    told = f"the most, by {trial.arm}, is {units.size(most)}, up to {units.size(outside)} of it outside the allocator{fullest}."
     if most > limit and trial.values.get(WHOLE):
         return f"The limit of {units.size(limit)} was passed by up to {units.size(most - limit)} between two counts: {told}"
     return f"The limit of {units.size(limit)} holds, with {units.size(limit - most) if most < limit else 'nothing'} to spare: {told}"
 
 
-def _refused(read: Sequence[Trial]) -> str:
-    """How many allocations a limit refused requests that went on."""
-    count, arm = max((trial.values.get(OOMS) or 0.0, trial.arm) for trial in read)
-    if not count:
+def _refused(evidence: Evidence) -> str:
+    """How many allocations were refused to requests that went on, by pass and arm, over all processes; what warms up is counted with it."""
+    passes: dict[str, dict[str, float]] = {"latency": defaultdict(float), "memory": defaultdict(float)}
+    for trial in evidence.run.trials:
+        counts = trial.pass_ == "latency" or (trial.pass_ == "memory" and trial.stratum == CYCLE)
+        if trial.device == evidence.device and counts and (count := trial.values.get(OOMS)):
+            passes[trial.pass_][trial.arm] += count
+    told = [
+        f"in the {name} pass {', '.join(f'{arm} {count:g}' for arm, count in arms.items())}"
+        for name, arms in passes.items()
+        if arms
+    ]
+    if not told:
         return ""
     return (
-        f" The requests of one cycle of {arm} were refused {count:g} allocations and went on with less, as a library can (cuDNN takes another "
-        "algorithm): time and sound are those of this limit."
+        f"Allocations were refused, and the requests went on ({'; '.join(told)}): a library that can do with less memory, as cuDNN can, "
+        "takes another algorithm, and may keep to it in that process. Times and sound are those of so little memory."
     )
 
 

@@ -89,10 +89,10 @@ _SUMMARISED = (
     Metric(name="device_frees", title="Device frees", unit="count", better="lower", pass_="memory",
            doc="How often the caching allocator gave memory back to the driver in the requests of one cycle."),
     Metric(name="alloc_retries", title="Allocator retries", unit="count", better="lower", pass_="memory",
-           doc="How often the driver refused, and the allocator emptied its cache and asked again."),
+           doc="How often memory was refused at first, by the driver or by a limit, and the allocator emptied its cache and asked again."),
     Metric(name=OOMS, title="Refused allocations", unit="count", better="lower", pass_="memory",
-           doc="How often the allocator refused memory for good although the requests of one cycle went on: a library that can do with "
-               "less, as cuDNN can, then takes another algorithm, which may be slower and differ in the last bits of its sound."),
+           doc="How often the allocator refused memory for good, from the loaded model to the end of a cycle, although the requests went on: a "
+               "library that can do with less, as cuDNN can, takes another algorithm, which may be slower and differ in the last bits of its sound."),
     Metric(name=NON_TORCH, title="Outside the allocator", unit="bytes", better="lower", pass_="memory",
            doc="Most device memory that the process held outside PyTorch's allocator, by the driver's count at the edges of stages: its CUDA "
                "context, the kernels loaded until then, and what libraries keep for each thread."),

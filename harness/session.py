@@ -276,6 +276,11 @@ class Session:
         return {**asdict(arm), "states": within_process(arm.states)}
 
     @property
+    def limits_memory(self) -> bool:
+        """Whether its processes keep to a limit of a card's memory, in which what one arm leaves is room that the next lacks."""
+        return self.scenario.measure.vram_limit_bytes is not None and self.device != "cpu"
+
+    @property
     def time_left_s(self) -> float | None:
         """How long this part of the run may still last; None where it is not one."""
         return None if self.deadline_s is None else max(0.0, self.deadline_s - time.monotonic())
@@ -347,20 +352,20 @@ class Session:
             if error.kind == "usage":
                 raise UsageError(str(error)) from error
             if self.ledger.deaths[None] >= MAX_DEATHS_WITHOUT_ARM:
-                self._give_up(pass_, self._with_need(pass_, error))
+                self._give_up(pass_, self._with_need(error))
             return
         again = self._dies_alone(pass_, error.arm)
         if again is None and self.ledger.deaths[error.arm] < MAX_DEATHS:
             return
         last = WorkerError(str(again or error), kind=(again or error).kind, arm=error.arm)
         if last.kind == "out_of_memory" and self.scenario.measure.vram_limit_bytes is not None:
-            last = self._with_need(pass_, last)
+            last = self._with_need(last)
         self._record_failure(pass_, last, final=True)
         self.progress.note(f"{self.device}: {error.arm} has failed: {last}")
         if error.arm == self.design.reference:
             self._give_up(pass_, last)
 
-    def _with_need(self, pass_: Pass, error: WorkerError) -> WorkerError:
+    def _with_need(self, error: WorkerError) -> WorkerError:
         """`error` with what the requests of its arm take, at most, where `vram_limit` does not hold: the limit's shortfall."""
         limit = self.scenario.measure.vram_limit_bytes
         if error.kind != "out_of_memory" or limit is None:

@@ -206,6 +206,17 @@ def test_schema_prints_a_json_schema() -> None:
     assert json.loads(harness("schema").stdout)["$schema"].startswith("https://json-schema.org/")
 
 
+@pytest.mark.parametrize(("more", "wanted"), [((), True), (("--no-plots",), False)])
+def test_a_page_links_to_its_plots_where_they_are_written(
+    measure_fake: Callable[..., Run], tmp_path: Path, more: tuple[str, ...], *, wanted: bool
+) -> None:
+    measure_fake()
+    done = harness("report", "run", *more, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert ('href="./plots/"' in (tmp_path / "run" / "report.html").read_text(encoding="utf-8")) is wanted
+    assert (tmp_path / "run" / "plots").exists() is wanted
+
+
 def test_report_goes_to_stdout_for_a_pull_request(measure_fake: Callable[..., Run], tmp_path: Path) -> None:
     measure_fake(measure={"budget": "3s"})
     done = harness("report", "run", "--markdown", "-", cwd=tmp_path)

@@ -70,7 +70,9 @@ def test_what_a_warm_arm_makes_is_compared_and_told_where_it_is_not_what_it_made
 def test_what_a_limit_refused_while_outputs_were_made_is_told_by_arm(measure_fake: Callable[..., Run]) -> None:
     planted = {"faults": {"cached_device": "refused"}}
     limited = measure_fake(model=planted, devices=["cuda"], measure={**SHORT, "vram_limit": "512MiB"})
-    (said,) = [message for message in outputs(limited) if message.startswith("Allocations were refused")]
+    (said,) = [
+        message for message in outputs(limited) if message.startswith("Allocations were refused")
+    ]  # once a process
     assert "were made all the same (cached_device 1, all 1): a library" in said
     assert contrast(limited, "cached_device").equivalence == "bitwise"
     assert not any("refused" in message for message in outputs(measure_fake(model=planted, measure=SHORT)))

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+from html import unescape
 from pathlib import Path
+from urllib.parse import unquote, urlsplit
 
 import pytest
 
@@ -19,6 +21,8 @@ RUNS = sorted(path.parent for path in PUBLISHED.glob("*/*/run.json"))
 PROFILES = sorted(path.parent for path in PUBLISHED.glob(f"*/*/{FOLDER}/{INDEX_FILE}"))
 PROOFS = sorted(path.parent for path in PUBLISHED.glob(f"*/*/{DECISIONS}"))
 STYLE = re.compile("<style>.*?</style>", re.DOTALL)
+PAGES = sorted(PUBLISHED.rglob("*.html"))
+LINK = re.compile(r'(?:href|src)="([^"]+)"')
 PRIVATE = re.compile(r"/(home|root|tmp|work|Users|mnt)/")
 
 
@@ -68,6 +72,14 @@ def test_the_list_of_published_runs_is_in_step_with_them() -> None:
     assert STYLE.sub("", page) == STYLE.sub("", made)
     assert all(f"./{folder.relative_to(REPORTS).as_posix()}/report.html" in page for folder in RUNS)
     assert PRIVATE.search(page) is None
+
+
+@pytest.mark.parametrize("page", [*PAGES, REPORTS / "index.html"], ids=lambda page: str(page.relative_to(REPORTS)))
+def test_what_a_published_page_links_to_is_there(page: Path) -> None:
+    """Pages are published without their plots: harness report RUN --no-plots."""
+    found = {unescape(address) for address in LINK.findall(page.read_text(encoding="utf-8"))}
+    files = {unquote(address.partition("#")[0]) for address in found if not urlsplit(address).scheme}
+    assert [file for file in sorted(files - {""}) if not (page.parent / file).is_file()] == []
 
 
 def test_something_is_published() -> None:

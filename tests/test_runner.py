@@ -24,9 +24,11 @@ from harness import compare, processes, runner, store
 from harness.designs import INSTRUMENTATION
 from harness.environment import environment, other_cards
 from harness.errors import NothingMeasuredError, UsageError, WorkerError
+from harness.jointly import SHARED
 from harness.optimizations import named
 from harness.optimizations.registry import Check
 from harness.passes import latency as latency_pass
+from harness.passes.memory import SHARED_REPEATS
 from harness.results import Contrast, Control, Failure, Finding, Run, Trial
 from harness.scenario import Scenario, load
 from harness.session import need
@@ -543,18 +545,33 @@ def test_what_dies_of_reading_memory_is_tried_alone_by_reading_it(tmp_path: Path
     assert [(one.pass_, one.final) for one in failures] == [("memory", False), ("memory", True)]
 
 
-def test_what_a_limit_refused_requests_that_went_on_is_told(measure_fake: Callable[..., Run]) -> None:
-    run = measure_fake(devices=["cuda"], measure={"metrics": ["peak_reserved"], "vram_limit": "512MiB"})
-    trials = (
-        replace(trial, values={**trial.values, "ooms": 3.0 if trial.arm == "cached_device" else 1.0})
-        for trial in run.trials
-    )
-    again = compare.evaluate(replace(run, trials=tuple(trials), findings=()))
-    (told,) = [finding.message for finding in again.findings if finding.kind == "limit"]
-    assert " The requests of one cycle of cached_device were refused 3 allocations and went on with less" in told
-    assert {arm.arm: arm.metrics["ooms"]["p50"] for arm in again.arms if "ooms" in arm.metrics} == {
-        "none": 1.0, "resample_cache": 1.0, "cached_device": 3.0, "cached_cuda_check": 1.0, "all": 1.0, "host_dose": 1.0,
+def test_what_a_limit_refused_requests_that_went_on_is_told_by_pass_and_arm(measure_fake: Callable[..., Run]) -> None:
+    """Each process is refused once, at its first request, as of cuDNN's plan of a convolution."""
+    planted = {"faults": {"cached_device": "refused"}}
+    measure = {"metrics": ["latency", "peak_reserved"], "vram_limit": "512MiB", "workers": 2, "memory_repeats": 3}
+    run = measure_fake(model=planted, devices=["cuda"], measure=measure)
+    (told,) = [finding.message for finding in run.findings if finding.kind == "refused"]
+    assert "(in the latency pass cached_device 2; in the memory pass cached_device 3, all 3): a library" in told
+    counts = {arm.arm: arm.metrics["ooms"] for arm in run.arms if "ooms" in arm.metrics}
+    assert {arm: (found["p50"], found["count"]) for arm, found in counts.items()} == {
+        "none": (0.0, 3), "resample_cache": (0.0, 3), "cached_device": (1.0, 3), "cached_cuda_check": (0.0, 3),
+        "all": (1.0, 3), "host_dose": (0.0, 3),
     }  # fmt: skip
+    free = measure_fake(model=planted, devices=["cuda"], measure={**measure, "vram_limit": None})
+    assert "refused" not in {finding.kind for finding in free.findings}
+
+
+def test_under_a_limit_no_arm_of_a_joint_design_is_read_in_a_process_with_another(
+    measure_fake: Callable[..., Run],
+) -> None:
+    def processes(**measure: str) -> set[int]:
+        run = measure_fake(
+            devices=["cuda"], design="factorial", measure={"metrics": ["latency", "peak_allocated"], **measure}
+        )
+        return {trial.worker for trial in run.trials if trial.group == SHARED}
+
+    assert len(processes()) == SHARED_REPEATS
+    assert len(processes(vram_limit="512MiB")) == SHARED_REPEATS * 2 ** len(TOGGLES)
 
 
 def test_requests_at_once_that_do_not_fit_are_told_together(tmp_path: Path, quiet: Quiet) -> None:

@@ -50,8 +50,8 @@ FAULTS = (
 
 `change_at_first` changes what a pipeline makes of a request the first time it is asked for it, `change_later` every time
 but the first; `nudge` moves it by some 3e-8, as another order of sums does, `shift` by some
-3e-4, and `glitch` so much too, but the fourth output of a pipeline and no other. `refused` asks for more than a limit of memory leaves, and
-goes on without.
+3e-4, and `glitch` so much too, but the fourth output of a pipeline and no other. `refused` asks for more than a limit of memory leaves, at the
+first request of its process, and goes on without, as it does from then on.
 """
 
 SAMPLE_RATE_HZ = 24_000
@@ -245,9 +245,9 @@ class FakeTarget:
         elif fault == "out_of_memory":
             message = "planted: not enough memory"
             raise MemoryError(message)
-        elif fault == "refused" and self._model.machine.memory.limit_bytes is not None:
+        elif fault == "refused" and (limit := self._model.machine.memory.limit_bytes) and self._model.is_first():
             with suppress(MemoryError):
-                self._model.machine.memory.use_bytes(self._model.machine.memory.limit_bytes + 1)
+                self._model.machine.memory.use_bytes(limit + 1)
         elif fault == "error":
             message = "planted error"
             raise ValueError(message)

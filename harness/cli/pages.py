@@ -24,15 +24,17 @@ def page_of(folder: Path) -> Path:
     return folder / "report.html"
 
 
-def write_reports(folder: Path, *, html: Path | None, markdown: Path | None = None, language: str = "en") -> None:
-    """Write the page of the run in `folder` and its Markdown, each where it is asked for."""
+def write_reports(
+    folder: Path, *, html: Path | None, markdown: Path | None = None, language: str = "en", plots: bool = True
+) -> None:
+    """Write the page of the run in `folder` and its Markdown, each where it is asked for; without `plots` no SVG files beside it."""
     from harness import report
 
     run = run_of(folder)
     if markdown is not None:
         write_or_tell(markdown, report.markdown(run))
     if html is not None:
-        _write_page(run, folder, html, language)
+        _write_page(run, folder, html, language, plots=plots)
 
 
 def write_comparison(
@@ -63,7 +65,7 @@ def judge_again(folders: Sequence[Path]) -> None:
         store.save(compare.evaluate(run), folder)
 
 
-def _write_page(run: Run, folder: Path, html: Path, language: str) -> None:
+def _write_page(run: Run, folder: Path, html: Path, language: str, *, plots: bool) -> None:
     """The page at `html`, its plots, the pages of allocations and that of profiles in the run's folder, whose files the page links to."""
     from harness import report, store
     from harness.profiles.index import FOLDER
@@ -75,13 +77,16 @@ def _write_page(run: Run, folder: Path, html: Path, language: str) -> None:
             write(kept.with_suffix(".html"), report.allocations(kept.stem, data))
     beside = html.resolve().parent == folder.resolve()
     # The plots are written below, with the page that links to them.
-    files = {**store.files(folder), "plots/": 0} if beside else {}
+    files = (
+        {name: size for name, size in store.files(folder).items() if not name.startswith("plots/")} if beside else {}
+    )
+    files |= {"plots/": 0} if beside and plots else {}
     profiles = _profiles_in(folder) if beside else None
     made = report.render(run, files, language, profiles)
     write(html, made.html)
     if profiles is not None:
         _write_index(profiles, folder / FOLDER, language)
-    for name, svg in made.plots.items():
+    for name, svg in made.plots.items() if plots else ():
         write(folder / "plots" / name, svg)
 
 

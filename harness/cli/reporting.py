@@ -27,6 +27,10 @@ AgainFlag = Annotated[
     bool,
     typer.Option("--again", help="First judge what was measured by this version's rules, and write run.json anew."),
 ]
+PlotsFlag = Annotated[
+    bool,
+    typer.Option("--plots/--no-plots", help="Whether to write the plots as SVG into RUN/plots, too, and link to them."),
+]
 FolderArgument = Annotated[Path, typer.Argument(metavar="DIR", help="Folder with runs, at any depth.")]
 IndexFile = Annotated[
     Path | None, typer.Option(help="Write the page here.", show_default="DIR/index.html", callback=named_file)
@@ -42,6 +46,7 @@ def report(
     markdown: MarkdownFile = None,
     language: LanguageOption = "en",
     again: AgainFlag = False,
+    plots: PlotsFlag = True,
 ) -> None:
     """Write the HTML page, and Markdown for a pull request, of a run. Also for a run in progress or interrupted.
 
@@ -61,7 +66,7 @@ def report(
     if several:
         pages.write_comparison(folders, html=html, markdown=markdown, language=language)
     else:
-        pages.write_reports(folders[0], html=html, markdown=markdown, language=language)
+        pages.write_reports(folders[0], html=html, markdown=markdown, language=language, plots=plots)
     if html is not None:
         typer.echo(f"page  {html.resolve().as_uri()}", err=markdown == STDOUT)
 

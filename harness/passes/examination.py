@@ -83,11 +83,10 @@ def examination_pass(session: Session) -> None:
 
 
 def _by_process(session: Session, arms: Sequence[str]) -> list[list[str]]:
-    """Arms, those together that may share a process; under a limit of memory none do, as what one leaves is room that the next lacks."""
-    limited = session.scenario.measure.vram_limit_bytes is not None and session.device != "cpu"
+    """Arms, those together that may share a process; under a limit of memory none do."""
     found: dict[str, list[str]] = {}
     for arm in arms:
-        found.setdefault(arm if limited else repr(process_states(session.states_of(arm))), []).append(arm)
+        found.setdefault(arm if session.limits_memory else repr(process_states(session.states_of(arm))), []).append(arm)
     return list(found.values())
 
 
@@ -223,7 +222,7 @@ def _speak(
     made = (event for event in events if event["event"] == "output")
     outputs = [
         {"request": request, "audio": _kept(file, event), "exact": event.get("exact", ""),
-         "segments": event.get("segments", []), OOMS: event.get(OOMS, 0),
+         "segments": event.get("segments", []), OOMS: event.get(OOMS),
          **{key: event[key] for key in ("tokens", "hit_cap", "as_first")}}
         for request, file, event in zip(names, files, made, strict=True)
     ]  # fmt: skip
@@ -688,7 +687,14 @@ def _report_unchecked(session: Session, checked: Sequence[int]) -> None:
     if changing and all(output["as_first"] for output in same_code):
         names = ", ".join(changing)
         _find(session, "outputs", f"The output of {names} to a request differs from the first to the same request.")
-    refused = {arm: sum(output.get(OOMS, 0) for output in outputs) for arm, outputs in examined.items()}
+    rounds = [
+        *examined.items(),
+        *session.ledger.from_tokens.items(),
+        *((arm, outputs) for arm, heard in session.ledger.again.items() for outputs in heard),
+    ]
+    refused: dict[str, float] = defaultdict(float)
+    for arm, outputs in rounds:
+        refused[arm] += sum(output.get(OOMS) or 0.0 for output in outputs)
     if any(refused.values()):
         told = ", ".join(f"{arm} {count:g}" for arm, count in refused.items() if count)
         _find(session, "outputs", (

@@ -18,6 +18,7 @@ from harness.processes import WorkerProcess
 from harness.results import CYCLE, Pass, at_once
 from harness.scenario import Scenario
 from harness.session import Session
+from harness.worker.vram import OOMS
 
 SHARED_REPEATS = 2
 """Processes that each read all arms of a joint design: what is exact must be the same in both."""
@@ -26,8 +27,8 @@ SHARED_REPEATS = 2
 def memory_pass(session: Session) -> None:
     """Peaks of every arm, each in a fresh process, repeated; two processes at a time on the CPU, where none disturbs.
 
-    Arms of several toggles, of which there may be many, share a process, and only what is exact is read of them. Left out
-    where the scenario asks for no memory metric.
+    Arms of several toggles, of which there may be many, share a process (but under a limit of memory), and only what is exact is read
+    of them. Left out where the scenario asks for no memory metric.
     """
     metrics = session.scenario.measure.metrics
     if not any(metric(name).is_memory for name in metrics):
@@ -52,7 +53,8 @@ def memory_pass(session: Session) -> None:
         for repeat in range(SHARED_REPEATS):
             while missing := _missing(session, repeat):
                 session.check_time()
-                if session.guarded("memory", partial(_shared_peaks, session, missing, repeat)) is False:
+                together = missing[:1] if session.limits_memory else missing
+                if session.guarded("memory", partial(_shared_peaks, session, together, repeat)) is False:
                     return
 
 
@@ -75,10 +77,10 @@ def _shared_peaks(session: Session, arms: Sequence[str], repeat: int, number: in
         session.check_time()
         events = session.read_memory(worker, arm, requests)
         worker.ask({"do": "forget", "arm": arm}, limit_s=session.limit_s)
-        peak = _of_the_cycle([event["values"] for event in events])[EXACT]
+        values = _of_the_cycle([event["values"] for event in events])
         session.record(
             "block", pass_="memory", kind="request", phase="timed", worker=number, block=repeat, group=SHARED,
-            request=CYCLE, stratum=CYCLE, trials=[{"arm": arm, "values": {EXACT: peak}}], wall_s=0.0,
+            request=CYCLE, stratum=CYCLE, trials=[{"arm": arm, "values": {name: values.get(name) for name in (EXACT, OOMS)}}], wall_s=0.0,
         )  # fmt: skip
         session.progress.update(session.device, f"memory of {arm}, in one process", 0.99, None)
     return True

@@ -13,7 +13,7 @@ from harness.report.reading import Reading
 from harness.report.rows import describe
 from harness.report.words import mark, say
 from harness.results import CYCLE, ArmSummary, MemoryCourse
-from harness.worker.vram import EVENTS, NON_TORCH, WHOLE
+from harness.worker.vram import DOSE_BYTES, EVENTS, NON_TORCH, WHOLE
 
 _EDGES = ("request", "")
 """Points of a course that are no stage's: those of the request itself, and what lies between requests."""
@@ -93,7 +93,11 @@ def allocator(reading: Reading, device: str) -> Allocator | None:
     if not arms:
         return None
     rows = (AllocatorRow(arm=arm.arm, figures=tuple(_figure(arm, name) for name in counted)) for arm in arms)
-    return Allocator(titles=tuple(describe(name).title for name in counted), rows=tuple(rows))
+    dosed = ", ".join(arm.arm for arm in arms if arm.role == "dose")
+    note = say("{arm} holds {size} besides, the control of these counters.", arm=dosed, size=units.size(DOSE_BYTES))
+    return Allocator(
+        titles=tuple(describe(name).title for name in counted), rows=tuple(rows), note=note if dosed else ""
+    )
 
 
 def _figure(arm: ArmSummary, name: str) -> str:

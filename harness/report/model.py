@@ -216,10 +216,14 @@ class AllocatorRow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Allocator:
-    """What the caching allocator asked of the driver, and what was held outside it: what was counted, and it for each arm."""
+    """What the caching allocator asked of the driver, and what was held outside it: what was counted, and it for each arm.
+
+    `note` says which arm holds a known allocation besides.
+    """
 
     titles: tuple[str, ...]
     rows: tuple[AllocatorRow, ...]
+    note: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -297,6 +297,7 @@ def allocator(device: Device) -> Table:
         f"The allocator and the driver on {device.name}",
         ("Arm", *(device.allocator.titles if device.allocator else ())),
         [_plain(row.arm, *row.figures) for row in (device.allocator.rows if device.allocator else ())],
+        device.allocator.note if device.allocator else "",
     )
 
 

@@ -53,7 +53,9 @@ class Bench:
         self._targets: dict[str, Target] = {}
         self._others: dict[str, list[Target]] = {}
         self._threads = Threads(machine)
+        self._told_ooms = 0.0
         self.model_s = 0.0
+        self._new_ooms()
 
     def bind(self, arm: str) -> dict[str, float | None]:
         """Build the pipeline of `arm` and keep it. Returns {"init": seconds}."""
@@ -109,9 +111,13 @@ class Bench:
 
     def warm(self, arm: str, request: Request) -> dict[str, float | None]:
         """Time one request of which nothing is judged."""
-        values = self.time(arm, request)
+        values = {**self.time(arm, request), **self._refused()}
         self._keep_to_limit()
         return values
+
+    def _refused(self) -> dict[str, float | None]:
+        """Under a limit of memory, what was refused in the requests of an arm, timed or not, that have just ended."""
+        return {} if self.machine.memory.limit_bytes is None else {OOMS: self._new_ooms()}
 
     def time(self, arm: str, request: Request, dose_s: float = 0.0) -> dict[str, float | None]:
         """Time one request: the values of all latency metrics that it has. `dose_s` is the delay of a dose arm."""
@@ -223,7 +229,7 @@ class Bench:
             begin(arm, request.id)
             if rehearsal is not None and (settle or position == 0):
                 self.settle(arm, rehearsal)
-            trials.append((arm, self.time(arm, request, dose_s)))
+            trials.append((arm, {**self.time(arm, request, dose_s), **self._refused()}))
         return trials
 
     def tidy(self, arms: Sequence[str], concurrency: int, begin: Begin) -> None:
@@ -245,6 +251,7 @@ class Bench:
         refused meanwhile (`ooms`). Its audio is written to its file (WAV, 32-bit float). Last what the arm's caches hold then, as (entries, bytes), where its target can tell.
         """
         heard: dict[str, Output] = {}
+        self._new_ooms()
         with ExitStack() as stack:
             tallies = {name: stack.enter_context(probe()) for name, probe in probes.items()}
             target = self.model.bind(self._arms[arm].states, self._speakers)
@@ -263,14 +270,19 @@ class Bench:
         outputs = []
         for file, request in second.items():
             begin(arm, request.id)
-            before = self._ooms()
             output = _run(target, request)
-            outputs.append({**_written(output, heard[request.id], file), OOMS: self._ooms() - before})
+            outputs.append({**_written(output, heard[request.id], file), OOMS: self._new_ooms()})
         return counts, outputs, held(target)
 
-    def _ooms(self) -> float:
-        """Allocations of this process that were refused; 0 where none are counted."""
-        return self.machine.memory.events()[OOMS] or 0.0
+    def _new_ooms(self) -> float | None:
+        """Allocations that this process was refused since this was last asked, or since the model was loaded; None where none are counted.
+
+        A library that was refused one may keep to what it then did for good (PyTorch's cuDNN keeps the plan of a convolution that
+        had room): so none is left out, of whatever request, timed or not. Not for a timed region.
+        """
+        found = self.machine.memory.events()[OOMS]
+        new, self._told_ooms = (found or 0.0) - self._told_ooms, found or 0.0
+        return None if found is None else new
 
     def work(
         self, arm: str, requests: Sequence[Request], begin: Begin
@@ -322,7 +334,7 @@ class Bench:
                 for request in requests:
                     with spans.span("request"):
                         self.settle(arm, request)
-            return recorder.values(), recorder.points
+            return {**recorder.values(), OOMS: self._new_ooms()}, recorder.points
 
     def allocations(self, arm: str, requests: Sequence[Request], file: Path) -> None:
         """Run the requests once more and write what the allocator did to `file` (`allocations.record`)."""

@@ -92,7 +92,7 @@ class HostMemory:
 
     @contextmanager
     def holding_dose(self) -> Iterator[None]:
-        """Hold `DOSE_BYTES` that were allocated and touched. A limit is wider by as much meanwhile: they are not the model's."""
+        """Hold `DOSE_BYTES` that were allocated and touched."""
         held = bytearray(b"\x01") * DOSE_BYTES
         yield
         del held
@@ -119,13 +119,21 @@ class CudaMemory(HostMemory):
         self._index = index
         self._card = card
         self.limit_bytes = limit_bytes
+        self._dose_bytes = 0
         self._load_libraries()
         found = self._outside()
         self._is_counted = found is not None
         # where the driver does not tell processes apart: all that is in use on the card and not the allocator's
         self.context_bytes = (self.in_use()["driver"] or 0.0) - self._reserved() if found is None else found
-        if limit_bytes is not None:
-            self._limit(limit_bytes)
+        if limit_bytes is None:
+            return
+        if limit_bytes <= self.context_bytes:
+            message = (
+                f"measure.vram_limit: {size(limit_bytes)} is less than the CUDA context of a process takes here "
+                f"({size(self.context_bytes)})"
+            )
+            raise UsageError(message)
+        self._limit(limit_bytes)
 
     def _outside(self) -> float | None:
         """The driver's count of this process less the allocator's blocks; None where it has none, or one that cannot be this process's."""
@@ -136,6 +144,10 @@ class CudaMemory(HostMemory):
 
     def _reserved(self) -> float:
         return float(self._cuda.memory_reserved(self._index))
+
+    def _of_the_model(self) -> float:
+        """What the allocator has reserved but for the known allocation, for which a limit is wider."""
+        return self._reserved() - self._dose_bytes
 
     def count_non_torch(self) -> float | None:
         """Bytes that the process holds of the card outside the caching allocator; None where the driver does not tell.
@@ -154,12 +166,12 @@ class CudaMemory(HostMemory):
         return found
 
     def _make_room(self, limit_bytes: int) -> None:
-        if self._reserved() + self.context_bytes > limit_bytes:
+        if self._of_the_model() + self.context_bytes > limit_bytes:
             gc.collect()  # which is off: tensors in cycles are nobody's
             self._cuda.empty_cache()
-        if (beyond := self._reserved() + self.context_bytes - limit_bytes) > 0:
+        if (beyond := self._of_the_model() + self.context_bytes - limit_bytes) > 0:
             message = (
-                f"{size(self._reserved())} in blocks of tensors and {size(self.context_bytes)} of context: {size(beyond)} more than "
+                f"{size(self._of_the_model())} in blocks of tensors and {size(self.context_bytes)} of context: {size(beyond)} more than "
                 f"the limit of {size(limit_bytes)}"
             )
             raise self._cuda.OutOfMemoryError(message)
@@ -178,24 +190,18 @@ class CudaMemory(HostMemory):
         self._cuda.empty_cache()
 
     def _limit(self, limit_bytes: int) -> None:
-        """Leave the allocator no more than what the process does not hold outside it."""
+        """Leave the allocator no more than what the process does not hold outside it, and the known allocation that is held."""
         total = self._cuda.get_device_properties(self._index).total_memory
-        room = limit_bytes - self.context_bytes
-        if room <= 0:
-            message = (
-                f"measure.vram_limit: {size(limit_bytes)} is less than the CUDA context of a process takes here "
-                f"({size(self.context_bytes)})"
-            )
-            raise UsageError(message)
-        self._cuda.set_per_process_memory_fraction(min(1.0, room / total), self._index)
+        room = limit_bytes - self.context_bytes + self._dose_bytes
+        self._cuda.set_per_process_memory_fraction(min(1.0, max(0.0, room / total)), self._index)
 
     def refusal(self, error: BaseException) -> str:
         """What an out-of-memory error of PyTorch means: how much was asked for, in use at that moment, and beyond the limit."""
         self.context_bytes = max(self._outside() or 0.0, self.context_bytes)
         whole = self.limit_bytes or self._cuda.get_device_properties(self._index).total_memory
         return refused(
-            str(error), now_bytes=self.in_use()["allocated"] or 0.0, context_bytes=self.context_bytes,
-            limit_bytes=whole, limit=f"the limit of {size(whole)}" if self.limit_bytes else f"the card's {size(whole)}",
+            str(error), now_bytes=self.in_use()["allocated"] or 0.0, dose_bytes=self._dose_bytes,
+            context_bytes=self.context_bytes, limit_bytes=whole, limit=f"the limit of {size(whole)}" if self.limit_bytes else f"the card's {size(whole)}",
         )  # fmt: skip
 
     def in_use(self) -> Mapping[str, float | None]:
@@ -228,22 +234,24 @@ class CudaMemory(HostMemory):
 
     @contextmanager
     def holding_dose(self) -> Iterator[None]:
+        """Hold the known allocation, in blocks of its own. It is not the model's: a limit is wider by it meanwhile.
+
+        After an error nothing is put back: the process ends, and what it lacked is told as it was.
+        """
         import torch
 
-        limit_bytes = self.limit_bytes
-        if limit_bytes is not None:
-            self.limit_bytes = limit_bytes + DOSE_BYTES
-            self._limit(self.limit_bytes)
+        self._hold_bytes(DOSE_BYTES)
         held = torch.empty(DOSE_BYTES, dtype=torch.uint8, device=torch.device("cuda", self._index))
-        try:
-            with super().holding_dose():
-                yield
-        finally:
-            del held
-            if limit_bytes is not None:
-                self.limit_bytes = limit_bytes
-                self._cuda.empty_cache()
-                self._limit(limit_bytes)
+        with super().holding_dose():
+            yield
+        del held
+        self._hold_bytes(0)
+
+    def _hold_bytes(self, dose_bytes: int) -> None:
+        if self.limit_bytes is not None:
+            self._cuda.empty_cache()
+            self._dose_bytes = dose_bytes
+            self._limit(self.limit_bytes)
 
     def unavailable(self) -> Mapping[str, str]:
         if self._outside() is not None:
@@ -268,12 +276,11 @@ class FakeMemory:
     def use_bytes(self, size: int) -> None:
         """Say that `size` bytes were in use at some moment since the last reset. Raises MemoryError above the limit."""
         with self._lock:
-            used = self._held_bytes + size
-            if self.limit_bytes is not None and used > self.limit_bytes:
+            if self.limit_bytes is not None and size > self.limit_bytes:
                 self._refused += 1
-                message = f"{used - self.limit_bytes} B more than the limit"
+                message = f"{size - self.limit_bytes} B more than the limit"
                 raise MemoryError(message)
-            self._peak_bytes = max(self._peak_bytes, used)
+            self._peak_bytes = max(self._peak_bytes, self._held_bytes + size)
 
     def in_use(self) -> Mapping[str, float | None]:
         held = float(self._held_bytes) if self._device else None
@@ -297,14 +304,10 @@ class FakeMemory:
 
     @contextmanager
     def holding_dose(self) -> Iterator[None]:
-        limit_bytes = self.limit_bytes
         self._held_bytes += DOSE_BYTES
-        if limit_bytes is not None:
-            self.limit_bytes = limit_bytes + DOSE_BYTES
         try:
             yield
         finally:
-            self.limit_bytes = limit_bytes
             self._held_bytes -= DOSE_BYTES
 
     def refusal(self, error: BaseException) -> str:
@@ -336,17 +339,20 @@ def _rss_peak_bytes() -> float | None:
     return float(peak if sys.platform == "darwin" else peak * 1024)
 
 
-def refused(message: str, *, now_bytes: float, context_bytes: float, limit_bytes: float, limit: str) -> str:
+def refused(
+    message: str, *, now_bytes: float, context_bytes: float, limit_bytes: float, limit: str, dose_bytes: float = 0.0
+) -> str:
     """What an out-of-memory error of PyTorch says, told against a `limit` in which the process's context counts.
 
-    The `message` has what was in use when memory was asked for, to two decimals; `now_bytes`, after the error, stand for it only
-    where it does not, as what the request held is free by then. A message of another form is returned as it is.
+    The `message` has what was in use when memory was asked for, to two decimals, a known allocation of `dose_bytes` with it, which no
+    limit counts; `now_bytes`, after the error, stand for it only where it does not, as what the request held is free by then. A
+    message of another form is returned as it is.
     """
     asked_bytes = _told(_ASKED, message)
     if asked_bytes is None:
         return message
     then_bytes, unused_bytes, free_bytes = (_told(what, message) for what in (_ALLOCATED, _UNUSED, _FREE))
-    in_use = now_bytes if then_bytes is None else then_bytes
+    in_use = now_bytes if then_bytes is None else then_bytes - dose_bytes
     short = in_use + asked_bytes + context_bytes - limit_bytes
     if short > 0:
         why = f"{size(short)} more than {limit}"

@@ -179,6 +179,51 @@ def test_a_limit_is_wider_by_the_known_allocation_while_it_is_held(monkeypatch: 
     assert (memory.limit_bytes, allocator.blocks) == (4 * GIB, 3 * GIB)
 
 
+def test_what_is_lacked_beside_the_known_allocation_is_told_without_it_and_of_the_limit_that_was_set(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The process ends with the error, so that nothing is put back, which might raise another."""
+    import torch
+
+    allocator = Allocator(tensors=3.0 * GIB, blocks=3.0 * GIB).answer(monkeypatch)
+    monkeypatch.setattr(torch, "empty", lambda *_, **__: b"")
+    memory = limited(allocator)
+    message = (
+        "CUDA out of memory. Tried to allocate 328.00 MiB. GPU 0 has a total capacity of 8.00 GiB of which 4.00 GiB is free. Of the "
+        "allocated memory 3.06 GiB is allocated by PyTorch, and 0 bytes is reserved by PyTorch but unallocated."
+    )
+    with pytest.raises(RuntimeError) as caught, memory.holding_dose():
+        raise RuntimeError(message)
+    told = memory.refusal(caught.value).replace("\u202f", " ")
+    assert told.startswith("328.0 MiB asked for with 2.998 GiB in use and 700.0 MiB of context: ")
+    assert told.endswith(" more than the limit of 4.000 GiB")
+
+    memory = limited(allocator)
+    allocator.tensors = allocator.blocks = 3.25 * GIB + DOSE_BYTES
+    allocator.outside = 800.0 * MIB
+    with pytest.raises(RuntimeError) as caught, memory.holding_dose():
+        memory.count_non_torch()
+    assert memory.refusal(caught.value).replace("\u202f", " ") == (
+        "3.250 GiB in blocks of tensors and 800.0 MiB of context: 32.00 MiB more than the limit of 4.000 GiB"
+    )
+
+
+def test_the_known_allocation_splits_no_block_that_the_allocator_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    import torch
+
+    seen: list[float] = []
+    allocator = Allocator(tensors=2.0 * GIB, blocks=3.0 * GIB).answer(monkeypatch)
+    monkeypatch.setattr(torch, "empty", lambda *_, **__: seen.append(allocator.blocks))
+    with limited(allocator).holding_dose():
+        pass
+    allocator.blocks = 3.0 * GIB
+    with limited(allocator, None).holding_dose():
+        pass
+    assert seen == [2.0 * GIB, 3.0 * GIB], (
+        "without a limit nothing is given back, as what is kept is part of what is read"
+    )
+
+
 def test_a_limit_below_the_context_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(UsageError, match="less than the CUDA context of a process takes here"):
         limited(Allocator().answer(monkeypatch), 512 * MIB)

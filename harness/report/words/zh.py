@@ -268,6 +268,7 @@ SENTENCES: Mapping[str, str] = {
     "Peak of allocated memory by stage on {device}, before and after": "{device} 上各阶段已分配显存的峰值，之前与之后",
     "Most that tensors held while each stage was open. {sides}.": "每个阶段进行期间张量占用的最大值。{sides}。",
     "The allocator and the driver": "分配器与驱动",
+    "{arm} holds {size} besides, the control of these counters.": "{arm} 另外持有 {size}，用于检验这些计数。",
     "Every allocation, with its place in the code:": "每一次分配及其在代码中的位置：",
     "The card meanwhile": "期间的显卡状态",
     "What a listener hears on {device}": "听者在 {device} 上听到的",

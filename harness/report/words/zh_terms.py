@@ -161,7 +161,7 @@ TERMS: Mapping[str, str] = {
     "Device mallocs": "设备分配次数",
     "Device frees": "设备释放次数",
     "Allocator retries": "分配器重试次数",
-    "Refused allocations": "被拒绝的分配",
+    "Refused allocations": "被拒绝的分配次数",
     "Outside the allocator": "分配器之外的显存",
     "Held by the process": "进程占用总量",
     "Speech tokens": "语音 token",
