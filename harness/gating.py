@@ -287,6 +287,8 @@ def _differences(pair: Pair) -> list[Finding]:
     """What differs between the two scenarios beside the code, in words."""
     base, head = pair.base_scenario.as_data(), pair.head_scenario.as_data()
     told = []
+    if pair.base.commit == pair.head.commit and not pair.head.dirty:
+        told.append(f"Base and head are one commit ({pair.head.commit[:10]}): the code was compared with itself.")
     if base["file"] == head["file"]:
         told.append("The scenario is not in this repository: both revisions have the same one.")
     changed = sorted(key for key in head if key not in ("file", "description") and base.get(key) != head[key])

@@ -187,6 +187,11 @@ def _brief(outline: Outline, scenario: str) -> Iterator[str]:
         yield f"  {outline.advice}"
 
 
+def _between(low_s: float, high_s: float) -> str:
+    low, high = units.seconds(low_s, 3), units.seconds(high_s, 3)
+    return low if low == high else f"{low} to {high}"
+
+
 def _expected(expected: Expected) -> Iterator[str]:
     low, high = expected.measuring_s
     fixed = expected.startup_s + expected.other_s
@@ -195,9 +200,9 @@ def _expected(expected: Expected) -> Iterator[str]:
         f"{units.significant(expected.rounds_per_worker, 3)} for each worker in the whole budget"
     )
     yield (
-        f"  time      {units.seconds(low, 3)} to {units.seconds(high, 3)} of measuring (the less where nothing differs); "
+        f"  time      {_between(low, high)} of measuring{' (the less where nothing differs)' if low < high else ''}; "
         f"about {units.seconds(expected.startup_s, 3)} of start-up and {units.seconds(expected.other_s, 3)} of untimed "
-        f"passes: {units.seconds(low + fixed, 3)} to {units.seconds(high + fixed, 3)} in all"
+        f"passes: {_between(low + fixed, high + fixed)} in all"
     )
     yield (
         f"  disk      up to {units.size(expected.journal_bytes, 3)} while it runs, {units.size(expected.kept_bytes, 3)} "

@@ -246,6 +246,7 @@ class Session:
             "fake": self.fake,
             "pin": pass_ in ("latency", "first", "micro") and self.pins,
             "core": None,
+            "scatters": pass_ != "memory",  # of which resident memory is read
             "vram_limit_bytes": self.scenario.measure.vram_limit_bytes,
             "target": adapters.target(scenario.model.adapter),
             "prepared": plugins.preparation(scenario.as_data()),

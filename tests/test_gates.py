@@ -67,10 +67,18 @@ def test_equal_revisions_pass(repository: Path) -> None:
     done = gate(repository)
     assert done.returncode == 0, done.stdout + done.stderr
     assert decision(repository)["outcome"] == "pass"
+    assert "the code was compared with itself" not in done.stdout
     assert failures(repository) == []
     assert len(git(repository, "worktree", "list").splitlines()) == 1
     (run,) = (store.load(path.parent) for path in (repository / "results").glob("*/run.json"))
     assert [c.workers for c in run.contrasts if c.metric == "latency"] == [len({t.worker for t in run.trials})]
+
+
+def test_a_gate_of_one_commit_says_that_it_compared_the_code_with_itself(repository: Path) -> None:
+    write(repository)
+    done = gate(repository, "--head", "HEAD~1", "--budget", "3s")
+    assert done.returncode in (0, 3), done.stdout + done.stderr
+    assert "Base and head are one commit (" in (repository / "gate.md").read_text()
 
 
 OWN = """

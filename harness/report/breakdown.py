@@ -37,8 +37,10 @@ def stages(reading: Reading, device: str) -> tuple[tuple[Stage, ...], tuple[floa
 
 
 def _tone(reading: Reading, device: str, metric: str) -> Tone:
-    """That of the verdict on a stage; open where none was drawn, as of what no stage covers."""
+    """That of the verdict on a stage; open where none was drawn, as of what no stage covers, or nothing may be compared."""
     for contrast in reading.contrasts(device, metric, reading.whole):
+        if contrast.verdict in INVALID:
+            return "open"
         return badge(verdict_of(reading, contrast)).tone
     return "open"
 

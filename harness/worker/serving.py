@@ -268,6 +268,10 @@ def _pin(core: int | None) -> cores.Choice | None:
     return choice
 
 
+_MOST_SCATTERED, _LARGEST_SCATTERED = 64, 2**16
+"""Pieces, and bytes of each: small enough to come from the heap of the C library, and not from the system one by one."""
+
+
 def serve(commands: IO[str], events: IO[str]) -> None:
     """Read commands until `commands` ends; write events."""
     arm: str | None = None
@@ -281,6 +285,7 @@ def serve(commands: IO[str], events: IO[str]) -> None:
 
     device: Machine | None = None
     worker: Worker | None = None
+    kept: list[bytearray] = []
     for line in commands:
         message = json.loads(line)
         arm = None
@@ -289,6 +294,7 @@ def serve(commands: IO[str], events: IO[str]) -> None:
                 _check_protocol(message)
                 device = machine(message["device"], fake=message["fake"], vram_limit_bytes=message["vram_limit_bytes"])
                 worker = Worker(message, device, reply)
+                kept += _scattered() if message.get("scatters") else []
             else:
                 getattr(worker, message.pop("do"))(**message)
         except Exception as error:  # noqa: BLE001  whatever the model raises is a result about its arm
@@ -344,6 +350,16 @@ def _end_with_parent() -> None:
     """Have the system end this process when the runner ends, also where a command would never return (Linux only)."""
     if sys.platform == "linux":
         ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
+def _scattered() -> list[bytearray]:
+    """Memory of random sizes, to be kept: what a request allocates after it lies elsewhere in each process.
+
+    Where the heap ends when a model is loaded is the same in all processes of one code and another in those of the next, whatever that
+    differs by, and a request may be slower by a tenth for it (docs/decisions/0040-scattered-heaps.md).
+    """
+    chance = random.SystemRandom()
+    return [bytearray(chance.randrange(1, _LARGEST_SCATTERED)) for _ in range(chance.randrange(_MOST_SCATTERED))]
 
 
 def _say_where_when_asked() -> None:

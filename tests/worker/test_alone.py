@@ -8,8 +8,10 @@ import signal
 import sys
 import time
 from collections.abc import Callable, Iterator
+from io import StringIO
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import numpy as np
 import psutil
@@ -21,7 +23,7 @@ from harness.errors import MeasureError, ScenarioError, UsageError, WorkerError
 from harness.processes import Alone, Side, WorkerProcess
 from harness.results import Run
 from harness.scenario import Scenario
-from harness.worker import PROTOCOL
+from harness.worker import PROTOCOL, serving
 from tests.conftest import Quiet, fake_scenario
 from tests.worker.interpreters import bare, oldest
 from tests.worker.tones_adapter import ADAPTER
@@ -70,6 +72,20 @@ def process(tmp_path: Path, python: str, prompt: dict[str, Any]) -> Iterator[Wor
     with WorkerProcess(job(tmp_path, prompt), log=log, alone=Alone(python=python)) as started:
         started.ask({"do": "bind", "arms": ["none", "quick"]}, limit_s=60)
         yield started
+
+
+def test_each_process_that_is_timed_keeps_memory_of_its_own_sizes_and_the_one_whose_memory_is_read_none(
+    tmp_path: Path, prompt: dict[str, Any]
+) -> None:
+    def answers(**told: Any) -> tuple[int, list[str]]:
+        commands, events = StringIO(json.dumps({"protocol": PROTOCOL, **job(tmp_path, prompt), **told})), StringIO()
+        with patch("harness.worker.serving._scattered", wraps=serving._scattered) as scattered:
+            serving.serve(commands, events)
+        return scattered.call_count, [json.loads(line)["event"] for line in events.getvalue().splitlines()]
+
+    assert answers(scatters=True) == (1, ["ready", "done"])
+    assert answers(scatters=False) == answers() == (0, ["ready", "done"])
+    assert len({tuple(map(len, serving._scattered())) for _ in range(20)}) > 1
 
 
 def block(order: list[str], request: dict[str, Any]) -> dict[str, Any]:
