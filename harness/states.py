@@ -36,9 +36,15 @@ def state_of(evidence: Evidence, optimization: str, reference: str, arm: str) ->
 
 
 def _remedy(evidence: Evidence, optimization: str, worst: Equivalence) -> str:
-    """What the author of a toggle may do that alone made outputs which are near to each other: only they know whether that is near enough."""
+    """What may be done about outputs that are near to each other, in a gate or by the author of a toggle that alone made them: only they
+    know whether that is near enough.
+    """
     toggle = toggle_of(optimization)
-    if worst.grade == "changed" or evidence.arms[worst.arm].toggle != toggle or evidence.run.plan.limits:
+    if worst.grade == "changed":
+        return ""
+    if evidence.run.plan.limits:
+        return f"; if so much may change: --set gate.output={worst.grade}"
+    if evidence.arms[worst.arm].toggle != toggle:
         return ""
     if not named(toggle).is_declared:
         return ""
@@ -93,8 +99,12 @@ def _may_speak_otherwise(evidence: Evidence, reference: str, arm: str) -> bool:
 
 
 def _apart(row: Equivalence) -> str:
-    """By how much sound is another one, where its grade does not say it: in decibels between spectra."""
-    return "" if row.grade != "changed" or row.figure is None else f", {row.figure:.2g} dB apart"
+    """By how much an output is another one: in decibels between spectra, or by the largest difference of its samples or numbers."""
+    figure = row.figure if row.grade == "changed" else row.bound
+    told = {"changed": "{:.2g} dB apart", "spectral": "{:.2g} dB apart", "tolerance": "up to {:.2g} apart"}.get(
+        row.grade
+    )
+    return "" if told is None or figure is None else f", {told.format(figure)}"
 
 
 def _rates(row: Equivalence) -> str:

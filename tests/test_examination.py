@@ -94,6 +94,19 @@ def test_under_a_limit_of_memory_no_arm_finds_the_room_that_another_left(
     assert begun["equivalence"] == processes, "of five arms, and the twin always in another"
 
 
+@pytest.mark.parametrize("unsteady_from", [None, 1], ids=["steady", "unsteady"])
+def test_code_that_makes_another_output_in_another_process_is_told_beside_the_toggles_that_it_is_held_against(
+    measure_fake: Callable[..., Run], unsteady_from: int | None
+) -> None:
+    model = {"unsteady_from": unsteady_from, "unsteady_every": 1, "unsteady_by": 1.0}
+    said = [
+        message
+        for message in outputs(measure_fake(model=model, measure=SHORT))
+        if "what the code does by itself" in message
+    ]
+    assert len(said) == (unsteady_from is not None)
+
+
 def test_an_arm_that_does_not_repeat_itself_is_not_told_where_the_reference_does_not_either(
     measure_fake: Callable[..., Run],
 ) -> None:

@@ -48,7 +48,7 @@ class CallableModel:
     """A function that was imported; `bind` makes the arms of it."""
 
     def __init__(self, options: Mapping[str, Any], device: str, work_dir: Path) -> None:
-        self._function = resolve(str(options["target"]))
+        self._owner, self._name = resolve(str(options["target"]))
         self._given = dict(options.get("arguments") or {})
         self._is_factory = bool(options.get("factory")) or inspect.isclass(self._function)
         self._device = device
@@ -63,6 +63,11 @@ class CallableModel:
             "adapter": CallableAdapter.name, "target": options["target"], "factory": self._is_factory,
             "arguments": self._given, "kept": self._kept, "device": device,
         }  # fmt: skip
+
+    @property
+    def _function(self) -> Any:
+        """The function as it is called by its name now: a toggle may replace it as a whole."""
+        return getattr(self._owner, self._name)
 
     @property
     def source(self) -> str | None:
@@ -96,7 +101,7 @@ class CallableModel:
     def _made(self, sites: Mapping[str, Any]) -> Callable[[Request], Callable[[], Any]]:
         """The function as it is measured: made by the factory, if there is one; given a request, it is ready to be called."""
         if not self._is_factory:
-            return partial(self._ready, self._function, self._wanted, sites)
+            return partial(self._ready, None, self._wanted, sites)
         known = {"device": self._device, "sites": sites, **self._given}
         made = self._function(**{name: known[name] for name in self._wanted})
         if not callable(made):
@@ -119,10 +124,10 @@ class CallableModel:
         return replaced, {site: item for site, item in bound.items() if ":" not in site}
 
     def _ready(
-        self, function: Callable[..., Any], names: Sequence[str], sites: Mapping[str, Any], request: Request
+        self, made: Callable[..., Any] | None, names: Sequence[str], sites: Mapping[str, Any], request: Request
     ) -> Callable[[], Any]:
         return partial(
-            function,
+            made or self._function,
             **{
                 name: self._given[name] if name in self._given else self._argument(name, request, sites)
                 for name in names

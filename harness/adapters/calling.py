@@ -52,23 +52,27 @@ def _names_made(tree: ast.Module) -> list[str]:
     return found
 
 
-def resolve(target: str) -> Any:
-    """What `FILE.py:NAME` or `MODULE:NAME` names, imported. Raises UsageError where there is nothing that can be called."""
+def resolve(target: str) -> tuple[Any, str]:
+    """What has the attribute that `FILE.py:NAME` or `MODULE:NAME` names, imported, and the attribute's name.
+
+    Raises UsageError where there is nothing that can be called.
+    """
     where, _, path = target.rpartition(":")
     try:
         found: Any = plugins.import_file(Path(where)) if where.endswith(".py") else importlib.import_module(where)
     except ModuleNotFoundError as error:
         message = f"model.target: {target} cannot be imported: {error}; modules are looked for beside the scenario and where Python looks"
         raise UsageError(message) from error
+    owner = found
     for part in path.split("."):
         if not hasattr(found, part):
             message = f"model.target: {where} has no {path}{near(part, dir(found))}"
             raise UsageError(message)
-        found = getattr(found, part)
+        owner, found = found, getattr(found, part)
     if not callable(found):
         message = f"model.target: {target} is of type {type(found).__name__}, which cannot be called"
         raise UsageError(message)
-    return found
+    return owner, path.rpartition(".")[2]
 
 
 def near(name: str, known: Iterable[str]) -> str:

@@ -114,9 +114,10 @@ def _begun(chosen: Scenario, out: Path) -> Path | None:
 
 
 def _resumed(folder: Path, progress: Progress, limit_s: float | None) -> Callable[[], Run]:
-    from harness import runner
+    from harness import runner, store
 
-    progress.note(f"going on with {folder}, as it was begun")
+    if (folder / store.JOURNAL).exists():
+        progress.note(f"going on with {folder}, as it was begun")
     return partial(runner.resume, folder, progress, limit_s)
 
 

@@ -179,6 +179,9 @@ def enter(toggle: Optimization) -> None:
     if toggle.isolation not in get_args(Isolation):
         message = f"optimization {toggle.name}: isolation {toggle.isolation!r} is not measured; known are {', '.join(get_args(Isolation))}"
         raise ValueError(message)
+    if wrong_check := _wrong(toggle.check):
+        message = f"optimization {toggle.name}: {wrong_check}"
+        raise ValueError(message)
     is_ours, is_of_process = toggle.after.__module__.startswith(_PACKAGE), toggle.isolation == "process"
     if is_of_process != (set(toggle.sites) == set(PROCESS_SITES)) or (is_of_process and not is_ours):
         message = (
@@ -198,6 +201,19 @@ def enter(toggle: Optimization) -> None:
             message = f"optimization {toggle.name} and {other.name} share a site and must share its code before"
             raise ValueError(message)
     _REGISTRY[toggle.name] = toggle
+
+
+def _wrong(check: Check) -> str:
+    """What is wrong with a check; "" for a sound one."""
+    grades = get_args(Grade)
+    if check.grade not in grades:
+        near = get_close_matches(str(check.grade), grades, 1)
+        return (
+            f"no such grade: {check.grade!r} (known: {', '.join(grades)}){f'; did you mean {near[0]}?' if near else ''}"
+        )
+    if isinstance(check.bound, bool) or not isinstance(check.bound, int | float) or not check.bound >= 0:
+        return f"the bound of a check is a number from 0 on, and not {check.bound!r}"
+    return ""
 
 
 def is_site(name: str) -> bool:

@@ -126,7 +126,9 @@ def _compare(session: Session, comparison: _Comparison) -> None:
                 agreements[arm].append(agreement)
         _report_unchecked(session, checked)
         _report_other_tokens(session, agreements)
-        _report_twins(session, _own_of_all(session, checked, comparison))
+        own = _own_of_all(session, checked, comparison)
+        _report_other_outputs(session, own)
+        _report_twins(session, own)
         session.record("graded")
         _forget(session)
 
@@ -461,6 +463,16 @@ def _report_other_tokens(session: Session, agreements: Mapping[str, Sequence[flo
         told = " to ".join(dict.fromkeys((percent(min(found), 0), percent(max(found), 0))))
         message = f"{arm} draws other speech tokens ({told} as before), which it may: its sound was compared from the same tokens."
         _find(session, "outputs", message)
+
+
+def _report_other_outputs(session: Session, own: Sequence[_Found]) -> None:
+    """Say of code that makes another output in another process that it does: nothing excuses it, but no toggle is to blame."""
+    if any(one.grade == "changed" for one in own):
+        told = (
+            "The same code, asked the same in another process, made another output: what a toggle changes cannot be told from what the code does by "
+            "itself. Let it draw from a seed, and keep nothing between requests that changes what it makes."
+        )
+        _find(session, "outputs", told)
 
 
 def _report_twins(session: Session, own: Sequence[_Found]) -> None:

@@ -450,6 +450,31 @@ def same_shift():
 '''
 
 
+WHOLE = '''
+from harness.optimizations import replaces
+
+@replaces("near:twice")
+def whole(text):
+    """Speak by another function altogether."""
+    return [10.0 ** len(text) / 10]
+'''
+
+
+def test_a_toggle_may_replace_the_whole_function_that_is_measured(
+    user_code: Callable[..., Path], tmp_path: Path, quiet: Quiet
+) -> None:
+    chosen = scenario_of(
+        user_code(near=NEAR, near_toggles=WHOLE), model={"adapter": "callable", "target": "near.py:twice"},
+        plugins=["near_toggles.py"], optimizations={"whole": True},
+        measure={"metrics": ["latency"], "budget": "1s", "workers": 2},
+    )  # fmt: skip
+    run = runner.run(chosen, tmp_path / "run", devices=["cpu"], progress=quiet)
+    (found,) = (item for item in run.contrasts if item.metric == "latency" and not item.stratum)
+    assert found.verdict not in ("inert", "not applicable", "failed", "output changed"), found.reason
+    (counted,) = (item for item in run.witnesses if item.arm == "whole")
+    assert not any((counted.at_bind, *counted.per_request)), "the one that it replaces is called no more"
+
+
 def near(user_code: Callable[..., Path], name: str) -> Scenario:
     return scenario_of(
         user_code(near=NEAR, near_toggles=OTHER_SCALE), model={"adapter": "callable", "target": f"near.py:{name}"},
@@ -465,7 +490,7 @@ def test_a_toggle_whose_numbers_differ_a_little_is_told_how_it_may(
     (found,) = (item for item in run.contrasts if item.metric == "latency" and not item.stratum)
     assert found.verdict == "output changed"
     assert found.reason.startswith(
-        "the output of other_scale on call-s0 is graded tolerance; bitwise is required; if so much"
+        "the output of other_scale on call-s0 is graded tolerance, up to 1.2e-09 apart; bitwise is required; if so much"
     )
     assert 'check=Check(grade="tolerance", bound=2e-09, reason="...")' in found.reason
 

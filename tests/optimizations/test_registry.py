@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
@@ -24,6 +25,7 @@ from harness.optimizations import (
     optimization,
     registry,
 )
+from harness.optimizations.registry import Check
 from harness.optimizations.witness import Witness, calls
 from harness.results import Isolation, State
 
@@ -124,6 +126,27 @@ def test_an_unknown_site_is_refused() -> None:
 
     with pytest.raises(ValueError, match=r"no such site: frontend\.resampel"):
         optimization(title="", sites=("frontend.resampel",), before=new_toggle, witness=WITNESS)(new_toggle)
+
+
+@pytest.mark.parametrize(
+    ("check", "told"),
+    [
+        ({"grade": "tolernce"}, r"new_toggle: no such grade: 'tolernce' \(known: .*\); did you mean tolerance\?"),
+        (
+            {"grade": "tolerance", "bound": "1e-3"},
+            "new_toggle: the bound of a check is a number from 0 on, and not '1e-3'",
+        ),
+        ({"grade": "spectral", "bound": float("nan")}, "from 0 on, and not nan"),
+    ],
+)
+def test_a_check_that_cannot_be_met_is_refused_before_anything_is_measured(check: dict[str, Any], told: str) -> None:
+    def new_toggle(context: BindContext) -> None:
+        """Has a check with a typing error."""
+
+    with pytest.raises(ValueError, match=told):
+        optimization(title="", sites=("mine.flag",), before=new_toggle, witness=WITNESS, check=Check(**check))(
+            new_toggle
+        )
 
 
 def test_an_isolation_that_is_not_measured_is_refused() -> None:
