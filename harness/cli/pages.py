@@ -77,10 +77,10 @@ def _write_page(run: Run, folder: Path, html: Path, language: str, *, plots: boo
             write(kept.with_suffix(".html"), report.allocations(kept.stem, data))
     beside = html.resolve().parent == folder.resolve()
     # The plots are written below, with the page that links to them.
-    files = (
-        {name: size for name, size in store.files(folder).items() if not name.startswith("plots/")} if beside else {}
-    )
-    files |= {"plots/": 0} if beside and plots else {}
+    there = store.files(folder) if beside else {}
+    files = {name: size for name, size in there.items() if not name.startswith("plots/")}
+    if beside and plots:
+        files["plots/"] = 0
     profiles = _profiles_in(folder) if beside else None
     made = report.render(run, files, language, profiles)
     write(html, made.html)

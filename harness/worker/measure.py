@@ -248,7 +248,8 @@ class Bench:
 
         Returns name -> (count at bind, count in each request of the first round), and of each request of the second:
         its tokens, whether it hit the cap, whether its output is the same bits `as_first`, and how many allocations were
-        refused meanwhile (`ooms`). Its audio is written to its file (WAV, 32-bit float). Last what the arm's caches hold then, as (entries, bytes), where its target can tell.
+        refused since the one before (`ooms`), or since the arm was bound. Its audio is written to its file (WAV, 32-bit
+        float). Last what the arm's caches hold then, as (entries, bytes), where its target can tell.
         """
         heard: dict[str, Output] = {}
         self._new_ooms()

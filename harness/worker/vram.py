@@ -240,14 +240,14 @@ class CudaMemory(HostMemory):
         """
         import torch
 
-        self._hold_bytes(DOSE_BYTES)
+        self._set_aside(DOSE_BYTES)
         held = torch.empty(DOSE_BYTES, dtype=torch.uint8, device=torch.device("cuda", self._index))
         with super().holding_dose():
             yield
         del held
-        self._hold_bytes(0)
+        self._set_aside(0)
 
-    def _hold_bytes(self, dose_bytes: int) -> None:
+    def _set_aside(self, dose_bytes: int) -> None:
         if self.limit_bytes is not None:
             self._cuda.empty_cache()
             self._dose_bytes = dose_bytes
