@@ -29,6 +29,7 @@ from harness.optimizations import named
 from harness.optimizations.registry import Check
 from harness.passes import latency as latency_pass
 from harness.passes.memory import SHARED_REPEATS
+from harness.report import page
 from harness.results import Contrast, Control, Failure, Finding, Run, Trial
 from harness.scenario import Scenario, load
 from harness.session import need
@@ -492,6 +493,7 @@ def test_a_limit_that_holds_says_what_is_to_spare(measure_fake: Callable[..., Ru
         f"The limit of 512.0 MiB holds, with {(512 * 2**20 - peak) / 2**20:.1f} MiB to spare: the most, by "
     )
     assert told.endswith(", up to 0 B of it outside the allocator; tensors held most in flow.")
+    assert told in page.build(run).devices[0].answer.replace("\u202f", " "), "the answer that such a run was asked for"
 
 
 @pytest.mark.parametrize(

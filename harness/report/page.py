@@ -76,12 +76,13 @@ def _device(reading: Reading, name: str, metric: str) -> Device:
     controls = rows.control_rows(reading, name)
     stages, request_s = breakdown.stages(reading, name)
     answer, placebo = sentences.answer(reading, name, headline, invalid), breakdown.placebo_band(reading, name, metric)
+    within = sentences.within_limit(reading, name)
     return Device(
         name=name,
         anchor=anchor("device", name),
-        answer=answer.whole,
+        answer=_joined(answer.whole, within),
         answer_lead=_sentence(answer.lead),
-        answer_rest=_sentence(answer.rest),
+        answer_rest=_joined(_sentence(answer.rest), within),
         calibrated=reading.calibrated(name, metric),
         foresight=sentences.foresight(reading, name),
         uncalibrated=reading.uncalibrated(name),
@@ -117,6 +118,10 @@ def _has_tile(row: Row) -> bool:
 def _sentence(text: str) -> str:
     """A part of an answer as a sentence of its own; "" stays ""."""
     return say("{lead}.", lead=text[:1].upper() + text[1:]) if text else ""
+
+
+def _joined(*parts: str) -> str:
+    return " ".join(part for part in parts if part)
 
 
 def _margin(reading: Reading, device: str, metric: str) -> float:

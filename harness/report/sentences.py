@@ -102,6 +102,11 @@ def of_a_toggle(row: Row, calibrated: bool) -> str:  # noqa: FBT001  one fact of
                        **certainty, change=row.change, margin=margin)  # fmt: skip
 
 
+def within_limit(reading: Reading, device: str) -> str:
+    """Whether what was measured fits into the memory that the run was given, where it was given less than all; otherwise ""."""
+    return " ".join(found.message for found in reading.run.findings if (found.device, found.kind) == (device, "limit"))
+
+
 def _noun(name: str) -> str:
     return describe(name).title.lower()
 
