@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import hashlib
 import math
+import os
 from abc import ABC, abstractmethod
 from array import array
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import fields, is_dataclass
 from numbers import Integral
 from pathlib import Path
@@ -38,17 +40,23 @@ Numbers = Callable[[Any, str], Leaf]
 class Answer(Output, ABC):
     """An output that is looked at when it is asked for; see `Output` for what its attributes are."""
 
-    __slots__ = ("_seen", "_value")
-    _value: Any
+    __slots__ = ("_is_read", "_returned", "_seen")
+    _returned: Any
+    _is_read: bool
     _seen: tuple[Any, str] | None
 
     def __init__(self, value: Any) -> None:
-        object.__setattr__(self, "_value", value)  # the base is frozen
+        object.__setattr__(self, "_returned", value)  # the base is frozen
+        object.__setattr__(self, "_is_read", False)
         object.__setattr__(self, "_seen", None)
 
     @abstractmethod
     def _look(self) -> tuple[Any, str]:
         """Samples as float32 or numbers as float64, and the digest of all else."""
+
+    @abstractmethod
+    def _recording(self, file: Path) -> tuple[Any, int]:
+        """Samples of a recording and its rate. Raises ValueError for a file that is none."""
 
     @abstractmethod
     def _copied(self, numbers: Any) -> Any:
@@ -57,6 +65,16 @@ class Answer(Output, ABC):
     @abstractmethod
     def _save(self, file: Path, numbers: Any) -> None:
         """Write the numbers to `file`."""
+
+    @property
+    def _value(self) -> Any:
+        """What was returned; of the path of a recording, the sound that is in it."""
+        if not self._is_read:
+            if (file := file_named(self._returned)) is not None:
+                with suppress(ValueError):
+                    object.__setattr__(self, "_returned", self._recording(file))
+            object.__setattr__(self, "_is_read", True)
+        return self._returned
 
     @property
     def sample_rate_hz(self) -> int:
@@ -111,6 +129,23 @@ def is_sound(value: Any) -> bool:
     return is_samples and bool(shape) and max(shape) == math.prod(shape)
 
 
+def file_named(value: Any) -> Path | None:
+    """The file whose path a value is: any that is a path, and text that has a suffix or is absolute and names a file that is there.
+
+    Raises UsageError for a path that leads to none.
+    """
+    if not isinstance(value, str | os.PathLike):
+        return None
+    with suppress(TypeError, ValueError, OSError):  # a path of bytes, a zero in it, a name that is too long
+        file = Path(value)
+        if (not isinstance(value, str) or file.suffix or file.is_absolute()) and file.is_file():
+            return file
+    if isinstance(value, str):
+        return None
+    message = f"what was returned cannot be compared: it is the path {os.fspath(value)!r}, where no file is"
+    raise UsageError(message)
+
+
 def length_of(value: Any) -> int:
     """How many samples a value has, if it is sound; none if it is not. At once, whatever device they are on."""
     if not is_sound(value):
@@ -153,7 +188,7 @@ def incomparable(value: Any, path: str) -> UsageError:
     """The refusal of a value that is made of other things than can be compared."""
     return UsageError(
         f"what was returned cannot be compared: {path or 'it'} is of type {type(value).__qualname__}; return tensors, arrays, "
-        "numbers, text, bytes, or lists, tuples and mappings of these, or (samples, rate) for sound"
+        "numbers, text, bytes, the path of a file, or lists, tuples and mappings of these, or (samples, rate) for sound"
     )
 
 
@@ -172,11 +207,17 @@ def _leaves(value: Any, path: str, depth: int, numbers: Numbers) -> Iterator[Lea
         yield f"list {len(value)}".encode(), None
         for index, item in enumerate(value):
             yield from _leaves(item, f"{path}[{index}]", depth + 1, numbers)
-    elif isinstance(value, str):
-        yield b"text " + value.encode("utf-8", "surrogatepass"), None
-    elif isinstance(value, bytes | bytearray | memoryview):
-        yield b"bytes " + bytes(value), None
-    elif value is None:
-        yield b"none", None
     else:
-        yield numbers(value, path)
+        exact = _without_numbers(value)
+        yield numbers(value, path) if exact is None else (exact, None)
+
+
+def _without_numbers(value: Any) -> bytes | None:
+    """What is the same or not of a value that is no number and not made of others; None of all else."""
+    if (file := file_named(value)) is not None:
+        return b"file " + file.read_bytes()
+    if isinstance(value, str):
+        return b"text " + value.encode("utf-8", "surrogatepass")
+    if isinstance(value, bytes | bytearray | memoryview):
+        return b"bytes " + bytes(value)
+    return b"none" if value is None else None

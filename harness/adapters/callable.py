@@ -25,7 +25,6 @@ from harness.errors import UsageError
 from harness.optimizations import BindContext, Probe, bind, lacking, named, original, patched, registry
 from harness.optimizations.registry import own
 from harness.results import State
-from harness.worker import audio
 from harness.worker.requests import NOBODY, Output, Request, Speaker
 from harness.worker.spans import span
 
@@ -281,12 +280,8 @@ def _recording(file: Path) -> tuple[Any, int]:
     """Samples of a recording, and its rate. Without soundfile, or numpy with which it reads, it is a WAV file that the runner
     wrote for it (`wire`).
     """
-    if any(find_spec(name) is None for name in ("soundfile", "numpy")):
-        return audio.read(file)
-    import soundfile
-
-    samples, rate_hz = soundfile.read(str(file), dtype="float32")
-    return samples, rate_hz
+    found: tuple[Any, int] = returned.recording(file)
+    return found
 
 
 ADAPTER = CallableAdapter()

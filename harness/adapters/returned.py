@@ -3,7 +3,7 @@
     output = Returned((samples, 24_000))     # sound: one channel of floats, int16 or uint8, and a rate
     output = Returned({"mel": tensor})       # anything else that is made of the following
 
-Tensors, arrays, numbers, text, bytes, None, and lists, tuples, mappings and dataclasses of these. Numbers are compared one by
+Tensors, arrays, numbers, text, bytes, None, and lists, tuples, mappings and dataclasses of these; of the path of a file, what is in it. Numbers are compared one by
 one, with the tolerance that a toggle declares; everything else (text, bytes, keys, shapes, kinds of numbers) is the same or not.
 Whole numbers too large for a float64 are among the latter. Looking at what was returned takes time, so that it is done when
 it is asked for, and never while a request is timed.
@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Sequence
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -28,6 +29,7 @@ from harness.adapters.answers import (
     on_the_host,
     taken_apart,
 )
+from harness.worker import audio
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -41,11 +43,29 @@ class Returned(Answer):
     def _look(self) -> tuple[NDArray[Any], str]:
         return (samples_of(self._value[0]), "") if is_sound(self._value) else flattened(self._value)
 
+    def _recording(self, file: Path) -> tuple[Any, int]:
+        return recording(file)
+
     def _copied(self, numbers: NDArray[Any]) -> NDArray[Any]:
         return numbers.copy()
 
     def _save(self, file: Path, numbers: NDArray[Any]) -> None:
         np.save(file, numbers)
+
+
+def recording(file: Path) -> tuple[NDArray[np.float32], int]:
+    """The samples of a recording, float32 [samples] or [samples, channels], and its rate in Hz. Raises ValueError for other files."""
+    if find_spec("soundfile") is None:
+        samples, rate_hz = audio.read(file)
+        return np.asarray(samples), rate_hz
+    import soundfile
+
+    try:
+        found, rate_hz = soundfile.read(str(file), dtype="float32")
+    except soundfile.LibsndfileError as error:
+        message = f"{file} cannot be read: {error.error_string}"
+        raise ValueError(message) from error
+    return np.asarray(found), int(rate_hz)
 
 
 def samples_of(samples: Any) -> NDArray[np.float32]:

@@ -694,11 +694,17 @@ def _report_unchecked(session: Session, checked: Sequence[int]) -> None:
     if reference and all(output.get("exact") == nothing() for output in reference):
         told = "The function returned nothing, so that no output was compared; let it return what it makes."
         _find(session, "outputs", told)
+    _report_empty(session, reference)
     changing = [arm for arm, outputs in examined.items() if not all(out["as_first"] for out in outputs)]
-    same_code = [*examined.get(session.design.reference, []), *(output for outputs in again for output in outputs)]
+    same_code = [*reference, *(output for outputs in again for output in outputs)]
+    names = ", ".join(changing)
     if changing and all(output["as_first"] for output in same_code):
-        names = ", ".join(changing)
         _find(session, "outputs", f"The output of {names} to a request differs from the first to the same request.")
+    elif changing and not again:
+        _find(session, "outputs", (
+            f"The same request, made again in the same process, had another output ({names}): the code keeps something between requests, draws "
+            "without a seed, or runs on a device that does not repeat itself. Compared were outputs of the same place in the order, which may hide what a toggle changes."
+        ))  # fmt: skip
     rounds = [
         *examined.items(),
         *session.ledger.from_tokens.items(),
@@ -713,6 +719,22 @@ def _report_unchecked(session: Session, checked: Sequence[int]) -> None:
             f"Allocations were refused while outputs were made that were compared, and these were made all the same ({told}): a library "
             "that can do with less memory, as cuDNN can, then takes another algorithm, whose sound may differ in its last bits."
         ))  # fmt: skip
+
+
+def _report_empty(session: Session, outputs: Sequence[Mapping[str, Any]]) -> None:
+    """Say of outputs of the reference that there is nothing in them to compare, or nothing that anybody wants."""
+    found: dict[str, list[str]] = defaultdict(list)
+    for output in outputs:
+        numbers = read_output(session.journal.folder / output["audio"])
+        if is_sound(output) and not numbers.size:
+            found["is sound of no length"].append(output["request"])
+        elif not np.isfinite(numbers).all():
+            found["has numbers in it that are not finite"].append(output["request"])
+        elif is_sound(output) and not numbers.any():
+            found["is silence"].append(output["request"])
+    for what, requests in found.items():
+        told = f"The output without any optimization {what} ({', '.join(requests)}): that an arm makes the same says little."
+        _find(session, "outputs", told)
 
 
 def _find(session: Session, kind: str, message: str) -> None:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 _PCM, _FLOAT, _EXTENSIBLE = 1, 3, 0xFFFE
+_FORM = 16
 _LARGEST_16_BIT = 32_768
 
 
@@ -39,6 +40,9 @@ def read(file: Path) -> tuple[array[float], int]:
         message = f"{file} is no WAV file"
         raise ValueError(message)
     chunks = _chunks(content)
+    if b"data" not in chunks or len(chunks.get(b"fmt ", b"")) < _FORM:
+        message = f"{file} is a WAV file that is cut off"
+        raise ValueError(message)
     kind, channels, rate_hz, _, _, bits = struct.unpack_from("<HHIIHH", chunks[b"fmt "])
     if kind == _EXTENSIBLE:
         (kind,) = struct.unpack_from("<H", chunks[b"fmt "], 24)

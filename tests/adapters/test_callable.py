@@ -434,6 +434,20 @@ def silent():
 
 def fails():
     raise RuntimeError("no weights")
+
+def undefined():
+    return [scale() * float("nan")]
+
+def still():
+    import numpy
+    return numpy.zeros(2400, numpy.float32) * scale(), 24_000
+
+made = 0
+
+def counted():
+    global made
+    made += 1
+    return [made, scale() > 0]
 """
 OTHER_SCALE = '''
 from harness.optimizations import Check, replaces
@@ -525,6 +539,63 @@ def test_a_function_that_returns_nothing_is_measured_and_it_is_said_that_nothing
     said = "The function returned nothing, so that no output was compared; let it return what it makes."
     assert said in {finding.message for finding in silent.findings}
     assert said not in {finding.message for finding in speaking.findings}
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("undefined", "has numbers in it that are not finite (call-s0)"),
+        ("still", "is silence (call-s0)"),
+        ("counted", "The same request, made again in the same process, had another output ("),
+    ],
+)
+def test_an_output_that_says_little_is_told(
+    user_code: Callable[..., Path], tmp_path: Path, quiet: Quiet, name: str, said: str
+) -> None:
+    run = runner.run(near(user_code, name), tmp_path / "run", devices=["cpu"], progress=quiet)
+    assert any(said in finding.message for finding in run.findings if finding.kind == "outputs"), run.findings
+
+
+INTO_A_FILE = """
+import os
+from pathlib import Path
+
+import numpy as np
+import soundfile
+
+def loud():
+    return 0.5
+
+def speak():
+    file = Path(__file__).with_name(f"of-{os.getpid()}.wav")
+    soundfile.write(file, loud() * np.sin(np.arange(2400) / 10), 24_000, subtype="FLOAT")
+    return KIND(file)
+"""
+LOUDER = '''
+from harness.optimizations import replaces
+
+@replaces("filed:loud")
+def louder():
+    """Write another sound."""
+    return 0.6
+'''
+
+
+@pytest.mark.parametrize("kind", ["str", "Path"])
+def test_of_the_path_of_a_recording_the_sound_is_compared_whatever_the_name(
+    user_code: Callable[..., Path], tmp_path: Path, quiet: Quiet, kind: str
+) -> None:
+    chosen = scenario_of(
+        user_code(filed=INTO_A_FILE.replace("KIND", kind), filed_toggles=LOUDER), plugins=["filed_toggles.py"],
+        model={"adapter": "callable", "target": "filed.py:speak"}, optimizations={"louder": True},
+        measure={"metrics": ["latency", "rtf"], "budget": "1s", "workers": 2},
+    )  # fmt: skip
+    run = runner.run(chosen, tmp_path / "run", devices=["cpu"], progress=quiet)
+    assert {(found.arm, found.grade) for found in run.equivalences} == {("louder", "changed"), ("placebo", "bitwise")}
+    assert all((tmp_path / "run" / str(found.audio_after)).is_file() for found in run.equivalences), (
+        "it can be listened to"
+    )
+    assert "rtf" in {contrast.metric for contrast in run.contrasts}
 
 
 def test_a_function_that_raises_is_told_with_its_line_and_where_the_logs_are(

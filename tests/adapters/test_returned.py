@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from array import array
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,11 +12,12 @@ import pytest
 import torch
 
 from harness.adapters import plain
-from harness.adapters.answers import is_sound, length_of
+from harness.adapters.answers import Answer, is_sound, length_of
 from harness.adapters.returned import Returned, flattened, samples_of
 from harness.equivalence import accepted, grade
 from harness.errors import UsageError
 from harness.optimizations import Check
+from harness.worker import audio
 
 
 def graded(before: Any, after: Any, check: Check | None = None) -> tuple[str, float | None]:
@@ -25,14 +27,14 @@ def graded(before: Any, after: Any, check: Check | None = None) -> tuple[str, fl
 
 
 @dataclass
-class Answer:
+class Mel:
     mel: Any
     words: str
 
 
 VALUES = [
     1, 1.5, True, None, "words", b"bytes", [1, [2.5, "x"]], {"a": 1, "b": [2]}, (1, 2), 2 + 3j,
-    np.arange(6).reshape(2, 3), np.float32(0.1), torch.ones(2, 3), torch.ones(2, dtype=torch.bfloat16), Answer([1.0], "a"),
+    np.arange(6).reshape(2, 3), np.float32(0.1), torch.ones(2, 3), torch.ones(2, dtype=torch.bfloat16), Mel([1.0], "a"),
     2**80, np.array([2**62 + 1]), np.array(["a", "b"]), np.zeros(0), float("nan"),
     array("f", [0.5]), array("q", [2**62 + 1]), array("u", "ab"), torch.ones(2).to(torch.float8_e4m3fn),
 ]  # fmt: skip
@@ -164,6 +166,41 @@ def test_a_tensor_is_sound_of_the_samples_that_an_interpreter_without_numpy_find
 def test_what_only_looks_like_sound_is_compared_as_numbers(value: Any) -> None:
     assert not is_sound(value)
     assert graded(value, value) == ("bitwise", 0.0)
+
+
+def _wav(file: Path, level: float) -> Path:
+    audio.write(file, np.full(300, level, np.float32), 24_000)
+    return file
+
+
+@pytest.mark.parametrize("kind", [Returned, plain.Returned])
+def test_a_path_is_the_recording_that_is_there(tmp_path: Path, kind: type[Answer]) -> None:
+    first, same, other = (kind(str(_wav(tmp_path / f"{n}.wav", level))) for n, level in enumerate([0.5, 0.5, 0.25]))
+    assert (first.sample_rate_hz, first.audio_s, first.exact) == (24_000, 300 / 24_000, same.exact)
+    assert list(first.audio) == list(same.audio) != list(other.audio)
+
+
+@pytest.mark.parametrize("kind", [Returned, plain.Returned])
+def test_of_other_files_and_of_several_the_contents_are_the_same_or_not(tmp_path: Path, kind: type[Answer]) -> None:
+    for name, text in {"a.txt": "words", "b.txt": "words", "c.txt": "other", "d.wav": "RIFF and no more"}.items():
+        (tmp_path / name).write_text(text, encoding="utf-8")
+    a, b, c, d = (kind([tmp_path / name]).exact for name in ("a.txt", "b.txt", "c.txt", "d.wav"))
+    assert a == b
+    assert len({a, c, d}) == 3
+    assert kind(tmp_path / "a.txt").exact == kind(tmp_path / "b.txt").exact != kind(tmp_path / "c.txt").exact
+    assert kind(tmp_path / "d.wav").sample_rate_hz == 0
+
+
+def test_text_that_names_no_file_is_text_and_a_path_that_leads_nowhere_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "words").write_text("a file", encoding="utf-8")
+    assert Returned("words").exact == Returned(["words"][0]).exact != Returned("b.txt").exact
+    assert Returned("words").exact != Returned(tmp_path / "words").exact
+    assert Returned("\0").exact != Returned("x" * 10_000).exact
+    with pytest.raises(UsageError, match=r"it is the path 'gone\.wav', where no file is"):
+        _ = Returned(Path("gone.wav")).exact
 
 
 def test_what_cannot_be_compared_is_refused_with_its_place() -> None:
