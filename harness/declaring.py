@@ -107,7 +107,10 @@ def _problem(message: str, key: Sequence[str | int]) -> dict[str, Any]:
 def _card(scenario: Scenario, name: str) -> dict[str, Any]:
     toggle = scenario.optimizations[name]
     states = [{} if isinstance(state, bool) else state for state in (toggle.before, *toggle.afters)]
-    return card_of(named(name), states)
+    try:
+        return card_of(named(name), states)
+    except UsageError as error:
+        raise scenario.error(str(error), ("optimizations", name)) from error
 
 
 def main() -> None:

@@ -25,6 +25,8 @@ from harness.worker.start import WHOLE
 
 START_LIMIT_S = 600.0
 """A worker may take this long to import, and to load its weights."""
+OUTPUT_IN = "; its output is in "
+"""What stands before the log of a worker, in the message of a failure."""
 STACKS_LIMIT_S = 1.0
 """A worker that hangs is given so long to write where it stands."""
 ENDING_LIMIT_S = 20.0
@@ -222,9 +224,8 @@ class WorkerProcess:
         except queue.Empty:
             self._ask_where_it_stands()
             self.end()
-            message = (
-                f"no answer within the time limit of {limit_s:g} s{self._meanwhile()}; its output is in {self._log}"
-            )
+            limit = ", past its time limit (measure.time_limit)" if self._arm else ""
+            message = f"no answer for {limit_s:g} s{self._meanwhile()}{limit}{OUTPUT_IN}{self._log}"
             raise WorkerError(message, kind="hang", arm=self._arm) from None
         if line is None:
             raise self._died()
@@ -267,7 +268,7 @@ class WorkerProcess:
         else:
             how = f"ended with exit code {code}"
         how += self._meanwhile()
-        return WorkerError(f"the worker process {how}; its output is in {self._log}", kind="crash", arm=self._arm)
+        return WorkerError(f"the worker process {how}{OUTPUT_IN}{self._log}", kind="crash", arm=self._arm)
 
     def _ask_where_it_stands(self) -> None:
         """Have a worker that hangs write the stacks of its threads to its log, where it can."""
@@ -280,7 +281,8 @@ class WorkerProcess:
         """What the worker was at, in words."""
         if not self._arm:
             return ""
-        return f" while {self._arm} " + (f"ran the request {self._request}" if self._request else "was being prepared")
+        doing = f"ran the request {self._request}" if self._request else "was being prepared"
+        return f" while {self._arm} {doing}"
 
     def _read(self) -> None:
         """In a thread of its own, which closes the pipe: whoever else did would wait for the thread."""

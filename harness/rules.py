@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from harness.metrics import Metric
 from harness.results import Verdict
-from harness.statistics import change_of
+from harness.statistics import change_of, ratio_of
 
 FROM_FIGURES: tuple[Verdict, ...] = ("faster", "slower", "less", "more", "no material difference")
 """Verdicts that rest on an interval."""
@@ -19,6 +19,8 @@ ERROR = 0.05
 it. Also the share of verdicts that may be false on average, in each family of contrasts of a device."""
 FAMILY_ERROR = 0.01
 """Chance that any control of a device fails in a run without fault, shared equally among its controls."""
+_IN_TIMES = 10.0
+"""A ratio beyond it is told in times, not in per cent."""
 DOSE_IN_MARGINS = 2.0
 """Length of a dose: this many times the margin of the median latency."""
 
@@ -154,4 +156,6 @@ def _told_apart(low: float, high: float) -> str:
 
 
 def _percent(low: float, high: float) -> str:
+    if high > math.log(_IN_TIMES):
+        return f"{100 * change_of(low):+.2f} % to {ratio_of(high):.2g} times as much"
     return f"{100 * change_of(low):+.2f} to {100 * change_of(high):+.2f} %"

@@ -29,7 +29,7 @@ from harness.passes import (
     micro_pass,
     process_pass,
 )
-from harness.processes import Side, worker_environment
+from harness.processes import OUTPUT_IN, Side, worker_environment
 from harness.results import Arm, Calibrated, Ceilings, Finding, Plan, Run
 from harness.rules import DOSE_IN_MARGINS
 from harness.scenario import Scenario
@@ -208,6 +208,8 @@ def _measure(
 
 def _pass_by_pass(session: Session) -> None:
     for measure in PASSES:
+        if session.design.pairs and not any(session.alive(arms) == arms for _, *arms in session.design.pairs):
+            return  # nothing is left that could be compared, and no reference of anything
         measure(session)
 
 
@@ -237,9 +239,10 @@ def carry_out(
         result = compare.evaluate(store.run_from_journal(journal.folder))
         store.save(result, journal.folder)
     if result.complete and not _is_anything_measured(result):
-        told = dict.fromkeys(failure.message for failure in result.failures)
+        told = dict.fromkeys(failure.message.partition(OUTPUT_IN)[0] for failure in result.failures)
         whole = [one for one in told if not any(other != one and other.startswith(one) for other in told)]
-        why = "; ".join(whole) or "no block was completed"
+        reasons = dict.fromkeys(contrast.reason for contrast in result.contrasts if contrast.reason)
+        why = "; ".join(whole) or "; ".join(reasons) or "no block was completed"
         message = f"nothing could be compared: {why}; the logs of the processes lie in {journal.folder / 'work'}"
         raise NothingMeasuredError(message)
     return result

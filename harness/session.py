@@ -200,6 +200,10 @@ class Session:
             with self._lock:
                 self._live.difference_update(begun)
 
+    def times_init(self, process: WorkerProcess) -> bool:
+        """Whether building pipelines is timed: it is asked for, and there is something to build."""
+        return "init" in self.scenario.measure.metrics and "init" not in process.ready["unavailable"]
+
     def _starts_otherwise(self, arm: str) -> bool:
         """Whether an arm starts its process otherwise than the reference does."""
         own, usual = (process_states(self.states_of(one)) for one in (arm, self.design.reference))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -177,6 +178,17 @@ def test_a_run_that_goes_on_does_not_time_again_what_was_timed_and_spends_no_bud
     assert ledger.places == {"cached_device": 1}
     ledger.note("broken place", {"device": "cpu", "optimization": "resample_cache"})
     assert ledger.broken_places == {"resample_cache"}
+
+
+@pytest.mark.parametrize("texts", [{"en": "hello"}, {"short": "hello", "long": "hello to all of you"}], ids=str)
+def test_it_is_told_of_which_request_a_place_is_timed_where_there_are_others(
+    measure_fake: Callable[..., Run], texts: dict[str, str]
+) -> None:
+    run = measure_fake(workload={"texts": texts}, measure={"metrics": ["latency", "site"], "budget": "1s"})
+    told = [finding.message for finding in run.findings if finding.kind == "place"]
+    assert [message.startswith("Places were timed with the first call that ") for message in told] == [True] * (
+        len(texts) - 1
+    )
 
 
 def test_a_place_cannot_be_gated() -> None:

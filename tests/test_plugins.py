@@ -145,6 +145,13 @@ def test_what_a_plug_in_raises_is_told_with_its_line(user_code: Callable[..., Pa
     assert f"{folder / 'good.py'}:" in error.message
 
 
+def test_a_toggle_of_what_is_not_there_is_named_where_the_scenario_has_it(user_code: Callable[..., Path]) -> None:
+    folder = user_code(good=GOOD.replace('"mine:work"', '"mine:wrok"'), mine=MINE)
+    error = refused(data_of(folder))
+    assert error.key == "optimizations.rounded"
+    assert "mine:wrok cannot be replaced" in error.message
+
+
 def test_a_file_with_the_name_of_another_module_is_refused(user_code: Callable[..., Path]) -> None:
     folder = user_code(json=GOOD)
     error = refused(data_of(folder, plugins=["json.py"]))

@@ -83,6 +83,11 @@ def test_the_placebo_of_a_gate_passes_unless_it_is_told_apart() -> None:
     assert not rules.placebo_not_told_apart(0.001, 0.02, "processes").passed
 
 
+def test_an_interval_that_says_nothing_is_told_in_times() -> None:
+    assert rules.placebo_not_told_apart(-30, 50, "processes").reason.endswith(": -100.00 % to 5.2e+21 times as much")
+    assert rules.placebo_not_told_apart(-0.02, 0.02, "arms").reason.endswith(": -1.98 to +2.02 %")
+
+
 @pytest.mark.parametrize(("low_s", "passed"), [(0.0005, True), (0.0015, False), (-0.0001, False)])
 def test_a_dose_passes_if_its_interval_holds_its_length_and_not_zero(low_s: float, *, passed: bool) -> None:
     assert rules.dose(low_s, 0.002, 0.001)[0] is passed

@@ -207,6 +207,18 @@ def test_when_the_reference_fails_nothing_can_be_compared(tmp_path: Path, quiet:
     assert (tmp_path / "run" / store.RUN_FILE).exists()
 
 
+def test_where_every_arm_has_failed_nothing_is_timed_and_each_reason_is_told_once(tmp_path: Path, quiet: Quiet) -> None:
+    faulty = fake_scenario(
+        model={"faults": {"cached_device": "hang"}}, optimizations={"cached_device": True},
+        measure={"time_limit": "500ms", "metrics": ["latency"]},
+    )  # fmt: skip
+    with pytest.raises(NothingMeasuredError) as caught:
+        runner.run(faulty, tmp_path / "run", devices=["cpu"], progress=quiet)
+    assert str(caught.value).count("no answer for 1 s while cached_device ran the request") == 1
+    assert "; its output is in" not in str(caught.value)
+    assert not any(trial.phase == "timed" for trial in store.load(tmp_path / "run").trials)
+
+
 def test_a_noisy_run_draws_no_verdict(measure_fake: Callable[..., Run]) -> None:
     run = measure_fake(model={"noise": 0.2, "effects": {"resample_cache": -0.4}})
     placebo = next(control for control in run.controls if control.name == "placebo" and control.metric == "latency")

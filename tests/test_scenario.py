@@ -130,7 +130,7 @@ REFUSED = [
         "ill-typed-parameter",
         6,
         "optimizations.batched_cleanup.after.every",
-        "found 2.5; batched_cleanup takes every (a whole number of at least 1 or request or never; default request), above (text; default none)",
+        "found 2.5; batched_cleanup takes every (a whole number of at least 1 or request or never; default request), above (a size such as 1GiB; default none)",
     ),
     ("infinite-noise", 4, "model.noise", "'.inf' is not a finite number"),
     ("key-of-another-adapter", 4, "model.noise", "unknown key; allowed: adapter, size, weights, seed, length, steps"),
@@ -325,7 +325,7 @@ REFUSED = [
         "unknown-parameter",
         5,
         "optimizations.batched_cleanup.after.evry",
-        "unknown parameter; batched_cleanup takes every (a whole number of at least 1 or request or never; default request), above (text; default none); did you mean every?",
+        "unknown parameter; batched_cleanup takes every (a whole number of at least 1 or request or never; default request), above (a size such as 1GiB; default none); did you mean every?",
     ),
     (
         "unknown-prompt",
@@ -374,7 +374,13 @@ REFUSED = [
         "states-ill-typed",
         7,
         "optimizations.batched_cleanup.after.1.every",
-        "found 0; batched_cleanup takes every (a whole number of at least 1 or request or never; default request), above (text; default none)",
+        "found 0; batched_cleanup takes every (a whole number of at least 1 or request or never; default request), above (a size such as 1GiB; default none)",
+    ),
+    (
+        "arguments-without-a-value",
+        4,
+        "optimizations.model_arguments.after.arguments",
+        "found 'compiled'; model_arguments takes arguments (NAME=VALUE, several separated by a space; default fp16=true)",
     ),
     (
         "states-not-a-state",
@@ -392,7 +398,7 @@ REFUSED = [
         "states-unknown-parameter",
         6,
         "optimizations.batched_cleanup.after.0.evry",
-        "unknown parameter; batched_cleanup takes every (a whole number of at least 1 or request or never; default request), above (text; default none); did you mean every?",
+        "unknown parameter; batched_cleanup takes every (a whole number of at least 1 or request or never; default request), above (a size such as 1GiB; default none); did you mean every?",
     ),
     (
         "states-with-before",

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness.adapters.answers import is_sound, length_of
-from harness.adapters.calling import check_target, file_of, place_of, resolve, wanted
+from harness.adapters.calling import check_target, file_of, near, parameters_of, place_of, resolve, wanted
 from harness.errors import UsageError
 from harness.optimizations import BindContext, Probe, bind, lacking, named, original, patched, registry
 from harness.optimizations.registry import own
@@ -57,11 +57,14 @@ class CallableModel:
         known = _FOR_A_FACTORY if self._is_factory else ARGUMENTS
         named, further = wanted(self._function, known, self._given, self._told)
         self._wanted = (*named, *further)
+        if not self._is_factory:
+            self._refuse_unread(self._wanted, self._function, self._told)
         self._kept = self._given_of(named)
         self.description: Mapping[str, Any] = {
             "adapter": CallableAdapter.name, "target": options["target"], "factory": self._is_factory,
             "arguments": self._given, "kept": self._kept, "device": device,
         }  # fmt: skip
+        self.unavailable = {} if self._is_factory else {"init": "a function that no factory makes has nothing to build"}
 
     @property
     def _function(self) -> Any:
@@ -109,7 +112,16 @@ class CallableModel:
         spare = [name for name in self._given if name not in self._wanted]
         named, further = wanted(made, ARGUMENTS, self._given, f"what {self._told} makes", spare)
         self._kept.update(self._given_of(named))
+        self._refuse_unread((*self._wanted, *named, *further), made, f"what {self._told} makes")
         return partial(self._ready, made, (*named, *further), sites)
+
+    def _refuse_unread(self, read: Sequence[str], function: Any, told: str) -> None:
+        """Refuse an argument that neither the function nor its factory takes: nothing would come of it. Raises UsageError."""
+        unread = [name for name in self._given if name not in read]
+        if unread:
+            has = parameters_of(function)
+            message = f"{told} has no parameter {unread[0]}{near(unread[0], has)}; it has {', '.join(has) or 'none'}"
+            raise UsageError(message)
 
     def _given_of(self, named: Sequence[str]) -> dict[str, Any]:
         """What is given of parameters that a function has a name for: of what `**kwargs` takes nothing shows that it is read."""

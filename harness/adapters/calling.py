@@ -81,6 +81,14 @@ def near(name: str, known: Iterable[str]) -> str:
     return f"; did you mean {found[0]}?" if found else ""
 
 
+def parameters_of(function: Any) -> list[str]:
+    """The names of a function's parameters; none of one whose parameters cannot be known."""
+    try:
+        return list(inspect.signature(function).parameters)
+    except (TypeError, ValueError):
+        return []
+
+
 def wanted(
     function: Any, known: Sequence[str], given: Collection[str], told: str, spare: Collection[str] | None = None
 ) -> tuple[tuple[str, ...], tuple[str, ...]]:

@@ -110,7 +110,7 @@ def batched_cleanup(
     context: BindContext,
     *,
     every: Annotated[int, Field(ge=1)] | Literal["request", "never"] = "request",
-    above: Annotated[str, Field(pattern=r"^\d+(\.\d+)? ?[KMGT]i?B$")] | None = None,
+    above: Annotated[str, Field(pattern=r"^\d+(\.\d+)? ?[KMGT]i?B$", description="a size such as 1GiB")] | None = None,
 ) -> Cleanup:
     """Run `gc.collect()` and `torch.cuda.empty_cache()` less often than after every segment.
 

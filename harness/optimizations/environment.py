@@ -19,10 +19,10 @@ _TAKEN = {
 }  # fmt: skip
 _SEGMENTS = "PYTORCH_CUDA_ALLOC_CONF=expandable_segments:True"
 
+_Variables = Annotated[str, Field(pattern=_SEVERAL, description="NAME=VALUE, several separated by a space")]
 
-def started_with(
-    context: BindContext, *, variables: Annotated[str, Field(pattern=_SEVERAL)] = _SEGMENTS
-) -> ProcessStart:
+
+def started_with(context: BindContext, *, variables: _Variables = _SEGMENTS) -> ProcessStart:
     """A process with these variables."""
     split = (word.partition("=") for word in variables.split(" "))
     environment = {name: value for name, _, value in split}
@@ -45,9 +45,7 @@ def started_with(
     check=Check(grade="tolerance", bound=1e-3, reason="a library may do its sums in another order"),
     isolation="process",
 )
-def environment(
-    context: BindContext, *, variables: Annotated[str, Field(pattern=_SEVERAL)] = _SEGMENTS
-) -> ProcessStart:
+def environment(context: BindContext, *, variables: _Variables = _SEGMENTS) -> ProcessStart:
     """Environment variables of the process, by default for an allocator on a GPU whose segments grow; several are separated by a space.
 
     For what is decided when a process starts: allocators (`PYTORCH_CUDA_ALLOC_CONF`, `LD_PRELOAD` of another malloc, `MALLOC_ARENA_MAX`), how idle threads wait

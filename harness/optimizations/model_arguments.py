@@ -18,7 +18,10 @@ _WORDS = {"true": True, "false": False}
 _WHOLE, _FRACTION = re.compile(r"-?(0|[1-9][0-9]{0,17})"), re.compile(r"-?[0-9]+\.[0-9]+(e[+-]?[0-9]{1,2})?")
 
 
-def made_with(context: BindContext, *, arguments: Annotated[str, Field(pattern=_SEVERAL)] = _HALF) -> ProcessStart:
+_Arguments = Annotated[str, Field(pattern=_SEVERAL, description="NAME=VALUE, several separated by a space")]
+
+
+def made_with(context: BindContext, *, arguments: _Arguments = _HALF) -> ProcessStart:
     """A process whose model is given these arguments, over those of the scenario's `model.arguments`."""
     split = (word.partition("=") for word in arguments.split(" "))
     given = {"arguments": {name: _value(text) for name, _, text in split}}
@@ -54,9 +57,7 @@ def _value(text: str) -> bool | int | float | str:
     ),
     isolation="process",
 )
-def model_arguments(
-    context: BindContext, *, arguments: Annotated[str, Field(pattern=_SEVERAL)] = _HALF
-) -> ProcessStart:
+def model_arguments(context: BindContext, *, arguments: _Arguments = _HALF) -> ProcessStart:
     """Arguments of a checkout's facade or of your own function as NAME=VALUE, by default `fp16=true`; several are separated by a space.
 
     For what a code offers by itself: the public code has fp16, load_jit, load_trt and load_vllm. A value is true, false, a number or a

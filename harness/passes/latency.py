@@ -239,7 +239,7 @@ class _Wave:
             self._block_s = event["wall_s"]
             self._worked(event)
         session.record_conditions("latency", member.number, first, began_s, load.since_start())
-        if "init" in session.scenario.measure.metrics:
+        if session.times_init(member.process):
             self._build(member, planned)
 
     def _as_told(self, member: _Member, planned: Sequence[_Block]) -> list[dict[str, Any]]:

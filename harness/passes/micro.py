@@ -7,6 +7,7 @@ from dataclasses import asdict
 from functools import partial
 from typing import Any
 
+from harness import workload
 from harness.designs import EMPTY_CALL, EMPTY_TWIN, Pair
 from harness.errors import WorkerError
 from harness.metrics import SITE
@@ -29,9 +30,19 @@ def micro_pass(session: Session) -> None:
     """
     if SITE not in session.scenario.measure.metrics:
         return
+    if not session.ledger.places:
+        _report_other_calls(session)
     while todo := _pairs(session):
         session.check_time()
         session.guarded(_PASS, partial(_work, session, todo))
+
+
+def _report_other_calls(session: Session) -> None:
+    """Say of which request a place is timed, where there are others, whose calls may take longer or shorter."""
+    timed = workload.request(session.scenario, 0)
+    if set(workload.strata(session.scenario)) != {timed.stratum}:
+        message = f"Places were timed with the first call that {timed.id} makes of each. Other requests may make longer or shorter calls, of which what is expected of a request knows nothing."
+        session.record("finding", **asdict(Finding(kind="place", device=session.device, message=message)))
 
 
 def _pairs(session: Session) -> list[Pair]:

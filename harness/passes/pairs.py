@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass
@@ -238,15 +238,17 @@ def _warm_up(
     bound: list[dict[str, Any]] = []
     for process, arms in processes.values():
         bound += process.ask({"do": "bind", "arms": arms}, limit_s=session.limit_s)
-    _record_inits(session, plan, number, bound)
+    _record_inits(session, plan, number, [process for process, _ in processes.values()], bound)
     known = session.wire.requests(known_requests_of(session), workload.WARM_UP)
     for process, arms in processes.values():
         process.ask({"do": "warm_up", "arms": arms, "requests": known, "others": known}, limit_s=session.limit_s)
 
 
-def _record_inits(session: Session, plan: _Plan, number: int, bound: Sequence[Mapping[str, Any]]) -> None:
+def _record_inits(
+    session: Session, plan: _Plan, number: int, processes: Iterable[WorkerProcess], bound: Sequence[Mapping[str, Any]]
+) -> None:
     """Each process has built the pipeline of its arm once: a figure of `init`, where the scenario asks for it."""
-    if plan.group != PROCESS or "init" not in session.scenario.measure.metrics:
+    if plan.group != PROCESS or not all(session.times_init(process) for process in processes):
         return
     session.record(
         "block", pass_="latency", kind="init", phase="timed", worker=number, block=session.ledger.blocks, group=plan.group,

@@ -57,8 +57,14 @@ def of_device(device: Device, report: Page) -> Iterator[Table]:
 
 def details(device: Device, report: Page) -> Iterator[Table]:
     """What stands below the headline: every metric, kinds of request, playback, stages, memory."""
+    lacking = {title for title, _ in device.unavailable}
+    measured = (
+        table
+        for table in device.tables
+        if table.title not in lacking or any(row.ratio is not None for row in table.rows)
+    )
     found = (
-        *(quantiles(table, device, report) for table in device.tables), kinds(device, report), playback(device),
+        *(quantiles(table, device, report) for table in measured), kinds(device, report), playback(device),
         stages(device), stage_peaks(device), allocator(device),
     )  # fmt: skip
     return (table for table in found if table.rows)

@@ -118,8 +118,16 @@ def parameters_schema(optimization: Optimization) -> dict[str, Any]:
 def say_parameters(optimization: Optimization) -> str:
     """The parameters with what each allows and its default, in words."""
     properties = parameters_schema(optimization)["properties"]
-    told = [f"{name} ({say_schema(field)}; default {say(field.get('default'))})" for name, field in properties.items()]
+    told = [
+        f"{name} ({say_parameter(field)}; default {say(field.get('default'))})" for name, field in properties.items()
+    ]
     return f"{optimization.name} takes {', '.join(told) or 'no parameters'}"
+
+
+def say_parameter(schema: Mapping[str, Any]) -> str:
+    """What a parameter allows: in words of its own (`Field(description=...)`), or by its schema."""
+    described = (branch["description"] for branch in (schema, *schema.get("anyOf", ())) if "description" in branch)
+    return next(described, None) or say_schema(schema)
 
 
 def say_schema(schema: Mapping[str, Any]) -> str:

@@ -80,7 +80,7 @@ class Worker:
             core=None if chosen is None else asdict(chosen),
             not_applicable=not_applicable(model, {name: None for arm in arms for name in arm.states}),
             already_present=already_present(model),
-            unavailable=dict(device.unavailable()),
+            unavailable={**device.unavailable(), **getattr(model, "unavailable", {})},
         )
 
     def bind(self, arms: Sequence[str]) -> None:

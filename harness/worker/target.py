@@ -38,7 +38,7 @@ class Model(Protocol):
     `not_applicable` names toggles that this target cannot take, with the reason. `probe` opens the witness of a toggle
     with the given parameters; in our own interpreter the usual answer is `named(toggle).witness.probe(**parameters)`. `place`
     makes one call of a toggle's place as `request` has it, for timing it alone; such calls are made inside `inference()`,
-    which is whatever a request runs in.
+    which is whatever a request runs in. A model may have `unavailable`: metrics that mean nothing of it, with the reason.
     """
 
     description: Mapping[str, Any]

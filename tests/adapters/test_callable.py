@@ -16,6 +16,7 @@ from harness.adapters.base import Model
 from harness.adapters.callable import ARGUMENTS, CallableAdapter
 from harness.adapters.calling import check_target
 from harness.errors import NothingMeasuredError, ScenarioError, UsageError
+from harness.report import markdown
 from harness.results import State
 from harness.scenario import Scenario
 from harness.worker.machine import machine
@@ -171,22 +172,39 @@ def test_a_class_is_a_factory_that_is_called_with_its_toggles_in_place(load: Cal
 @pytest.mark.parametrize(
     ("options", "kept", "made"),
     [
-        ({"name": "level", "arguments": {"seeed": 1}}, {}, None),
-        ({"name": "Voice", "arguments": {"scale": 5, "colour": "red"}}, {"scale": 5}, [4, 5, 5]),
+        ({"name": "Voice", "arguments": {"scale": 5}}, {"scale": 5}, [4, 5, 5]),
         ({"name": "anything", "arguments": {"seed": 3, "steps": 5}}, {}, [3, 5]),
         ({"name": "of_both", "factory": True, "arguments": {"width": 2, "steps": 5}}, {"width": 2, "steps": 5}, [2, 5]),
         ({"name": "of_any", "factory": True, "arguments": {"width": 2, "steps": 5}}, {"width": 2}, [2, 5]),
     ],
-    ids=["no parameter", "a factory's", "any name", "a factory's and what it makes's", "any name of what is made"],
+    ids=["a factory's", "any name", "a factory's and what it makes's", "any name of what is made"],
 )
 def test_arguments_go_where_they_are_taken_and_count_where_a_parameter_has_their_name(
-    load: Callable[..., Model], options: dict[str, Any], kept: dict[str, Any], made: list[int] | None
+    load: Callable[..., Model], options: dict[str, Any], kept: dict[str, Any], made: list[int]
 ) -> None:
     model = load(**options)
-    spoken = ask(model).audio
-    assert made is None or spoken.tolist() == made
+    assert ask(model).audio.tolist() == made
     assert model.description["kept"] == kept
     assert model.description["arguments"] == options["arguments"]
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"name": "level", "arguments": {"seeed": 1}}, r"level \(.*\) has no parameter seeed"),
+        ({"name": "Voice", "arguments": {"scale": 5, "sale": 1}}, r"what .*Voice .* makes has no parameter sale"),
+        (
+            {"name": "asks", "arguments": {"colour": 1, "color": 1}},
+            r"no parameter color; did you mean colour\?; it has ",
+        ),
+    ],
+    ids=["a function's", "a factory's", "with a neighbour"],
+)
+def test_an_argument_that_nothing_takes_is_refused(
+    load: Callable[..., Model], options: dict[str, Any], said: str
+) -> None:
+    with pytest.raises(UsageError, match=said):
+        ask(load(**options))
 
 
 def test_a_function_that_makes_the_function_is_called_so(load: Callable[..., Model]) -> None:
@@ -489,11 +507,11 @@ def test_a_toggle_may_replace_the_whole_function_that_is_measured(
     assert not any((counted.at_bind, *counted.per_request)), "the one that it replaces is called no more"
 
 
-def near(user_code: Callable[..., Path], name: str) -> Scenario:
+def near(user_code: Callable[..., Path], name: str, *metrics: str) -> Scenario:
     return scenario_of(
         user_code(near=NEAR, near_toggles=OTHER_SCALE), model={"adapter": "callable", "target": f"near.py:{name}"},
         plugins=["near_toggles.py"], optimizations={"other_scale": True},
-        measure={"metrics": ["latency"], "budget": "1s", "workers": 2},
+        measure={"metrics": ["latency", *metrics], "budget": "1s", "workers": 2},
     )  # fmt: skip
 
 
@@ -554,6 +572,14 @@ def test_an_output_that_says_little_is_told(
 ) -> None:
     run = runner.run(near(user_code, name), tmp_path / "run", devices=["cpu"], progress=quiet)
     assert any(said in finding.message for finding in run.findings if finding.kind == "outputs"), run.findings
+
+
+def test_what_no_factory_makes_has_nothing_to_build(
+    user_code: Callable[..., Path], tmp_path: Path, quiet: Quiet
+) -> None:
+    run = runner.run(near(user_code, "speak", "init"), tmp_path / "run", devices=["cpu"], progress=quiet)
+    assert "init" not in {*(item.metric for item in run.contrasts), *(item.metric for item in run.controls)}
+    assert "Init on cpu: not measured (a function that no factory makes has nothing to build)." in markdown(run)
 
 
 INTO_A_FILE = """
