@@ -16,11 +16,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from difflib import get_close_matches
+
 from harness.worker.errors import HarnessError, UsageError
 
 __all__ = [
     "CalibrationError", "CheckpointError", "HarnessError", "MeasureError", "NothingMeasuredError", "RunFileError",
-    "ScenarioError", "UsageError", "WorkerError",
+    "ScenarioError", "UsageError", "WorkerError", "nearest",
 ]  # fmt: skip
 
 
@@ -67,3 +70,14 @@ class ProfileError(MeasureError):
 
 class NothingMeasuredError(MeasureError):
     """No contrast can be formed from what was measured."""
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """`; did you mean NAME?` for the nearest spelling, or nothing. Dashes count as underscores, case is ignored."""
+    by_folded = {_folded(candidate): candidate for candidate in known}
+    near = get_close_matches(_folded(name), by_folded, n=1)
+    return f"; did you mean {by_folded[near[0]]}?" if near else ""
+
+
+def _folded(name: str) -> str:
+    return name.lower().replace("-", "_")

@@ -15,7 +15,7 @@ from harness.calibrations import Shelf
 from harness.declaring import declared
 from harness.designs import CONFIRMATION, HEAD_DOSE, HOST_DOSE, PLACEBO, Design
 from harness.environment import environment
-from harness.errors import MeasureError, UsageError
+from harness.errors import MeasureError, UsageError, nearest
 from harness.evidence import Evidence
 from harness.gate import PLANTED, Decision, decide, not_measured, suspects
 from harness.ledger import Ledger
@@ -128,7 +128,9 @@ def scenario_in(revision: Revision, top: Path, name_or_path: str, settings: Sequ
         return load(name_or_path, settings)
     there = revision.folder / inside
     if not there.is_file():
-        message = f"the scenario {inside} is missing in {revision.told}; a gate needs it in both revisions"
+        beside = [str(inside.parent / file.name) for file in there.parent.glob("*.y*ml")]
+        hint = nearest(name_or_path, [*shipped(), *beside])
+        message = f"the scenario {inside} is missing in {revision.told}; a gate needs it in both revisions{hint}"
         raise UsageError(message)
     return load(str(there), settings)
 
@@ -284,7 +286,9 @@ def side_of(revision: Revision, scenario: Scenario, **keys: object) -> Side:
 
 
 def _differences(pair: Pair) -> list[Finding]:
-    """What differs between the two scenarios beside the code, in words."""
+    """What differs between the two scenarios beside the code, in words; nothing of one scenario, which a stored baseline measures twice."""
+    if pair.base_scenario is pair.head_scenario:
+        return []
     base, head = pair.base_scenario.as_data(), pair.head_scenario.as_data()
     told = []
     if pair.base.commit == pair.head.commit and not pair.head.dirty:

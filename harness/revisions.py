@@ -22,7 +22,7 @@ from typing import Self
 from filelock import FileLock, Timeout
 
 import harness
-from harness.errors import HarnessError, MeasureError, UsageError
+from harness.errors import HarnessError, MeasureError, UsageError, nearest
 from harness.processes import in_revision
 
 WHOLE_FILES = (
@@ -153,7 +153,8 @@ class Checkout:
         found = _git(self.top, "rev-parse", "--verify", "--quiet", f"{name}^{{commit}}")
         if found is not None:
             return found
-        message = f"there is no revision {name!r} in {self.top}"
+        known = (_git(self.top, "for-each-ref", "--format=%(refname:short)") or "").split()
+        message = f"there is no revision {name!r} in {self.top}{nearest(name, known)}"
         if _git(self.top, "rev-parse", "--is-shallow-repository") == "true":
             message += ": this clone is shallow; fetch the whole history (`git fetch --unshallow`, in GitHub Actions fetch-depth: 0)"
         raise UsageError(message)

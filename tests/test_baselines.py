@@ -187,7 +187,9 @@ def test_the_run_of_a_gate_is_compared_with_groups_of_processes(keep: Keep) -> N
     assert first is not None
     decision, folder = gate(first, settings=settings)
     assert lines(decision)["none", "latency"] == "pass", decision
-    assert store.load(baselines.head_run(folder)).plan.limits
+    now = store.load(baselines.head_run(folder))
+    assert now.plan.limits
+    assert not [finding for finding in now.findings if finding.kind == "scenario"]
     with pytest.raises(UsageError, match="measured in two ways"):
         gate(first, keep(), settings=settings)
 

@@ -46,10 +46,12 @@ def repository(tmp_path: Path) -> Path:
     return folder
 
 
-def gate(folder: Path, *arguments: str, before: Callable[[], None] | None = None) -> subprocess.CompletedProcess[str]:
-    """`harness gate bench.yaml --base HEAD~1` in `folder`, all outputs asked for."""
+def gate(
+    folder: Path, *arguments: str, before: Callable[[], None] | None = None, scenario: str = "bench.yaml"
+) -> subprocess.CompletedProcess[str]:
+    """`harness gate SCENARIO --base HEAD~1` in `folder`, all outputs asked for."""
     outputs = ("--json", "gate.json", "--junit", "gate.xml", "--markdown", "gate.md")
-    return harness_command("gate", "bench.yaml", "--base", "HEAD~1", *outputs, *arguments, cwd=folder, before=before)
+    return harness_command("gate", scenario, "--base", "HEAD~1", *outputs, *arguments, cwd=folder, before=before)
 
 
 def decision(folder: Path) -> dict[str, object]:
@@ -193,6 +195,13 @@ def test_a_scenario_that_one_revision_lacks_is_told(repository: Path) -> None:
     done = gate(repository)
     assert done.returncode == 2
     assert "bench.yaml is missing in HEAD" in done.stderr
+
+
+def test_of_a_scenario_that_is_nowhere_the_nearest_is_named(repository: Path) -> None:
+    git(repository, "commit", "--quiet", "--allow-empty", "--message", "another")
+    done = gate(repository, scenario="bnch.yaml")
+    assert done.returncode == 2
+    assert "did you mean bench.yaml?" in done.stderr
 
 
 def test_uncommitted_changes_are_refused_and_measured_with_dirty(repository: Path) -> None:

@@ -157,6 +157,9 @@ def test_a_commit_of_a_submodule_that_nobody_fetched_is_told(with_submodule: Pat
 def test_a_name_that_is_no_revision_is_refused(repository: Path) -> None:
     with Checkout(repository) as checkout, pytest.raises(UsageError, match="there is no revision 'nowhere'"):
         checkout.revision("nowhere")
+    git(repository, "branch", "nearby")
+    with Checkout(repository) as checkout, pytest.raises(UsageError, match=r"; did you mean nearby\?$"):
+        checkout.revision("nearbye")
 
 
 def test_a_folder_outside_a_repository_is_refused(tmp_path: Path) -> None:

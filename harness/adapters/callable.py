@@ -20,8 +20,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness.adapters.answers import is_sound, length_of
-from harness.adapters.calling import check_target, file_of, near, parameters_of, place_of, resolve, wanted
-from harness.errors import UsageError
+from harness.adapters.calling import check_target, file_of, parameters_of, place_of, resolve, wanted
+from harness.errors import UsageError, nearest
 from harness.optimizations import BindContext, Probe, bind, lacking, named, original, patched, registry
 from harness.optimizations.registry import own
 from harness.results import State
@@ -120,7 +120,7 @@ class CallableModel:
         unread = [name for name in self._given if name not in read]
         if unread:
             has = parameters_of(function)
-            message = f"{told} has no parameter {unread[0]}{near(unread[0], has)}; it has {', '.join(has) or 'none'}"
+            message = f"{told} has no parameter {unread[0]}{nearest(unread[0], has)}; it has {', '.join(has) or 'none'}"
             raise UsageError(message)
 
     def _given_of(self, named: Sequence[str]) -> dict[str, Any]:

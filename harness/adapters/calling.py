@@ -6,13 +6,12 @@ import ast
 import importlib
 import inspect
 import sys
-from collections.abc import Collection, Iterable, Sequence
-from difflib import get_close_matches
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any
 
 from harness import plugins
-from harness.errors import UsageError
+from harness.errors import UsageError, nearest
 
 
 def check_target(target: str) -> None:
@@ -35,7 +34,7 @@ def check_target(target: str) -> None:
         raise UsageError(message) from None
     made = _names_made(tree)
     if name not in made and "*" not in made:
-        message = f"model.target: {file} has no {name}{near(name, made)}"
+        message = f"model.target: {file} has no {name}{nearest(name, made)}"
         raise UsageError(message)
 
 
@@ -66,19 +65,13 @@ def resolve(target: str) -> tuple[Any, str]:
     owner = found
     for part in path.split("."):
         if not hasattr(found, part):
-            message = f"model.target: {where} has no {path}{near(part, dir(found))}"
+            message = f"model.target: {where} has no {path}{nearest(part, dir(found))}"
             raise UsageError(message)
         owner, found = found, getattr(found, part)
     if not callable(found):
         message = f"model.target: {target} is of type {type(found).__name__}, which cannot be called"
         raise UsageError(message)
     return owner, path.rpartition(".")[2]
-
-
-def near(name: str, known: Iterable[str]) -> str:
-    """`; did you mean NAME?`, or nothing."""
-    found = get_close_matches(name, list(known), n=1)
-    return f"; did you mean {found[0]}?" if found else ""
 
 
 def parameters_of(function: Any) -> list[str]:

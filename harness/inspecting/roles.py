@@ -72,6 +72,11 @@ def on_request_path(tree: Tree) -> list[Function]:
     return list(found)
 
 
+def without_front_end(tree: Tree) -> str:
+    """Why nothing is known of what a front end does, where none was recognised; otherwise ""."""
+    return "" if front_ends(tree) else "no front end was found here, so that what it does is not known"
+
+
 def home(tree: Tree) -> Path:
     """The folder, relative to the tree's, with the engine's file and the networks that it runs; what is beside it is not CosyVoice.
 

@@ -31,12 +31,13 @@ def show(inspection: Inspection, console: Console) -> None:
     console.print(_findings("Toggles of the harness", inspection.of("toggle")))
     losses = inspection.of("loss")
     console.print(_findings("What else costs time", losses))
-    _say(console, "\nWhy these cost time; figures were measured elsewhere, on other machines:")
-    for finding in losses:
-        if finding.state == "found":
-            measured = f" Measured elsewhere: {finding.measured}." if finding.measured else ""
-            mended = f" Mended by the toggle {finding.mended_by}." if finding.mended_by else ""
-            _say(console, f"  {finding.id}: {finding.why}{measured}{mended}")
+    found = [finding for finding in losses if finding.state == "found"]
+    if found:
+        _say(console, "\nWhy these cost time; figures were measured elsewhere, on other machines:")
+    for finding in found:
+        measured = f" Measured elsewhere: {finding.measured}." if finding.measured else ""
+        mended = f" Mended by the toggle {finding.mended_by}." if finding.mended_by else ""
+        _say(console, f"  {finding.id}: {finding.why}{measured}{mended}")
     for unread in inspection.unread:
         place = unread.file if unread.line is None else f"{unread.file}:{unread.line}"
         _say(console, f"not read, so that nothing is known of it: {place}: {unread.reason}")

@@ -10,12 +10,11 @@ import textwrap
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from difflib import get_close_matches
 from functools import cache, partial
 from types import CodeType
 from typing import Any, Literal, get_args
 
-from harness.errors import UsageError
+from harness.errors import UsageError, nearest
 from harness.optimizations.cache import Cache, Held
 from harness.optimizations.sites import PROCESS_SITES, SITES, BindContext
 from harness.optimizations.witness import Witness
@@ -207,10 +206,7 @@ def _wrong(check: Check) -> str:
     """What is wrong with a check; "" for a sound one."""
     grades = get_args(Grade)
     if check.grade not in grades:
-        near = get_close_matches(str(check.grade), grades, 1)
-        return (
-            f"no such grade: {check.grade!r} (known: {', '.join(grades)}){f'; did you mean {near[0]}?' if near else ''}"
-        )
+        return f"no such grade: {check.grade!r} (known: {', '.join(grades)}){nearest(str(check.grade), grades)}"
     if isinstance(check.bound, bool) or not isinstance(check.bound, int | float) or not check.bound >= 0:
         return f"the bound of a check is a number from 0 on, and not {check.bound!r}"
     return ""
@@ -266,8 +262,7 @@ def named(name: str) -> Optimization:
     """The optimization called `name`. Raises UsageError with the nearest spelling."""
     known = registry()
     if name not in known:
-        near = get_close_matches(name, known, n=1)
-        hint = f"; did you mean {near[0]}?" if near else f" (known: {', '.join(sorted(known))})"
+        hint = nearest(name, known) or f" (known: {', '.join(sorted(known))})"
         message = f"no optimization is called {name!r}{hint}"
         raise UsageError(message)
     return known[name]

@@ -18,8 +18,9 @@ from pydantic import (
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema
 
+from harness.errors import nearest
 from harness.metrics import EXACT
-from harness.scenario.problems import nearest, refuse
+from harness.scenario.problems import refuse
 from harness.scenario.quantities import Fraction
 from harness.scenario.scalars import MetricName
 from harness.scenario.source import KeyPath, found

@@ -6,9 +6,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from harness.errors import ScenarioError, UsageError
+from harness.errors import ScenarioError, UsageError, nearest
 from harness.scenario.models import Scenario
-from harness.scenario.problems import nearest
 from harness.scenario.source import MAX_BYTES, KeyPath, Place, Source, dotted, found, read, read_value
 
 Overrides = Mapping[str, str] | Sequence[str]

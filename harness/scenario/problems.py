@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from difflib import get_close_matches
 from typing import Any, NoReturn
 
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails, PydanticCustomError
 
-from harness.errors import ScenarioError
+from harness.errors import ScenarioError, nearest
 from harness.scenario.source import KeyPath, Source, dotted, found
 
 FURTHER_SHOWN = 5
@@ -30,17 +29,6 @@ def refuse(message: str, *at: str | int) -> NoReturn:
     """Raise what a validator raises; `at` leads from the validated value to the part that is wrong."""
     error = PydanticCustomError("scenario", "{message}", {"message": message, "at": list(at)})
     raise error
-
-
-def nearest(name: str, known: Iterable[str]) -> str:
-    """`; did you mean NAME?` for the nearest spelling, or nothing. Dashes count as underscores, case is ignored."""
-    by_folded = {_folded(candidate): candidate for candidate in known}
-    near = get_close_matches(_folded(name), by_folded, n=1)
-    return f"; did you mean {by_folded[near[0]]}?" if near else ""
-
-
-def _folded(name: str) -> str:
-    return name.lower().replace("-", "_")
 
 
 def unknown(what: str, name: str, known: Iterable[str]) -> str:

@@ -7,11 +7,11 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, ValidationError, create_model
 
-from harness.errors import UsageError
+from harness.errors import UsageError, nearest
 from harness.optimizations import Optimization, registry
 from harness.optimizations.process import of_process, start_of
 from harness.results import State, setting
-from harness.scenario.problems import nearest, refuse, unknown
+from harness.scenario.problems import refuse, unknown
 from harness.scenario.source import found
 
 _WORDS = {"integer": "a whole number", "number": "a number", "string": "text", "boolean": "true or false"}

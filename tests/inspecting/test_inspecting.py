@@ -204,6 +204,16 @@ def test_the_table_has_every_finding_with_its_places_and_the_reasons(tmp_path: P
     assert "host_round_trips: A cross-fade on the host" in text
 
 
+def test_of_an_engine_alone_nothing_is_said_of_what_a_front_end_does(tmp_path: Path) -> None:
+    engine = "class Engine:\n    def tts(self, text):\n        return self.token2wav(text)\n\n    def token2wav(self, token):\n        return token\n"
+    (tmp_path / "engine.py").write_text(engine, encoding="utf-8")
+    found = inspect(tmp_path)
+    told = {finding.id: finding.reason for finding in found.findings}
+    unknown = "no front end was found here, so that what it does is not known"
+    assert [told[name] for name in ("resample_cache", "prebuilt_resample", "precompiled_regex")] == [unknown] * 3
+    assert "Why these cost time" not in printed(found), "nothing was found that does"
+
+
 def test_json_has_all_of_it(tmp_path: Path) -> None:
     data = json.loads(json.dumps(as_json(inspect(written(tmp_path, {"cli/frontend.py": RESAMPLING})))))
     (finding,) = [finding for finding in data["findings"] if finding["id"] == "resample_cache"]

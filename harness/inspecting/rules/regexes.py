@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from harness.inspecting.findings import Answer, Evidence
 from harness.inspecting.reading import calls, evidence, last_name, memoised
-from harness.inspecting.roles import on_request_path
+from harness.inspecting.roles import on_request_path, without_front_end
 from harness.inspecting.rules.rule import toggle
 from harness.inspecting.source import Tree
 
@@ -34,4 +34,5 @@ def precompiled_regex(tree: Tree) -> Answer:
     for function in tree.functions:
         if not function.name and function.module in modules:
             compiled += [evidence(function, call, "compiled once") for call in calls(function, *_COMPILES)]
-    return Answer(costs=tuple(costs), avoided=tuple(compiled), reason="no request searches by a regular expression")
+    reason = without_front_end(tree) or "no request searches by a regular expression"
+    return Answer(costs=tuple(costs), avoided=tuple(compiled), reason=reason)

@@ -17,7 +17,7 @@ from harness.inspecting.reading import (
     memoised,
     name_of,
 )
-from harness.inspecting.roles import on_request_path
+from harness.inspecting.roles import on_request_path, without_front_end
 from harness.inspecting.rules.rule import toggle
 from harness.inspecting.source import Function, Tree
 
@@ -109,4 +109,4 @@ def _none_built(tree: Tree) -> str:
     for function in on_request_path(tree):
         for call in calls(function, _FUNCTIONAL):
             return f"no Resample is built; {function.place(call)} calls functional.resample, which this toggle does not reach"
-    return "no Resample is built in a request"
+    return without_front_end(tree) or "no Resample is built in a request"
