@@ -124,8 +124,8 @@ def smoke(session: nox.Session) -> None:
 
 @nox.session(python=False, requires=["env"])
 def tests(session: nox.Session) -> None:
-    """The tests, four files at a time, because much of a test is waiting for processes. Those in a browser need Chromium on PATH, and are skipped, and said so, without."""
-    run(session, "-m", "pytest", "-n", "4", "--dist", "loadfile", *session.posargs)
+    """The tests, up to four files at a time. Those in a browser need Chromium on PATH, and are skipped, and said so, without."""
+    run(session, "-m", "pytest", "-n", "auto", "--maxprocesses", "4", "--dist", "loadfile", *session.posargs)
 
 
 @nox.session(python=False, requires=["env"])

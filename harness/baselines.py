@@ -45,16 +45,21 @@ class Stored:
     def code(self) -> Mapping[str, Any]:
         """The commit whose code it measured, whether that was changed, and its subject; empty where nothing is known.
 
-        An ordinary run knows of the harness alone, with which the code that it measures comes as a rule.
+        An ordinary run of code that is in no repository of its own knows of the harness alone, with which that comes as a rule.
         """
+        return self._own or self.run.environment.get("git") or {}
+
+    @property
+    def _own(self) -> Mapping[str, Any]:
+        """The revision of what was measured; empty where only the harness's is known."""
         environment = self.run.environment
-        found: Mapping[str, Any] = environment.get("revisions", {}).get("head") or environment.get("git") or {}
+        found: Mapping[str, Any] = environment.get("revisions", {}).get("head") or environment.get("measured_git") or {}
         return found
 
     @property
     def told(self) -> str:
         """The run, its code and its day, for people."""
-        whose = "" if "revisions" in self.run.environment else "harness at "
+        whose = "" if self._own else "harness at "
         commit = whose + (str(self.code.get("commit") or "")[:10] or "an unknown commit")
         changed = " with uncommitted changes" if self.code.get("dirty") else ""
         return f"stored run {self.run.id} ({commit}{changed}, {self.run.timing.get('started', 'time not known')})"

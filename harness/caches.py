@@ -16,11 +16,12 @@ from harness.errors import HarnessError
 from harness.evidence import Evidence
 from harness.metrics import memory_alone
 from harness.optimizations import Cache, registry
-from harness.results import AtHitRate, CacheEffect, CacheHeld, CacheWarning, Run, toggle_of
+from harness.results import AtHitRate, CacheEffect, CacheHeld, CacheWarning, Run
 from harness.rules import ERROR
 from harness.scenario import Scenario
 from harness.scenario.requests import Workload
 from harness.statistics import Effect, effects_of
+from harness.toggling import toggle_of
 
 LATENCY = "latency"
 STEP = 0.005

@@ -169,6 +169,11 @@ def git_revision(folder: Path) -> dict[str, Any] | None:
     return {"commit": commit, "dirty": bool(status)}
 
 
+def top_of(folder: Path) -> str | None:
+    """The top of the checkout around `folder`; None where it is not in one, or git is not installed."""
+    return _git(folder, ["rev-parse", "--show-toplevel"])
+
+
 def _git(folder: Path, arguments: Sequence[str]) -> str | None:
     try:
         done = subprocess.run(

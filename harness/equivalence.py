@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.optimizations.registry import BITWISE, Check
-from harness.results import Grade
+from harness.toggling import Grade
 
 TOLERANCE = 1e-4
 """Largest absolute difference of samples (full scale 1) that is still graded "tolerance"; about -80 dB."""

@@ -15,8 +15,9 @@ from numpy.typing import NDArray
 from harness import sequential
 from harness.designs import CONTROLS, DEVICE_DOSE, times_device
 from harness.metrics import ALLOCATOR_UNIT_BYTES, EXACT, FACTS_OF_WORK, METRICS, SITE, SUMMARISED, WORK, metric
-from harness.results import CYCLE, TOGETHER, Arm, Equivalence, Run, Trial, WitnessCount, at_once, toggle_of
+from harness.results import CYCLE, TOGETHER, Arm, Equivalence, Run, Trial, WitnessCount, at_once
 from harness.statistics import Effect, joint_effects, repeat_effect, worker_locations
+from harness.toggling import toggle_of
 
 Form = Callable[[float, float], float]
 """How a pair (before, after) becomes one figure: `log_ratio` or `difference`."""

@@ -8,8 +8,9 @@ from statistics import fmean, median
 from harness.evidence import Evidence, difference
 from harness.metrics import SITE
 from harness.optimizations import named
-from harness.results import TOGETHER, Expectation, toggle_of
+from harness.results import TOGETHER, Expectation
 from harness.statistics import Effect
+from harness.toggling import toggle_of
 
 
 def expectations(evidence: Evidence, level: float = 0.95) -> Iterator[Expectation]:

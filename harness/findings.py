@@ -15,8 +15,9 @@ from harness.expected import expectations
 from harness.jointly import JointArms
 from harness.metrics import EXACT
 from harness.optimizations import registry
-from harness.results import CYCLE, Finding, Trial, at_once, toggle_of
+from harness.results import CYCLE, Finding, Trial, at_once
 from harness.statistics import change_of, repeat_effect
+from harness.toggling import toggle_of
 from harness.worker.vram import NON_TORCH, OOMS, WHOLE
 
 MIN_SUCCESSORS = 5

@@ -12,8 +12,9 @@ from statistics import median
 
 from harness.evidence import Evidence, log_ratio
 from harness.jointly import SHARED, JointArms
-from harness.results import CYCLE, TOGETHER, FrontierPoint, Trial, at_once, toggle_of
+from harness.results import CYCLE, TOGETHER, FrontierPoint, Trial, at_once
 from harness.statistics import Effect, joint_effects, ratio_of
+from harness.toggling import toggle_of
 
 PEAKS = ("peak_reserved", "rss_peak")
 """What a setting takes: what the allocator holds on a GPU, what is resident on the host. The first that can be read."""

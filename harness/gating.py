@@ -22,11 +22,12 @@ from harness.ledger import Ledger
 from harness.metrics import EXACT, metric
 from harness.passes import confirmation_pass, first_cycle, memory_pass, pair_pass, revisions_pass
 from harness.processes import Side
-from harness.results import Arm, Finding, Plan, Run, State
+from harness.results import Arm, Finding, Plan, Run
 from harness.revisions import Checkout, Revision, refuse_hidden_changes, with_interpreters
 from harness.runner import carry_out, unswitchable, usable_devices
 from harness.scenario import Scenario, load, shipped
 from harness.session import Progress, Session
+from harness.toggling import State
 
 Limits = Mapping[str, Mapping[str, float]]
 """Setting of the toggles (`none`, `all`, or a toggle's name) -> metric -> the largest loss that passes."""

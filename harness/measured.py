@@ -6,7 +6,10 @@ import hashlib
 import importlib.util
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
+import harness
+from harness.environment import git_revision, top_of
 from harness.scenario import Scenario
 
 
@@ -24,6 +27,18 @@ def digests(scenario: Scenario) -> dict[str, str]:
     if target := _target(str(options.get("target") or ""), Path(scenario.file).parent):
         found["model.target"] = target
     return {key: _digest(path) for key, path in sorted(found.items())}
+
+
+def revision(scenario: Scenario) -> dict[str, Any] | None:
+    """Commit and dirtiness of the repository that the measured code lies in; None where that is in none, or is the harness's own."""
+    options = scenario.options()
+    code = _target(str(options.get("target") or ""), Path(scenario.file).parent) or options.get("path")
+    if code is None or not Path(str(code)).exists():
+        return None
+    folder = Path(str(code)).resolve()
+    folder = folder if folder.is_dir() else folder.parent
+    is_own = top_of(folder) == top_of(Path(harness.__file__).parent)
+    return None if is_own else git_revision(folder)
 
 
 def _target(target: str, beside: Path) -> Path | None:

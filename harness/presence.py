@@ -8,8 +8,9 @@ from dataclasses import replace
 from harness import units
 from harness.evidence import Evidence
 from harness.metrics import metric
-from harness.results import TOGETHER, Contrast, Finding, toggle_of
+from harness.results import TOGETHER, Contrast, Finding
 from harness.rules import FROM_FIGURES
+from harness.toggling import toggle_of
 from harness.worker.checkout.toggles.toggle import NOT_PUT_BACK
 
 KIND = "already present"

@@ -19,9 +19,10 @@ from harness.profile_files import Written, written
 from harness.profiles import index as indexes
 from harness.profiles.index import Index, Refusal
 from harness.report.profiles import index_page
-from harness.results import Arm, State
+from harness.results import Arm
 from harness.scenario import Scenario
 from harness.session import DeviceFailedError, Progress, Session
+from harness.toggling import State
 
 BEFORE, AFTER, EACH = "before", "after", "each"
 _NAMES = {BEFORE: "none", AFTER: "all"}

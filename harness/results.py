@@ -6,34 +6,15 @@ throughout; the unit of a metric stands in `metrics`. `docs/method.md` explains 
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from harness.toggling import Grade, State
+
 SCHEMA_VERSION = 3
 """1: the first. 2: `Contrast.stratum`, so that several contrasts are about one arm and metric. 3: `Run.attribution`, and arms
 of several toggles (role "combination")."""
-
-State = bool | Mapping[str, Any]
-"""A toggle's state in an arm: False = before, True = after with its defaults, a mapping = after with these parameters."""
-
-
-def setting(toggle: str, state: State) -> str:
-    """The name of one of several after-states of a toggle: `batched_cleanup[every=4]`. Safe in names of files.
-
-    Several words NAME=VALUE in one value are joined by a plus.
-    """
-    if not isinstance(state, Mapping) or not state:
-        return f"{toggle}[{'off' if state is False else 'on'}]"
-    told = re.sub(" (?=[A-Za-z_][A-Za-z0-9_]*=)", "+", ",".join(f"{key}={value}" for key, value in state.items()))
-    return f"{toggle}[{re.sub(r'[^A-Za-z0-9._=,+-]', '', told)}]"
-
-
-def toggle_of(optimization: str) -> str:
-    """The toggle that a contrast's `optimization` is about: the name itself, or what stands before its state."""
-    return optimization.partition("[")[0]
-
 
 TOGETHER = "all"
 """What `Contrast.optimization` is for all toggles of the scenario at once."""
@@ -50,7 +31,6 @@ def at_once(concurrency: int) -> str:
 
 
 ArmRole = Literal["none", "toggle", "combination", "all", "placebo", "dose", "instrumentation"]
-Isolation = Literal["request", "settled", "process"]
 Pass = Literal["latency", "first", "memory", "equivalence", "micro", "profile"]
 Verdict = Literal[
     "faster", "slower", "less", "more", "no material difference", "inconclusive",
@@ -58,7 +38,6 @@ Verdict = Literal[
 ]  # fmt: skip
 FailureKind = Literal["crash", "hang", "out_of_memory", "error", "usage"]
 FAILURE_KINDS: tuple[FailureKind, ...] = ("crash", "hang", "out_of_memory", "error", "usage")
-Grade = Literal["bitwise", "tolerance", "spectral", "words", "changed"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

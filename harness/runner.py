@@ -16,7 +16,7 @@ from harness.designs import Design, Toggle, design, times_device
 from harness.environment import differences, environment, gpus, other_cards
 from harness.errors import CalibrationError, CheckpointError, NothingMeasuredError, UsageError
 from harness.ledger import Ledger
-from harness.measured import digests
+from harness.measured import digests, revision
 from harness.optimizations import named
 from harness.optimizations.declared import Declared, card_of
 from harness.optimizations.process import options_of
@@ -126,7 +126,8 @@ def here(scenario: Scenario) -> dict[str, Any]:
     """The environment in which runs of a scenario are made on this machine, now, and which code is measured."""
     around = environment(threads=scenario.measure.threads, seed=_seed(scenario))
     measured = digests(scenario)
-    return {**around, "measured": measured} if measured else around
+    found = {"measured": measured, "measured_git": revision(scenario)}
+    return {**around, **{key: value for key, value in found.items() if value}}
 
 
 def check_model(scenario: Scenario) -> None:

@@ -33,9 +33,10 @@ from harness.optimizations.process import (
     within_process,
 )
 from harness.processes import Alone, Side, WorkerProcess
-from harness.results import Arm, Pass, State
+from harness.results import Arm, Pass
 from harness.scenario import Scenario
 from harness.store import Journal
+from harness.toggling import State
 from harness.units import size
 from harness.wire import Wire
 from harness.worker.vram import NON_TORCH

@@ -9,7 +9,8 @@ from harness.evidence import Evidence, say_work, work_of
 from harness.metrics import FIRST
 from harness.optimizations import named
 from harness.optimizations.witness import Counts, Expected, Witness, judge
-from harness.results import Equivalence, Grade, State, Verdict, toggle_of
+from harness.results import Equivalence, Verdict
+from harness.toggling import Grade, State, toggle_of
 
 
 def state_of(evidence: Evidence, optimization: str, reference: str, arm: str) -> tuple[Verdict | None, str]:

@@ -19,8 +19,9 @@ from harness.controls import margin_of
 from harness.designs import CONFIRMATION, CONTROLS
 from harness.evidence import Evidence, say_work, work_of
 from harness.metrics import Metric, metric
-from harness.results import Arm, Contrast, Failure, Run, State, Trial, Verdict
+from harness.results import Arm, Contrast, Failure, Run, Trial, Verdict
 from harness.statistics import Effect, quantiles, ratio_of, unpaired_effect, worker_estimates
+from harness.toggling import State
 
 ERROR = 0.05
 """Chance that any interval of the limits of a device misses, shared equally among them."""

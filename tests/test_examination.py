@@ -20,8 +20,9 @@ from harness.optimizations import named
 from harness.optimizations.registry import Check
 from harness.passes import examination
 from harness.passes.listening import Heard
-from harness.results import Contrast, Grade, Run
+from harness.results import Contrast, Run
 from harness.session import Session
+from harness.toggling import Grade
 from tests.conftest import TOGGLES, fake_scenario
 
 pytestmark = pytest.mark.usefixtures("_own_cache")

@@ -16,6 +16,7 @@ LAYERS = (
     {"worker"},
     {"errors", "units"},
     {"listener"},
+    {"toggling"},
     {"results", "metrics", "profiles"},
     {
         "statistics",

@@ -20,7 +20,7 @@ from harness import workload
 from harness.adapters.cosyvoice2 import ADAPTER, CosyVoice2Model
 from harness.models.cosyvoice2.frontend import FrontEnd
 from harness.optimizations import named
-from harness.results import State
+from harness.toggling import State
 from harness.worker.machine import machine
 from harness.worker.requests import Request
 from tests.conftest import fake_scenario

@@ -24,7 +24,7 @@ from harness.adapters.calling import check_target, file_of, parameters_of, place
 from harness.errors import UsageError, nearest
 from harness.optimizations import BindContext, Probe, bind, lacking, named, original, patched, registry
 from harness.optimizations.registry import own
-from harness.results import State
+from harness.toggling import State
 from harness.worker.requests import NOBODY, Output, Request, Speaker
 from harness.worker.spans import span
 

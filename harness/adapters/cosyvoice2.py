@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from harness.adapters.base import SHARED
 from harness.errors import UsageError
 from harness.optimizations import SPEECH_SITES, BindContext, Probe, bind, held, lacking, named
-from harness.results import State
+from harness.toggling import State
 from harness.worker.requests import Request, Speaker
 
 if TYPE_CHECKING:

@@ -23,7 +23,7 @@ from typing import Any
 import numpy as np
 
 from harness.optimizations import SPEECH_SITES, Probe, counter, lacking, registry
-from harness.results import State, setting, toggle_of
+from harness.toggling import State, setting, toggle_of
 from harness.worker import spans
 from harness.worker.machine import FakeMachine, Machine
 from harness.worker.requests import Output, Request, Speaker

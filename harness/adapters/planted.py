@@ -20,7 +20,7 @@ from harness.adapters import cosyvoice2
 from harness.adapters.base import Model, Target
 from harness.optimizations import PLANTED_SITES, BindContext, Probe, bind, lacking, named
 from harness.optimizations.sites import PlantedWork
-from harness.results import State
+from harness.toggling import State
 from harness.worker.requests import Output, Request, Speaker
 from harness.worker.spans import span
 

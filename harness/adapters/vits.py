@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from harness.errors import UsageError
 from harness.optimizations import SPEECH_SITES, VOICE_SITES, BindContext, Probe, bind, lacking, named
-from harness.results import State
+from harness.toggling import State
 from harness.worker.requests import Request, Speaker
 
 if TYPE_CHECKING:

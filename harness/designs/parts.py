@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
-from harness.results import Arm, State, setting
+from harness.results import Arm
+from harness.toggling import State, setting
 from harness.worker import arms as worker_arms
 
 HOST_DOSE, HEAD_DOSE, DEVICE_DOSE = worker_arms.HOST_DOSE, worker_arms.HEAD_DOSE, worker_arms.DEVICE_DOSE

@@ -11,7 +11,7 @@ from typing import Any
 
 from harness.optimizations.registry import named, registry
 from harness.optimizations.sites import BindContext, ProcessStart
-from harness.results import State
+from harness.toggling import State
 from harness.worker.probes import Probe
 from harness.worker.settings import reading
 

@@ -18,7 +18,7 @@ from harness.errors import UsageError, nearest
 from harness.optimizations.cache import Cache, Held
 from harness.optimizations.sites import PROCESS_SITES, SITES, BindContext
 from harness.optimizations.witness import Witness
-from harness.results import Grade, Isolation, State
+from harness.toggling import Grade, Isolation, State
 
 Builder = Callable[..., Any]
 """`builder(context, **parameters)` returns the implementation for each of the toggle's sites (the same for all)."""

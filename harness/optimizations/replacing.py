@@ -22,7 +22,7 @@ from harness.errors import UsageError
 from harness.optimizations.registry import BITWISE, Builder, Check, Optimization, enter, plain_call, registry
 from harness.optimizations.sites import BindContext
 from harness.optimizations.witness import Expected, Probe, Witness, calls
-from harness.results import Isolation
+from harness.toggling import Isolation
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 _COVERED: dict[str, list[Any]] = {}

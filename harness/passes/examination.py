@@ -35,8 +35,9 @@ from harness.optimizations.registry import BITWISE, Check
 from harness.passes.cycle import at_once, known_requests_of
 from harness.passes.listening import Heard, listen
 from harness.processes import WorkerProcess
-from harness.results import TOGETHER, Finding, Grade, State, toggle_of
+from harness.results import TOGETHER, Finding
 from harness.session import Session
+from harness.toggling import Grade, State, toggle_of
 from harness.units import percent
 from harness.worker.requests import NUMBERS, Request, by_segment
 from harness.worker.vram import OOMS

@@ -13,8 +13,9 @@ from harness.errors import WorkerError
 from harness.metrics import SITE
 from harness.optimizations.process import of_process
 from harness.processes import WorkerProcess
-from harness.results import TOGETHER, Finding, Pass, toggle_of
+from harness.results import TOGETHER, Finding, Pass
 from harness.session import Session
+from harness.toggling import toggle_of
 
 _PASS: Pass = "micro"
 _EMPTY: Pair = ("", EMPTY_CALL, EMPTY_TWIN)

@@ -7,7 +7,8 @@ from harness.report.model import Frontier, Panel, Point
 from harness.report.reading import Reading, anchor
 from harness.report.rows import describe, direction, title_of
 from harness.report.words import mark, say
-from harness.results import TOGETHER, FrontierPoint, at_once, toggle_of
+from harness.results import TOGETHER, FrontierPoint, at_once
+from harness.toggling import toggle_of
 
 _CHOOSE = mark(
     "Choose among the sets on the frontier, by the memory that you have: every other set is beaten in time or in memory, or is "

@@ -22,7 +22,8 @@ from harness.report.model import Page, Toggle
 from harness.report.reading import Reading, anchor
 from harness.report.section import Section
 from harness.report.words import language, say, speaking
-from harness.results import Run, toggle_of
+from harness.results import Run
+from harness.toggling import toggle_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

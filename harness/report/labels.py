@@ -8,7 +8,8 @@ from itertools import takewhile
 
 from harness.report.model import Incident, Row
 from harness.report.words import say
-from harness.results import NOTHING, TOGETHER, toggle_of
+from harness.results import NOTHING, TOGETHER
+from harness.toggling import toggle_of
 
 
 def clipped(label: str, longest: int) -> str:

@@ -42,7 +42,7 @@ def code(run: Run) -> str:
     if isinstance(revisions, Mapping) and run.plan.limits:
         sides = [commit(revisions.get(side)) for side in ("base", "head") if revisions.get(side)]
         return " \u2192 ".join(sides) or say(UNKNOWN)
-    return commit(known(run.environment, "git"))
+    return commit(known(run.environment, "measured_git") or known(run.environment, "git"))
 
 
 def commit(git: Any) -> str:

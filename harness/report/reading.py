@@ -13,18 +13,8 @@ from numpy.typing import NDArray
 
 from harness.controls import calibrated, family
 from harness.metrics import METRICS
-from harness.results import (
-    TOGETHER,
-    Arm,
-    Contrast,
-    Control,
-    Equivalence,
-    Failure,
-    Run,
-    Trial,
-    Verdict,
-    toggle_of,
-)
+from harness.results import TOGETHER, Arm, Contrast, Control, Equivalence, Failure, Run, Trial, Verdict
+from harness.toggling import toggle_of
 
 JUDGED: frozenset[Verdict] = frozenset({"faster", "slower", "less", "more", "no material difference"})
 INVALID: frozenset[Verdict] = frozenset({"inert", "not applicable", "already present", "output changed", "failed"})

@@ -8,7 +8,8 @@ from typing import Any
 from harness.report.model import Facts, InvalidRow, MetricTable, Row, Wording
 from harness.report.reading import Reading
 from harness.report.words import mark, say
-from harness.results import NOTHING, TOGETHER, Run, setting, toggle_of
+from harness.results import NOTHING, TOGETHER, Run
+from harness.toggling import setting, toggle_of
 
 _SIDES = {"base": mark("Base"), "head": mark("Head")}
 

@@ -12,8 +12,9 @@ from harness.report import heard, revisions
 from harness.report.model import Badge, ControlRow, InvalidRow, MetricTable, Quantile, Row, Tone
 from harness.report.reading import INVALID, JUDGED, Reading
 from harness.report.words import in_language, mark, plural, say
-from harness.results import TOGETHER, Contrast, Control, Verdict, toggle_of
+from harness.results import TOGETHER, Contrast, Control, Verdict
 from harness.statistics import ratio_of
+from harness.toggling import toggle_of
 
 TONES: Mapping[Verdict, Tone] = {
     "faster": "good", "less": "good",

@@ -11,7 +11,8 @@ from harness.metrics import FIRST
 from harness.report.reading import Reading
 from harness.report.rows import title_of
 from harness.report.words import mark, plural, say
-from harness.results import PhaseChange, StartEffect, Untold, toggle_of
+from harness.results import PhaseChange, StartEffect, Untold
+from harness.toggling import toggle_of
 
 _WHEN = {"init": mark("at initialisation"), "start": mark("until its first answer")}
 _VOUCHING = {"init": "init", "start": FIRST}

@@ -12,7 +12,8 @@ from harness.report import commands, heard, rows, sentences
 from harness.report.model import Badge, EquivalenceRow, Row, Toggle, ToggleOnDevice, WitnessRow
 from harness.report.reading import Reading, anchor
 from harness.report.words import say
-from harness.results import Equivalence, State, toggle_of
+from harness.results import Equivalence
+from harness.toggling import State, toggle_of
 
 _FEW = 12
 

@@ -21,13 +21,13 @@ from pydantic.json_schema import SkipJsonSchema
 
 from harness import plugins
 from harness.errors import nearest
-from harness.results import toggle_of
 from harness.scenario.keys import Keys
 from harness.scenario.problems import refuse, unknown
 from harness.scenario.quantities import Seconds
 from harness.scenario.scalars import Fault, Number, Seed, Text, Whole
 from harness.scenario.source import found
 from harness.scenario.toggles import check_toggle_name
+from harness.toggling import toggle_of
 
 
 def _toggle_name(name: str, info: ValidationInfo) -> str:

@@ -10,9 +10,9 @@ from pydantic import BaseModel, ConfigDict, ValidationError, create_model
 from harness.errors import UsageError, nearest
 from harness.optimizations import Optimization, registry
 from harness.optimizations.process import of_process, start_of
-from harness.results import State, setting
 from harness.scenario.problems import refuse, unknown
 from harness.scenario.source import found
+from harness.toggling import State, setting
 
 _WORDS = {"integer": "a whole number", "number": "a number", "string": "text", "boolean": "true or false"}
 _FEW = 3

@@ -13,9 +13,9 @@ from harness.optimizations import Optimization, named, registry
 from harness.optimizations.declared import card_of
 from harness.optimizations.registry import is_site
 from harness.optimizations.witness import Expected, judge
-from harness.results import Isolation, State
 from harness.scenario.toggles import parameters_schema
 from harness.testing.subject import Ran, Subject, patched_symbols, require, same
+from harness.toggling import Isolation, State
 from harness.worker.requests import Output, Request, by_segment
 
 REQUESTS = 3

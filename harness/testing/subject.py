@@ -15,7 +15,7 @@ from harness.adapters.base import Model, Target
 from harness.optimizations import named, original
 from harness.optimizations.witness import Counts
 from harness.recordings import builtin_speaker
-from harness.results import State
+from harness.toggling import State
 from harness.worker.machine import Machine, machine
 from harness.worker.requests import NOBODY, Mode, Output, Request, Speaker
 from harness.worker.target import activation

@@ -17,8 +17,8 @@ from harness.adapters.callable import ARGUMENTS, CallableAdapter
 from harness.adapters.calling import check_target
 from harness.errors import NothingMeasuredError, ScenarioError, UsageError
 from harness.report import markdown
-from harness.results import State
 from harness.scenario import Scenario
+from harness.toggling import State
 from harness.worker.machine import machine
 from harness.worker.requests import NOBODY, Output, Request, Speaker
 from harness.worker.target import activation

@@ -17,7 +17,8 @@ from harness.errors import UsageError
 from harness.models.cosyvoice2.tokenizer import TextTokenizer, trained
 from harness.optimizations import SPEECH_SITES, named, registry
 from harness.optimizations.witness import Counts, counter, judge
-from harness.results import Arm, State
+from harness.results import Arm
+from harness.toggling import State
 from harness.worker.machine import machine
 from harness.worker.measure import Bench
 from harness.worker.requests import Output, Request, Speaker

@@ -14,8 +14,9 @@ from harness import compare, runner, workload
 from harness.adapters import cosyvoice2
 from harness.adapters.planted import ADAPTER, UNITS, PlantedModel, Unit
 from harness.optimizations import registry
-from harness.results import Run, State
+from harness.results import Run
 from harness.scenario import Scenario
+from harness.toggling import State
 from harness.worker import spans
 from harness.worker.machine import FakeMachine, machine
 from harness.worker.requests import Output, Request, Speaker

@@ -21,9 +21,9 @@ from harness.models.vits.phonemes import English, numbers
 from harness.optimizations import SPEECH_SITES, named, registry
 from harness.optimizations.registry import Check
 from harness.optimizations.witness import Counts, judge
-from harness.results import State
 from harness.scenario import Scenario
 from harness.scenario.texts import TEXTS
+from harness.toggling import State
 from harness.words import error_rate
 from harness.worker import spans
 from harness.worker.machine import FakeMachine, machine

@@ -16,7 +16,7 @@ from harness.adapters.base import Model
 from harness.adapters.vits import VitsModel
 from harness.models.vits import voice
 from harness.optimizations import CHECKOUT_SITES, PLANTED_SITES, SPEECH_SITES, VOICE_SITES, lacking, registry
-from harness.results import State
+from harness.toggling import State
 from harness.worker.loading import loader
 from harness.worker.machine import machine
 from harness.worker.requests import Request, Speaker

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from harness.optimizations import named
-from harness.results import State
+from harness.toggling import State
 from harness.worker.places import events
 from tests.benchmarks.conftest import TIMED_ALONE, MakePlace
 

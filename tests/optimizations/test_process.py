@@ -15,8 +15,9 @@ from harness.designs import HOST_DOSE, PLACEBO, PROCESS, Toggle, design
 from harness.errors import ScenarioError
 from harness.optimizations import named, registry
 from harness.optimizations.process import as_told, options_with, process_states, start_of, within_process
-from harness.results import Contrast, Run, State, setting
+from harness.results import Contrast, Run
 from harness.scenario import Scenario
+from harness.toggling import State, setting
 from tests.conftest import Quiet, fake_scenario
 
 SLOW = {"after": {"variables": "SLOW=1"}}

@@ -27,7 +27,7 @@ from harness.optimizations import (
 )
 from harness.optimizations.registry import Check
 from harness.optimizations.witness import Witness, calls
-from harness.results import Isolation, State
+from harness.toggling import Isolation, State
 
 SEED_SIX = {
     "cached_cuda_check", "cached_device", "resample_cache", "precompiled_regex", "speaker_preregistration",

@@ -15,8 +15,8 @@ import numpy as np
 import pytest
 
 from harness.optimizations import Check, Optimization, Probe, Witness, counter, registry
-from harness.results import State
 from harness.testing import AdapterContract, OptimizationContract
+from harness.toggling import State
 from harness.worker import spans
 from harness.worker.requests import Output, Request, Speaker
 

@@ -16,7 +16,8 @@ from typing import Any
 
 from harness import units
 from harness.report.words import mark, say
-from harness.results import Contrast, Run, State
+from harness.results import Contrast, Run
+from harness.toggling import State
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

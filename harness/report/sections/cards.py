@@ -9,7 +9,7 @@ from harness.report.model import Page, Toggle
 from harness.report.reading import Reading, anchor
 from harness.report.section import Drawing, Section
 from harness.report.words import say
-from harness.results import toggle_of
+from harness.toggling import toggle_of
 
 MOST_PLOTS = 24
 """Of more optimizations, the effects by kind of request are small drawings in their table."""

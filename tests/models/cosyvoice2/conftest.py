@@ -15,7 +15,7 @@ from harness.models.cosyvoice2.config import NANO
 from harness.models.cosyvoice2.pipeline import Networks, Pipeline, random_networks
 from harness.models.cosyvoice2.weights import fingerprint
 from harness.optimizations import BindContext, bind
-from harness.results import State
+from harness.toggling import State
 from harness.worker.requests import Request, Speaker
 
 Record = Callable[..., Path]
