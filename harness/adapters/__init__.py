@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import importlib
-from difflib import get_close_matches
 from typing import cast
 
 from harness import plugins
 from harness.adapters.base import Adapter, Portable
-from harness.errors import UsageError
+from harness.errors import UsageError, nearest
 
 ADAPTERS = {
     "callable": "harness.adapters.callable",
@@ -30,8 +29,7 @@ def adapter(name: str) -> Adapter:
         return cast("Adapter", plugins.adapter_of(name))
     if name not in ADAPTERS:
         known = [*ADAPTERS, *plugins.adapter_names()]
-        near = get_close_matches(name, known, n=1)
-        hint = f"; did you mean {near[0]}?" if near else f" (known: {', '.join(known)})"
+        hint = nearest(name, known) or f" (known: {', '.join(known)})"
         message = f"no adapter is called {name!r}{hint}"
         raise UsageError(message)
     return cast("Adapter", importlib.import_module(ADAPTERS[name]).ADAPTER)

@@ -1,21 +1,26 @@
-"""`Field`, by which a toggle says what a parameter may be. It is pydantic's, where a scenario is validated.
+"""`Field`, by which a toggle says what a parameter may be: pydantic's, which is asked where a scenario is validated and not before.
 
-In the interpreter of a user's function there may be no pydantic, and nothing is validated: there it says nothing.
+A worker validates nothing: it is told states that were validated, and does not wait for pydantic to be imported, which the
+interpreter of a user's function need not have.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
+
+__all__ = ["Field"]
 
 if TYPE_CHECKING:
     from pydantic import Field
 else:
-    try:
-        from pydantic import Field
-    except ModuleNotFoundError:
 
-        def Field(**_: Any) -> None:  # noqa: N802  it stands for a name of pydantic
-            """Nothing is said of the parameter."""
+    class Field:
+        """What stands in `Annotated[type, Field(...)]`, with the keywords of `pydantic.Field`."""
 
+        def __init__(self, **allowed: Any) -> None:
+            self._allowed = allowed
 
-__all__ = ["Field"]
+        def __get_pydantic_core_schema__(self, source: Any, handler: Any) -> Any:
+            import pydantic
+
+            return handler.generate_schema(Annotated[source, pydantic.Field(**self._allowed)])
