@@ -174,6 +174,12 @@ def top_of(folder: Path) -> str | None:
     return _git(folder, ["rev-parse", "--show-toplevel"])
 
 
+def is_tracked(path: Path) -> bool:
+    """Whether a file, or any file in a folder, is one of the checkout around it: no file that git ignores, or does not know."""
+    folder, name = (path, ".") if path.is_dir() else (path.parent, path.name)
+    return bool(_git(folder, ["ls-files", "--", name]))
+
+
 def _git(folder: Path, arguments: Sequence[str]) -> str | None:
     try:
         done = subprocess.run(

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import harness
-from harness.environment import git_revision, top_of
+from harness.environment import git_revision, is_tracked, top_of
 from harness.scenario import Scenario
 
 
@@ -30,15 +30,17 @@ def digests(scenario: Scenario) -> dict[str, str]:
 
 
 def revision(scenario: Scenario) -> dict[str, Any] | None:
-    """Commit and dirtiness of the repository that the measured code lies in; None where that is in none, or is the harness's own."""
+    """Commit and dirtiness of the repository that the measured code lies in; None where that is in none, is not one of its files, or is
+    the harness's own.
+    """
     options = scenario.options()
     code = _target(str(options.get("target") or ""), Path(scenario.file).parent) or options.get("path")
     if code is None or not Path(str(code)).exists():
         return None
-    folder = Path(str(code)).resolve()
-    folder = folder if folder.is_dir() else folder.parent
+    found = Path(str(code)).resolve()
+    folder = found if found.is_dir() else found.parent
     is_own = top_of(folder) == top_of(Path(harness.__file__).parent)
-    return None if is_own else git_revision(folder)
+    return git_revision(folder) if not is_own and is_tracked(found) else None
 
 
 def _target(target: str, beside: Path) -> Path | None:

@@ -153,9 +153,12 @@ class Checkout:
         found = _git(self.top, "rev-parse", "--verify", "--quiet", f"{name}^{{commit}}")
         if found is not None:
             return found
-        known = (_git(self.top, "for-each-ref", "--format=%(refname:short)") or "").split()
-        message = f"there is no revision {name!r} in {self.top}{nearest(name, known)}"
-        if _git(self.top, "rev-parse", "--is-shallow-repository") == "true":
+        message = f"there is no revision {name!r} in {self.top}"
+        is_shallow = _git(self.top, "rev-parse", "--is-shallow-repository") == "true"
+        if not is_shallow:
+            known = (_git(self.top, "for-each-ref", "--format=%(refname:short)") or "").split()
+            message += nearest(name, known)
+        if is_shallow:
             message += ": this clone is shallow; fetch the whole history (`git fetch --unshallow`, in GitHub Actions fetch-depth: 0)"
         raise UsageError(message)
 

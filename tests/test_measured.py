@@ -46,6 +46,12 @@ def test_of_code_in_no_repository_and_of_the_harnesss_own_nothing_is_said(tmp_pa
     assert revision(measuring(tmp_path, adapter="cosyvoice2")) is None
 
 
+def test_of_a_file_that_the_repository_does_not_know_nothing_is_said(committed: Path) -> None:
+    (committed / "new.py").write_text(SPEAK, encoding="utf-8")
+    assert revision(measuring(committed, adapter="callable", target="new.py:speak")) is None
+    assert revision(measuring(committed)) is not None
+
+
 def test_a_run_is_listed_by_the_code_that_was_measured() -> None:
     run, own = calibrated(), {"commit": "fedcba9876543210", "dirty": True}
     assert machines.code(run) == machines.commit(run.environment["git"])

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import hashlib
 import math
-import os
 from abc import ABC, abstractmethod
 from array import array
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -17,6 +16,7 @@ from numbers import Integral
 from pathlib import Path
 from typing import Any
 
+from harness.adapters import files
 from harness.errors import UsageError
 from harness.worker.requests import NUMBERS, Output
 
@@ -31,6 +31,9 @@ _ARRAYS = {"f": "float32", "d": "float64", "h": "int16", "B": "uint8"}
 """What numpy calls the kinds of `array.array` that hold sound."""
 _MAX_DEPTH = 50
 
+STALE = "of a file that was there before: "
+"""What `exact` begins with where a file that was returned was not written by the request."""
+
 Leaf = tuple[bytes, Any]
 """A part of a value: what of it is the same or not, and its numbers as float64, None where it has none."""
 Numbers = Callable[[Any, str], Leaf]
@@ -40,19 +43,39 @@ Numbers = Callable[[Any, str], Leaf]
 class Answer(Output, ABC):
     """An output that is looked at when it is asked for; see `Output` for what its attributes are."""
 
-    __slots__ = ("_is_read", "_returned", "_seen")
+    __slots__ = ("_newest_ns", "_oldest_ns", "_returned", "_seen", "_since_ns", "_sound")
     _returned: Any
-    _is_read: bool
+    _since_ns: int
+    _newest_ns: int
+    _oldest_ns: int
+    _sound: Any
     _seen: tuple[Any, str] | None
 
-    def __init__(self, value: Any) -> None:
-        object.__setattr__(self, "_returned", value)  # the base is frozen
-        object.__setattr__(self, "_is_read", False)
-        object.__setattr__(self, "_seen", None)
+    def __init__(self, value: Any, since_ns: int = 0) -> None:
+        """`since_ns` is when the request began, by `time.time_ns`: files that are older are not its own."""
+        put = object.__setattr__  # the base is frozen
+        put(self, "_returned", value)
+        put(self, "_since_ns", since_ns)
+        put(self, "_newest_ns", 0)
+        put(self, "_oldest_ns", since_ns)
+        put(self, "_sound", None)
+        put(self, "_seen", None)
+
+    def _set(self, **values: Any) -> None:
+        for name, value in values.items():
+            object.__setattr__(self, name, value)
 
     @abstractmethod
-    def _look(self) -> tuple[Any, str]:
-        """Samples as float32 or numbers as float64, and the digest of all else."""
+    def _samples(self, samples: Any) -> Any:
+        """The samples of sound as float32."""
+
+    @abstractmethod
+    def _numbers(self, value: Any, path: str) -> Leaf:
+        """The leaf of what is neither text nor made of other things. `path` says where it stands, for a refusal."""
+
+    @abstractmethod
+    def _joined(self, parts: list[Any]) -> Any:
+        """The numbers of all leaves in one array of float64."""
 
     @abstractmethod
     def _recording(self, file: Path) -> tuple[Any, int]:
@@ -68,13 +91,14 @@ class Answer(Output, ABC):
 
     @property
     def _value(self) -> Any:
-        """What was returned; of the path of a recording, the sound that is in it."""
-        if not self._is_read:
-            if (file := file_named(self._returned)) is not None:
-                with suppress(ValueError):
-                    object.__setattr__(self, "_returned", self._recording(file))
-            object.__setattr__(self, "_is_read", True)
-        return self._returned
+        """What was returned; of the path of a recording of one channel, the sound that is in it."""
+        if self._sound is None and (file := files.named(self._returned)) is not None:
+            found: Any = None
+            with suppress(ValueError):
+                found = self._recording(file)
+            self._set(_sound=found if is_sound(found) else False)
+            self._was_read(file)
+        return self._sound or self._returned
 
     @property
     def sample_rate_hz(self) -> int:
@@ -97,23 +121,47 @@ class Answer(Output, ABC):
         return False
 
     def kept(self) -> Output:
-        """A copy: the function may write into the same memory when it is called again."""
-        return Output(audio=self._copied(self.audio), sample_rate_hz=self.sample_rate_hz, tokens=(), exact=self.exact)
+        """A copy: the function may write into the same memory, or file, when it is called again."""
+        copy = Output(audio=self._copied(self.audio), sample_rate_hz=self.sample_rate_hz, tokens=(), exact=self.exact)
+        files.outwait(self._newest_ns)
+        return copy
 
     def write(self, file: Path) -> None:
         """Sound as any other; numbers beside it, as numpy writes them."""
         if self.sample_rate_hz:
             super().write(file)
-            return
-        file.parent.mkdir(parents=True, exist_ok=True)
-        self._save(file.with_suffix(NUMBERS), self.audio)
+        else:
+            file.parent.mkdir(parents=True, exist_ok=True)
+            self._save(file.with_suffix(NUMBERS), self.audio)
+        files.outwait(self._newest_ns)
 
     def _looked_at(self) -> tuple[Any, str]:
         if self._seen is None:
-            seen = self._look()
-            object.__setattr__(self, "_seen", seen)
-            return seen
+            value = self._value
+            numbers, exact = (self._samples(value[0]), "") if is_sound(value) else self._taken_apart(value)
+            self._set(_seen=(numbers, f"{STALE}{exact}" if self._oldest_ns < self._since_ns else exact))
+        assert self._seen is not None  # noqa: S101  it was just set
         return self._seen
+
+    def _was_read(self, file: Path) -> None:
+        latest_ns = files.latest_ns(file)
+        self._set(_newest_ns=max(self._newest_ns, latest_ns), _oldest_ns=min(self._oldest_ns, latest_ns))
+
+    def _taken_apart(self, value: Any) -> tuple[Any, str]:
+        parts, digest = taken_apart(value, self._leaf)
+        return self._joined(parts), digest
+
+    def _leaf(self, value: Any, path: str) -> Leaf:
+        """The leaf of a file whose path was returned, or of numbers. Of a recording that stands among others its samples count."""
+        file = files.named(value)
+        if file is None:
+            return self._numbers(value, path)
+        self._was_read(file)
+        with suppress(ValueError):
+            samples, rate_hz = self._recording(file)
+            kind, numbers = self._numbers(samples, path)
+            return f"recording {rate_hz} ".encode() + kind, numbers
+        return files.digest(file), None
 
 
 def is_sound(value: Any) -> bool:
@@ -127,23 +175,6 @@ def is_sound(value: Any) -> bool:
     kind = kind_of(samples)
     is_samples = kind.startswith(("float", "bfloat")) or kind in ZERO_AND_SCALE
     return is_samples and bool(shape) and max(shape) == math.prod(shape)
-
-
-def file_named(value: Any) -> Path | None:
-    """The file whose path a value is: any that is a path, and text that has a suffix or is absolute and names a file that is there.
-
-    Raises UsageError for a path that leads to none.
-    """
-    if not isinstance(value, str | os.PathLike):
-        return None
-    with suppress(TypeError, ValueError, OSError):  # a path of bytes, a zero in it, a name that is too long
-        file = Path(value)
-        if (not isinstance(value, str) or file.suffix or file.is_absolute()) and file.is_file():
-            return file
-    if isinstance(value, str):
-        return None
-    message = f"what was returned cannot be compared: it is the path {os.fspath(value)!r}, where no file is"
-    raise UsageError(message)
 
 
 def length_of(value: Any) -> int:
@@ -208,14 +239,12 @@ def _leaves(value: Any, path: str, depth: int, numbers: Numbers) -> Iterator[Lea
         for index, item in enumerate(value):
             yield from _leaves(item, f"{path}[{index}]", depth + 1, numbers)
     else:
-        exact = _without_numbers(value)
+        exact = None if files.named(value) else _without_numbers(value)
         yield numbers(value, path) if exact is None else (exact, None)
 
 
 def _without_numbers(value: Any) -> bytes | None:
     """What is the same or not of a value that is no number and not made of others; None of all else."""
-    if (file := file_named(value)) is not None:
-        return b"file " + file.read_bytes()
     if isinstance(value, str):
         return b"text " + value.encode("utf-8", "surrogatepass")
     if isinstance(value, bytes | bytearray | memoryview):

@@ -12,6 +12,7 @@ import importlib
 import inspect
 import random
 import sys
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, nullcontext
 from functools import lru_cache, partial
@@ -19,6 +20,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from harness.adapters import files
 from harness.adapters.answers import is_sound, length_of
 from harness.adapters.calling import check_target, file_of, parameters_of, place_of, resolve, wanted
 from harness.errors import UsageError, nearest
@@ -117,11 +119,17 @@ class CallableModel:
 
     def _refuse_unread(self, read: Sequence[str], function: Any, told: str) -> None:
         """Refuse an argument that neither the function nor its factory takes: nothing would come of it. Raises UsageError."""
-        unread = [name for name in self._given if name not in read]
-        if unread:
-            has = parameters_of(function)
-            message = f"{told} has no parameter {unread[0]}{nearest(unread[0], has)}; it has {', '.join(has) or 'none'}"
-            raise UsageError(message)
+        unread = next((name for name in self._given if name not in read), None)
+        if unread is None:
+            return
+        has = parameters_of(function)
+        if has is None:
+            message = f"of {told} no parameters are known, as of some code that is not Python's, so that it cannot be given {unread}"
+        elif unread in has:
+            message = f"{told} takes {unread} by its place alone, and arguments are given by name"
+        else:
+            message = f"{told} has no parameter {unread}{nearest(unread, has)}; it has {', '.join(has) or 'none'}"
+        raise UsageError(message)
 
     def _given_of(self, named: Sequence[str]) -> dict[str, Any]:
         """What is given of parameters that a function has a name for: of what `**kwargs` takes nothing shows that it is read."""
@@ -219,6 +227,7 @@ class CallableTarget:
     def run(self, request: Request, on_chunk: Callable[[int], None]) -> Output:
         """Call the function with what `request` has. Of an iterator, such as a generator, every item is a chunk."""
         call = self._prepare(request)
+        since_ns = time.time_ns()
         with span("call"):
             value = call()
             if isinstance(value, Iterator):
@@ -234,7 +243,7 @@ class CallableTarget:
         if request.stream and not is_sound(value):
             message = "stream: true asks for sound in chunks: let the function yield pairs (samples, rate)"
             raise UsageError(message)
-        answer: Output = returned.Returned(value)
+        answer: Output = returned.Returned(value, since_ns)
         return answer
 
 
@@ -257,10 +266,11 @@ class CallableAdapter:
 def _collected(chunks: Iterator[Any], on_chunk: Callable[[int], None]) -> Any:
     """All items of an iterator, each told as it comes: one sound where all are sound of one rate, a list of them else.
 
-    Each is copied before the next is asked for, which may come in the same memory.
+    Each is copied, and a file read whose path it is, before the next is asked for, which may come in the same memory or file.
     """
     items = []
-    for item in map(_on_host, chunks):
+    for chunk in chunks:
+        item = files.contents(_on_host(chunk), returned.recording)
         on_chunk(length_of(item))
         items.append(_copied(item))
     rates = {item[1] if is_sound(item) else None for item in items}

@@ -74,12 +74,12 @@ def resolve(target: str) -> tuple[Any, str]:
     return owner, path.rpartition(".")[2]
 
 
-def parameters_of(function: Any) -> list[str]:
-    """The names of a function's parameters; none of one whose parameters cannot be known."""
+def parameters_of(function: Any) -> list[str] | None:
+    """The names of a function's parameters; None where they cannot be known."""
     try:
         return list(inspect.signature(function).parameters)
     except (TypeError, ValueError):
-        return []
+        return None
 
 
 def wanted(

@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import asdict, replace
-from difflib import get_close_matches
 from functools import partial
 from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness.adapters.base import SHARED
-from harness.errors import UsageError
+from harness.errors import UsageError, nearest
 from harness.optimizations import SPEECH_SITES, BindContext, Probe, bind, held, lacking, named
 from harness.toggling import State
 from harness.worker.requests import Request, Speaker
@@ -169,9 +168,8 @@ def _as_asked(config: CosyVoice2Config, length: str | float, steps: int | None) 
 def _refuse_unknown(found: Any, allowed: tuple[str, ...], what: str) -> None:
     for name in found:
         if name not in allowed:
-            near = get_close_matches(name, allowed, n=1)
-            hint = f"did you mean {near[0]}?" if near else f"allowed: {', '.join(allowed)}"
-            message = f"model: the adapter cosyvoice2 knows no {what} {name!r}; {hint}"
+            hint = nearest(name, allowed) or f"; allowed: {', '.join(allowed)}"
+            message = f"model: the adapter cosyvoice2 knows no {what} {name!r}{hint}"
             raise UsageError(message)
 
 

@@ -19,10 +19,8 @@ from harness.adapters.answers import (
     Answer,
     Leaf,
     incomparable,
-    is_sound,
     kind_of,
     on_the_host,
-    taken_apart,
 )
 from harness.worker import audio
 
@@ -36,8 +34,17 @@ class Returned(Answer):
 
     __slots__ = ()
 
-    def _look(self) -> tuple[Any, str]:
-        return (samples_of(self._value[0]), "") if is_sound(self._value) else flattened(self._value)
+    def _samples(self, samples: Any) -> array[float]:
+        return samples_of(samples)
+
+    def _numbers(self, value: Any, path: str) -> Leaf:
+        return _numbers(value, path)
+
+    def _joined(self, parts: list[Any]) -> array[float]:
+        whole: array[float] = array("d")
+        for part in parts:
+            whole.extend(part)
+        return whole
 
     def _recording(self, file: Path) -> tuple[Any, int]:
         return recording(file)
@@ -78,18 +85,6 @@ def seed() -> None:
 def prompt(samples: array[float]) -> array[float]:
     """Samples of a recording as a function is given them: a copy."""
     return samples[:]
-
-
-def flattened(value: Any) -> tuple[array[float], str]:
-    """All numbers in `value` in the order in which they stand, `array("d")`, and a digest of everything else.
-
-    Raises UsageError for a value that is made of other things.
-    """
-    parts, digest = taken_apart(value, _numbers)
-    whole: array[float] = array("d")
-    for part in parts:
-        whole.extend(part)
-    return whole, digest
 
 
 def as_numpy_file(numbers: array[float]) -> bytes:

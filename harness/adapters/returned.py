@@ -13,7 +13,6 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Sequence
-from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,9 +24,7 @@ from harness.adapters.answers import (
     Answer,
     Leaf,
     incomparable,
-    is_sound,
     on_the_host,
-    taken_apart,
 )
 from harness.worker import audio
 
@@ -40,8 +37,14 @@ class Returned(Answer):
 
     __slots__ = ()
 
-    def _look(self) -> tuple[NDArray[Any], str]:
-        return (samples_of(self._value[0]), "") if is_sound(self._value) else flattened(self._value)
+    def _samples(self, samples: Any) -> NDArray[np.float32]:
+        return samples_of(samples)
+
+    def _numbers(self, value: Any, path: str) -> Leaf:
+        return _numbers(value, path)
+
+    def _joined(self, parts: list[NDArray[np.float64]]) -> NDArray[np.float64]:
+        return np.concatenate([np.zeros(0), *parts])
 
     def _recording(self, file: Path) -> tuple[Any, int]:
         return recording(file)
@@ -55,15 +58,18 @@ class Returned(Answer):
 
 def recording(file: Path) -> tuple[NDArray[np.float32], int]:
     """The samples of a recording, float32 [samples] or [samples, channels], and its rate in Hz. Raises ValueError for other files."""
-    if find_spec("soundfile") is None:
+    try:
+        import soundfile
+    except (ImportError, OSError):  # not installed, or without its library
         samples, rate_hz = audio.read(file)
         return np.asarray(samples), rate_hz
-    import soundfile
-
     try:
         found, rate_hz = soundfile.read(str(file), dtype="float32")
-    except soundfile.LibsndfileError as error:
-        message = f"{file} cannot be read: {error.error_string}"
+    except (
+        RuntimeError,
+        TypeError,
+    ) as error:  # what it says of a file that is no recording, and of one without a header
+        message = f"{file} cannot be read: {error}"
         raise ValueError(message) from error
     return np.asarray(found), int(rate_hz)
 
@@ -73,15 +79,6 @@ def samples_of(samples: Any) -> NDArray[np.float32]:
     found = _array(samples).reshape(-1)
     zero, scale = ZERO_AND_SCALE.get(found.dtype.name, (0, 1))
     return (found.astype(np.float32) - np.float32(zero)) / np.float32(scale) if scale != 1 else found.astype(np.float32)
-
-
-def flattened(value: Any) -> tuple[NDArray[np.float64], str]:
-    """All numbers in `value`, float64 [numbers] in the order in which they stand, and a digest of everything else.
-
-    Raises UsageError for a value that is made of other things.
-    """
-    parts, digest = taken_apart(value, _numbers)
-    return np.concatenate([np.zeros(0), *parts]), digest
 
 
 def joined(chunks: Sequence[tuple[Any, int]]) -> tuple[NDArray[np.float32], int]:

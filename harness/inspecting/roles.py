@@ -7,10 +7,9 @@ and a recording; the *facade* has the public `inference_*` methods. Forks rename
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from difflib import get_close_matches
 from pathlib import Path, PurePosixPath
 
-from harness.errors import UsageError
+from harness.errors import UsageError, nearest
 from harness.inspecting.reading import calls, last_name, name_of, origin
 from harness.inspecting.source import Class, Function, Tree
 
@@ -114,8 +113,7 @@ def existing(path: Path) -> Path:
     """The path, or UsageError with the nearest spelling."""
     if not path.exists():
         siblings = [str(other) for other in path.parent.iterdir()] if path.parent.is_dir() else []
-        near = get_close_matches(str(path), siblings, n=1)
-        message = f"{path}: there is no such folder{f'; did you mean {near[0]}?' if near else ''}"
+        message = f"{path}: there is no such folder{nearest(str(path), siblings)}"
         raise UsageError(message)
     return path
 

@@ -55,8 +55,8 @@ def starters(session: Session, most: int) -> Iterator[ThreadPoolExecutor]:
             raise
 
 
-def at_once(session: Session, jobs: Sequence[Callable[[], None]]) -> None:
-    """Run jobs that time nothing: two at a time on the CPU, where none disturbs another; one by one on a GPU."""
-    with starters(session, started_at_once(session.device)) as pool:
+def at_once(session: Session, jobs: Sequence[Callable[[], None]], most: int | None = None) -> None:
+    """Run jobs that time nothing, `most` at a time: by default two on the CPU, where none disturbs another; one by one on a GPU."""
+    with starters(session, most or started_at_once(session.device)) as pool:
         for future in [pool.submit(job) for job in jobs]:
             future.result()

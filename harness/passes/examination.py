@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness import adapters, workload
-from harness.adapters.answers import nothing
+from harness.adapters.answers import STALE, nothing
 from harness.designs import CONTROLS, PLACEBO
 from harness.equivalence import (
     ORDER,
@@ -34,6 +34,7 @@ from harness.optimizations.process import as_told, of_process, process_states, s
 from harness.optimizations.registry import BITWISE, Check
 from harness.passes.cycle import at_once, known_requests_of
 from harness.passes.listening import Heard, listen
+from harness.plugins import CALLABLE
 from harness.processes import WorkerProcess
 from harness.results import TOGETHER, Finding
 from harness.session import Session
@@ -115,7 +116,9 @@ def revisions_pass(session: Session) -> None:
 
 def _compare(session: Session, comparison: _Comparison) -> None:
     checked = checked_requests(session)
-    at_once(session, [partial(_examine_all, session, checked, arms, comparison) for arms in comparison.groups])
+    # A user's function may write into one file, whichever process it runs in.
+    most = 1 if session.scenario.model.adapter == CALLABLE else None
+    at_once(session, [partial(_examine_all, session, checked, arms, comparison) for arms in comparison.groups], most)
     if not session.ledger.graded:
         _speak_from_tokens(session, checked, comparison)
         _hear_more(session, checked, comparison)
@@ -696,6 +699,7 @@ def _report_unchecked(session: Session, checked: Sequence[int]) -> None:
         told = "The function returned nothing, so that no output was compared; let it return what it makes."
         _find(session, "outputs", told)
     _report_empty(session, reference)
+    _report_stale(session, examined)
     changing = [arm for arm, outputs in examined.items() if not all(out["as_first"] for out in outputs)]
     same_code = [*reference, *(output for outputs in again for output in outputs)]
     names = ", ".join(changing)
@@ -704,7 +708,7 @@ def _report_unchecked(session: Session, checked: Sequence[int]) -> None:
     elif changing and not again:
         _find(session, "outputs", (
             f"The same request, made again in the same process, had another output ({names}): the code keeps something between requests, draws "
-            "without a seed, or runs on a device that does not repeat itself. Compared were outputs of the same place in the order, which may hide what a toggle changes."
+            "without a seed, or runs on a device that does not repeat itself. That may be taken for what a toggle changes, or hide it."
         ))  # fmt: skip
     rounds = [
         *examined.items(),
@@ -727,14 +731,30 @@ def _report_empty(session: Session, outputs: Sequence[Mapping[str, Any]]) -> Non
     found: dict[str, list[str]] = defaultdict(list)
     for output in outputs:
         numbers = read_output(session.journal.folder / output["audio"])
+        finite = np.isfinite(numbers)
         if is_sound(output) and not numbers.size:
             found["is sound of no length"].append(output["request"])
-        elif not np.isfinite(numbers).all():
-            found["has numbers in it that are not finite"].append(output["request"])
+        elif is_sound(output) and not finite.all():
+            found["is sound with samples that are not finite"].append(output["request"])
+        elif numbers.size and not finite.any():
+            found["has no finite number in it"].append(output["request"])
         elif is_sound(output) and not numbers.any():
             found["is silence"].append(output["request"])
     for what, requests in found.items():
-        told = f"The output without any optimization {what} ({', '.join(requests)}): that an arm makes the same says little."
+        told = f"The output of {session.design.reference} {what} ({', '.join(requests)}): that an arm makes the same says little."
+        _find(session, "outputs", told)
+
+
+def _report_stale(session: Session, examined: Mapping[str, Sequence[Mapping[str, Any]]]) -> None:
+    """Say which arms returned files that they did not write: what is in them may be another request's, or another arm's."""
+    stale = [
+        arm for arm, outputs in examined.items() if any(str(out.get("exact", "")).startswith(STALE) for out in outputs)
+    ]
+    if stale:
+        told = (
+            f"Some arms returned a file that was there before the request and that it did not write ({', '.join(stale)}). It is compared, "
+            "and beside one that was written it is another output: it may be what another request or arm has left."
+        )
         _find(session, "outputs", told)
 
 

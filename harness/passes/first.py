@@ -75,12 +75,13 @@ def _time(session: Session, arm: str, started: Future[_Started], number: int) ->
     block = session.wire.block([arm], index, workload.WARM_UP, rehearse=False, settle=False)
     (ran,) = process.ask({"do": "blocks", "blocks": [block]}, limit_s=session.limit_s)
     (trial,) = ran["trials"]
-    init_s, first_s = bound["values"]["init"], trial["values"]["latency"]
+    first_s = trial["values"]["latency"]
+    built = {} if "init" in process.ready["unavailable"] else {FIRST_INIT: bound["values"]["init"]}
     request = workload.request(session.scenario, index, workload.WARM_UP)
     session.record(
         "block", pass_=_PASS, kind="request", phase="timed", worker=worker, block=number, group="",
         request=request.id, stratum=request.stratum, wall_s=0.0,
         trials=[{"arm": arm, "values": {
-            FIRST_INIT: init_s, FIRST: first_s, START: init_s + first_s, **{name: trial["values"].get(name) for name in WORK},
+            **built, FIRST: first_s, START: first_s + sum(built.values()), **{name: trial["values"].get(name) for name in WORK},
         }}],
     )  # fmt: skip

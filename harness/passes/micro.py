@@ -31,8 +31,6 @@ def micro_pass(session: Session) -> None:
     """
     if SITE not in session.scenario.measure.metrics:
         return
-    if not session.ledger.places:
-        _report_other_calls(session)
     while todo := _pairs(session):
         session.check_time()
         session.guarded(_PASS, partial(_work, session, todo))
@@ -85,6 +83,8 @@ def _time(session: Session, number: int, worker: WorkerProcess, pair: Pair) -> N
             "block", pass_=_PASS, kind=_WHERE, phase="timed", worker=number, block=session.ledger.batches, group="",
             request=_WHERE, stratum=_WHERE, trials=event["trials"], wall_s=0.0,
         )  # fmt: skip
+    if name and not any(session.ledger.places[known] for known, *_ in session.design.pairs):
+        _report_other_calls(session)
     session.record("place", optimization=name, worker=number)
 
 

@@ -126,8 +126,9 @@ def say_parameters(optimization: Optimization) -> str:
 
 def say_parameter(schema: Mapping[str, Any]) -> str:
     """What a parameter allows: in words of its own (`Field(description=...)`), or by its schema."""
-    described = (branch["description"] for branch in (schema, *schema.get("anyOf", ())) if "description" in branch)
-    return next(described, None) or say_schema(schema)
+    branches = [branch for branch in schema.get("anyOf", ()) if branch != {"type": "null"}]
+    of_one = branches[0].get("description") if len(branches) == 1 else None
+    return schema.get("description") or of_one or say_schema(schema)
 
 
 def say_schema(schema: Mapping[str, Any]) -> str:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 _PCM, _FLOAT, _EXTENSIBLE = 1, 3, 0xFFFE
-_FORM = 16
+_FORM, _EXTENDED_FORM = 16, 26
 _LARGEST_16_BIT = 32_768
 
 
@@ -35,16 +35,18 @@ def write(file: Path, audio: Any, sample_rate_hz: int) -> None:
 
 def read(file: Path) -> tuple[array[float], int]:
     """The samples of a mono WAV file as `array("f")`, between -1 and 1, and its rate in Hz. Raises ValueError for others."""
-    content = file.read_bytes()
-    if content[:4] != b"RIFF" or content[8:12] != b"WAVE":
-        message = f"{file} is no WAV file"
-        raise ValueError(message)
+    with file.open("rb") as opened:
+        head = opened.read(12)
+        if head[:4] != b"RIFF" or head[8:12] != b"WAVE":
+            message = f"{file} is no WAV file"
+            raise ValueError(message)
+        content = head + opened.read()
     chunks = _chunks(content)
     if b"data" not in chunks or len(chunks.get(b"fmt ", b"")) < _FORM:
         message = f"{file} is a WAV file that is cut off"
         raise ValueError(message)
     kind, channels, rate_hz, _, _, bits = struct.unpack_from("<HHIIHH", chunks[b"fmt "])
-    if kind == _EXTENSIBLE:
+    if kind == _EXTENSIBLE and len(chunks[b"fmt "]) >= _EXTENDED_FORM:
         (kind,) = struct.unpack_from("<H", chunks[b"fmt "], 24)
     if channels != 1 or (kind, bits) not in ((_PCM, 16), (_FLOAT, 32)):
         message = f"{file} has {channels} channel(s) of format {kind} with {bits} bits; read are mono PCM16 and float32"

@@ -16,6 +16,7 @@ from harness.adapters.base import Model
 from harness.adapters.callable import ARGUMENTS, CallableAdapter
 from harness.adapters.calling import check_target
 from harness.errors import NothingMeasuredError, ScenarioError, UsageError
+from harness.metrics import FIRST, FIRST_INIT, START
 from harness.report import markdown
 from harness.scenario import Scenario
 from harness.toggling import State
@@ -97,6 +98,10 @@ def chunks(prompt_audio, prompt_rate_hz):
         yield part, prompt_rate_hz
 
 NUMBER = 3
+largest = max
+
+def by_place(steps=1, /):
+    return [steps]
 """
 
 
@@ -197,8 +202,10 @@ def test_arguments_go_where_they_are_taken_and_count_where_a_parameter_has_their
             {"name": "asks", "arguments": {"colour": 1, "color": 1}},
             r"no parameter color; did you mean colour\?; it has ",
         ),
+        ({"name": "by_place", "arguments": {"steps": 1}}, r"takes steps by its place alone"),
+        ({"name": "largest", "arguments": {"steps": 1}}, r"no parameters are known.*cannot be given steps"),
     ],
-    ids=["a function's", "a factory's", "with a neighbour"],
+    ids=["a function's", "a factory's", "with a neighbour", "by its place", "not Python's"],
 )
 def test_an_argument_that_nothing_takes_is_refused(
     load: Callable[..., Model], options: dict[str, Any], said: str
@@ -238,6 +245,16 @@ def chunks(first):
         buffer[:] = value
         yield buffer, 16_000
 
+def filed(first):
+    import tempfile
+    from pathlib import Path
+    import soundfile
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder, "chunk.wav")
+        for value in (first, 2.0, 3.0):
+            soundfile.write(file, np.full(4, value), 16_000, subtype="FLOAT")
+            yield file
+
 def parts(first):
     buffer = np.zeros(1)
     for value in (first, 2.0):
@@ -272,6 +289,7 @@ def test_chunks_that_come_in_the_same_memory_are_all_kept(reused: Callable[[str]
     """Else an arm that ruins all but the last chunk would have the same output."""
     assert reused("chunks") == [0.5] * 4 + [2.0] * 4 + [3.0] * 4
     assert reused("parts") == [0.5, 2.0]
+    assert reused("filed") == [0.5] * 4 + [2.0] * 4 + [3.0] * 4
 
 
 @pytest.mark.parametrize("function", ["later", "streamed"])
@@ -562,7 +580,7 @@ def test_a_function_that_returns_nothing_is_measured_and_it_is_said_that_nothing
 @pytest.mark.parametrize(
     ("name", "said"),
     [
-        ("undefined", "has numbers in it that are not finite (call-s0)"),
+        ("undefined", "has no finite number in it (call-s0)"),
         ("still", "is silence (call-s0)"),
         ("counted", "The same request, made again in the same process, had another output ("),
     ],
@@ -577,24 +595,32 @@ def test_an_output_that_says_little_is_told(
 def test_what_no_factory_makes_has_nothing_to_build(
     user_code: Callable[..., Path], tmp_path: Path, quiet: Quiet
 ) -> None:
-    run = runner.run(near(user_code, "speak", "init"), tmp_path / "run", devices=["cpu"], progress=quiet)
+    run = runner.run(
+        near(user_code, "speak", "init", "first_request"), tmp_path / "run", devices=["cpu"], progress=quiet
+    )
+    first = [trial.values for trial in run.trials if trial.pass_ == "first"]
+    assert first
+    assert all(FIRST_INIT not in values and values[START] == values[FIRST] for values in first)
     assert "init" not in {*(item.metric for item in run.contrasts), *(item.metric for item in run.controls)}
     assert "Init on cpu: not measured (a function that no factory makes has nothing to build)." in markdown(run)
 
 
 INTO_A_FILE = """
-import os
 from pathlib import Path
 
 import numpy as np
 import soundfile
 
+def silent():
+    return False
+
 def loud():
     return 0.5
 
 def speak():
-    file = Path(__file__).with_name(f"of-{os.getpid()}.wav")
-    soundfile.write(file, loud() * np.sin(np.arange(2400) / 10), 24_000, subtype="FLOAT")
+    file = Path(__file__).with_name("spoken.wav")
+    if not silent():
+        soundfile.write(file, loud() * np.sin(np.arange(2400) / 10), 24_000, subtype="FLOAT")
     return KIND(file)
 """
 LOUDER = '''
@@ -604,6 +630,11 @@ from harness.optimizations import replaces
 def louder():
     """Write another sound."""
     return 0.6
+
+@replaces("filed:silent")
+def idle():
+    """Write nothing, and return where the last one wrote."""
+    return True
 '''
 
 
@@ -613,11 +644,14 @@ def test_of_the_path_of_a_recording_the_sound_is_compared_whatever_the_name(
 ) -> None:
     chosen = scenario_of(
         user_code(filed=INTO_A_FILE.replace("KIND", kind), filed_toggles=LOUDER), plugins=["filed_toggles.py"],
-        model={"adapter": "callable", "target": "filed.py:speak"}, optimizations={"louder": True},
+        model={"adapter": "callable", "target": "filed.py:speak"}, optimizations={"louder": True, "idle": True},
         measure={"metrics": ["latency", "rtf"], "budget": "1s", "workers": 2},
     )  # fmt: skip
     run = runner.run(chosen, tmp_path / "run", devices=["cpu"], progress=quiet)
-    assert {(found.arm, found.grade) for found in run.equivalences} == {("louder", "changed"), ("placebo", "bitwise")}
+    grades = {found.arm: found.grade for found in run.equivalences}
+    assert grades == {"louder": "changed", "idle": "changed", "all": "changed", "placebo": "bitwise"}
+    stale = "returned a file that was there before the request and that it did not write (idle, all)"
+    assert any(stale in finding.message for finding in run.findings)
     assert all((tmp_path / "run" / str(found.audio_after)).is_file() for found in run.equivalences), (
         "it can be listened to"
     )

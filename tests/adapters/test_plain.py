@@ -15,7 +15,7 @@ import torch
 
 from harness.adapters import returned
 from harness.adapters.answers import is_sound
-from harness.adapters.plain import Returned, as_numpy_file, flattened, joined, samples_of
+from harness.adapters.plain import Returned, as_numpy_file, joined, samples_of
 from harness.errors import UsageError
 
 VALUES = [
@@ -24,13 +24,18 @@ VALUES = [
 ]  # fmt: skip
 
 
+def flattened(value: Any) -> tuple[Any, str]:
+    found = Returned(value)
+    return found.audio, found.exact
+
+
 @pytest.mark.parametrize("value", VALUES, ids=str)
 def test_a_value_is_itself_and_has_the_numbers_that_numpy_finds_in_it(value: Any) -> None:
     numbers, digest = flattened(value)
     again, digest_again = flattened(value)
     assert (numbers.tobytes(), digest) == (again.tobytes(), digest_again)
     if not isinstance(value, array):
-        assert numbers.tolist() == returned.flattened(value)[0].tolist()
+        assert numbers.tolist() == returned.Returned(value).audio.tolist()
 
 
 TENSORS = [
@@ -42,7 +47,7 @@ TENSORS = [
 @pytest.mark.parametrize("tensor", TENSORS, ids=str)
 def test_a_tensor_has_the_numbers_that_numpy_finds_in_it(tensor: torch.Tensor) -> None:
     numbers, digest = flattened({"mel": [tensor]})
-    assert numbers.tolist() == returned.flattened({"mel": [tensor]})[0].tolist()
+    assert numbers.tolist() == returned.Returned({"mel": [tensor]}).audio.tolist()
     assert digest == flattened({"mel": [tensor.clone()]})[1]
     assert digest != flattened({"mel": [tensor.reshape(1, *tensor.shape)]})[1]
 

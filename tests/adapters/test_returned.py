@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from array import array
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,8 +13,8 @@ import pytest
 import torch
 
 from harness.adapters import plain
-from harness.adapters.answers import Answer, is_sound, length_of
-from harness.adapters.returned import Returned, flattened, samples_of
+from harness.adapters.answers import STALE, Answer, is_sound, length_of
+from harness.adapters.returned import Returned, samples_of
 from harness.equivalence import accepted, grade
 from harness.errors import UsageError
 from harness.optimizations import Check
@@ -191,6 +192,50 @@ def test_of_other_files_and_of_several_the_contents_are_the_same_or_not(tmp_path
     assert kind(tmp_path / "d.wav").sample_rate_hz == 0
 
 
+@pytest.mark.parametrize("kind", [Returned, plain.Returned])
+def test_a_recording_among_other_things_is_compared_by_its_samples(tmp_path: Path, kind: type[Answer]) -> None:
+    """Files of the same sound may differ: some have the time in them at which they were written."""
+    files = [_wav(tmp_path / f"{n}.wav", level) for n, level in enumerate([0.5, 0.5, 0.25])]
+    files[1].write_bytes(files[1].read_bytes() + b"note\x04\0\0\0here")
+    first, same, other = (kind({"audio": file, "text": "words"}) for file in files)
+    assert (first.exact, list(first.audio)) == (same.exact, list(same.audio))
+    assert list(first.audio) != list(other.audio)
+    assert first.sample_rate_hz == 0
+
+
+def test_a_recording_of_two_channels_is_numbers(tmp_path: Path) -> None:
+    import soundfile
+
+    soundfile.write(tmp_path / "two.flac", np.zeros((300, 2)), 24_000)
+    found = Returned(tmp_path / "two.flac")
+    assert (found.sample_rate_hz, found.audio.shape) == (0, (600,))
+
+
+@pytest.mark.parametrize("kind", [Returned, plain.Returned])
+@pytest.mark.parametrize("value", [lambda file: file, lambda file: [str(file), 1]], ids=["alone", "among others"])
+def test_a_file_that_was_there_before_the_request_is_another_output(
+    tmp_path: Path, kind: type[Answer], value: Callable[[Path], Any]
+) -> None:
+    file = _wav(tmp_path / "old.wav", 0.5)
+    written_ns = file.stat().st_mtime_ns
+    own, before = kind(value(file), written_ns - 1), kind(value(file), written_ns + 10**10)
+    assert before.exact == STALE + own.exact
+    assert list(own.audio) == list(before.audio)
+
+
+@pytest.mark.parametrize("name", ["x.raw", "cut.wav", "short.wav"])
+@pytest.mark.parametrize("kind", [Returned, plain.Returned])
+def test_what_no_reader_makes_a_recording_of_is_compared_as_a_file(
+    tmp_path: Path, kind: type[Answer], name: str
+) -> None:
+    whole = _wav(tmp_path / "whole.wav", 0.5).read_bytes()
+    extensible = whole[:20] + b"\xfe\xff" + whole[22:]
+    (tmp_path / name).write_bytes({"x.raw": b"1234", "cut.wav": whole[:15], "short.wav": extensible[:60]}[name])
+    found = kind(tmp_path / name)
+    assert (found.sample_rate_hz, len(found.audio)) == (0, 0)
+    assert found.exact == kind(str(tmp_path / name)).exact
+
+
 def test_text_that_names_no_file_is_text_and_a_path_that_leads_nowhere_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -201,11 +246,14 @@ def test_text_that_names_no_file_is_text_and_a_path_that_leads_nowhere_is_refuse
     assert Returned("\0").exact != Returned("x" * 10_000).exact
     with pytest.raises(UsageError, match=r"it is the path 'gone\.wav', where no file is"):
         _ = Returned(Path("gone.wav")).exact
+    with pytest.raises(UsageError, match="return a path that is good from there"):
+        _ = Returned({"audio": "out/take1.WAV"}).exact
+    assert Returned("I said: see take1.wav").exact != Returned("I said: see take2.wav").exact
 
 
 def test_what_cannot_be_compared_is_refused_with_its_place() -> None:
     with pytest.raises(UsageError, match=r"\['a'\]\[1\] is of type object"):
-        flattened({"a": [1, object()]})
+        _ = Returned({"a": [1, object()]}).exact
 
 
 def test_an_output_that_was_kept_does_not_change_with_the_memory_that_it_was_read_from() -> None:
