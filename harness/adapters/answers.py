@@ -31,9 +31,6 @@ _ARRAYS = {"f": "float32", "d": "float64", "h": "int16", "B": "uint8"}
 """What numpy calls the kinds of `array.array` that hold sound."""
 _MAX_DEPTH = 50
 
-STALE = "of a file that was there before: "
-"""What `exact` begins with where a file that was returned was not written by the request."""
-
 Leaf = tuple[bytes, Any]
 """A part of a value: what of it is the same or not, and its numbers as float64, None where it has none."""
 Numbers = Callable[[Any, str], Leaf]
@@ -139,7 +136,7 @@ class Answer(Output, ABC):
         if self._seen is None:
             value = self._value
             numbers, exact = (self._samples(value[0]), "") if is_sound(value) else self._taken_apart(value)
-            self._set(_seen=(numbers, f"{STALE}{exact}" if self._oldest_ns < self._since_ns else exact))
+            self._set(_seen=(numbers, f"{files.STALE}{exact}" if self._oldest_ns < self._since_ns else exact))
         assert self._seen is not None  # noqa: S101  it was just set
         return self._seen
 

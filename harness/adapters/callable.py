@@ -231,7 +231,7 @@ class CallableTarget:
         with span("call"):
             value = call()
             if isinstance(value, Iterator):
-                value = _collected(value, on_chunk)
+                value = _collected(value, on_chunk, since_ns)
             elif request.stream:
                 value = _on_host(value)
                 on_chunk(length_of(value))
@@ -263,14 +263,14 @@ class CallableAdapter:
         return CallableModel(options, machine.device, work_dir)
 
 
-def _collected(chunks: Iterator[Any], on_chunk: Callable[[int], None]) -> Any:
+def _collected(chunks: Iterator[Any], on_chunk: Callable[[int], None], since_ns: int) -> Any:
     """All items of an iterator, each told as it comes: one sound where all are sound of one rate, a list of them else.
 
     Each is copied, and a file read whose path it is, before the next is asked for, which may come in the same memory or file.
     """
     items = []
     for chunk in chunks:
-        item = files.contents(_on_host(chunk), returned.recording)
+        item = files.contents(_on_host(chunk), returned.recording, since_ns)
         on_chunk(length_of(item))
         items.append(_copied(item))
     rates = {item[1] if is_sound(item) else None for item in items}

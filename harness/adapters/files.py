@@ -19,6 +19,8 @@ from harness.errors import UsageError
 Recording = Callable[[Path], tuple[Any, int]]
 """Samples and rate of a recording. Raises ValueError for a file that is none, or cannot be read by what is installed."""
 
+STALE = "of a file that was there before: "
+"""What `exact` begins with where a file that was returned was not written by the request."""
 OF_SOUND = frozenset({".wav", ".flac", ".ogg", ".opus", ".mp3", ".m4a", ".aac"})
 """Text that ends so is a path, and no transcript."""
 _GRAIN_NS, _COARSE_NS, _SECOND_NS = 20_000_000, 2_000_000_000, 1_000_000_000
@@ -63,13 +65,19 @@ def outwait(moment_ns: int) -> None:
         time.sleep(left_s)
 
 
-def contents(value: Any, recording: Recording) -> Any:
-    """What is in the file whose path a value is: its sound, or a digest of other contents. Any other value as it is."""
+def contents(value: Any, recording: Recording, since_ns: int) -> Any:
+    """What is in the file whose path a value is: its sound, or a digest of other contents. Any other value as it is.
+
+    Of a file that was last written before `since_ns` it is no sound, but beside `STALE`.
+    """
     if (file := named(value)) is None:
         return value
-    with suppress(ValueError):
-        return recording(file)
-    return digest(file)
+    found: Any
+    try:
+        found = recording(file)
+    except ValueError:
+        found = digest(file)
+    return [STALE, found] if latest_ns(file) < since_ns else found
 
 
 def digest(file: Path) -> bytes:

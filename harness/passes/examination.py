@@ -17,7 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness import adapters, workload
-from harness.adapters.answers import STALE, nothing
+from harness.adapters.answers import nothing
+from harness.adapters.files import STALE
 from harness.designs import CONTROLS, PLACEBO
 from harness.equivalence import (
     ORDER,

@@ -13,7 +13,8 @@ import pytest
 import torch
 
 from harness.adapters import plain
-from harness.adapters.answers import STALE, Answer, is_sound, length_of
+from harness.adapters.answers import Answer, is_sound, length_of
+from harness.adapters.files import STALE, contents
 from harness.adapters.returned import Returned, samples_of
 from harness.equivalence import accepted, grade
 from harness.errors import UsageError
@@ -221,6 +222,9 @@ def test_a_file_that_was_there_before_the_request_is_another_output(
     own, before = kind(value(file), written_ns - 1), kind(value(file), written_ns + 10**10)
     assert before.exact == STALE + own.exact
     assert list(own.audio) == list(before.audio)
+    chunk = contents(file, plain.recording, written_ns + 10**10)
+    assert chunk[0] == STALE
+    assert is_sound(chunk[1])
 
 
 @pytest.mark.parametrize("name", ["x.raw", "cut.wav", "short.wav"])
