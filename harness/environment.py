@@ -41,7 +41,7 @@ def environment(*, threads: int, seed: int) -> dict[str, Any]:
         "system": {"platform": platform.platform(), "machine": platform.machine()},
         "python": sys.version.split()[0],
         "versions": {name: _version(name) for name in _PACKAGES},
-        "git": git_revision(Path(harness.__file__).parent),
+        "git": git_revision(Path(harness.__file__).parent) if is_tracked(Path(harness.__file__)) else None,
         "worker": {
             "threads": threads,
             "seed": seed,

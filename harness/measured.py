@@ -39,7 +39,8 @@ def revision(scenario: Scenario) -> dict[str, Any] | None:
         return None
     found = Path(str(code)).resolve()
     folder = found if found.is_dir() else found.parent
-    is_own = top_of(folder) == top_of(Path(harness.__file__).parent)
+    own = Path(harness.__file__)
+    is_own = top_of(folder) == top_of(own.parent) and is_tracked(own)
     return git_revision(folder) if not is_own and is_tracked(found) else None
 
 

@@ -94,7 +94,7 @@ def plain_callable(model: Any, request: Any) -> Plain:
     def audio_s(made: tuple[Any, bool]) -> float:
         value, in_chunks = made
         if in_chunks:
-            value = adapter._collected(iter(value), lambda _: None, 0)
+            value = adapter._collected(iter(value), lambda _: None)
         return float(adapter.returned.Returned(value).audio_s) if adapter.returned.is_sound(value) else 0.0
 
     return Plain(target.activate, speak, target.deactivate, audio_s)

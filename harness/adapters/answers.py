@@ -40,19 +40,23 @@ Numbers = Callable[[Any, str], Leaf]
 class Answer(Output, ABC):
     """An output that is looked at when it is asked for; see `Output` for what its attributes are."""
 
-    __slots__ = ("_newest_ns", "_oldest_ns", "_returned", "_seen", "_since_ns", "_sound")
+    __slots__ = ("_in_chunks", "_newest_ns", "_oldest_ns", "_returned", "_seen", "_since_ns", "_sound")
     _returned: Any
     _since_ns: int
+    _in_chunks: bool
     _newest_ns: int
     _oldest_ns: int
     _sound: Any
     _seen: tuple[Any, str] | None
 
-    def __init__(self, value: Any, since_ns: int = 0) -> None:
-        """`since_ns` is when the request began, by `time.time_ns`: files that are older are not its own."""
+    def __init__(self, value: Any, since_ns: int = 0, *, in_chunks: bool = False) -> None:
+        """`since_ns` is when the request began, by `time.time_ns`: files that are older are not its own. Of what came `in_chunks` no file
+        is read: the next chunk may have overwritten it.
+        """
         put = object.__setattr__  # the base is frozen
         put(self, "_returned", value)
         put(self, "_since_ns", since_ns)
+        put(self, "_in_chunks", in_chunks)
         put(self, "_newest_ns", 0)
         put(self, "_oldest_ns", since_ns)
         put(self, "_sound", None)
@@ -89,7 +93,7 @@ class Answer(Output, ABC):
     @property
     def _value(self) -> Any:
         """What was returned; of the path of a recording of one channel, the sound that is in it."""
-        if self._sound is None and (file := files.named(self._returned)) is not None:
+        if self._sound is None and not self._in_chunks and (file := files.named(self._returned)) is not None:
             found: Any = None
             with suppress(ValueError):
                 found = self._recording(file)
@@ -140,9 +144,11 @@ class Answer(Output, ABC):
         assert self._seen is not None  # noqa: S101  it was just set
         return self._seen
 
-    def _was_read(self, file: Path) -> None:
+    def _was_read(self, file: Path) -> int:
+        """Take note of a file, and return when it was written at the latest."""
         latest_ns = files.latest_ns(file)
         self._set(_newest_ns=max(self._newest_ns, latest_ns), _oldest_ns=min(self._oldest_ns, latest_ns))
+        return latest_ns
 
     def _taken_apart(self, value: Any) -> tuple[Any, str]:
         parts, digest = taken_apart(value, self._leaf)
@@ -153,12 +159,18 @@ class Answer(Output, ABC):
         file = files.named(value)
         if file is None:
             return self._numbers(value, path)
-        self._was_read(file)
+        if self._in_chunks:
+            message = (
+                f"a chunk has the path {str(value)!r} in it, whose file the next chunk may have overwritten when outputs are compared: "
+                "yield (samples, rate), or what is in the file"
+            )
+            raise UsageError(message)
+        mark = files.STALE.encode() if self._was_read(file) < self._since_ns else b""
         with suppress(ValueError):
             samples, rate_hz = self._recording(file)
             kind, numbers = self._numbers(samples, path)
-            return f"recording {rate_hz} ".encode() + kind, numbers
-        return files.digest(file), None
+            return mark + f"recording {rate_hz} ".encode() + kind, numbers
+        return mark + files.digest(file), None
 
 
 def is_sound(value: Any) -> bool:

@@ -20,7 +20,6 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from harness.adapters import files
 from harness.adapters.answers import is_sound, length_of
 from harness.adapters.calling import check_target, file_of, parameters_of, place_of, resolve, wanted
 from harness.errors import UsageError, nearest
@@ -227,11 +226,11 @@ class CallableTarget:
     def run(self, request: Request, on_chunk: Callable[[int], None]) -> Output:
         """Call the function with what `request` has. Of an iterator, such as a generator, every item is a chunk."""
         call = self._prepare(request)
-        since_ns = time.time_ns()
+        since_ns, in_chunks = time.time_ns(), False
         with span("call"):
             value = call()
             if isinstance(value, Iterator):
-                value = _collected(value, on_chunk, since_ns)
+                value, in_chunks = _collected(value, on_chunk), True
             elif request.stream:
                 value = _on_host(value)
                 on_chunk(length_of(value))
@@ -243,7 +242,7 @@ class CallableTarget:
         if request.stream and not is_sound(value):
             message = "stream: true asks for sound in chunks: let the function yield pairs (samples, rate)"
             raise UsageError(message)
-        answer: Output = returned.Returned(value, since_ns)
+        answer: Output = returned.Returned(value, since_ns, in_chunks=in_chunks)
         return answer
 
 
@@ -263,14 +262,13 @@ class CallableAdapter:
         return CallableModel(options, machine.device, work_dir)
 
 
-def _collected(chunks: Iterator[Any], on_chunk: Callable[[int], None], since_ns: int) -> Any:
+def _collected(chunks: Iterator[Any], on_chunk: Callable[[int], None]) -> Any:
     """All items of an iterator, each told as it comes: one sound where all are sound of one rate, a list of them else.
 
-    Each is copied, and a file read whose path it is, before the next is asked for, which may come in the same memory or file.
+    Each is copied before the next is asked for, which may come in the same memory.
     """
     items = []
-    for chunk in chunks:
-        item = files.contents(_on_host(chunk), returned.recording, since_ns)
+    for item in map(_on_host, chunks):
         on_chunk(length_of(item))
         items.append(_copied(item))
     rates = {item[1] if is_sound(item) else None for item in items}

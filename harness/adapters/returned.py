@@ -31,6 +31,8 @@ from harness.worker import audio
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+_OF_MP3 = frozenset((".mp3", ".mp2", ".mp1", ".mpga", ".mpeg", ".mpg"))
+
 
 class Returned(Answer):
     """An output whose numbers are arrays of numpy."""
@@ -64,14 +66,14 @@ def recording(file: Path) -> tuple[NDArray[np.float32], int]:
         samples, rate_hz = audio.read(file)
         return np.asarray(samples), rate_hz
     try:
-        found, rate_hz = soundfile.read(str(file), dtype="float32")
-    except (
-        RuntimeError,
-        TypeError,
-    ) as error:  # what it says of a file that is no recording, and of one without a header
+        with soundfile.SoundFile(str(file)) as opened:
+            if opened.format == "MP3" and file.suffix.lower() not in _OF_MP3:
+                message = f"{file} is called MP3 by a few of its bits, as any samples without a header may be"
+                raise ValueError(message)
+            return np.asarray(opened.read(dtype="float32")), int(opened.samplerate)
+    except (RuntimeError, TypeError) as error:  # no recording, or one without a header
         message = f"{file} cannot be read: {error}"
         raise ValueError(message) from error
-    return np.asarray(found), int(rate_hz)
 
 
 def samples_of(samples: Any) -> NDArray[np.float32]:
