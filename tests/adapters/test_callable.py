@@ -246,14 +246,12 @@ def chunks(first):
         yield buffer, 16_000
 
 def filed(first):
-    import tempfile
     from pathlib import Path
     import soundfile
-    with tempfile.TemporaryDirectory() as folder:
-        file = Path(folder, "chunk.wav")
-        for value in (first, 2.0, 3.0):
-            soundfile.write(file, np.full(4, value), 16_000, subtype="FLOAT")
-            yield {"audio": file}
+    file = Path(__file__).with_name("chunk.wav")
+    for value in (first, 2.0, 3.0):
+        soundfile.write(file, np.full(4, value), 16_000, subtype="FLOAT")
+        yield {"audio": file}
 
 def parts(first):
     buffer = np.zeros(1)

@@ -68,7 +68,7 @@ def run_of(scenario: str, code: str, out: Path, *more: str) -> Run:
         "--budget",
         "5s",
     ]
-    few = ("measure.workers=2", "measure.metrics=[latency]")  # each process loads the whole code
+    few = ("measure.workers=2",)  # each process loads the whole code
     command += ["--out", str(out), *(word for setting in (*few, *settings) for word in ("--set", setting))]
     done = subprocess.run(command, cwd=ROOT, check=False, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr
@@ -80,7 +80,7 @@ def run_of(scenario: str, code: str, out: Path, *more: str) -> Run:
 @pytest.fixture(scope="module")
 def measured(code: str, tmp_path_factory: pytest.TempPathFactory) -> Run:
     """The six, in requests that do not stream."""
-    shorter = ("workload.texts={en: See you.}", "measure.margin=10%")
+    shorter = ("workload.texts={en: See you.}", "measure.metrics=[latency]", "measure.margin=10%")
     return run_of("seed-code", code, tmp_path_factory.mktemp("results"), *shorter)
 
 
