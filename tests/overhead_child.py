@@ -82,6 +82,7 @@ def plain_checkout(model: Any, request: Any) -> Plain:
 def plain_callable(model: Any, request: Any) -> Plain:
     """What a script does with a function: call it with the arguments that the request gives. What is sound, the adapter says."""
     from harness.adapters import callable as adapter
+    from harness.adapters.answers import is_sound
 
     target = model.bind({}, [])
     call = target._prepare(request)
@@ -95,7 +96,7 @@ def plain_callable(model: Any, request: Any) -> Plain:
         value, in_chunks = made
         if in_chunks:
             value = adapter._collected(iter(value), lambda _: None)
-        return float(adapter.returned.Returned(value).audio_s) if adapter.returned.is_sound(value) else 0.0
+        return float(adapter.returned.Returned(value).audio_s) if is_sound(value) else 0.0
 
     return Plain(target.activate, speak, target.deactivate, audio_s)
 
